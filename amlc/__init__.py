@@ -1,0 +1,1 @@
+"""Price products from their catalogue text and image."""

@@ -1,0 +1,1 @@
+"""The table contract, parsing of catalogue text, duplicate groups and folds, the sample."""

@@ -1,0 +1,96 @@
+"""Errors that a user can act on.
+
+AmlcError
+├── ParamsError     params.yaml: unknown key, missing key, wrong type, out of range
+├── DataError       a CSV, a table or a feature file is not what it has to be
+├── ImageError      the image stage as a whole cannot go on (one bad image is a status)
+├── ModelError      a model cannot be fitted, saved or loaded
+├── CheckError      a result violates its contract, so it was not written
+└── MissingExtraError   an optional dependency is not installed
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+
+
+class AmlcError(Exception):
+    """Base of every error that amlc raises on purpose."""
+
+
+class ParamsError(AmlcError):
+    """A setting in params.yaml is unknown, missing, of the wrong type or out of range."""
+
+
+class DataError(AmlcError):
+    """Input data is not what its contract says."""
+
+
+class ImageError(AmlcError):
+    """The image stage as a whole cannot go on."""
+
+
+class ModelError(AmlcError):
+    """A model cannot be fitted, saved or loaded."""
+
+
+class CheckError(AmlcError):
+    """A result violates its contract."""
+
+
+class MissingExtraError(AmlcError):
+    """A feature needs packages of an extra that is not installed.
+
+    Parameters
+    ----------
+    what : str
+        The feature, as a noun phrase.
+    extra : str
+        The extra of this project that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra '{extra}': run pip install -e '.[{extra}]'")
+
+
+def first_few(values: Iterable[object], count: int = 5) -> str:
+    """Return the first few values as text, with the number of those left out.
+
+    Parameters
+    ----------
+    values : iterable of object
+        What to name in an error message.
+    count : int
+        How many to name.
+
+    Examples
+    --------
+    >>> first_few(range(8), count=3)
+    '0, 1, 2 and 5 more'
+    """
+    shown = [str(value) for value in values]
+    rest = len(shown) - count
+    head = ", ".join(shown[:count])
+    return f"{head} and {rest} more" if rest > 0 else head
+
+
+def run(main: Callable[[], None]) -> None:
+    """Call a program's main function; end with one line on stderr where an AmlcError comes up.
+
+    Parameters
+    ----------
+    main : callable
+        Takes nothing, returns nothing.
+
+    Raises
+    ------
+    SystemExit
+        With code 1 after an AmlcError, 130 after an interrupt.
+    """
+    try:
+        main()
+    except AmlcError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

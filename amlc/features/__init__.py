@@ -1,0 +1,1 @@
+"""Feature blocks: one transformer a module."""

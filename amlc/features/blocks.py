@@ -1,0 +1,97 @@
+"""Feature blocks: what a model sees, one row per product in the product table's order."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from amlc.errors import DataError
+
+Floats32 = NDArray[np.float32]
+BlockName = Literal["tabular", "terms", "topics", "vision"]
+
+# A tabular column's name starts with how it has to be encoded.
+NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
+CATEGORICAL = "cat_"  # pandas categorical with few, fixed categories
+HIGH_CARDINALITY = "key_"  # str, for target encoding inside the folds; "" where there is none
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The feature blocks of some products; a block that was not asked for is None.
+
+    Parameters
+    ----------
+    tabular : DataFrame, optional
+        Columns prefixed by `NUMERIC`, `CATEGORICAL` or `HIGH_CARDINALITY`.
+    terms : csr_array of float32, shape (n, terms), optional
+        TF-IDF.
+    topics : ndarray of float32, shape (n, components), optional
+        Truncated SVD of the terms.
+    vision : ndarray of float32, shape (n, descriptors), optional
+        Image descriptors.
+    """
+
+    tabular: pd.DataFrame | None = None
+    terms: sp.csr_array | None = None
+    topics: Floats32 | None = None
+    vision: Floats32 | None = None
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        for field in fields(self):
+            block = getattr(self, field.name)
+            if block is not None:
+                return int(block.shape[0])
+        return 0
+
+    def take(self, rows: NDArray[np.intp]) -> Self:
+        """Return the same blocks for some rows, in the order given."""
+        return type(self)(
+            tabular=None if self.tabular is None else self.tabular.iloc[rows],
+            terms=None if self.terms is None else self.terms[rows],
+            topics=None if self.topics is None else self.topics[rows],
+            vision=None if self.vision is None else self.vision[rows],
+        )
+
+
+def read_blocks(folder: Path, names: list[BlockName]) -> Blocks:
+    """Read some blocks from ``data/features``.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``tabular.parquet``, ``terms.npz``, ``topics.npy``, ``vision.npy``.
+    names : list of str
+        Which blocks.
+
+    Raises
+    ------
+    DataError
+        A file is missing or unreadable, or two blocks differ in their number of rows.
+    """
+    blocks: dict[str, Any] = {name: _read(folder, name) for name in names}
+    counts = {name: block.shape[0] for name, block in blocks.items()}
+    if len(set(counts.values())) > 1:
+        raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")
+    return Blocks(**blocks)
+
+
+def _read(folder: Path, name: BlockName) -> Any:
+    path = (
+        folder
+        / f"{name}{'.parquet' if name == 'tabular' else '.npz' if name == 'terms' else '.npy'}"
+    )
+    try:
+        if name == "tabular":
+            return pq.read_table(path).to_pandas()
+        if name == "terms":
+            return sp.csr_array(sp.load_npz(path))
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; run the stage {name}") from None

@@ -1,0 +1,1 @@
+"""Links, one fetch, many fetches, what was already fetched, shards."""

@@ -1,0 +1,126 @@
+"""SMAPE on the 0-200 % scale, and how sure of it one can be."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
+    """Return each row's SMAPE, 200 |F - A| / (|A| + |F|), in percent from 0 to 200.
+
+    Parameters
+    ----------
+    actual, predicted : array-like, shape (n,)
+        Prices; finite.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        0 where both are 0. For positive prices it equals 200 tanh(|D| / 2), where D is the
+        difference of their logarithms.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or a value is not finite.
+
+    Examples
+    --------
+    >>> row_smape([10.0, 0.0], [30.0, 0.0]).tolist()
+    [100.0, 0.0]
+    """
+    truth = np.asarray(actual, dtype=np.float64)
+    guess = np.asarray(predicted, dtype=np.float64)
+    if truth.shape != guess.shape or truth.ndim != 1:
+        raise ValueError(f"expected two vectors of one length, got {truth.shape}, {guess.shape}")
+    if not (np.isfinite(truth).all() and np.isfinite(guess).all()):
+        raise ValueError("SMAPE needs finite values")
+    # Halving first keeps the sum of two huge prices finite.
+    scale = np.abs(truth) / 2 + np.abs(guess) / 2
+    gap = np.abs(guess / 2 - truth / 2)
+    rows: Floats = np.divide(200 * gap, scale, out=np.zeros_like(scale), where=scale > 0)
+    return rows
+
+
+def smape(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Return the mean of `row_smape`; NaN for no rows at all.
+
+    Examples
+    --------
+    >>> smape([1.0, 1.0], [1.0, 3.0])
+    50.0
+    """
+    rows = row_smape(actual, predicted)
+    return float(rows.mean()) if rows.size else float("nan")
+
+
+def smape_of_logs(actual: ArrayLike, predicted: ArrayLike) -> float:
+    """Return SMAPE of two vectors of log prices, as the mean of 200 tanh(|D| / 2)."""
+    gap = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
+    return float(np.mean(200 * np.tanh(np.abs(gap) / 2)))
+
+
+def standard_error_over_folds(rows: ArrayLike, folds: ArrayLike) -> float:
+    """Return the standard error of the mean over folds.
+
+    Parameters
+    ----------
+    rows : array-like of float, shape (n,)
+        Row scores.
+    folds : array-like of int, shape (n,)
+        The fold of each row; two folds or more.
+    """
+    scores = np.asarray(rows, dtype=np.float64)
+    labels = np.asarray(folds)
+    means = [scores[labels == fold].mean() for fold in np.unique(labels)]
+    return float(np.std(means, ddof=1) / np.sqrt(len(means)))
+
+
+def bootstrap_interval(
+    rows: ArrayLike, groups: ArrayLike, *, seed: int, draws: int, level: float
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of the mean, drawing whole groups.
+
+    Parameters
+    ----------
+    rows : array-like of float, shape (n,)
+        Row scores.
+    groups : array-like of int, shape (n,)
+        Rows of one group are drawn together: duplicates are not independent evidence.
+    seed, draws : int
+        Seed and number of resamples.
+    level : float
+        Coverage, such as 0.95.
+
+    Notes
+    -----
+    The cluster bootstrap with percentile limits: Davison and Hinkley, Bootstrap Methods and
+    their Application (1997), sections 3.8 and 5.3.
+    """
+    scores = np.asarray(rows, dtype=np.float64)
+    _, labels = np.unique(np.asarray(groups), return_inverse=True)
+    sums = np.bincount(labels, weights=scores)
+    counts = np.bincount(labels)
+    rng = np.random.default_rng(seed)
+    means = np.empty(draws)
+    for draw in range(draws):
+        picked = rng.integers(0, len(sums), len(sums))
+        means[draw] = sums[picked].sum() / counts[picked].sum()
+    tail = (1 - level) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def slices(rows: ArrayLike, labels: Iterable[object]) -> dict[str, dict[str, float | int]]:
+    """Return the mean score and the count of each label, in the labels' sorted order."""
+    scores = np.asarray(rows, dtype=np.float64)
+    names, codes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)
+    counts = np.bincount(codes, minlength=len(names))
+    sums = np.bincount(codes, weights=scores, minlength=len(names))
+    return {
+        str(name): {"smape": float(total / count), "rows": int(count)}
+        for name, total, count in zip(names, sums, counts, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""Regressors of log price, one a module, their objectives and the blend."""
