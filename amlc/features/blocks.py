@@ -1,5 +1,6 @@
 """Feature blocks: what a model sees, one row per product in the product table's order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -82,16 +83,39 @@ def read_blocks(folder: Path, names: list[BlockName]) -> Blocks:
     return Blocks(**blocks)
 
 
-def _read(folder: Path, name: BlockName) -> Any:
-    path = (
-        folder
-        / f"{name}{'.parquet' if name == 'tabular' else '.npz' if name == 'terms' else '.npy'}"
-    )
+def read_terms(path: Path) -> sp.csr_array:
+    """Read the terms block."""
     try:
-        if name == "tabular":
-            return pq.read_table(path).to_pandas()
-        if name == "terms":
-            return sp.csr_array(sp.load_npz(path))
-        return np.load(path, allow_pickle=False)
+        return sp.csr_array(sp.load_npz(path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage {name}") from None
+        raise DataError(f"{path}: cannot be read: {error}; run the stage terms") from None
+
+
+def _read_array(path: Path) -> Floats32:
+    try:
+        block: Floats32 = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        stage = path.stem
+        raise DataError(f"{path}: cannot be read: {error}; run the stage {stage}") from None
+    return block
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    try:
+        block: pd.DataFrame = pq.read_table(path).to_pandas()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; run the stage tabular") from None
+    return block
+
+
+_READERS: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
+    "tabular": ("tabular.parquet", _read_frame),
+    "terms": ("terms.npz", read_terms),
+    "topics": ("topics.npy", _read_array),
+    "vision": ("vision.npy", _read_array),
+}
+
+
+def _read(folder: Path, name: BlockName) -> Any:
+    file, reader = _READERS[name]
+    return reader(folder / file)

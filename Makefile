@@ -1,0 +1,73 @@
+# Everything a newcomer needs: `make repro` and `make test`.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+# LightGBM's wheel expects the system's OpenMP runtime. Where a machine has none, the one that
+# XGBoost brings along is put here under the name that LightGBM asks for.
+OPENMP := $(CURDIR)/$(VENV)/lib/openmp
+export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
+# The tools of the virtual environment come first: DVC starts the stages with `python`.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help repro test check format lock sweep show clean
+
+help:
+	@echo "make repro   install, rebuild what is out of date, print the results"
+	@echo "make test    install, run the tests"
+	@echo "make check   formatting, lint, types, tests"
+	@echo "make show    the table of experiments, best first"
+	@echo "make sweep   a small grid of experiments on the sample"
+	@echo "make lock    compile the lock files anew from pyproject.toml"
+	@echo "make clean   remove the virtual environment"
+
+repro: $(VENV)/base.done
+	dvc repro
+	@python -m amlc.report.summary
+
+test: $(VENV)/dev.done
+	python -m pytest
+
+check: $(VENV)/dev.done
+	ruff format --check .
+	ruff check .
+	mypy
+	python -m pytest
+
+format: $(VENV)/dev.done
+	ruff format .
+	ruff check --fix .
+
+show: $(VENV)/base.done
+	dvc exp show --only-changed --drop '.*' \
+	  --keep 'Experiment|Created|smape$$|^models\.|^train\.|^blend\.' --sort-by smape --no-pager
+
+sweep: $(VENV)/base.done
+	dvc exp run --queue --name-prefix sweep -S 'train.ridge.alpha=1.0,2.0' -S 'train.lightgbm.leaves=31,63'
+	dvc queue start --jobs 2 && dvc exp run --run-all --jobs 2
+	$(MAKE) show
+
+lock: $(VENV)/dev.done
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/base.done: requirements.txt | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements.txt
+	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
+	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
+	@touch $@
+
+$(VENV)/dev.done: requirements-dev.txt $(VENV)/base.done
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Scores by slice, pictures and the page that holds them."""

@@ -1,0 +1,129 @@
+"""Scores of the blend and its members, overall and by slice."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from amlc.errors import CheckError
+from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
+from amlc.params import Settings
+
+DECIMALS = 4
+
+
+class EvaluateSettings(Settings):
+    """Section `evaluate` of params.yaml."""
+
+    bootstrap_draws: int = Field(ge=100, le=100_000)
+    bootstrap_level: float = Field(gt=0.5, lt=1)
+
+
+def price_deciles(price: NDArray[np.float64]) -> list[str]:
+    """Return each row's price decile, "01" for the cheapest tenth to "10"; ties stay together."""
+    edges = np.quantile(price, np.linspace(0.1, 0.9, 9))
+    return [f"{decile + 1:02d}" for decile in np.searchsorted(edges, price, side="left")]
+
+
+def evaluate(
+    rows: pd.DataFrame,
+    members: dict[str, NDArray[np.float64]],
+    settings: EvaluateSettings,
+    seed: int,
+) -> dict[str, Any]:
+    """Return everything that metrics/metrics.json holds, rounded to `DECIMALS`.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Train rows: price, predicted, low, high (prices, out of fold), fold, group, kind, image.
+    members : dict of str to ndarray of float64
+        Out-of-fold predicted prices of each member.
+    settings : EvaluateSettings
+        See there.
+    seed : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    CheckError
+        A predicted price is not finite or not positive.
+    """
+    price = rows["price"].to_numpy(dtype=np.float64)
+    folds = rows["fold"].to_numpy()
+    scores = _scores("blend", price, rows["predicted"].to_numpy(dtype=np.float64))
+    low, high = bootstrap_interval(
+        scores,
+        rows["group"].to_numpy(),
+        seed=seed,
+        draws=settings.bootstrap_draws,
+        level=settings.bootstrap_level,
+    )
+    deciles = price_deciles(price)
+    inside = ((rows["low"] <= rows["price"]) & (rows["price"] <= rows["high"])).to_numpy()
+    result = {
+        "smape": float(scores.mean()),
+        "smape_se": standard_error_over_folds(scores, folds),
+        "smape_low": low,
+        "smape_high": high,
+        "rows": len(rows),
+        "models": {
+            name: _member(_scores(name, price, predicted), folds)
+            for name, predicted in sorted(members.items())
+        },
+        "slices": {
+            "price_decile": slices(scores, deciles),
+            "image": slices(scores, rows["image"]),
+            "unit_kind": slices(scores, rows["kind"]),
+        },
+        "interval": {
+            "coverage": float(100 * inside.mean()),
+            "coverage_by_price_decile": {
+                name: float(100 * group.mean())
+                for name, group in pd.Series(inside).groupby(np.array(deciles))
+            },
+        },
+    }
+    return _rounded(result)
+
+
+def _scores(
+    name: str, price: NDArray[np.float64], predicted: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    bad = np.flatnonzero(~(np.isfinite(predicted) & (predicted > 0)))
+    if bad.size:
+        raise CheckError(
+            f"{name}: {bad.size} predicted prices are not positive and finite; "
+            f"first in train row {bad[0]}"
+        )
+    return row_smape(price, predicted)
+
+
+def _member(scores: NDArray[np.float64], folds: NDArray[np.int8]) -> dict[str, float]:
+    return {"smape": float(scores.mean()), "smape_se": standard_error_over_folds(scores, folds)}
+
+
+def _rounded(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _rounded(value) for key, value in node.items()}
+    return round(node, DECIMALS) if isinstance(node, float) else node
+
+
+def member_table(metrics: dict[str, Any]) -> str:
+    """Return CSV for a plot of models: model, smape, smape_se; the blend comes first."""
+    lines = ["model,smape,smape_se", f"blend,{metrics['smape']},{metrics['smape_se']}"]
+    lines += [
+        f"{name},{score['smape']},{score['smape_se']}"
+        for name, score in sorted(metrics["models"].items(), key=lambda item: item[1]["smape"])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def slice_table(metrics: dict[str, Any]) -> str:
+    """Return CSV for a plot of slices: slice, label, rows, smape."""
+    lines = ["slice,label,rows,smape"]
+    for name, labels in metrics["slices"].items():
+        lines += [f"{name},{label},{s['rows']},{s['smape']}" for label, s in labels.items()]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,75 @@
+"""Print what the pipeline found: `python -m amlc.report.summary`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from amlc.errors import DataError, run
+
+
+def summary(root: Path) -> str:
+    """Return the table of models, image counts and where the submission lies.
+
+    Parameters
+    ----------
+    root : Path
+        The repository's root.
+
+    Raises
+    ------
+    DataError
+        A metrics file is missing or is not JSON.
+    """
+    metrics = _read(root / "metrics/metrics.json")
+    images = _read(root / "metrics/images.json")
+    data = _read(root / "metrics/data.json")
+    weights = _read(root / "data/blend/weights.json")["weights"]
+    return "\n".join(
+        [
+            *_model_lines(metrics, weights),
+            "",
+            _rows_line(data),
+            _images_line(images),
+            "submission  data/submission.csv",
+        ]
+    )
+
+
+def _model_lines(metrics: dict[str, Any], weights: dict[str, float]) -> list[str]:
+    lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
+    members = sorted(metrics["models"].items(), key=lambda item: -item[1]["smape"])
+    lines += [
+        f"{name:<12}{score['smape']:>8.2f}{score['smape_se']:>8.2f}{weights.get(name, 0.0):>9.3f}"
+        for name, score in members
+    ]
+    interval = f"95 % interval {metrics['smape_low']:.2f} to {metrics['smape_high']:.2f}"
+    lines.append(f"{'blend':<12}{metrics['smape']:>8.2f}{metrics['smape_se']:>8.2f}   {interval}")
+    return lines
+
+
+def _rows_line(data: dict[str, Any]) -> str:
+    return f"rows        {data['train_rows']} train, {data['test_rows']} test"
+
+
+def _images_line(images: dict[str, Any]) -> str:
+    counts = f"{images['links']} links: {images['ok']} good, {images['placeholders']} placeholders"
+    return f"images      {counts} (data/failed_images.txt)"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; run dvc repro") from None
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON: {error}; run dvc repro") from None
+    return content
+
+
+def main() -> None:
+    """Print the summary of the repository in the current folder."""
+    print(summary(Path()))
+
+
+if __name__ == "__main__":
+    run(main)

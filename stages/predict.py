@@ -1,0 +1,28 @@
+"""Write the submission file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from amlc import params
+from amlc.catalog.reading import read_ids
+from amlc.catalog.submission import check_submission, write_submission
+from amlc.catalog.table import ID, read_products, test_rows
+from amlc.errors import run
+from amlc.models.blend import read_blend
+
+
+def main() -> None:
+    """Check the blended test prices against the test file, then write them."""
+    source = Path(str(params.value("data.dir"))) / "test.csv"
+    products = read_products(Path("data/products.parquet"))
+    test = test_rows(products)
+    prices = np.exp(read_blend(Path("data/blend"), products)["log_price"].to_numpy()[test])
+    ids = products[ID].iloc[test].tolist()
+    check_submission(ids, prices, read_ids(source))
+    write_submission(Path("data/submission.csv"), ids, prices)
+    print(f"predict: {len(ids)} prices in data/submission.csv")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""Parse the catalogue text into the tabular block."""
+
+from pathlib import Path
+
+from amlc import params
+from amlc.catalog.table import TEXT, read_products, train_rows
+from amlc.errors import run
+from amlc.features.tabular import TabularFeatures, TabularSettings
+from amlc.files import write_frame
+
+
+def main() -> None:
+    """Fit on the train rows, transform all rows."""
+    settings = params.load(TabularSettings, "tabular")
+    products = read_products(Path("data/products.parquet"), ["split", TEXT])
+    texts = products[TEXT].to_numpy()
+    features = TabularFeatures(settings).fit(texts[train_rows(products)])
+    block = features.transform(texts)
+    write_frame(Path("data/features/tabular.parquet"), block)
+    features.save(Path("data/encoders/tabular.json"))
+    brands = len(features.brands.prefixes)
+    print(f"tabular: {len(block)} rows, {block.shape[1]} columns, {brands} leading words")
+
+
+if __name__ == "__main__":
+    run(main)
