@@ -12,12 +12,13 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test check format lock sweep show clean
+.PHONY: help repro test lint check format lock sweep show clean
 
 help:
 	@echo "make repro   install, rebuild what is out of date, print the results"
 	@echo "make test    install, run the tests"
-	@echo "make check   formatting, lint, types, tests"
+	@echo "make lint    formatting, lint, types"
+	@echo "make check   lint and test"
 	@echo "make show    the table of experiments, best first"
 	@echo "make sweep   a small grid of experiments on the sample"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
@@ -30,11 +31,12 @@ repro: $(VENV)/base.done
 test: $(VENV)/dev.done
 	python -m pytest
 
-check: $(VENV)/dev.done
+lint: $(VENV)/dev.done
 	ruff format --check .
 	ruff check .
 	mypy
-	python -m pytest
+
+check: lint test
 
 format: $(VENV)/dev.done
 	ruff format .

@@ -38,10 +38,10 @@ def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
         raise ValueError(f"expected two vectors of one length, got {truth.shape}, {guess.shape}")
     if not (np.isfinite(truth).all() and np.isfinite(guess).all()):
         raise ValueError("SMAPE needs finite values")
-    # Halving first keeps the sum of two huge prices finite.
+    # Halving first, and scaling by 200 last, keeps huge prices from overflowing.
     scale = np.abs(truth) / 2 + np.abs(guess) / 2
     gap = np.abs(guess / 2 - truth / 2)
-    rows: Floats = np.divide(200 * gap, scale, out=np.zeros_like(scale), where=scale > 0)
+    rows: Floats = 200 * np.divide(gap, scale, out=np.zeros_like(scale), where=scale > 0)
     return rows
 
 

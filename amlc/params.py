@@ -23,6 +23,7 @@ SECTIONS = frozenset(
         "tabular",
         "terms",
         "topics",
+        "neighbours",
         "vision",
         "train",
         "blend",
@@ -48,7 +49,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         node: yaml.MappingNode,
         deep: bool = False,  # noqa: FBT001, FBT002 - PyYAML's signature
     ) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in own]
         repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
         if repeated:
             line = node.start_mark.line + 1
@@ -72,12 +74,15 @@ def read(path: Path = Path("params.yaml")) -> dict[str, Any]:
     Raises
     ------
     ParamsError
-        No such file, not YAML, not a mapping, a key given twice, or an unknown section.
+        The file cannot be read, is not YAML or not a mapping, has a key given twice or an
+        unknown section.
     """
     try:
         content = yaml.load(path.read_bytes(), Loader=_UniqueKeyLoader)  # noqa: S506 - it derives from SafeLoader
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read: {error.strerror}") from None
     except ParamsError as error:
         raise ParamsError(f"{path}: {error}") from None
     except yaml.YAMLError as error:

@@ -9,7 +9,7 @@ _LABEL = re.compile(
     r"(?P<label>Item Name|Bullet Point(?: ?\d+)?|Product Description|Value|Unit):[ \t]*(?P<rest>.*)"
 )
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_NOT_WORD = re.compile(r"[\W_]+")
+_NOT_WORD = re.compile(r"[ \x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ def normalised_title(text: str) -> str:
     'judee s blue cheese 11 25 oz'
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
+    if not folded.isascii():
+        folded = "".join(map(_word_or_blank, folded))
     return _NOT_WORD.sub(" ", folded).strip()
 
 
@@ -96,6 +98,11 @@ def parse_number(text: str) -> float | None:
         return None
     number = float(stripped)
     return number if math.isfinite(number) and number >= 0 else None
+
+
+def _word_or_blank(character: str) -> str:
+    # Letters, marks and numbers; in many scripts a vowel is a mark.
+    return character if unicodedata.category(character)[0] in "LMN" else " "
 
 
 def _fields(text: str) -> list[tuple[str, str]]:

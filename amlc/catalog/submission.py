@@ -1,5 +1,7 @@
 """The submission file: one price for each test id, in the test file's order."""
 
+import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,8 +59,11 @@ def _check_ids(ids: Sequence[str], expected: Sequence[str]) -> None:
 
 def write_submission(path: Path, ids: Sequence[str], prices: NDArray[np.float64]) -> None:
     """Write `sample_id,price` with four decimals at least and as many as tiny prices need."""
-    lines = [f"{name},{_shown(price)}" for name, price in zip(ids, prices, strict=True)]
-    write_text(path, "\n".join([f"{ID},{PRICE}", *lines]) + "\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([ID, PRICE])
+    writer.writerows((name, _shown(price)) for name, price in zip(ids, prices, strict=True))
+    write_text(path, text.getvalue())
 
 
 def _shown(price: float) -> str:

@@ -23,8 +23,8 @@ SCHEMA = pa.schema(
         pa.field(TEXT, pa.string(), nullable=False),
         # Empty where a test row's link is no valid link.
         pa.field(LINK, pa.string(), nullable=False),
-        # NaN in test rows.
-        pa.field(PRICE, pa.float64(), nullable=False),
+        # Null in test rows: NaN in pandas.
+        pa.field(PRICE, pa.float64()),
         pa.field("group", pa.int32(), nullable=False),
         # -1 in test rows.
         pa.field("fold", pa.int8(), nullable=False),

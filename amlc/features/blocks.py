@@ -12,9 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from amlc.errors import DataError
+from amlc.features.neighbours import Neighbours, read_neighbours
 
 Floats32 = NDArray[np.float32]
-BlockName = Literal["tabular", "terms", "topics", "vision"]
+BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
 
 # A tabular column's name starts with how it has to be encoded.
 NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
@@ -36,12 +37,15 @@ class Blocks:
         Truncated SVD of the terms.
     vision : ndarray of float32, shape (n, descriptors), optional
         Image descriptors.
+    neighbours : Neighbours, optional
+        The train products with the most similar text.
     """
 
     tabular: pd.DataFrame | None = None
     terms: sp.csr_array | None = None
     topics: Floats32 | None = None
     vision: Floats32 | None = None
+    neighbours: Neighbours | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -58,6 +62,7 @@ class Blocks:
             terms=None if self.terms is None else self.terms[rows],
             topics=None if self.topics is None else self.topics[rows],
             vision=None if self.vision is None else self.vision[rows],
+            neighbours=None if self.neighbours is None else self.neighbours.take(rows),
         )
 
 
@@ -67,7 +72,8 @@ def read_blocks(folder: Path, names: list[BlockName]) -> Blocks:
     Parameters
     ----------
     folder : Path
-        Holds ``tabular.parquet``, ``terms.npz``, ``topics.npy``, ``vision.npy``.
+        Holds ``tabular.parquet``, ``terms.npz``, ``topics.npy``, ``vision.npy``,
+        ``neighbours.npz``.
     names : list of str
         Which blocks.
 
@@ -113,6 +119,7 @@ _READERS: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
     "terms": ("terms.npz", read_terms),
     "topics": ("topics.npy", _read_array),
     "vision": ("vision.npy", _read_array),
+    "neighbours": ("neighbours.npz", read_neighbours),
 }
 
 

@@ -48,7 +48,9 @@ def _model_lines(metrics: dict[str, Any], weights: dict[str, float]) -> list[str
 
 
 def _rows_line(data: dict[str, Any]) -> str:
-    return f"rows        {data['train_rows']} train, {data['test_rows']} test"
+    train, test = data["train"], data["test"]
+    counts = f"{train['kept']} train ({train['rejected']} rejected), {test['rows']} test"
+    return f"rows        {counts} ({test['flagged']} flagged)"
 
 
 def _images_line(images: dict[str, Any]) -> str:

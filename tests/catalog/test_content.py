@@ -84,6 +84,11 @@ def test_normalised_titles_ignore_case_punctuation_and_width() -> None:
     assert normalised_title("Ｂig-Tea,  20!") == normalised_title("big tea 20")  # noqa: RUF001 - a full-width letter is the point
 
 
+def test_normalised_titles_keep_vowel_marks() -> None:
+    """In Devanagari a vowel is a mark, and tells words apart."""
+    assert normalised_title("की") != normalised_title("का")
+
+
 def test_real_rows_have_a_title_and_mostly_a_value() -> None:
     """The competition's rows parse: a title in each, a value in nearly all."""
     folder = os.environ.get("AMLC_COMPETITION")

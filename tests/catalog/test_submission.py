@@ -1,5 +1,6 @@
 """The submission file."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,13 @@ def test_the_file_has_the_competitions_format(tmp_path: Path) -> None:
     write_submission(tmp_path / "s.csv", IDS, PRICES)
     expected = "sample_id,price\n7,1.0000\n007,2.0000\nx,3.0000\n"
     assert (tmp_path / "s.csv").read_text() == expected
+
+
+def test_an_id_with_a_comma_is_quoted(tmp_path: Path) -> None:
+    """Ids are text, and text may hold anything."""
+    write_submission(tmp_path / "s.csv", ['a,"b'], np.array([1.0]))
+    with (tmp_path / "s.csv").open(newline="") as stream:
+        assert list(csv.reader(stream))[1] == ['a,"b', "1.0000"]
 
 
 @given(st.floats(min_value=1e-300, max_value=1e300))

@@ -1,0 +1,139 @@
+"""A stack of pictures, made ready for its descriptors."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+Masks = NDArray[np.bool_]
+
+# A pixel is near white where its lightness is above and its chroma below these.
+WHITE_LIGHTNESS, WHITE_CHROMA = 0.93, 0.093
+# Chroma of the most vivid colour of sRGB in OKLab, so that ours come out between 0 and 1.
+VIVID = 0.3225
+
+# Areas connect within a picture, never from one picture of the stack to the next.
+_WITHIN_PICTURES = np.zeros((3, 3, 3), dtype=np.int_)
+_WITHIN_PICTURES[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
+
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(
+    np.float32
+)
+_TO_CONES = (
+    (0.4122214708, 0.5363325363, 0.0514459929),
+    (0.2119034982, 0.6806995451, 0.1073969566),
+    (0.0883024619, 0.2817188376, 0.6299787005),
+)
+_TO_LAB = (
+    (0.2104542553, 0.7936177850, -0.0040720468),
+    (1.9779984951, -2.4285922050, 0.4505937099),
+    (0.0259040371, 0.7827717662, -0.8086757660),
+)
+
+
+class Scene(NamedTuple):
+    """A stack of square pictures, and what several descriptors need of it.
+
+    Parameters
+    ----------
+    lightness : ndarray of float32, shape (n, size, size)
+        From 0 (black) to 1 (white).
+    redness, yellowness : ndarray of float32, shape (n, size, size)
+        Green (-1) to red (1), blue (-1) to yellow (1).
+    chroma : ndarray of float32, shape (n, size, size)
+        From 0 (grey) to 1 (as vivid as sRGB gets).
+    foreground : ndarray of bool, shape (n, size, size)
+        Everything but the near-white areas that touch the border.
+    aspect : ndarray of float32, shape (n,)
+        Width divided by height of the picture before it was squeezed into the square.
+    """
+
+    lightness: Floats
+    redness: Floats
+    yellowness: Floats
+    chroma: Floats
+    foreground: Masks
+    aspect: Floats
+
+
+def make_scene(pixels: Pixels, aspect: Floats) -> Scene:
+    """Prepare a stack of sRGB pictures.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (n, size, size, 3)
+        sRGB.
+    aspect : ndarray of float32, shape (n,)
+        Width divided by height of each picture as it came.
+    """
+    lightness, redness, yellowness = oklab(pixels)
+    redness /= np.float32(VIVID)
+    yellowness /= np.float32(VIVID)
+    chroma = np.minimum(np.hypot(redness, yellowness), 1)
+    white = (lightness > WHITE_LIGHTNESS) & (chroma < WHITE_CHROMA)
+    return Scene(lightness, redness, yellowness, chroma, ~touching_border(white), aspect)
+
+
+def oklab(pixels: Pixels) -> tuple[Floats, Floats, Floats]:
+    """Turn 8-bit sRGB into OKLab, in which distances are about as large as they look.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (..., 3)
+        sRGB.
+
+    Returns
+    -------
+    lightness, green_red, blue_yellow : ndarray of float32, shape (...)
+        Lightness from 0 to 1; the other two are 0 for greys.
+
+    Notes
+    -----
+    B. Ottosson, "A perceptual color space for image processing" (2020).
+    """
+    linear = [_LINEAR[pixels[..., channel]] for channel in range(3)]
+    cones = [np.cbrt(_mixed(row, linear)) for row in _TO_CONES]
+    lightness, green_red, blue_yellow = (_mixed(row, cones) for row in _TO_LAB)
+    return lightness, green_red, blue_yellow
+
+
+def border(values: NDArray[Any]) -> NDArray[Any]:
+    """Return each picture's outermost pixels, shape (n, 4 (size - 1))."""
+    sides = (values[:, 0, :-1], values[:, :-1, -1], values[:, -1, 1:], values[:, 1:, 0])
+    return np.concatenate(sides, axis=1)
+
+
+def touching_border(mask: Masks) -> Masks:
+    """Keep those connected areas of each picture's mask that reach its border."""
+    labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
+    reached = np.zeros(count + 1, dtype=np.bool_)
+    reached[border(labels)] = True
+    reached[0] = False
+    kept: Masks = reached[labels]
+    return kept
+
+
+def count_areas(mask: Masks, share: float) -> NDArray[np.intp]:
+    """Count each picture's connected areas that cover at least a share of it, shape (n,)."""
+    labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
+    big = np.bincount(labels.ravel(), minlength=count + 1) >= share * mask[0].size
+    big[0] = False
+    owner = np.zeros(count + 1, dtype=np.intp)
+    owner[labels] = np.arange(len(mask))[:, np.newaxis, np.newaxis]
+    return np.bincount(owner[big], minlength=len(mask))
+
+
+def _mixed(row: tuple[float, float, float], channels: list[Floats]) -> Floats:
+    """Weigh three channels; element by element, so that no value depends on its neighbours.
+
+    A matrix product would round differently from one stack of pictures to another.
+    """
+    one, two, three = (
+        np.float32(weight) * channel for weight, channel in zip(row, channels, strict=True)
+    )
+    mixed: Floats = one + two + three
+    return mixed

@@ -1,0 +1,197 @@
+"""Cells come out as written, with the line that their row starts on."""
+
+import csv
+import io
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from amlc.catalog import sheet as sheet_module
+from amlc.catalog.sheet import CELL_LIMIT, Sheet, read_sheet
+from amlc.errors import DataError
+
+COLUMNS = ("sample_id", "text")
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+SHARED_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def read(folder: Path, content: str | bytes, columns: tuple[str, ...] = COLUMNS) -> Sheet:
+    """Write a CSV and read it."""
+    path = folder / "a.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_sheet(path, columns, 10**9)
+
+
+def rows_of(sheet: Sheet) -> list[list[str]]:
+    """Return the cells as lists."""
+    return sheet.cells.to_numpy().tolist()
+
+
+def refusal(folder: Path, content: str | bytes) -> str:
+    """Return the message without the path."""
+    with pytest.raises(DataError) as caught:
+        read(folder, content)
+    return str(caught.value).partition(": ")[2]
+
+
+# Python's writer leaves a line end in a cell bare where its own line end is another one.
+DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
+
+
+@SHARED_FOLDER
+@given(
+    st.lists(st.tuples(CELL, CELL), min_size=1),
+    st.sampled_from(DIALECTS),
+    st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_what_a_csv_writer_writes_is_read_back(
+    tmp_path: Path, rows: list[tuple[str, str]], dialect: tuple[str, Literal[0, 1]], encoding: str
+) -> None:
+    """Any text, any line ends, any quoting, with or without a byte order mark."""
+    end, quoting = dialect
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator=end, quoting=quoting).writerows([COLUMNS, *rows])
+    found = read(tmp_path, stream.getvalue().encode(encoding))
+    assert rows_of(found) == [[re.sub("\r\n?", "\n", cell) for cell in row] for row in rows]
+    assert (found.odd, found.broken) == ([], "")
+
+
+@SHARED_FOLDER
+@given(st.lists(st.tuples(CELL, CELL), min_size=1), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_lines_are_those_of_a_text_editor(
+    tmp_path: Path, rows: list[tuple[str, str]], end: str
+) -> None:
+    """A row starts as many lines down as there are line ends before it."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    expected = []
+    for row in rows:
+        expected.append(1 + len(re.findall("\r\n|\r|\n", stream.getvalue())))
+        writer.writerow(row)
+    assert read(tmp_path, stream.getvalue()).lines.tolist() == expected
+
+
+@SHARED_FOLDER
+@given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 5))
+def test_no_bytes_cause_another_exception(
+    tmp_path: Path, noise: bytes, start: int, cut: int
+) -> None:
+    """A good file damaged anywhere gives rows or a DataError."""
+    good = 'sample_id,text\n1,"tea, ""green""\n20 bags"\n2,caf\u00e9\n3,\u2028x\n'.encode()
+    with suppress(DataError):
+        found = read(tmp_path, good[:start] + noise + good[start + cut :])
+        assert found.total == len(found.lines) + len(found.odd)
+
+
+def test_words_that_mean_nothing_to_pandas_stay_words(tmp_path: Path) -> None:
+    """Text is text: no missing values, no numbers, no booleans."""
+    words = ["None", "NA", "nan", "null", "007", "1e3", "True", " 1 ", ""]
+    content = "sample_id,text\n" + "".join(f"{word},{word}\n" for word in words)
+    assert rows_of(read(tmp_path, content)) == [[word, word] for word in words]
+
+
+def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
+    """Names count, not places."""
+    found = read(tmp_path, "text,sample_id\na,1\n")
+    assert found.cells["sample_id"].tolist() == ["1"]
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    """They count as lines all the same."""
+    found = read(tmp_path, "\nsample_id,text\n\n1,a\n\n\n2,b\n\n")
+    assert rows_of(found) == [["1", "a"], ["2", "b"]]
+    assert found.lines.tolist() == [4, 7]
+
+
+def test_rows_of_another_width_are_put_aside(tmp_path: Path) -> None:
+    """They do not shift the cells of other rows."""
+    found = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
+    assert rows_of(found) == [["1", "a"], ["4", "d"]]
+    assert [(odd.line, odd.count, odd.first) for odd in found.odd] == [(3, 1, "2"), (4, 3, "3")]
+    assert found.total == 4
+
+
+def test_too_many_odd_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of other rows than its header's takes no memory without bound."""
+    monkeypatch.setattr(sheet_module, "ODD_LIMIT", 5)
+    found = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
+    assert (len(found.cells), len(found.odd)) == (1, 5)
+    assert found.broken == "5 rows do not fit the header; no row after them was read"
+
+
+def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are collected in batches, and none is lost between two."""
+    monkeypatch.setattr(sheet_module, "_BATCH", 3)
+    for count in range(1, 8):
+        content = "sample_id,text\n" + "".join(f"{row},t\n" for row in range(count))
+        found = read(tmp_path, content)
+        assert found.cells["sample_id"].tolist() == [str(row) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("sample_id\n1\n", "missing columns: 'text'; expected sample_id,text"),
+        ("sample_id,text,x\n", "extra columns: 'x'; expected"),
+        ("sample_id, text\n", "missing columns: 'text'; extra columns: ' text'"),
+        ("Sample_ID,text\n", "missing columns: 'sample_id'; extra columns: 'Sample_ID'"),
+        ("sample_id,text,text\n", "repeated columns: 'text'"),
+        ("sample_id;text\n1;a\n", "cells seem to be separated by ';', not by ','"),
+        ("sample_id\ttext\n1\ta\n", r"cells seem to be separated by '\t', not by ','"),
+        ("1,tea\n2,oil\n", "missing columns: 'sample_id', 'text'; extra columns: '1', 'tea'"),
+        ("sample_id,text\n", "has a header but no rows"),
+        ("sample_id,text\n\n\n", "has a header but no rows"),
+        ('"sample_id,text\n1,a\n', "broken quoting at line 2, in the row from line 1: "),
+    ],
+)
+def test_a_wrong_header_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    """Every fault of the header is named with the columns in question."""
+    assert message in refusal(tmp_path, content)
+
+
+def test_a_header_of_very_many_columns_gives_a_short_message(tmp_path: Path) -> None:
+    """A message is read by a person."""
+    message = refusal(tmp_path, ",".join(f"{'c' * 500}{n}" for n in range(1000)) + "\n1\n")
+    assert len(message) < 1500
+    assert "990 more" in message
+
+
+@pytest.mark.parametrize(
+    ("row", "where", "what"),
+    [
+        ('2,"a" b\n', "line 3", "a closing quote is followed by more text"),
+        ('2,"a \\"b\\" c"\n', "line 3", "a closing quote is followed by more text"),
+        ('2,"open\n3,b\n', "line 4, in the row from line 3", "not closed before the file ends"),
+        ('2,"open\n3,"b"\n', "line 4, in the row from line 3", "followed by more text"),
+    ],
+)
+def test_broken_quoting_ends_reading_and_says_where(
+    tmp_path: Path, row: str, where: str, what: str
+) -> None:
+    """The rows before it are there; after it no row can be trusted."""
+    found = read(tmp_path, f"sample_id,text\n1,a\n{row}")
+    assert rows_of(found) == [["1", "a"]]
+    assert found.broken.startswith(f"broken quoting at {where}: ")
+    assert what in found.broken
+
+
+def test_a_cell_of_huge_size_ends_reading(tmp_path: Path) -> None:
+    """A quote that is never closed does not swallow the memory with the file."""
+    lines = "2,long long long text\n" * (CELL_LIMIT // 10)
+    found = read(tmp_path, f'sample_id,text\n1,"{lines}')
+    assert found.broken.startswith("broken quoting at line ")
+    assert f"a cell is longer than {CELL_LIMIT:,} characters" in found.broken
+
+
+def test_the_longest_cell_is_read(tmp_path: Path) -> None:
+    """The limit itself is allowed, and the process's own limit is left as it was."""
+    before = csv.field_size_limit()
+    found = read(tmp_path, f"sample_id,text\n1,{'a' * CELL_LIMIT}\n")
+    assert len(found.cells["text"][0]) == CELL_LIMIT
+    assert csv.field_size_limit() == before

@@ -1,0 +1,82 @@
+"""dvc.yaml says what the stages do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from closure import reached
+
+ROOT = Path(__file__).parents[2]
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+MODELS: list[str] = PARAMS["models"]
+
+
+def definition(stage: str) -> dict[str, Any]:
+    """Return a stage's definition, also of one that is made for each model."""
+    content: dict[str, Any] = STAGES[stage]
+    return content.get("do", content)
+
+
+def code(stage: str, model: str = "") -> set[Path]:
+    """Return the Python files among a stage's dependencies."""
+    names = [str(dep).replace("${item}", model) for dep in definition(stage)["deps"]]
+    return {Path(name) for name in names if name.endswith(".py")}
+
+
+def names(value: Any) -> set[str]:
+    """Return the paths of outputs or metrics, written plain or with flags."""
+    return {entry if isinstance(entry, str) else next(iter(entry)) for entry in value}
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if "foreach" not in STAGES[name]])
+def test_a_stage_lists_exactly_the_modules_that_its_script_reaches(stage: str) -> None:
+    """One too few hides an edit from DVC; one too many reruns the stage for nothing."""
+    assert code(stage) == reached(ROOT, [Path(f"stages/{stage}.py")])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_train_stage_lists_every_module_that_it_reaches(model: str) -> None:
+    """The script loads its model's module by name."""
+    scripts = [Path("stages/train.py"), Path(f"amlc/models/{model}.py")]
+    assert reached(ROOT, scripts) <= code("train", model)
+
+
+def test_train_stages_list_no_module_that_none_of_them_reaches() -> None:
+    """DVC's foreach has one list for all models, so it is the union of what they reach."""
+    scripts = [Path("stages/train.py"), *(Path(f"amlc/models/{name}.py") for name in MODELS)]
+    others = {Path(f"amlc/models/{name}.py") for name in MODELS[1:]}
+    assert code("train", MODELS[0]) == reached(ROOT, scripts) - others
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.name)
+def test_a_stage_script_is_short(path: Path) -> None:
+    """What is longer belongs to amlc."""
+    assert len(path.read_text().splitlines()) <= 65
+
+
+def test_every_stage_has_a_script_and_a_description() -> None:
+    """`dvc stage list` is a table of contents."""
+    scripts = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
+    assert set(STAGES) == scripts
+    assert all(definition(stage)["desc"] for stage in STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_results_lie_where_the_design_says(stage: str) -> None:
+    """DVC tracks what is under data/, git what is under metrics/."""
+    content = definition(stage)
+    assert all(name.startswith("data/") for name in names(content.get("outs", [])))
+    assert all(name.startswith("metrics/") for name in names(content.get("metrics", [])))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_parameter_exists(stage: str) -> None:
+    """A misspelt key would never trigger a rerun."""
+    for key in definition(stage).get("params", []):
+        for model in MODELS:
+            node: Any = PARAMS
+            for part in key.replace("${item}", model).split("."):
+                assert part in node, key
+                node = node[part]

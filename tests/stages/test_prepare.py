@@ -1,0 +1,143 @@
+"""The stage prepare writes everything or nothing."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amlc.catalog.table import read_products
+from amlc.errors import DataError
+from stages import prepare
+
+OUTPUTS = ("data/products.parquet", "data/rejected.csv", "metrics/data.json")
+PARAMS = """\
+seed: 20
+data:
+  dir: {folder}
+  on_invalid: {on_invalid}
+  folds: 5
+  max_text: 100000
+  max_bytes: 1000000000
+"""
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, with 60 train rows and 20 test rows under raw."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    train = [f"{n},Item Name: T{n % 50},https://h/{n}.jpg,{n + 0.5}" for n in range(60)]
+    test = [f"t{n},Item Name: T{n},https://h/t{n}.jpg" for n in range(20)]
+    header = "sample_id,catalog_content,image_link"
+    (tmp_path / "raw/train.csv").write_text("\n".join([f"{header},price", *train]))
+    (tmp_path / "raw/test.csv").write_text("\n".join([header, *test]))
+    configure("error")
+    return tmp_path
+
+
+def configure(on_invalid: str, folder: str = "raw") -> None:
+    """Write params.yaml."""
+    Path("params.yaml").write_text(PARAMS.format(folder=folder, on_invalid=on_invalid))
+
+
+def append(path: str, line: str) -> None:
+    """Add a row to a file."""
+    with Path(path).open("a", encoding="utf-8") as stream:
+        stream.write(f"\n{line}")
+
+
+@pytest.mark.usefixtures("workplace")
+def test_products_have_groups_and_folds() -> None:
+    """Ten pairs of train rows share a title, and so do twenty test rows with train rows."""
+    prepare.main()
+    products = read_products(Path("data/products.parquet"))
+    train, test = products[:60], products[60:]
+    assert products["group"].nunique() == 50
+    assert (train.groupby("group")["fold"].nunique() == 1).all()
+    assert np.bincount(train["fold"]).tolist() == [12] * 5
+    assert set(test["fold"]) == {-1}
+    assert test["group"].tolist() == train["group"].tolist()[:20]
+
+
+@pytest.mark.usefixtures("workplace")
+def test_a_rerun_writes_the_same_bytes() -> None:
+    """The same inputs give the same hashes."""
+    prepare.main()
+    first = [Path(path).read_bytes() for path in OUTPUTS]
+    prepare.main()
+    assert [Path(path).read_bytes() for path in OUTPUTS] == first
+
+
+@pytest.mark.usefixtures("workplace")
+def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
+    """The same catalogue saved by another program gives the same product table."""
+    prepare.main()
+    expected = Path(OUTPUTS[0]).read_bytes()
+    for path in (Path("raw/train.csv"), Path("raw/test.csv")):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    prepare.main()
+    assert Path(OUTPUTS[0]).read_bytes() == expected
+
+
+@pytest.mark.usefixtures("workplace")
+def test_an_error_writes_nothing() -> None:
+    """A price too much, and no output appears."""
+    append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
+    with pytest.raises(DataError, match=r"line 62 \('free'\)"):
+        prepare.main()
+    assert not any(Path(path).exists() for path in OUTPUTS)
+
+
+@pytest.mark.usefixtures("workplace")
+def test_drop_counts_and_lists_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """In metrics/data.json, in data/rejected.csv, and on the screen."""
+    append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
+    append("raw/test.csv", "y,,https://h/y.jpg")
+    configure("drop")
+    prepare.main()
+    numbers = json.loads(Path("metrics/data.json").read_text())
+    assert (numbers["train"]["read"], numbers["train"]["rejected"]) == (61, 1)
+    assert numbers["test"] == {"rows": 21, "flagged": 1, "flagged_by_reason": {"text_empty": 1}}
+    assert len(Path("data/rejected.csv").read_text().splitlines()) == 3
+    assert "60 train rows (1 rejected), 21 test rows (1 flagged)" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("workplace")
+def test_too_few_rows_for_the_folds_write_nothing() -> None:
+    """The message names the numbers and the setting."""
+    lines = Path("raw/train.csv").read_text().splitlines()
+    Path("raw/train.csv").write_text("\n".join(lines[:4]))
+    with pytest.raises(DataError, match=r"3 groups .* too few for 5 folds: .*data\.folds"):
+        prepare.main()
+    assert not any(Path(path).exists() for path in OUTPUTS)
+
+
+def test_the_program_ends_with_one_message(workplace: Path) -> None:
+    """Exit code 1, what is wrong on stderr, no traceback."""
+    Path("raw/train.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    configure("drop")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.prepare"],
+        cwd=workplace,
+        env={**os.environ, "PYTHONPATH": str(Path(prepare.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "raw/train.csv: is a PNG image, not a CSV file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif("AMLC_COMPETITION" not in os.environ, reason="AMLC_COMPETITION is not set")
+def test_the_competition_has_no_faults(workplace: Path) -> None:
+    """Every row of the real files is kept, and the folds are even."""
+    configure("error", os.environ["AMLC_COMPETITION"])
+    prepare.main()
+    numbers = json.loads((workplace / "metrics/data.json").read_text())
+    assert numbers["train"]["kept"] == numbers["train"]["read"] == 7000
+    assert [fold["rows"] for fold in numbers["folds"].values()] == [1400] * 5
