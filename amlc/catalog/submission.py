@@ -38,7 +38,7 @@ def check_submission(
     _check_ids(ids, expected)
     bad = np.flatnonzero(~(np.isfinite(prices) & (prices > 0)))
     if bad.size:
-        shown = first_few(f"{ids[row]} ({prices[row]})" for row in bad)
+        shown = first_few(f"{ids[row]} ({prices[row]})" for row in bad.tolist())
         raise CheckError(f"submission: {bad.size} prices are not positive and finite: {shown}")
 
 

@@ -63,7 +63,7 @@ def evaluate(
     )
     deciles = price_deciles(price)
     inside = ((rows["low"] <= rows["price"]) & (rows["price"] <= rows["high"])).to_numpy()
-    result = {
+    result: dict[str, Any] = {
         "smape": float(scores.mean()),
         "smape_se": standard_error_over_folds(scores, folds),
         "smape_low": low,
@@ -86,7 +86,7 @@ def evaluate(
             },
         },
     }
-    return _rounded(result)
+    return {key: _rounded(value) for key, value in result.items()}
 
 
 def _scores(

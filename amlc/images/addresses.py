@@ -1,0 +1,204 @@
+"""Which addresses may be asked for a picture, and how a name becomes a connection to one."""
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Collection
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+
+from amlc.images.outcome import (
+    ADDRESS_NOT_ALLOWED,
+    HOST_NOT_FOUND,
+    NO_CONNECTION,
+    TIMEOUT,
+    Again,
+    Fault,
+)
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+KEEP_SECONDS = 300.0
+MAX_ADDRESSES = 4
+# So many names in a row without an answer from any name server: there is no network.
+OFFLINE_AFTER = 20
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Azure's metadata and control server, the one such address outside the private ranges.
+_METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
+
+
+def is_public(address: str) -> bool:
+    """Return whether an address belongs to the public internet.
+
+    Parameters
+    ----------
+    address : str
+        IPv4 or IPv6. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) counts too.
+
+    Examples
+    --------
+    >>> [is_public(a) for a in ("1.1.1.1", "127.0.0.1", "::ffff:10.0.0.1", "169.254.169.254")]
+    [True, False, False, False]
+    """
+    try:
+        outer = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return all(_is_global(each) for each in (outer, *_embedded(outer)))
+
+
+def _is_global(address: Address) -> bool:
+    mapped = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
+    return (
+        (address.is_global or mapped)
+        and not address.is_multicast
+        and not address.is_unspecified
+        and not address.is_loopback
+        and not address.is_link_local
+        and not getattr(address, "is_site_local", False)
+        and (mapped or not address.is_reserved or address in _NAT64)
+        and address not in _METADATA
+    )
+
+
+def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if address in _NAT64:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return [each for each in found if each is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    addresses: list[str]
+    until: float
+
+
+class Resolver:
+    """Turns names into checked addresses, each name at most once at a time.
+
+    A lookup that hangs is left behind: it costs a thread until the system gives it up, and the
+    caller no more than the given time.
+
+    Parameters
+    ----------
+    private : collection of str
+        Hosts whose addresses are not checked.
+    seconds : float
+        How long a lookup may take.
+    """
+
+    def __init__(self, private: Collection[str], seconds: float) -> None:
+        self._private = frozenset(private)
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._running: dict[str, Future[list[str]]] = {}
+        self._answers: dict[str, _Answer] = {}
+        self._unanswered = 0
+
+    def resolve(self, host: str) -> list[str]:
+        """Return the addresses of a host, all of them checked.
+
+        Raises
+        ------
+        Fault
+            `HOST_NOT_FOUND`; `ADDRESS_NOT_ALLOWED` where any address is not public, because a
+            name that points both outside and inside is a trap.
+        """
+        known = self._answers.get(host)
+        if known is None or known.until < time.monotonic():
+            known = self._asked(host, known)
+        if host not in self._private and not all(map(is_public, known.addresses)):
+            raise Fault(ADDRESS_NOT_ALLOWED, Again.LATER)
+        return known.addresses[:MAX_ADDRESSES]
+
+    def prefer(self, host: str, address: str) -> None:
+        """Put an address that answered in front, so that a dead one is not tried each time."""
+        with self._lock:
+            known = self._answers.get(host)
+            if known is not None and known.addresses[0] != address:
+                others = [each for each in known.addresses if each != address]
+                self._answers[host] = _Answer([address, *others], known.until)
+
+    def _asked(self, host: str, stale: _Answer | None) -> _Answer:
+        try:
+            addresses = self._lookup(host).result(timeout=self._seconds)
+        except (OSError, FutureTimeoutError) as error:
+            self._count_unanswered(error)
+            if stale is not None:
+                return stale
+            raise Fault(HOST_NOT_FOUND, Again.LATER) from None
+        answer = _Answer(addresses, time.monotonic() + KEEP_SECONDS)
+        with self._lock:
+            self._unanswered = -1
+            self._answers[host] = answer
+        return answer
+
+    def _count_unanswered(self, error: Exception) -> None:
+        definite = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+        with self._lock:
+            if definite:
+                self._unanswered = -1
+            elif self._unanswered >= 0:
+                self._unanswered += 1
+
+    def _lookup(self, host: str) -> Future[list[str]]:
+        with self._lock:
+            if self._unanswered >= OFFLINE_AFTER:
+                raise Fault(HOST_NOT_FOUND, Again.LATER)
+            future = self._running.get(host)
+            if future is None:
+                future = self._running[host] = Future()
+                threading.Thread(
+                    target=self._look_up, args=(host, future), name="lookup", daemon=True
+                ).start()
+            return future
+
+    def _look_up(self, host: str, future: Future[list[str]]) -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            future.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as error:
+            failure = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME)
+            future.set_exception(failure)
+        finally:
+            with self._lock:
+                self._running.pop(host, None)
+
+
+def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.socket:
+    """Open a TCP connection to a checked address of a host.
+
+    Parameters
+    ----------
+    resolver : Resolver
+    host : str
+    port : int
+    seconds : float
+        For all addresses together.
+
+    Raises
+    ------
+    Fault
+        What `Resolver.resolve` raises, `NO_CONNECTION` or `TIMEOUT`.
+    """
+    until = time.monotonic() + seconds
+    reason = NO_CONNECTION
+    for address in resolver.resolve(host):
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            # The address is a number, so nothing is looked up a second time.
+            sock = socket.create_connection((address, port), timeout=left)
+        except OSError as error:
+            reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
+            continue
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        resolver.prefer(host, address)
+        return sock
+    raise Fault(reason, Again.NOW)

@@ -1,0 +1,211 @@
+"""From the product table's links to shards: the store, then the mirror, then the network."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from amlc.errors import ImageError
+from amlc.images import links as image_links
+from amlc.images.decode import pillow_warnings_settled, placeholder
+from amlc.images.links import Link
+from amlc.images.mirror import Mirror
+from amlc.images.network import Network, cores, decode_body
+from amlc.images.outcome import OK, Fault, Outcome
+from amlc.images.progress import Progress
+from amlc.images.settings import ImageSettings
+from amlc.images.shards import write_shard
+from amlc.images.store import Scope, Store
+
+# Shards that wait for the network at once: enough to keep every worker busy while some links of
+# the first ones are tried again, few enough to keep memory flat.
+MAX_OPEN = 8
+
+
+@dataclass(slots=True)
+class _Shard:
+    """A shard on its way.
+
+    Parameters
+    ----------
+    index : int
+    links : sequence of str
+    known : dict
+        Outcomes that the store does not hold.
+    waiting : int
+        Links that the network still owes.
+    """
+
+    index: int
+    links: Sequence[str]
+    known: dict[str, Outcome] = field(default_factory=dict)
+    waiting: int = 0
+
+
+def scope(settings: ImageSettings) -> Scope:
+    """Return what part of the store belongs to these settings."""
+    return Scope(
+        variant=f"jpeg {settings.size} px quality {settings.quality}",
+        limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+        f"respect_noai {settings.respect_noai}",
+        remember_days=settings.remember_days,
+    )
+
+
+def download(links: Sequence[str], settings: ImageSettings, store_path: Path, folder: Path) -> None:
+    """Write the shards of some links.
+
+    Parameters
+    ----------
+    links : sequence of str
+        As the product table has them, repeated ones too; an empty one is a malformed link.
+    settings : ImageSettings
+    store_path : Path
+        The store's file; see `amlc.images.store`.
+    folder : Path
+        An empty folder for the shards.
+
+    Raises
+    ------
+    ImageError
+        The store, the mirror, the CA bundle or the folder cannot be used, or a disk is full.
+    """
+    distinct = sorted(set(links))
+    with ExitStack() as stack:
+        stack.enter_context(pillow_warnings_settled())
+        mirror = Mirror(settings.mirror, distinct)
+        store = stack.enter_context(Store(store_path, scope(settings)))
+        progress = stack.enter_context(Progress(len(distinct)))
+        run = stack.enter_context(_Run(settings, store, mirror, folder, progress))
+        run.all(distinct)
+
+
+class _Run:
+    """The state of one `download`."""
+
+    def __init__(
+        self,
+        settings: ImageSettings,
+        store: Store,
+        mirror: Mirror,
+        folder: Path,
+        progress: Progress,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._mirror = mirror
+        self._folder = folder
+        self._progress = progress
+        self._network = Network(settings, store)
+        self._decoders = ThreadPoolExecutor(cores())
+        self._waiting: dict[str, _Shard] = {}
+        self._open_shards = 0
+        self._grey = placeholder(settings.size, settings.quality)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._decoders.shutdown(cancel_futures=True)
+        self._network.__exit__(kind, error, trace)
+
+    def all(self, links: Sequence[str]) -> None:
+        """Write every shard; several are under way at once."""
+        self._progress.mirror(self._mirror.ambiguous)
+        for shard in _shards(links, self._settings.shard_links):
+            self._start(shard)
+            while self._open_shards >= MAX_OPEN:
+                self._settle_one()
+        while self._open_shards:
+            self._settle_one()
+
+    def _start(self, shard: _Shard) -> None:
+        """Settle what needs no network, submit the rest, write the shard if nothing is left."""
+        stored = self._store.read(shard.links)
+        missing = [link for link in shard.links if not _is_ok(stored.get(link))]
+        found = self._from_mirror(missing)
+        for link in missing:
+            known = found.get(link) or self._without_network(link, stored.get(link))
+            if known is not None:
+                shard.known[link] = known
+                self._progress.settled_here(known, mirror=link in found)
+            else:
+                shard.waiting += 1
+                self._waiting[link] = shard
+                self._network.submit(link, image_links.parse(link))
+        self._progress.stored(len(shard.links) - len(missing))
+        if shard.waiting:
+            self._open_shards += 1
+        else:
+            self._write(shard, stored)
+
+    def _from_mirror(self, links: Sequence[str]) -> dict[str, Outcome]:
+        paths = {link: path for link in links if (path := self._mirrored(link)) is not None}
+        outcomes = self._decoders.map(self._read, paths.values())
+        both = zip(paths, outcomes, strict=True)
+        return {link: outcome for link, outcome in both if outcome is not None}
+
+    def _mirrored(self, link: str) -> Path | None:
+        try:
+            return self._mirror.find(image_links.parse(link))
+        except Fault:
+            return None
+
+    def _read(self, path: Path) -> Outcome | None:
+        """Decode a picture of the mirror; None, told at the end, where it is no good."""
+        try:
+            with path.open("rb") as stream:
+                data = stream.read(self._settings.max_bytes + 1)
+            if len(data) <= self._settings.max_bytes:
+                return Outcome.ok(decode_body(data, self._settings))
+        except (OSError, Fault):
+            pass
+        self._progress.bad_in_mirror(path)
+        return None
+
+    def _without_network(self, link: str, stored: Outcome | None) -> Outcome | None:
+        try:
+            parsed: Link = image_links.parse(link)
+            image_links.check_host(parsed, self._settings)
+        except Fault as fault:
+            return Outcome.failed(fault.reason, 0)
+        return None if self._settings.retry_failed else stored
+
+    def _settle_one(self) -> None:
+        settled = self._network.settled()
+        shard = self._waiting.pop(settled.link)
+        if settled.outcome.status != OK:
+            shard.known[settled.link] = settled.outcome
+        self._progress.settled(settled, self._network.schedule.given_up)
+        shard.waiting -= 1
+        if not shard.waiting:
+            self._open_shards -= 1
+            self._store.flush()
+            self._write(shard, self._store.read(shard.links))
+
+    def _write(self, shard: _Shard, stored: dict[str, Outcome]) -> None:
+        outcomes = [shard.known.get(link) or stored[link] for link in shard.links]
+        try:
+            write_shard(self._folder, shard.index, shard.links, outcomes, self._grey)
+        except OSError as error:
+            raise ImageError(
+                f"{self._folder}: cannot write image shards: {error}; "
+                "what was fetched is safe in the store: run again"
+            ) from None
+
+
+def _shards(links: Sequence[str], size: int) -> Iterator[_Shard]:
+    for index, start in enumerate(range(0, len(links), size)):
+        yield _Shard(index, links[start : start + size])
+
+
+def _is_ok(outcome: Outcome | None) -> bool:
+    return outcome is not None and outcome.status == OK

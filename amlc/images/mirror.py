@@ -1,0 +1,81 @@
+"""A folder of pictures that the user already has."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from amlc.errors import ImageError
+from amlc.images import links
+from amlc.images.outcome import Fault
+
+_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+
+
+class Mirror:
+    """Finds the picture of a link by the link's file name.
+
+    The pictures are read and decoded again in every run, and never copied into the store: the
+    folder is the user's, and what it holds may change between runs.
+
+    Parameters
+    ----------
+    folder : str, optional
+        None for no mirror at all.
+    every_link : iterable of str
+        All links of the run. A name that two different links claim belongs to neither.
+
+    Raises
+    ------
+    ImageError
+        There is no such folder.
+    """
+
+    def __init__(self, folder: str | None, every_link: Iterable[str]) -> None:
+        self._folder = Path(folder) if folder is not None else None
+        self._names: frozenset[str] = frozenset()
+        self._claims: Counter[str] = Counter()
+        self._stem_claims: Counter[str] = Counter()
+        if self._folder is None:
+            return
+        try:
+            self._names = frozenset(path.name for path in self._folder.iterdir() if path.is_file())
+        except OSError as error:
+            raise ImageError(
+                f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
+            ) from None
+        for link in every_link:
+            names = _names(link)
+            self._claims.update(names)
+            self._stem_claims.update({Path(name).stem for name in names})
+
+    @property
+    def ambiguous(self) -> int:
+        """How many names of the folder two links or more claim."""
+        return sum(1 for name in self._names if self._claims[name] > 1)
+
+    def find(self, link: links.Link) -> Path | None:
+        """Return where the picture of a link lies, or None.
+
+        The file may have another extension than the link. Only names that were seen in the
+        folder are ever joined to it, so that no link reaches outside.
+        """
+        if self._folder is None:
+            return None
+        names = links.file_names(link)
+        exact = (name for name in names if self._claims[name] == 1)
+        stems = {Path(name).stem for name in names}
+        others = (
+            stem + extension
+            for stem in sorted(stems)
+            if self._stem_claims[stem] == 1
+            for extension in _EXTENSIONS
+        )
+        found = next((name for name in (*exact, *others) if name in self._names), None)
+        return self._folder / found if found is not None else None
+
+
+def _names(link: str) -> list[str]:
+    try:
+        return links.file_names(links.parse(link))
+    except Fault:
+        return []

@@ -1,0 +1,104 @@
+"""What became of a link: a picture, or a reason why there is none."""
+
+import enum
+from dataclasses import dataclass
+
+OK, PLACEHOLDER = "ok", "placeholder"
+
+MALFORMED = "malformed link"
+HOST_NOT_ALLOWED = "host not in allow_hosts"
+ADDRESS_NOT_ALLOWED = "address not allowed"
+HOST_NOT_FOUND = "host not found"
+NO_CONNECTION = "no connection"
+TLS_FAILURE = "TLS failure"
+TIMEOUT = "timeout"
+BROKEN = "connection broken"
+NOT_HTTP = "answer is not HTTP"
+TRUNCATED = "truncated body"
+TOO_MANY_BYTES = "too many bytes"
+EMPTY = "empty body"
+BAD_ENCODING = "bad content encoding"
+TOO_MANY_REDIRECTS = "too many redirects"
+REDIRECT_NOT_ALLOWED = "redirect not allowed"
+NOT_AN_IMAGE = "not an image"
+DAMAGED = "damaged image"
+TOO_MANY_PIXELS = "too many pixels"
+OPTED_OUT = "opted out by X-Robots-Tag"
+
+
+class Again(enum.Enum):
+    """When a link that failed is worth another try."""
+
+    NOW = "in this run"
+    LATER = "in the next run"
+    NEVER = "not before remember_days have passed"
+
+
+class Fault(Exception):  # noqa: N818 - "Fault" is the term: it becomes a status, not an error
+    """Why one try brought no picture; it ends as a status, never as a crash.
+
+    Parameters
+    ----------
+    reason : str
+        One of this module's constants, or ``"http 404"`` and the like.
+    again : Again
+        When it is worth another try.
+    wait : float
+        Seconds that the server asked for before the next try.
+    """
+
+    def __init__(self, reason: str, again: Again, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.again = again
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A checked picture: an RGB JPEG of the configured size.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels.
+    data : bytes
+        The JPEG file.
+    """
+
+    width: int
+    height: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The final word on one link.
+
+    Parameters
+    ----------
+    status : str
+        `OK` or `PLACEHOLDER`.
+    reason : str
+        Why it is a placeholder; empty where it is ok.
+    tries : int
+        Tries that failed before the link was given up; 0 where it is ok, because how often
+        a picture was asked for says something about the network and nothing about the picture.
+    picture : Picture, optional
+        None for a placeholder: its grey picture is the same for all.
+    """
+
+    status: str
+    reason: str
+    tries: int
+    picture: Picture | None
+
+    @staticmethod
+    def ok(picture: Picture) -> "Outcome":
+        """Return the outcome of a link that gave a picture."""
+        return Outcome(OK, "", 0, picture)
+
+    @staticmethod
+    def failed(reason: str, tries: int) -> "Outcome":
+        """Return the outcome of a link that gave none."""
+        return Outcome(PLACEHOLDER, reason, tries, None)

@@ -1,0 +1,38 @@
+"""What params.yaml says about images."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from amlc.params import Settings
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class ImageSettings(Settings):
+    """The section `images`; what each key means stands beside it in params.yaml."""
+
+    size: int = Field(ge=16, le=1024)
+    quality: int = Field(ge=50, le=95)
+    shard_links: int = Field(ge=1, le=10_000)
+    mirror: str | None
+    retry_failed: bool
+    remember_days: int = Field(ge=0, le=3650)
+    allow_hosts: list[str]
+    allow_private_hosts: list[str]
+    ca_bundle: str | None
+    respect_noai: bool
+    thumbnail: bool
+    thumbnail_hosts: list[str]
+    max_bytes: int = Field(ge=1_000, le=100_000_000)
+    # Pillow itself warns of a decompression bomb above this upper limit.
+    max_pixels: int = Field(ge=10_000, le=89_000_000)
+    tries: int = Field(ge=1, le=10)
+    workers: int = Field(ge=1, le=1000)
+    per_host: int = Field(ge=1, le=1000)
+    give_up_after: int = Field(ge=1, le=10_000)
+    connect_seconds: Seconds
+    read_seconds: Seconds
+    deadline_seconds: Seconds
+    backoff_seconds: Seconds
+    retry_after_seconds: Seconds

@@ -1,0 +1,203 @@
+"""What every regressor of log price is: settings, fit, predict, save, load; found by name."""
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from amlc.errors import DataError, ModelError, ParamsError
+from amlc.features.blocks import BlockName, Blocks
+from amlc.files import write_json
+from amlc.models.encodings import Rows
+from amlc.models.objectives import Floats, WeightSettings
+from amlc.models.views import Design, Kind, View
+from amlc.params import Settings, check
+
+# A model's name is the name of its module here and of its section below `train` in params.yaml.
+MODELS = ("linear", "ridge", "forest", "lightgbm", "xgboost", "mlp")
+
+
+class ModelSettings(Settings):
+    """What every section of `train` has."""
+
+    # Which feature blocks the model sees.
+    blocks: list[BlockName] = Field(min_length=1)
+    # Rows that the overall mean counts for in target encoding; null leaves those columns out.
+    smoothing: float | None = Field(gt=0)
+    # How many of the most similar products to look at, where `blocks` has neighbours.
+    neighbours: list[Annotated[int, Field(ge=3, le=1000)]] = Field(min_length=1)
+    weights: WeightSettings
+
+    @field_validator("blocks")
+    @classmethod
+    def _no_repeats(cls, blocks: list[BlockName]) -> list[BlockName]:
+        if len(set(blocks)) < len(blocks):
+            raise ValueError("expected each block once")
+        return blocks
+
+
+class DenseSettings(ModelSettings):
+    """Settings of a model that cannot use the sparse terms."""
+
+    @field_validator("blocks")
+    @classmethod
+    def _dense(cls, blocks: list[BlockName]) -> list[BlockName]:
+        if "terms" in blocks:
+            raise ValueError("expected no terms, which are sparse: trees take topics instead")
+        return blocks
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model learns.
+
+    Parameters
+    ----------
+    log_price : ndarray of float64, shape (n,)
+        Natural logarithm of the price.
+    groups : ndarray of int, shape (n,)
+        Rows of one group stay together in every split.
+    weight : ndarray of float64, shape (n,), optional
+        Weight of each row in the loss; None: all 1.
+    """
+
+    log_price: Floats
+    groups: NDArray[Any]
+    weight: Floats | None = None
+
+    def take(self, rows: Rows) -> Self:
+        """Return some rows."""
+        weight = None if self.weight is None else self.weight[rows]
+        return type(self)(self.log_price[rows], self.groups[rows], weight)
+
+
+class Regressor(ABC):
+    """A regressor of log price over feature blocks.
+
+    Parameters
+    ----------
+    settings : ModelSettings
+        Of the class's own type, `settings_type`.
+    """
+
+    settings_type: ClassVar[type[ModelSettings]]
+    kind: ClassVar[Kind]
+
+    def __init__(self, settings: ModelSettings) -> None:
+        self.settings = settings
+        self.view = _view(self.kind, settings)
+
+    def fit(self, blocks: Blocks, target: Target, *, seed: int, threads: int) -> Self:
+        """Fit to the rows given; an earlier fit leaves nothing behind.
+
+        Raises
+        ------
+        ModelError
+            No usable rows.
+        """
+        if len(blocks) != len(target.log_price):
+            raise ModelError(f"{len(blocks)} rows of features for {len(target.log_price)} prices")
+        self.view = _view(self.kind, self.settings)
+        design = self.view.fit_transform(blocks, target.log_price, target.groups, seed)
+        if design.dense.shape[1] == 0 and design.terms is None:
+            raise ModelError("the blocks have no column that this model can use")
+        self._fit(design, target, seed=seed, threads=threads)
+        return self
+
+    def predict(self, blocks: Blocks) -> Floats:
+        """Return log prices.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Raises
+        ------
+        ModelError
+            A prediction is not finite.
+        """
+        if len(blocks) == 0:
+            return np.zeros(0)
+        predicted = np.asarray(self._predict(self.view.transform(blocks)), dtype=np.float64)
+        if not np.isfinite(predicted).all():
+            count = int((~np.isfinite(predicted)).sum())
+            raise ModelError(f"{count} of {predicted.size} predictions are not finite")
+        return predicted
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model into a folder; equal models give equal bytes, none pickled."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "settings.json", self.settings.model_dump())
+        self.view.save(folder)
+        self._save(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            A file is missing or broken.
+        """
+        try:
+            path = folder / "settings.json"
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            model = cls(check(cls.settings_type, raw, "settings", path))
+            model.view = View.load(folder)
+            model._load(folder)
+        except (OSError, ValueError, KeyError, ParamsError, DataError) as error:
+            raise ModelError(f"{folder}: no saved {cls.__name__}: {error}") from None
+        return model
+
+    @abstractmethod
+    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...
+
+    @abstractmethod
+    def _predict(self, design: Design) -> Floats: ...
+
+    @abstractmethod
+    def _save(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _load(self, folder: Path) -> None: ...
+
+
+def _view(kind: Kind, settings: ModelSettings) -> View:
+    return View(kind, settings.smoothing, settings.neighbours)
+
+
+def regressor(name: str) -> type[Regressor]:
+    """Return the class of a model, importing its module and the libraries that it needs only now.
+
+    Raises
+    ------
+    ParamsError
+        No model has this name.
+    """
+    if name not in MODELS:
+        raise ParamsError(f"no model {name!r}; models: {', '.join(MODELS)}")
+    found: type[Regressor] = importlib.import_module(f"amlc.models.{name}").Model
+    return found
+
+
+def members(found: object) -> list[str]:
+    """Return the list `models` of params.yaml, checked.
+
+    Raises
+    ------
+    ParamsError
+        It is no list of different models' names.
+    """
+    if not isinstance(found, list) or not found or len(set(map(str, found))) < len(found):
+        raise ParamsError(f"models: expected a list of different names, got {found!r}")
+    unknown = [str(name) for name in found if name not in MODELS]
+    if unknown:
+        raise ParamsError(f"models: unknown {', '.join(unknown)}; models: {', '.join(MODELS)}")
+    return [str(name) for name in found]

@@ -1,0 +1,294 @@
+"""The learned blend of models: weights, calibration and intervals, all judged cross-fitted."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.optimize import LinearConstraint, minimize
+
+from amlc.catalog.table import ID
+from amlc.errors import ModelError
+from amlc.files import replacing_folder, write_frame, write_json
+from amlc.metrics import smape_of_logs
+from amlc.models.objectives import Floats, gradient
+from amlc.models.predictions import PREDICTIONS, read_log_prices
+from amlc.params import Settings
+
+COLUMNS = ("log_price", "log_low", "log_high")
+
+
+class BlendSettings(Settings):
+    """Section `blend` of params.yaml."""
+
+    # "simplex": sequential quadratic programming; "greedy": repeatedly add the best member.
+    method: Literal["simplex", "greedy"]
+    # Members that the greedy method adds, with replacement.
+    steps: int = Field(ge=1, le=10_000)
+    # Bands of the blended price that each get a shift of their own where that gains; 0: never.
+    calibration_bands: int = Field(ge=0, le=1000)
+    # Share of the prices that the interval has to hold.
+    coverage: float = Field(gt=0, lt=1)
+    # Bands of the blended price whose residuals give the interval's limits there.
+    interval_bands: int = Field(ge=1, le=1000)
+
+
+def simplex_weights(members: Floats, actual: Floats) -> Floats:
+    """Return non-negative weights of sum 1 with the lowest SMAPE, searched from several starts.
+
+    Parameters
+    ----------
+    members : ndarray of float64, shape (n, members)
+        Log prices predicted by each member.
+    actual : ndarray of float64, shape (n,)
+        Log prices.
+    """
+    count = members.shape[1]
+    starts = np.vstack([np.full(count, 1 / count), (np.eye(count) + 1 / count) / 2])
+    found = [_descended(members, actual, start) for start in starts]
+    scores = [smape_of_logs(actual, members @ weights) for weights in found]
+    return found[int(np.argmin(scores))]
+
+
+def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
+    def loss(weights: Floats) -> float:
+        return smape_of_logs(actual, members @ weights)
+
+    def slope(weights: Floats) -> Floats:
+        return np.asarray(members.T @ gradient("smape", members @ weights - actual) / len(actual))
+
+    result = minimize(
+        loss,
+        start,
+        jac=slope,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * len(start),
+        constraints=LinearConstraint(np.ones((1, len(start))), 1.0, 1.0),
+        options={"ftol": 1e-7, "maxiter": 200},
+    )
+    weights = np.clip(result.x, 0.0, None)
+    return np.asarray(weights / weights.sum())
+
+
+def greedy_weights(members: Floats, actual: Floats, steps: int) -> Floats:
+    """Return the shares of members added one by one, each the one that lowers SMAPE most.
+
+    Notes
+    -----
+    Ensemble selection with replacement: Caruana et al., ICML 2004.
+    """
+    counts = np.zeros(members.shape[1])
+    total = np.zeros(len(actual))
+    for step in range(1, steps + 1):
+        scores = [smape_of_logs(actual, (total + one) / step) for one in members.T]
+        best = int(np.argmin(scores))
+        counts[best] += 1
+        total += members[:, best]
+    return counts / steps
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How members become one price with an interval.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        Weight of each member; their sum is 1.
+    centers, shift : list of float
+        The shift of the blended log price, linear between these centres of bands, flat outside.
+    limit_centers, low, high : list of float
+        The interval's limits relative to the shifted log price, likewise.
+    """
+
+    weights: dict[str, float]
+    centers: list[float]
+    shift: list[float]
+    limit_centers: list[float]
+    low: list[float]
+    high: list[float]
+
+    def predict(self, members: Floats) -> Floats:
+        """Return log price, low and high limit of each row.
+
+        Parameters
+        ----------
+        members : ndarray of float64, shape (n, members)
+            Log prices, members in the order of `weights`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 3)
+        """
+        if members.ndim != 2 or members.shape[1] != len(self.weights):
+            raise ModelError(f"expected {len(self.weights)} members, got {members.shape}")
+        blended = members @ np.array(list(self.weights.values()))
+        if self.centers:
+            blended = blended + np.interp(blended, self.centers, self.shift)
+        low = blended + np.interp(blended, self.limit_centers, self.low)
+        high = blended + np.interp(blended, self.limit_centers, self.high)
+        return np.column_stack([blended, low, high])
+
+    def save(self, path: Path) -> None:
+        """Write the blend as JSON."""
+        # Not sorted by key, a list: the members' order is that of the columns.
+        content = {**vars(self), "weights": [list(item) for item in self.weights.items()]}
+        write_json(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**content, "weights": dict(content["weights"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{path}: no saved blend: {error}") from None
+
+
+def learn(
+    names: list[str], members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any]
+) -> Blend:
+    """Learn weights, calibration and interval from out-of-fold predictions.
+
+    Parameters
+    ----------
+    names : list of str
+        The members, in the order of the columns.
+    members : ndarray of float64, shape (n, members)
+        Their out-of-fold log prices.
+    actual : ndarray of float64, shape (n,)
+        Log prices.
+    settings : BlendSettings
+        See there.
+    folds : ndarray of int, shape (n,)
+        Calibration is kept where the score that is cross-fitted over these folds gains by it, and
+        the interval comes from residuals that are cross-fitted over them.
+    """
+    plain = _crossfitted(members, actual, settings, folds, bands=0)
+    bands = 0
+    if settings.calibration_bands:
+        shifted = _crossfitted(members, actual, settings, folds, settings.calibration_bands)
+        if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
+            plain, bands = shifted, settings.calibration_bands
+    weights = _weights(members, actual, settings)
+    centers, shift = _shift(members @ weights, actual, bands)
+    limit_centers, low, high = _limits(plain, actual, settings)
+    shares = dict(zip(names, weights.tolist(), strict=True))
+    return Blend(shares, centers, shift, limit_centers, low, high)
+
+
+def crossfit(
+    names: list[str], members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any]
+) -> Floats:
+    """Return what `learn` on the other folds predicts for each fold; see `Blend.predict`."""
+    predicted = np.empty((len(actual), 3))
+    for fold in np.unique(folds):
+        fit, held_out = folds != fold, folds == fold
+        blend = learn(names, members[fit], actual[fit], settings, folds[fit])
+        predicted[held_out] = blend.predict(members[held_out])
+    return predicted
+
+
+def _crossfitted(
+    members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any], bands: int
+) -> Floats:
+    predicted = np.empty(len(actual))
+    for fold in np.unique(folds):
+        fit, held_out = folds != fold, folds == fold
+        weights = _weights(members[fit], actual[fit], settings)
+        centers, shift = _shift(members[fit] @ weights, actual[fit], bands)
+        blended = members[held_out] @ weights
+        predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
+    return predicted
+
+
+def _weights(members: Floats, actual: Floats, settings: BlendSettings) -> Floats:
+    if settings.method == "greedy":
+        return greedy_weights(members, actual, settings.steps)
+    return simplex_weights(members, actual)
+
+
+def _bands(blended: Floats, count: int) -> list[NDArray[np.intp]]:
+    """Return the rows of each band of equal size, from low to high."""
+    parts = np.array_split(np.argsort(blended, kind="stable"), count)
+    return [part for part in parts if part.size]
+
+
+def _shift(blended: Floats, actual: Floats, bands: int) -> tuple[list[float], list[float]]:
+    """Return the centres of bands and the shift there with the lowest SMAPE."""
+    steps = np.linspace(-0.3, 0.3, 61)
+    centers, shift = [], []
+    for rows in _bands(blended, bands) if bands else []:
+        gap = blended[rows] - actual[rows]
+        scores = np.tanh(np.abs(gap[:, None] + steps) / 2).mean(axis=0)
+        centers.append(float(blended[rows].mean()))
+        shift.append(float(steps[np.argmin(scores)]))
+    return centers, shift
+
+
+def _limits(
+    blended: Floats, actual: Floats, settings: BlendSettings
+) -> tuple[list[float], list[float], list[float]]:
+    """Return the centres of bands and the residuals that bound the wanted share there.
+
+    Notes
+    -----
+    Split conformal prediction with one calibration set per band (Mondrian; Vovk, Gammerman and
+    Shafer, Algorithmic Learning in a Random World, 2005); half of the misses lie on either side.
+    """
+    centers, low, high = [], [], []
+    tail = (1 - settings.coverage) / 2
+    for rows in _bands(blended, settings.interval_bands):
+        residuals = np.sort(actual[rows] - blended[rows])
+        centers.append(float(blended[rows].mean()))
+        count = len(residuals)
+        rank = int(np.ceil((count + 1) * (1 - tail)))
+        high.append(float(residuals[min(rank, count) - 1]))
+        low.append(float(residuals[max(count - rank, 0)]))
+    return centers, low, high
+
+
+def write_blend(
+    folder: Path, blend: Blend, products: pd.DataFrame, predicted: Floats, smape: float
+) -> None:
+    """Write weights.json, blend.json and predictions.parquet.
+
+    Parameters
+    ----------
+    folder : Path
+        Replaced as a whole.
+    blend : Blend
+        Learned from all train rows.
+    products : DataFrame
+        The product table.
+    predicted : ndarray of float64, shape (products, 3)
+        Log price, low and high limit; cross-fitted for train rows.
+    smape : float
+        Cross-fitted, in percent.
+    """
+    frame = pd.DataFrame(predicted, columns=list(COLUMNS))
+    frame.insert(0, ID, products[ID].to_numpy())
+    with replacing_folder(folder) as temporary:
+        write_json(temporary / "weights.json", {"smape": smape, "weights": blend.weights})
+        blend.save(temporary / "blend.json")
+        write_frame(temporary / PREDICTIONS, frame)
+
+
+def read_blend(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
+    """Read the blended predictions, one row per product in the product table's order.
+
+    Returns
+    -------
+    DataFrame
+        ``log_price``, ``log_low`` and ``log_high``, float64.
+
+    Raises
+    ------
+    DataError
+        As `amlc.models.predictions.read_predictions`.
+    """
+    return read_log_prices(folder, products, COLUMNS, "blend")

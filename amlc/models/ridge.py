@@ -1,0 +1,56 @@
+"""Ridge regression over the sparse terms and the dense columns."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+from sklearn.linear_model import Ridge
+
+from amlc.files import write_array
+from amlc.models.base import ModelSettings, Regressor, Target
+from amlc.models.objectives import Floats
+from amlc.models.views import Design
+
+
+class RidgeSettings(ModelSettings):
+    """Section `train.ridge` of params.yaml."""
+
+    # Strength of the penalty on squared coefficients.
+    alpha: float = Field(gt=0)
+    # Standardised dense columns are multiplied by this: larger is penalised less.
+    dense_scale: float = Field(gt=0)
+    # Conjugate gradients stop at this residual.
+    tolerance: float = Field(gt=0, lt=1)
+
+
+class Model(Regressor):
+    """Penalised least squares on log price."""
+
+    settings_type = RidgeSettings
+    settings: RidgeSettings
+    kind = "linear"
+
+    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - no solver used draws
+        settings = self.settings
+        solver = Ridge(
+            alpha=settings.alpha,
+            tol=settings.tolerance,
+            solver="cholesky" if design.terms is None else "sparse_cg",
+        )
+        fitted = solver.fit(self._columns(design), target.log_price, sample_weight=target.weight)
+        self.coefficients = np.append(fitted.coef_, fitted.intercept_)
+
+    def _columns(self, design: Design) -> Any:
+        scaled = Design(design.dense * np.float32(self.settings.dense_scale), design.terms)
+        return scaled.joined().astype(np.float64)
+
+    def _predict(self, design: Design) -> Floats:
+        columns = self._columns(design)
+        return np.asarray(columns @ self.coefficients[:-1] + self.coefficients[-1])
+
+    def _save(self, folder: Path) -> None:
+        write_array(folder / "coefficients.npy", self.coefficients)
+
+    def _load(self, folder: Path) -> None:
+        self.coefficients = np.load(folder / "coefficients.npy", allow_pickle=False)

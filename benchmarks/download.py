@@ -1,0 +1,297 @@
+"""Download images in several ways from a loopback server, side by side.
+
+Prints three tables: speed, behaviour under faults, and growth with the number of links.
+img2dataset needs an environment of its own: `--img2dataset PATH/TO/ITS/python`.
+"""
+
+import argparse
+import json
+import os
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SIZE, WORKERS, TIMEOUT = 256, 60, 5.0
+
+
+@dataclass
+class Server:
+    """A running server: where it is and whom to trust."""
+
+    port: int
+    ca: Path
+    plain: bool = False
+
+    def links(self, kind: str, count: int) -> list[str]:
+        """Return so many different links."""
+        scheme = "http" if self.plain else "https"
+        return [f"{scheme}://127.0.0.1:{self.port}/{kind}/{n:06d}.jpg" for n in range(count)]
+
+    def stats(self) -> dict[str, int]:
+        """Return what the server has counted so far."""
+        context = None if self.plain else ssl.create_default_context(cafile=str(self.ca))
+        link = self.links("x", 1)[0].rsplit("/", 2)[0] + "/stats"
+        with urllib.request.urlopen(link, context=context) as answer:
+            counts: dict[str, int] = json.load(answer)
+        return counts
+
+
+@dataclass
+class Result:
+    """What one run took."""
+
+    links: int
+    ok: int
+    seconds: float
+    cpu: float
+    megabytes: float
+    memory: float
+
+    @property
+    def rate(self) -> float:
+        """Good images a second."""
+        return self.ok / self.seconds
+
+
+@contextmanager
+def serving(folder: Path, originals: Path | None, *options: str) -> Iterator[Server]:
+    """Run the server in a process of its own."""
+    command = [sys.executable, str(HERE / "loopback.py"), str(folder), *options]
+    if originals is not None:
+        command += ["--originals", str(originals)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            port = int(process.stdout.readline())
+            yield Server(port, folder / "ca.pem", "--plain" in options)
+        finally:
+            process.kill()
+
+
+class Bench:
+    """Runs contestants against one server."""
+
+    def __init__(self, server: Server, folder: Path, img2dataset: str | None) -> None:
+        self.server = server
+        self.folder = folder
+        self.pythons = {"img2dataset": img2dataset}
+        self.runs = 0
+
+    def run(self, name: str, links: list[str], **more: object) -> Result:
+        """Run one contestant over some links."""
+        self.runs += 1
+        out = self.folder / f"run{self.runs}"
+        out.mkdir()
+        job = {
+            "links": links,
+            "out": str(out),
+            "store": str(out / "store.sqlite"),
+            "ca": str(self.server.ca),
+            "size": SIZE,
+            "workers": WORKERS,
+            "timeout": TIMEOUT,
+            "tries": 1,
+            **more,
+        }
+        path = out / "job.json"
+        path.write_text(json.dumps(job))
+        before = self.server.stats()["sent"]
+        answer, memory = self._timed(name, path)
+        sent = self.server.stats()["sent"] - before
+        if not more.get("keep"):
+            subprocess.run(["rm", "-rf", str(out)], check=True)
+        return Result(
+            len(links), answer["ok"], answer["seconds"], answer["cpu"], sent / 1e6, memory
+        )
+
+    def _timed(self, name: str, path: Path) -> tuple[dict[str, float], float]:
+        python = self.pythons.get(name) or sys.executable
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(HERE.parent) if python == sys.executable else "",
+        }
+        with (
+            (path.parent / "log").open("w+") as log,
+            subprocess.Popen(
+                [python, str(HERE / "contestants.py"), name, str(path)],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=environment,
+            ) as process,
+        ):
+            peak = _Peak(process.pid)
+            output, _ = process.communicate()
+            if process.returncode:
+                log.seek(0)
+                raise SystemExit(f"{name} failed:\n{log.read()[-3000:]}")
+        return json.loads(output.splitlines()[-1]), peak.stop()
+
+
+class _Peak:
+    """Samples the memory of a process and its children (proportional set size, Linux only)."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._most = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def stop(self) -> float:
+        """Return the peak in MB."""
+        self._ended.set()
+        self._thread.join()
+        return self._most
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.25):
+            self._most = max(self._most, sum(map(_memory, _family(self._pid))))
+
+
+def _family(pid: int) -> list[int]:
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        for path in Path(f"/proc/{found[-1]}/task").glob("*/children"):
+            try:
+                todo += map(int, path.read_text().split())
+            except OSError:
+                continue
+    return found
+
+
+def _memory(pid: int) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
+
+
+def table(rows: list[tuple[object, ...]], header: tuple[str, ...]) -> None:
+    """Print rows as a Markdown table."""
+    print("| " + " | ".join(header) + " |")
+    print("|" + "---|" * len(header))
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
+    print()
+
+
+def median(results: list[Result]) -> Result:
+    """Return the run with the median rate."""
+    return sorted(results, key=lambda result: result.rate)[len(results) // 2]
+
+
+def speed(bench: Bench, names: list[str], count: int, rounds: int) -> None:
+    """Print the first table: the contestants in turns, and their ratio to amlc."""
+    links = bench.server.links("good", count)
+    results: dict[str, list[Result]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            results[name].append(bench.run(name, links))
+    middle = {name: median(found) for name, found in results.items()}
+    rows = [_row(name, middle[name], middle["amlc"].rate) for name in names]
+    rows.append(
+        _row("amlc, thumbnail", bench.run("amlc", links, thumbnail=True), middle["amlc"].rate)
+    )
+    print(f"## {count} images, HTTPS, median of {rounds} rounds\n")
+    header = ("way", "images/s", "CPU s / 1,000", "MB / 1,000", "peak MB", "failed")
+    table(rows, (*header, "amlc is faster by"))
+    floor(bench, links, middle["amlc"])
+
+
+def floor(bench: Bench, links: list[str], whole: Result) -> None:
+    """Print the CPU seconds of amlc beside those of its two parts alone."""
+    parts = {name: _cpu(bench.run(name, links)) for name in ("decode", "transfer")}
+    ratio = _cpu(whole) / sum(parts.values())
+    print(
+        f"CPU s / 1,000: decoding alone {parts['decode']:.2f}, transfer alone "
+        f"{parts['transfer']:.2f}, amlc {_cpu(whole):.2f}: {ratio:.2f} times their sum\n"
+    )
+
+
+def faults(bench: Bench, names: list[str], count: int) -> None:
+    """Print the second table: 5 % each of 404, stall, reset and truncation."""
+    links = bench.server.links("faults", count)
+    good = count - count // 5
+    rows = []
+    for name in names:
+        result = bench.run(name, links, tries=2)
+        wrong = result.ok - good
+        rows.append((name, f"{result.seconds:.0f}", result.ok, good, f"{wrong:+d}"))
+    print(f"## {count} links, 5 % each of 404, stall, reset and truncation\n")
+    table(rows, ("way", "seconds", "taken for good", "good", "difference"))
+
+
+def growth(bench: Bench, counts: list[int]) -> None:
+    """Print the third table: small images, from the network and then from the store."""
+    rows = []
+    for count in counts:
+        links = bench.server.links("small", count)
+        store = str(bench.folder / f"store{count}.sqlite")
+        for source in ("network", "store"):
+            result = bench.run("amlc", links, store=store)
+            rows.append((count, source, f"{result.rate:.0f}", f"{result.memory:.0f}"))
+        Path(store).unlink()
+    print("## Growth: small images\n")
+    table(rows, ("links", "from", "images/s", "peak MB"))
+
+
+def _cpu(result: Result) -> float:
+    return result.cpu / result.links * 1000
+
+
+def _row(name: str, result: Result, best: float) -> tuple[object, ...]:
+    return (
+        name,
+        f"{result.rate:.0f}",
+        f"{_cpu(result):.1f}",
+        f"{result.megabytes / result.links * 1000:.0f}",
+        f"{result.memory:.0f}",
+        result.links - result.ok,
+        f"{best / result.rate:.1f}",
+    )
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--links", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 100_000])
+    parser.add_argument("--tables", nargs="*", default=["speed", "faults", "growth"])
+    parser.add_argument("--only", nargs="*", help="contestants; all where left out")
+    parser.add_argument("--img2dataset", help="the Python of an environment that has it")
+    parser.add_argument("--originals", type=Path, help="a folder of real product pictures")
+    arguments = parser.parse_args()
+    names = ["requests_get", "organisers", "img2dataset", "amlc"]
+    if arguments.img2dataset is None:
+        print("img2dataset is skipped: give --img2dataset PATH/TO/python\n", file=sys.stderr)
+        names.remove("img2dataset")
+    names = [name for name in names if not arguments.only or name in arguments.only]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder), arguments.originals) as server,
+    ):
+        bench = Bench(server, Path(folder), arguments.img2dataset)
+        if "speed" in arguments.tables:
+            speed(bench, names, arguments.links, arguments.rounds)
+        if "faults" in arguments.tables:
+            faults(bench, names, arguments.links)
+        if "growth" in arguments.tables:
+            growth(bench, arguments.growth)
+
+
+if __name__ == "__main__":
+    main()

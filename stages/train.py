@@ -1,0 +1,43 @@
+"""Fit one model out of fold and on all train rows: python -m stages.train NAME."""
+
+import sys
+import time
+from pathlib import Path
+
+from amlc import params
+from amlc.catalog.table import ID, PRICE, read_products
+from amlc.errors import ParamsError, run
+from amlc.features.blocks import read_blocks
+from amlc.files import replacing_folder
+from amlc.models.base import MODELS, regressor
+from amlc.models.crossfit import crossfit
+from amlc.models.predictions import write_predictions
+
+
+def main() -> None:
+    """Write the predictions and the fitted model; print the out-of-fold score."""
+    name = _name(sys.argv[1:])
+    model = regressor(name)
+    settings = params.load(model.settings_type, f"train.{name}")
+    products = read_products(Path("data/products.parquet"), [ID, PRICE, "split", "group", "fold"])
+    blocks = read_blocks(Path("data/features"), settings.blocks)
+    started = time.monotonic()
+    outcome = crossfit(
+        lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
+    )
+    with replacing_folder(Path("data/models") / name) as folder:
+        outcome.model.save(folder)
+        write_predictions(folder, products, outcome.log_price)
+    folds = " ".join(f"{score:.2f}" for score in outcome.fold_smape)
+    seconds = time.monotonic() - started
+    print(f"train: {name}: SMAPE {outcome.smape:.2f} (folds {folds}), {seconds:.0f} s")
+
+
+def _name(arguments: list[str]) -> str:
+    if len(arguments) != 1:
+        raise ParamsError(f"expected one model's name; models: {', '.join(MODELS)}")
+    return arguments[0]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,26 @@
+"""A download in a process of its own, to be killed."""
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from amlc.images.download import download
+from amlc.images.settings import ImageSettings
+
+
+def start(links: list[str], settings: ImageSettings, store: Path, folder: Path) -> BaseProcess:
+    """Start a download; a server process that has imported everything makes it quick."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.helpers.killed"])
+    process = context.Process(target=download, args=(links, settings, store, folder))
+    process.start()
+    return process
+
+
+def kill(process: BaseProcess) -> None:
+    """Kill a process with SIGKILL, as a full machine does."""
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()

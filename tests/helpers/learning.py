@@ -1,0 +1,90 @@
+"""Small made-up products whose features explain their price, and settings for models of them."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from amlc.features.blocks import Blocks
+from amlc.features.neighbours import Neighbours, NeighboursSettings, nearest
+from amlc.models.base import Target
+
+EVEN = {"limits": [], "weights": [], "column": None}
+COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": EVEN}
+DENSE = ["tabular", "topics", "vision", "neighbours"]
+BOOSTING: dict[str, Any] = {
+    **COMMON,
+    "blocks": DENSE,
+    "loss": "huber",
+    "rounds": 15,
+    "patience": 0,
+    "learning_rate": 0.3,
+    "columns": 0.5,
+    "rows": 0.8,
+    "l2": 1.0,
+    "bins": 31,
+}
+Catalogue = tuple[Blocks, Target, pd.DataFrame]
+# Each model's section of params.yaml, small enough for a test.
+SECTIONS: dict[str, dict[str, Any]] = {
+    "linear": {**COMMON, "blocks": ["tabular"]},
+    "ridge": {
+        **COMMON,
+        "blocks": ["tabular", "terms"],
+        "alpha": 1.0,
+        "dense_scale": 0.5,
+        "tolerance": 1e-4,
+    },
+    "forest": {**COMMON, "blocks": DENSE, "trees": 8, "columns": 0.5, "leaf_rows": 2},
+    "lightgbm": {**BOOSTING, "leaves": 7, "leaf_rows": 5},
+    "xgboost": {**BOOSTING, "depth": 3, "leaf_weight": 1.0},
+    "mlp": {
+        **COMMON,
+        "blocks": ["tabular", "terms", "neighbours"],
+        "loss": "smape",
+        "hidden": [16, 8],
+        "epochs": 6,
+        "batch": 8,
+        "learning_rate": 0.01,
+        "terms_learning_rate": 0.01,
+        "final_rate": 0.1,
+        "networks": 2,
+        "binary": True,
+    },
+}
+
+
+def make_products(rows: int, seed: int) -> Catalogue:
+    """Return blocks, target and product table of made-up train products."""
+    rng = np.random.default_rng(seed)
+    group = np.sort(rng.integers(0, rows // 2, rows)).astype(np.int32)
+    brand = rng.integers(0, 6, rows)
+    amount = rng.random(rows)
+    kind = rng.integers(0, 3, rows)
+    log_price = 1.5 + 0.4 * brand + amount - 0.3 * kind + rng.normal(0, 0.1, rows)
+    tabular = pd.DataFrame(
+        {
+            "num_log_total": amount.astype(np.float32),
+            "num_noise": rng.random(rows).astype(np.float32),
+            "cat_kind": pd.Categorical.from_codes(kind, ["a", "b", "c"]),
+            "key_brand": [f"brand {code}" for code in brand],
+        }
+    )
+    words = sp.random_array((rows, 40), density=0.1, rng=rng, format="csr", dtype=np.float32)
+    terms = sp.csr_array(sp.hstack([words, sp.csr_array(np.eye(6, dtype=np.float32)[brand])]))
+    topics = np.asarray(terms[:, :8].toarray(), dtype=np.float32)
+    vision = rng.random((rows, 3)).astype(np.float32)
+    found = nearest(terms, terms, NeighboursSettings(count=16, max_share=0.5), np.arange(rows))
+    neighbours = Neighbours(found.rows, found.similarity, np.arange(rows, dtype=np.int32))
+    products = pd.DataFrame(
+        {
+            "sample_id": [str(row) for row in range(rows)],
+            "split": "train",
+            "price": np.exp(log_price),
+            "group": group,
+            "fold": (group % 3).astype(np.int8),
+        }
+    )
+    blocks = Blocks(tabular, terms, topics, vision, neighbours)
+    return blocks, Target(log_price, group), products

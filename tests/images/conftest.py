@@ -1,0 +1,79 @@
+"""What the tests of the downloader share: settings, a certificate authority, a server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from amlc.images.decode import pillow_warnings_settled
+from amlc.images.settings import ImageSettings
+from tests.helpers.site import Site
+
+SETTINGS = {
+    "size": 64,
+    "quality": 90,
+    "shard_links": 10,
+    "mirror": None,
+    "retry_failed": False,
+    "remember_days": 30,
+    "allow_hosts": [],
+    "allow_private_hosts": ["127.0.0.1"],
+    "ca_bundle": None,
+    "respect_noai": True,
+    "thumbnail": False,
+    "thumbnail_hosts": ["127.0.0.1"],
+    "max_bytes": 1_000_000,
+    "max_pixels": 1_000_000,
+    "tries": 1,
+    "workers": 8,
+    "per_host": 8,
+    "give_up_after": 1000,
+    "connect_seconds": 10.0,
+    "read_seconds": 10.0,
+    "deadline_seconds": 30.0,
+    "backoff_seconds": 0.01,
+    "retry_after_seconds": 5.0,
+}
+
+MakeSettings = Callable[..., ImageSettings]
+
+
+@pytest.fixture(autouse=True)
+def _settled_warnings() -> Iterator[None]:
+    """Handle Pillow's warnings as the stage does."""
+    with pillow_warnings_settled():
+        yield
+
+
+@pytest.fixture
+def make() -> MakeSettings:
+    """Return a function that makes settings, some of them changed."""
+    return lambda **changed: ImageSettings.model_validate({**SETTINGS, **changed})
+
+
+@pytest.fixture
+def settings(make: MakeSettings) -> ImageSettings:
+    """Return settings that suit a loopback server."""
+    return make()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Return a certificate authority of the tests' own."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the authority's certificate as a file."""
+    path: Path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """Return a running server without pages."""
+    with Site() as running:
+        yield running

@@ -1,0 +1,76 @@
+"""A run may be killed at any moment, again and again, and costs no more than what is on its way."""
+
+import random
+import sqlite3
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.killed import kill, start
+from tests.helpers.pictures import jpeg
+from tests.helpers.site import Site, page
+from tests.images.conftest import MakeSettings
+
+LINKS, KILLS, WORKERS = 2000, 20, 8
+# Between two kills at least this many requests, so that what one kill broke off is fetched by then.
+FEWEST, MOST = 60, 120
+
+
+def _wait(site: Site, process: BaseProcess, requests: int) -> None:
+    """Wait until the server has had so many more requests, or the run has ended."""
+    until = sum(site.hits.values()) + requests
+    while sum(site.hits.values()) < until and process.is_alive():
+        time.sleep(0.001)
+
+
+def _finish(process: BaseProcess) -> None:
+    process.join(120)
+    assert process.exitcode == 0
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(site: Site, make: MakeSettings, tmp_path: Path) -> None:
+    """The shards are those of an undisturbed run, and no picture is fetched more than twice."""
+    rng = random.Random(20)
+    bodies = [page(jpeg(seed, 40, 30)) for seed in range(50)]
+    paths = [f"/{number:04d}.jpg" for number in range(LINKS)]
+    site.pages |= {path: bodies[number % 50] for number, path in enumerate(paths)}
+    links = [site.url(path) for path in paths]
+    settings = make(workers=WORKERS, shard_links=250, size=32)
+    for number in range(KILLS):
+        folder = tmp_path / f"killed{number}"
+        folder.mkdir()
+        process = start(links, settings, tmp_path / "store", folder)
+        _wait(site, process, rng.randint(FEWEST, MOST))
+        kill(process)
+    (tmp_path / "last").mkdir()
+    _finish(start(links, settings, tmp_path / "store", tmp_path / "last"))
+    hits = {path: site.hits[path] for path in paths}
+    assert min(hits.values()) == 1
+    assert max(hits.values()) <= 2
+    assert sum(hits.values()) - LINKS <= KILLS * 3 * WORKERS
+    (tmp_path / "calm").mkdir()
+    _finish(start(links, settings, tmp_path / "calm-store", tmp_path / "calm"))
+    assert _bytes(tmp_path / "last") == _bytes(tmp_path / "calm")
+    with sqlite3.connect(tmp_path / "store") as store:
+        assert store.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    store.close()
+
+
+def test_two_runs_at_once_agree(site: Site, make: MakeSettings, tmp_path: Path) -> None:
+    """Two processes over one store both end well, with the same shards."""
+    site.other = page(jpeg())
+    links = [site.url(f"/{number}.jpg") for number in range(300)]
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    settings = make(size=32, shard_links=50)
+    runs = [start(links, settings, tmp_path / "store", tmp_path / n) for n in ("one", "two")]
+    for process in runs:
+        _finish(process)
+    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")

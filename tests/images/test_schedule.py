@@ -1,0 +1,186 @@
+"""Jobs are handed out within each host's limit, and a dead host holds nobody up."""
+
+import threading
+
+import pytest
+
+from amlc.images.links import Link
+from amlc.images.outcome import Again, Fault
+from amlc.images.schedule import PAUSES, Job, Schedule, tries_of
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+TIMEOUT = Fault("timeout", Again.NOW)
+MISSING = Fault("http 404", Again.NEVER)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
+
+
+def _job(number: int = 0, host: str = "a.com") -> Job:
+    return Job(str(number), Link("https", host, 443, f"/{number}"))
+
+
+def _take(schedule: Schedule) -> tuple[Job, Fault | None] | None:
+    """Take a job if one is ready; None where a thread would have to wait."""
+    with schedule._changed:
+        schedule._release_due()
+        return schedule._take_ready()
+
+
+def _try(schedule: Schedule, fault: Fault | None) -> Job:
+    taken = _take(schedule)
+    assert taken is not None
+    assert taken[1] is None
+    taken[0].tries += 1
+    schedule.done(taken[0], fault)
+    return taken[0]
+
+
+def test_a_host_has_no_more_than_its_limit_under_way(clock: Clock) -> None:
+    """The third job of a host waits until one of the first two has ended."""
+    schedule = Schedule(2, 100, clock)
+    for number in range(3):
+        schedule.put(_job(number))
+    first = _take(schedule)
+    assert first is not None
+    assert _take(schedule) is not None
+    assert _take(schedule) is None
+    schedule.done(first[0], None)
+    assert _take(schedule) is not None
+
+
+def test_a_busy_host_does_not_hold_up_another(clock: Clock) -> None:
+    """With one host at its limit, the next host's job is handed out."""
+    schedule = Schedule(1, 100, clock)
+    for job in (_job(0), _job(1), _job(2, "b.com")):
+        schedule.put(job)
+    hosts = [taken[0].link.host for _ in range(2) if (taken := _take(schedule))]
+    assert hosts == ["a.com", "b.com"]
+
+
+def test_a_delayed_job_comes_when_it_is_due(clock: Clock) -> None:
+    """A retry waits without holding a thread."""
+    schedule = Schedule(1, 100, clock)
+    schedule.put(_job(), delay=5)
+    assert _take(schedule) is None
+    clock.now = 5
+    assert _take(schedule) is not None
+
+
+def test_a_host_that_asks_for_time_gets_it(clock: Clock) -> None:
+    """Retry-After holds for all jobs of the host, and for no other host."""
+    schedule = Schedule(9, 100, clock)
+    for job in (_job(0), _job(1), _job(2, "b.com")):
+        schedule.put(job)
+    _try(schedule, Fault("http 429", Again.NOW, wait=3))
+    taken = _take(schedule)
+    assert taken is not None
+    assert taken[0].link.host == "b.com"
+    assert _take(schedule) is None
+    clock.now = 3
+    assert _take(schedule) is not None
+
+
+def test_a_host_that_never_worked_is_given_up(clock: Clock) -> None:
+    """After so many failures in a row its jobs come back at once, with the reason."""
+    schedule = Schedule(60, 5, clock)
+    for number in range(100):
+        schedule.put(_job(number))
+    for _ in range(5):
+        _try(schedule, TIMEOUT)
+    rest = [_take(schedule) for _ in range(95)]
+    assert all(taken is not None and taken[1] is TIMEOUT for taken in rest)
+    assert schedule.given_up == {"a.com": TIMEOUT}
+
+
+def test_a_good_answer_starts_the_count_anew(clock: Clock) -> None:
+    """Failures that are not in a row open no breaker; nor do faults of single links."""
+    schedule = Schedule(60, 3, clock)
+    for number in range(12):
+        schedule.put(_job(number))
+    for fault in (TIMEOUT, TIMEOUT, None, TIMEOUT, TIMEOUT, MISSING, TIMEOUT, TIMEOUT):
+        _try(schedule, fault)
+    assert not schedule.given_up
+    assert _take(schedule) is not None
+
+
+def test_later_tries_do_not_count(clock: Clock) -> None:
+    """At the end of a run only failing links are left; they prove nothing about the host."""
+    schedule = Schedule(60, 3, clock)
+    for number in range(10):
+        job = _job(number)
+        job.tries = 1
+        schedule.put(job)
+    for _ in range(10):
+        _try(schedule, TIMEOUT)
+    assert not schedule.given_up
+
+
+def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> None:
+    """Pauses of growing length, one probe after each, and only then the end."""
+    schedule = Schedule(60, 3, clock)
+    for number in range(50):
+        schedule.put(_job(number))
+    _try(schedule, None)
+    for _ in range(3):
+        _try(schedule, TIMEOUT)
+    for pause in PAUSES:
+        assert _take(schedule) is None
+        clock.now += pause
+        probe = _take(schedule)
+        assert probe is not None
+        assert _take(schedule) is None
+        probe[0].tries += 1
+        schedule.done(probe[0], TIMEOUT)
+    assert schedule.given_up == {"a.com": TIMEOUT}
+
+
+def test_a_good_probe_reopens_the_host(clock: Clock) -> None:
+    """A host that is back gets all its connections at once."""
+    schedule = Schedule(60, 3, clock)
+    for number in range(20):
+        schedule.put(_job(number))
+    _try(schedule, None)
+    for _ in range(3):
+        _try(schedule, TIMEOUT)
+    clock.now = PAUSES[0]
+    _try(schedule, None)
+    assert sum(1 for _ in range(15) if _take(schedule)) == 15
+
+
+def test_waiting_threads_go_home_at_the_end() -> None:
+    """Closing ends every wait."""
+    schedule = Schedule(1, 1)
+    found: list[object] = []
+    thread = threading.Thread(target=lambda: found.append(schedule.take()))
+    thread.start()
+    schedule.close()
+    thread.join(10)
+    assert found == [None]
+
+
+def test_a_waiting_thread_gets_a_job_that_comes_late() -> None:
+    """A job that becomes due wakes a thread by itself."""
+    schedule = Schedule(1, 1)
+    schedule.put(_job(), delay=0.02)
+    taken = schedule.take()
+    assert taken is not None
+    assert taken[0].text == "0"
+
+
+def test_what_is_not_tried_again_has_one_try() -> None:
+    """A link of a dead host counts the tries that it would have had."""
+    assert (tries_of(TIMEOUT, 3), tries_of(MISSING, 3)) == (3, 1)

@@ -1,0 +1,91 @@
+"""Shards hold one row per link, and read back as they were written."""
+
+from pathlib import Path
+
+import pytest
+
+from amlc.errors import CheckError, DataError
+from amlc.images.outcome import Outcome, Picture
+from amlc.images.shards import check_links, read_rows, read_status, read_statuses, write_shard
+
+GREY = Picture(8, 8, b"grey")
+RED = Picture(8, 4, b"red")
+
+
+def _write(folder: Path) -> None:
+    write_shard(folder, 0, ["a", "b"], [Outcome.ok(RED), Outcome.failed("http 404", 1)], GREY)
+    write_shard(folder, 1, ["c"], [Outcome.ok(RED)], GREY)
+
+
+def test_rows_come_back_in_the_order_of_their_links(tmp_path: Path) -> None:
+    """Over shards and batches, a placeholder with the grey picture."""
+    _write(tmp_path)
+    rows = list(read_rows(tmp_path, batch=1))
+    assert [(row.link, row.status, row.reason, row.tries) for row in rows] == [
+        ("a", "ok", "", 0),
+        ("b", "placeholder", "http 404", 1),
+        ("c", "ok", "", 0),
+    ]
+    assert [(row.width, row.height, row.data) for row in rows] == [
+        (8, 4, b"red"),
+        (8, 8, b"grey"),
+        (8, 4, b"red"),
+    ]
+
+
+def test_the_status_alone_can_be_read(tmp_path: Path) -> None:
+    """Without the pictures, for all links."""
+    _write(tmp_path)
+    assert "bytes" not in read_status(tmp_path).column_names
+    assert read_statuses(tmp_path) == {"a": "ok", "b": "placeholder", "c": "ok"}
+
+
+def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
+    """Writing twice gives the same file."""
+    _write(tmp_path)
+    before = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
+    _write(tmp_path)
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == before
+
+
+def test_a_row_for_each_link_passes_the_check(tmp_path: Path) -> None:
+    """The order in which products name their links does not matter."""
+    _write(tmp_path)
+    check_links(tmp_path, ["c", "a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("links", "said"),
+    [
+        (["a", "b", "c", "d"], r"1 links without an image row \(d\)"),
+        (["a", "b"], r"1 rows without a product \(c\)"),
+    ],
+)
+def test_a_missing_row_and_one_too_many_are_caught(
+    tmp_path: Path, links: list[str], said: str
+) -> None:
+    """Every product has exactly one image row, or the stage stops."""
+    _write(tmp_path)
+    with pytest.raises(CheckError, match=said):
+        check_links(tmp_path, links)
+
+
+def test_a_repeated_row_is_caught(tmp_path: Path) -> None:
+    """Two rows for one link are one too many."""
+    _write(tmp_path)
+    write_shard(tmp_path, 2, ["c"], [Outcome.ok(RED)], GREY)
+    with pytest.raises(CheckError, match="1 repeated rows"):
+        check_links(tmp_path, ["a", "b", "c"])
+
+
+def test_a_folder_without_shards_is_said(tmp_path: Path) -> None:
+    """The message says which stage makes them."""
+    with pytest.raises(DataError, match="run the stage images"):
+        list(read_rows(tmp_path))
+
+
+def test_a_broken_shard_is_said(tmp_path: Path) -> None:
+    """Bytes that are not Parquet."""
+    (tmp_path / "shard-00000.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(DataError, match="cannot be read as an image shard"):
+        list(read_rows(tmp_path))

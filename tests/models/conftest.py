@@ -1,0 +1,14 @@
+"""Made-up products that the tests of models share."""
+
+import pandas as pd
+import pytest
+from learning import make_products
+
+from amlc.features.blocks import Blocks
+from amlc.models.base import Target
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> tuple[Blocks, Target, pd.DataFrame]:
+    """Return blocks, target and product table of 240 train products."""
+    return make_products(240, seed=1)

@@ -1,0 +1,182 @@
+"""What holds for every model."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from learning import DENSE, SECTIONS, Catalogue
+
+from amlc.errors import ModelError, ParamsError
+from amlc.features.blocks import Blocks
+from amlc.models.base import MODELS, Regressor, members, regressor
+from amlc.params import check
+
+FIT, NEW = np.arange(180), np.arange(180, 240)
+
+
+def make(name: str, **changes: Any) -> Regressor:
+    """Return an unfitted model, its settings changed."""
+    found = regressor(name)
+    section = {**SECTIONS[name], **changes}
+    return found(check(found.settings_type, section, f"train.{name}", Path("params.yaml")))
+
+
+def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
+    """Return a model fitted to the first 180 products."""
+    blocks, target, _ = catalogue
+    return make(name, **changes).fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the folder's files."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_beats_the_median_on_new_products(name: str, catalogue: Catalogue) -> None:
+    """A model learns what the features tell."""
+    blocks, target, _ = catalogue
+    actual = target.log_price[NEW]
+    error = np.abs(fitted(name, catalogue).predict(blocks.take(NEW)) - actual).mean()
+    assert error < 0.6 * np.abs(np.median(target.log_price[FIT]) - actual).mean()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_loaded_model_predicts_the_same(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    """Nothing is lost on disk."""
+    new = catalogue[0].take(NEW)
+    model = fitted(name, catalogue)
+    model.save(tmp_path)
+    again = regressor(name).load(tmp_path)
+    np.testing.assert_array_equal(model.predict(new), again.predict(new))
+    assert again.settings == model.settings
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    """Equal inputs and seed give equal files, whatever was fitted before."""
+    blocks, target, _ = catalogue
+    model = fitted(name, catalogue)
+    model.save(tmp_path / "first")
+    model.fit(blocks.take(NEW), target.take(NEW), seed=1, threads=1)
+    model.fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
+    model.save(tmp_path / "second")
+    assert files(tmp_path / "first") == files(tmp_path / "second")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_is_pickled(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    """A model is text, JSON and plain arrays."""
+    fitted(name, catalogue).save(tmp_path)
+    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".npy", ".npz", ".txt"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("block", ["tabular", "topics", "vision", "neighbours"])
+def test_any_dense_block_alone_will_do(name: str, block: str, catalogue: Catalogue) -> None:
+    """Ablations may leave any block out."""
+    blocks, target, _ = catalogue
+    few = np.arange(60)
+    only = Blocks(**{block: getattr(blocks, block)})
+    model = make(name, blocks=[block])
+    model.fit(only.take(few), target.take(few), seed=0, threads=1)
+    assert np.isfinite(model.predict(only.take(NEW))).all()
+
+
+@pytest.mark.parametrize("name", ["linear", "ridge", "mlp"])
+def test_terms_alone_will_do(name: str, catalogue: Catalogue) -> None:
+    """Models of sparse terms need no dense column."""
+    only = Blocks(terms=catalogue[0].terms)
+    model = fitted(name, (only, *catalogue[1:]), blocks=["terms"])
+    assert np.isfinite(model.predict(only.take(NEW))).all()
+
+
+@pytest.mark.parametrize("name", ["forest", "lightgbm", "xgboost"])
+def test_trees_refuse_terms(name: str) -> None:
+    """The error names the setting and says what to use."""
+    with pytest.raises(ParamsError, match=rf"train\.{name}\.blocks.*trees take topics"):
+        make(name, blocks=["tabular", "terms"])
+
+
+def test_a_block_given_twice_is_refused() -> None:
+    """Columns would count twice without a word."""
+    with pytest.raises(ParamsError, match="each block once"):
+        make("linear", blocks=["tabular", "tabular"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_change_the_fit(name: str, catalogue: Catalogue) -> None:
+    """Every model knows sample weights."""
+    blocks, target, _ = catalogue
+    weight = np.where(target.log_price > np.median(target.log_price), 1.9, 0.1)
+    heavy = replace(target, weight=weight)
+    model = make(name).fit(blocks.take(FIT), heavy.take(FIT), seed=5, threads=1)
+    even = fitted(name, catalogue)
+    assert not np.array_equal(model.predict(blocks.take(NEW)), even.predict(blocks.take(NEW)))
+
+
+def test_no_rows_to_predict(catalogue: Catalogue) -> None:
+    """An empty test file gives no predictions."""
+    nobody = catalogue[0].take(np.arange(0))
+    assert fitted("linear", catalogue).predict(nobody).shape == (0,)
+
+
+def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
+    """Features and prices of different products are refused."""
+    blocks, target, _ = catalogue
+    with pytest.raises(ModelError, match="180 rows of features for 240 prices"):
+        make("linear").fit(blocks.take(FIT), target, seed=0, threads=1)
+
+
+def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
+    """A model that diverged does not reach the blend."""
+    blocks = catalogue[0]
+    model = fitted("linear", catalogue)
+    broken = blocks.tabular.assign(num_noise=np.float32(np.inf))
+    with pytest.raises(ModelError, match="240 of 240 predictions are not finite"):
+        model.predict(replace(blocks, tabular=broken))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
+    """Each file of a saved model is needed."""
+    fitted(name, catalogue).save(tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        with pytest.raises(ModelError, match=r"no saved Model: .*" + path.name):
+            regressor(name).load(tmp_path)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_of_a_changed_section_is_refused(name: str, tmp_path: Path) -> None:
+    """A folder of other contents is no model."""
+    (tmp_path / "settings.json").write_text('{"blocks": 3}')
+    with pytest.raises(ModelError, match=r"settings\.blocks"):
+        regressor(name).load(tmp_path)
+
+
+def test_unknown_model() -> None:
+    """The error names the models that there are."""
+    with pytest.raises(ParamsError, match="'catboost'; models: linear, ridge"):
+        regressor("catboost")
+
+
+@pytest.mark.parametrize("found", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
+def test_faulty_list_of_models(found: Any) -> None:
+    """The list has to name different models that there are."""
+    with pytest.raises(ParamsError, match="models: "):
+        members(found)
+
+
+def test_list_of_models() -> None:
+    """The order is kept."""
+    assert members(["mlp", "linear"]) == ["mlp", "linear"]
+
+
+def test_dense_is_every_block_but_terms() -> None:
+    """The tests above try each block that trees take."""
+    assert set(DENSE) == {"tabular", "topics", "vision", "neighbours"}

@@ -1,0 +1,175 @@
+"""Weights, calibration and intervals."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from amlc.errors import DataError, ModelError
+from amlc.metrics import smape_of_logs
+from amlc.models.blend import (
+    Blend,
+    BlendSettings,
+    Floats,
+    crossfit,
+    greedy_weights,
+    learn,
+    read_blend,
+    simplex_weights,
+    write_blend,
+)
+
+NAMES = ["good", "other", "noise"]
+FOLDS = np.arange(900) % 5
+
+
+def settings(**changes: float | str) -> BlendSettings:
+    """Return settings, some of them changed."""
+    plain = {
+        "method": "simplex",
+        "steps": 20,
+        "calibration_bands": 0,
+        "coverage": 0.8,
+        "interval_bands": 3,
+    }
+    return BlendSettings.model_validate({**plain, **changes})
+
+
+@pytest.fixture(scope="module")
+def problem() -> tuple[Floats, Floats]:
+    """Return two members with independent errors and one that knows nothing, and the truth."""
+    rng = np.random.default_rng(3)
+    actual = rng.normal(2.5, 1, 900)
+    errors = rng.normal(0, 0.4, (900, 2))
+    members = np.column_stack([actual[:, None] + errors, rng.normal(2.5, 1, 900)])
+    return members, actual
+
+
+def test_simplex_weights_find_the_best_of_a_grid(problem: tuple[Floats, Floats]) -> None:
+    """No point of a fine grid on the simplex is better by more than rounding."""
+    members, actual = problem
+    weights = simplex_weights(members, actual)
+    grid = np.linspace(0, 1, 41)
+    points = [np.array([a, b, 1 - a - b]) for a in grid for b in grid if a + b <= 1 + 1e-12]
+    best = min(smape_of_logs(actual, members @ point) for point in points)
+    assert smape_of_logs(actual, members @ weights) <= best + 1e-3
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0).all()
+
+
+def test_greedy_weights_are_counts(problem: tuple[Floats, Floats]) -> None:
+    """Shares of a whole number of steps, nothing for the member that knows nothing."""
+    weights = greedy_weights(*problem, steps=20)
+    np.testing.assert_allclose(weights * 20, np.round(weights * 20))
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] == 0
+
+
+@pytest.mark.parametrize("method", ["simplex", "greedy"])
+def test_blend_beats_each_member(problem: tuple[Floats, Floats], method: str) -> None:
+    """Two members with independent errors are better together, also cross-fitted."""
+    members, actual = problem
+    predicted = crossfit(NAMES, members, actual, settings(method=method), FOLDS)
+    best = min(smape_of_logs(actual, one) for one in members.T)
+    assert smape_of_logs(actual, predicted[:, 0]) < best - 2
+
+
+def test_one_member_is_taken_as_it_is(problem: tuple[Floats, Floats]) -> None:
+    """A blend of one has weight 1."""
+    members, actual = problem
+    blend = learn(["good"], members[:, :1], actual, settings(), FOLDS)
+    assert blend.weights == {"good": 1.0}
+    np.testing.assert_array_equal(blend.predict(members[:, :1])[:, 0], members[:, 0])
+
+
+def test_cross_fitted_rows_do_not_see_their_own_fold(problem: tuple[Floats, Floats]) -> None:
+    """Changing a fold's prices leaves what is predicted for it."""
+    members, actual = problem
+    changed = np.where(FOLDS == 2, -5.0, actual)
+    chosen = settings(calibration_bands=4)
+    before = crossfit(NAMES, members, actual, chosen, FOLDS)
+    after = crossfit(NAMES, members, changed, chosen, FOLDS)
+    np.testing.assert_array_equal(before[FOLDS == 2], after[FOLDS == 2])
+    assert not np.allclose(before[FOLDS == 3], after[FOLDS == 3])
+
+
+def test_calibration_is_kept_where_it_gains(problem: tuple[Floats, Floats]) -> None:
+    """Members that are all too high for cheap products get a shift there."""
+    members, actual = problem
+    tilted = members - 0.25 * (members < 2)
+    blend = learn(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS)
+    assert blend.shift[0] > 0.05
+    plain = crossfit(NAMES, tilted, actual, settings(), FOLDS)[:, 0]
+    shifted = crossfit(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS)[:, 0]
+    assert smape_of_logs(actual, shifted) < smape_of_logs(actual, plain)
+
+
+def test_calibration_is_left_out_where_it_does_not_gain() -> None:
+    """Members that are right need no shift."""
+    actual = np.random.default_rng(0).normal(2, 1, 300)
+    members = np.column_stack([actual, actual])
+    blend = learn(["a", "b"], members, actual, settings(calibration_bands=4), FOLDS[:300])
+    assert blend.shift == []
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
+def test_interval_covers_what_it_says(problem: tuple[Floats, Floats], coverage: float) -> None:
+    """The share of prices inside is near the wanted one, and as many are below as above."""
+    members, actual = problem
+    predicted = crossfit(NAMES, members, actual, settings(coverage=coverage), FOLDS)
+    low, high = predicted[:, 1], predicted[:, 2]
+    assert np.mean((low <= actual) & (actual <= high)) == pytest.approx(coverage, abs=0.03)
+    assert np.mean(actual < low) == pytest.approx((1 - coverage) / 2, abs=0.03)
+
+
+def test_interval_is_wider_where_residuals_are(problem: tuple[Floats, Floats]) -> None:
+    """Each band of the blended price has its own limits."""
+    _, actual = problem
+    noise = np.random.default_rng(8).normal(0, 0.1 + 0.5 * (actual > 2.5))
+    member = (actual + noise)[:, None]
+    blend = learn(["only"], member, actual, settings(), FOLDS)
+    width = np.subtract(blend.high, blend.low)
+    assert width[-1] > 3 * width[0]
+
+
+def test_saved_blend_predicts_the_same(problem: tuple[Floats, Floats], tmp_path: Path) -> None:
+    """Nothing is lost on disk, not even the order of the members."""
+    members, actual = problem
+    names = ["z", "a", "m"]
+    blend = learn(names, members, actual, settings(calibration_bands=4), FOLDS)
+    blend.save(tmp_path / "blend.json")
+    again = Blend.load(tmp_path / "blend.json")
+    assert list(again.weights) == names
+    np.testing.assert_array_equal(blend.predict(members), again.predict(members))
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"weights": 3}'])
+def test_broken_blend_is_refused(tmp_path: Path, content: str | None) -> None:
+    """The error names the file."""
+    path = tmp_path / "blend.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ModelError, match=r"blend\.json: no saved blend"):
+        Blend.load(path)
+
+
+def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
+    """Columns and weights have to match."""
+    blend = learn(NAMES, *problem, settings(), FOLDS)
+    with pytest.raises(ModelError, match="expected 3 members"):
+        blend.predict(problem[0][:, :2])
+
+
+def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> None:
+    """Predictions come back as they were written; other products are refused."""
+    members, actual = problem
+    blend = learn(NAMES, members, actual, settings(), FOLDS)
+    products = pd.DataFrame({"sample_id": [str(row) for row in range(900)]})
+    predicted = blend.predict(members)
+    write_blend(tmp_path / "blend", blend, products, predicted, 50.0)
+    found = read_blend(tmp_path / "blend", products)
+    assert list(found.columns) == ["log_price", "log_low", "log_high"]
+    np.testing.assert_array_equal(found.to_numpy(), predicted)
+    with pytest.raises(DataError, match="run the stage blend"):
+        read_blend(tmp_path / "blend", products.iloc[1:])

@@ -1,0 +1,81 @@
+"""What LightGBM and XGBoost have in common."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from learning import SECTIONS, Catalogue
+
+from amlc.errors import ModelError
+from amlc.models.base import Regressor, regressor
+
+BOOSTERS = ["lightgbm", "xgboost"]
+FIT, NEW = np.arange(180), np.arange(180, 240)
+
+
+def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
+    """Return a model fitted to the first 180 products."""
+    blocks, target, _ = catalogue
+    found = regressor(name)
+    model = found(found.settings_type.model_validate({**SECTIONS[name], **changes}))
+    return model.fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
+
+
+def rounds(model: Any) -> int:
+    """Return the number of trees."""
+    booster = model.booster
+    return int(getattr(booster, "num_trees", getattr(booster, "num_boosted_rounds", None))())
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("loss", ["squared", "l1", "huber", "smape", "native_l1"])
+def test_each_loss_learns(name: str, loss: str, catalogue: Catalogue) -> None:
+    """Each objective beats the median on new products."""
+    blocks, target, _ = catalogue
+    actual = target.log_price[NEW]
+    predicted = fitted(name, catalogue, loss=loss, rounds=40).predict(blocks.take(NEW))
+    assert np.abs(predicted - actual).mean() < 0.6 * np.abs(actual - np.median(actual)).mean()
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> None:
+    """Where features tell nothing, absolute loss gives the median and squared loss the mean."""
+    blocks, target, products = catalogue
+    skewed = np.where(np.arange(240) % 4 == 0, 9.0, 1.0)
+    blind = replace(blocks, vision=np.zeros((240, 1), np.float32))
+    changes: dict[str, Any] = {"blocks": ["vision"], "rounds": 60}
+    for loss, expected in [("l1", 1.0), ("squared", skewed[FIT].mean())]:
+        model = fitted(
+            name, (blind, replace(target, log_price=skewed), products), loss=loss, **changes
+        )
+        np.testing.assert_allclose(model.predict(blind.take(NEW)), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_early_stopping_uses_fewer_rounds(name: str, catalogue: Catalogue) -> None:
+    """Noise alone is soon found out on the inner hold-out."""
+    blocks, target, products = catalogue
+    noise = replace(target, log_price=np.random.default_rng(0).normal(size=240))
+    model = fitted(name, (blocks, noise, products), rounds=300, patience=5)
+    assert 1 <= rounds(model) < 150
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_without_patience_all_rounds_run(name: str, catalogue: Catalogue) -> None:
+    """The number of rounds is the one asked for."""
+    assert rounds(fitted(name, catalogue, rounds=7)) == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "file"), [("lightgbm", "booster.txt"), ("xgboost", "booster.json")]
+)
+def test_broken_booster_is_refused(
+    name: str, file: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """A damaged file is named, not crashed on."""
+    fitted(name, catalogue).save(tmp_path)
+    (tmp_path / file).write_text("broken")
+    with pytest.raises(ModelError, match=file):
+        regressor(name).load(tmp_path)

@@ -1,0 +1,115 @@
+"""Out-of-fold predictions."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from learning import SECTIONS, Catalogue
+
+from amlc.errors import DataError
+from amlc.features.blocks import Blocks
+from amlc.metrics import smape
+from amlc.models.base import Regressor, Target, regressor
+from amlc.models.crossfit import Crossfit, crossfit
+
+TEST = slice(200, 240)
+
+
+class Recorder:
+    """Wrap a model; remember the log prices that each fit saw, and its weights."""
+
+    def __init__(self, name: str, **changes: Any) -> None:
+        found = regressor(name)
+        self.make_model = lambda: found(
+            found.settings_type.model_validate({**SECTIONS[name], **changes})
+        )
+        self.seen: list[Target] = []
+
+    def __call__(self) -> Regressor:
+        """Return a new model."""
+        model = self.make_model()
+        fit = model.fit
+
+        def recorded(blocks: Blocks, target: Target, *, seed: int, threads: int) -> Regressor:
+            self.seen.append(target)
+            return fit(blocks, target, seed=seed, threads=threads)
+
+        model.fit = recorded  # type: ignore[method-assign]  # a spy
+        return model
+
+
+def with_test_rows(products: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with its last 40 products as test rows."""
+    products = products.copy()
+    products.loc[products.index[TEST], ["split", "price", "fold"]] = ["test", np.nan, -1]
+    return products
+
+
+def run(make: Recorder, catalogue: Catalogue, products: pd.DataFrame) -> Crossfit:
+    """Cross-fit with a fixed seed."""
+    return crossfit(make, catalogue[0], products, seed=2, threads=1)
+
+
+def test_a_fold_is_predicted_without_its_prices(catalogue: Catalogue) -> None:
+    """Changing a fold's prices leaves the predictions for that fold as they were."""
+    products = catalogue[2]
+    changed = products.assign(price=products["price"].mask(products["fold"] == 1, 77.0))
+    before = run(Recorder("ridge"), catalogue, products).log_price
+    after = run(Recorder("ridge"), catalogue, changed).log_price
+    held_out = (products["fold"] == 1).to_numpy()
+    np.testing.assert_array_equal(before[held_out], after[held_out])
+    assert not np.allclose(before[~held_out], after[~held_out])
+
+
+def test_fits_see_train_rows_only(catalogue: Catalogue) -> None:
+    """One fit without each fold, then one with all train rows; no NaN price gets in."""
+    make = Recorder("linear")
+    products = with_test_rows(catalogue[2])
+    run(make, catalogue, products)
+    sizes = [(products["fold"] == fold).sum() for fold in range(3)]
+    assert [len(target.log_price) for target in make.seen] == [200 - size for size in sizes] + [200]
+    assert all(np.isfinite(target.log_price).all() for target in make.seen)
+
+
+def test_test_rows_are_predicted_by_the_final_model(catalogue: Catalogue) -> None:
+    """The model that is kept is the one behind the submission."""
+    products = with_test_rows(catalogue[2])
+    outcome = run(Recorder("ridge"), catalogue, products)
+    again = outcome.model.predict(catalogue[0].take(np.arange(200, 240)))
+    np.testing.assert_array_equal(outcome.log_price[TEST], again)
+
+
+def test_scores_are_of_the_train_rows(catalogue: Catalogue) -> None:
+    """SMAPE overall and per fold agree with the metric on prices."""
+    products = with_test_rows(catalogue[2])
+    outcome = run(Recorder("linear"), catalogue, products)
+    train = products["fold"] >= 0
+    predicted = np.exp(outcome.log_price)
+    assert outcome.smape == pytest.approx(smape(products["price"][train], predicted[train]))
+    first = products["fold"] == 0
+    assert outcome.fold_smape[0] == pytest.approx(smape(products["price"][first], predicted[first]))
+
+
+def test_weights_reach_the_fit(catalogue: Catalogue) -> None:
+    """Weights by price band are those of the rows fitted on."""
+    weights = {"limits": [20.0], "weights": [1.0, 3.0], "column": None}
+    make = Recorder("linear", weights=weights)
+    run(make, catalogue, catalogue[2])
+    target = make.seen[-1]
+    cheap = target.log_price < np.log(20.0)
+    assert target.weight is not None
+    assert np.unique((target.weight / target.weight.min()).round(9)).tolist() == [1.0, 3.0]
+    assert target.weight[cheap].max() < target.weight[~cheap].min()
+
+
+def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
+    """Features of other products are refused."""
+    with pytest.raises(DataError, match="240 rows of features for 239 products"):
+        run(Recorder("linear"), catalogue, catalogue[2].iloc[:-1])
+
+
+def test_one_fold_is_too_few(catalogue: Catalogue) -> None:
+    """Out of fold needs two folds."""
+    with pytest.raises(DataError, match="two or more"):
+        run(Recorder("linear"), catalogue, catalogue[2].assign(fold=np.int8(0)))

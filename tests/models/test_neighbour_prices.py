@@ -1,0 +1,94 @@
+"""Prices of the nearest train products."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amlc.features.neighbours import NOBODY, Neighbours
+from amlc.models.neighbour_prices import POWER, NeighbourPrices
+
+_, NEAREST, _, MEAN, DEVIATION, AMOUNT, _ = range(7)
+LOG_PRICE = np.array([1.0, 2.0, 3.0, 4.0])
+TOTAL = np.array([0.1, 0.2, 0.3, 0.4])
+# Products 10 to 13 of a table; each one's neighbours are the other three, the nearest first.
+OWN = np.array([10, 11, 12, 13], np.int32)
+ROWS = np.array([[11, 12, 13], [10, 12, 13], [13, 11, 10], [12, 11, 10]], np.int32)
+SIMILARITY = np.tile(np.array([0.9, 0.6, 0.3], np.float32), (4, 1))
+SPLITS = [
+    (np.array([2, 3]), np.array([0, 1])),
+    (np.array([0, 1]), np.array([2, 3])),
+]
+
+
+def neighbours() -> Neighbours:
+    """Return the neighbours of the four products."""
+    return Neighbours(ROWS, SIMILARITY, OWN)
+
+
+def fitted(*counts: int) -> tuple[NeighbourPrices, np.ndarray]:
+    """Fit, and return the train rows' columns beside the model."""
+    prices = NeighbourPrices([*counts] or [2])
+    return prices, prices.fit_transform(neighbours(), TOTAL, LOG_PRICE, SPLITS)
+
+
+def test_a_train_row_sees_only_other_inner_folds() -> None:
+    """Product 10 has 11 nearest, which is held out with it; 12 is the nearest allowed."""
+    columns = fitted()[1]
+    assert columns[:, NEAREST].tolist() == [3.0, 3.0, 2.0, 2.0]
+
+
+def test_a_rows_own_price_is_in_none_of_its_columns() -> None:
+    """Changing one price changes nothing about its own row or its fold's."""
+    columns = fitted()[1]
+    changed = LOG_PRICE.copy()
+    changed[0] = 99.0
+    again = NeighbourPrices([2]).fit_transform(neighbours(), TOTAL, changed, SPLITS)
+    np.testing.assert_array_equal(columns[:2], again[:2])
+    assert (columns[2:] != again[2:]).any()
+
+
+def test_the_mean_weighs_by_a_power_of_similarity() -> None:
+    """A plain formula gives the same number."""
+    weights = np.array([0.6, 0.3]) ** POWER
+    expected = (weights @ [3.0, 4.0]) / weights.sum()
+    assert fitted()[1][0, MEAN] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_new_row_sees_all_train_rows() -> None:
+    """Its nearest neighbour may be of any fold."""
+    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NOBODY], np.int32))
+    assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 2.0
+
+
+def test_without_neighbours_the_columns_are_the_train_mean() -> None:
+    """No similar product is no reason to fail."""
+    nobody = np.full((1, 3), NOBODY, np.int32)
+    new = Neighbours(nobody, np.zeros((1, 3), np.float32), nobody[0, :1])
+    columns = fitted()[0].transform(new, np.array([0.25]))
+    assert columns[0, MEAN] == pytest.approx(LOG_PRICE.mean())
+    assert columns[0, DEVIATION] == pytest.approx(0)
+    assert columns[0, AMOUNT] == pytest.approx(0)
+
+
+def test_a_neighbour_that_was_not_fitted_on_is_skipped() -> None:
+    """Its price is not known here, even if its position lies beyond all that are."""
+    new = Neighbours(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], OWN[:1])
+    assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 1.0
+
+
+def test_saved_prices_give_the_same_columns(tmp_path: Path) -> None:
+    """What is written is all that is needed."""
+    prices, _ = fitted()
+    prices.save(tmp_path / "prices.npz")
+    again = NeighbourPrices.load(tmp_path / "prices.npz")
+    np.testing.assert_array_equal(
+        again.transform(neighbours(), TOTAL), prices.transform(neighbours(), TOTAL)
+    )
+
+
+def test_every_count_has_its_own_columns() -> None:
+    """The columns of one count are the same beside those of another."""
+    one, both = fitted(2)[1], fitted(1, 2)[1]
+    assert both.shape == (4, one.shape[1] + 4)
+    np.testing.assert_array_equal(both[:, -4:], one[:, -4:])
