@@ -42,14 +42,16 @@ format: $(VENV)/dev.done
 	ruff format .
 	ruff check --fix .
 
+# Only what changed between experiments, and of the metrics only the scores.
+HIDDEN := ^(Created|State|Executor|rows|(slices|interval|folds|groups|price|test|failures)\..*|train\.(kept|read|rejected)|.*/.*|.*_(se|low|high|floor|constant))$$
+
 show: $(VENV)/base.done
-	dvc exp show --only-changed --drop '.*' \
-	  --keep 'Experiment|Created|smape$$|^models\.|^train\.|^blend\.' --sort-by smape --no-pager
+	dvc exp show --only-changed --sort-by smape --no-pager --drop '$(HIDDEN)'
 
 sweep: $(VENV)/base.done
-	dvc exp run --queue --name-prefix sweep -S 'train.ridge.alpha=1.0,2.0' -S 'train.lightgbm.leaves=31,63'
-	dvc queue start --jobs 2 && dvc exp run --run-all --jobs 2
-	$(MAKE) show
+	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.leaves=15,31'
+	dvc exp run --run-all --jobs 2
+	$(MAKE) --no-print-directory show
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt

@@ -22,7 +22,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 KEEP_SECONDS = 300.0
 MAX_ADDRESSES = 4
-# So many names in a row without an answer from any name server: there is no network.
+# So many names without an answer from any name server, and none found: there is no network.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Azure's metadata and control server, the one such address outside the private ranges.
@@ -99,6 +99,7 @@ class Resolver:
         self._running: dict[str, Future[list[str]]] = {}
         self._answers: dict[str, _Answer] = {}
         self._unanswered = 0
+        self._found = False
 
     def resolve(self, host: str) -> list[str]:
         """Return the addresses of a host, all of them checked.
@@ -134,21 +135,18 @@ class Resolver:
             raise Fault(HOST_NOT_FOUND, Again.LATER) from None
         answer = _Answer(addresses, time.monotonic() + KEEP_SECONDS)
         with self._lock:
-            self._unanswered = -1
+            self._found = True
             self._answers[host] = answer
         return answer
 
     def _count_unanswered(self, error: Exception) -> None:
         definite = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
         with self._lock:
-            if definite:
-                self._unanswered = -1
-            elif self._unanswered >= 0:
-                self._unanswered += 1
+            self._unanswered += 0 if definite else 1
 
     def _lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
-            if self._unanswered >= OFFLINE_AFTER:
+            if self._unanswered >= OFFLINE_AFTER and not self._found:
                 raise Fault(HOST_NOT_FOUND, Again.LATER)
             future = self._running.get(host)
             if future is None:

@@ -95,7 +95,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
         # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough.
         image.draft("RGB", target)
         image.load()
-        small = _rgb(image).resize(target, Image.Resampling.BICUBIC)
+        small = _resized(_rgb(image), target)
     except _BROKEN as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise Fault(reason, Again.NEVER) from None
@@ -121,6 +121,13 @@ def _opened(body: bytes) -> Image.Image:
 def _fitted(width: int, height: int, size: int) -> tuple[int, int]:
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
+
+
+def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    # Hamming reduces as well as bicubic and is quicker, but is not made for enlarging.
+    larger = target[0] > image.width or target[1] > image.height
+    kind = Image.Resampling.BICUBIC if larger else Image.Resampling.HAMMING
+    return image.resize(target, kind)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

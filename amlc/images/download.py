@@ -17,7 +17,7 @@ from amlc.images.network import Network, cores, decode_body
 from amlc.images.outcome import OK, Fault, Outcome
 from amlc.images.progress import Progress
 from amlc.images.settings import ImageSettings
-from amlc.images.shards import write_shard
+from amlc.images.shards import ROWS_AT_ONCE, write_shard
 from amlc.images.store import Scope, Store
 
 # Shards that wait for the network at once: enough to keep every worker busy while some links of
@@ -129,7 +129,7 @@ class _Run:
 
     def _start(self, shard: _Shard) -> None:
         """Settle what needs no network, submit the rest, write the shard if nothing is left."""
-        stored = self._store.read(shard.links)
+        stored = self._store.known(shard.links)
         missing = [link for link in shard.links if not _is_ok(stored.get(link))]
         found = self._from_mirror(missing)
         for link in missing:
@@ -145,7 +145,7 @@ class _Run:
         if shard.waiting:
             self._open_shards += 1
         else:
-            self._write(shard, stored)
+            self._write(shard)
 
     def _from_mirror(self, links: Sequence[str]) -> dict[str, Outcome]:
         paths = {link: path for link in links if (path := self._mirrored(link)) is not None}
@@ -184,15 +184,23 @@ class _Run:
         shard = self._waiting.pop(settled.link)
         if settled.outcome.status != OK:
             shard.known[settled.link] = settled.outcome
-        self._progress.settled(settled, self._network.schedule.given_up)
+        self._progress.settled(settled, self._network.schedule.given_up())
         shard.waiting -= 1
         if not shard.waiting:
             self._open_shards -= 1
             self._store.flush()
-            self._write(shard, self._store.read(shard.links))
+            self._write(shard)
 
-    def _write(self, shard: _Shard, stored: dict[str, Outcome]) -> None:
-        outcomes = [shard.known.get(link) or stored[link] for link in shard.links]
+    def _outcomes(self, shard: _Shard) -> Iterator[Outcome]:
+        """Yield a shard's outcomes; few pictures of the store are in memory at once."""
+        for start in range(0, len(shard.links), ROWS_AT_ONCE):
+            some = shard.links[start : start + ROWS_AT_ONCE]
+            pictures = self._store.pictures([link for link in some if link not in shard.known])
+            for link in some:
+                yield shard.known.get(link) or Outcome.ok(pictures[link])
+
+    def _write(self, shard: _Shard) -> None:
+        outcomes = self._outcomes(shard)
         try:
             write_shard(self._folder, shard.index, shard.links, outcomes, self._grey)
         except OSError as error:

@@ -31,7 +31,7 @@ class Progress:
         self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
-        self._told: set[str] = set()
+        self._given_up = 0
         self._bad: list[Path] = []
         self._lock = threading.Lock()
 
@@ -48,8 +48,8 @@ class Progress:
         if self._bad:
             names = first_few(sorted(path.name for path in self._bad))
             _note(f"images.mirror: {len(self._bad)} files are no good pictures: {names}")
-        if len(self._told) > _TOLD_HOSTS:
-            _note(f"{len(self._told) - _TOLD_HOSTS} more hosts were given up")
+        if self._given_up > _TOLD_HOSTS:
+            _note(f"{self._given_up - _TOLD_HOSTS} more hosts were given up")
 
     def mirror(self, ambiguous: int) -> None:
         """Tell of file names in the mirror that more than one link could mean."""
@@ -68,11 +68,10 @@ class Progress:
         """Count a link that the network is done with; tell of hosts given up since the last."""
         self._received += settled.received
         self._count("ok" if settled.outcome.status == OK else "failed", 1)
-        for host in given_up.keys() - self._told:
-            self._told.add(host)
-            if len(self._told) <= _TOLD_HOSTS:
-                reason = given_up[host].reason
-                _note(f"{host}: {reason}, again and again: gave it up; the next run tries again")
+        for host, fault in given_up.items():
+            self._given_up += 1
+            if self._given_up <= _TOLD_HOSTS:
+                _note(f"{host}: {fault.reason}, again and again: gave it up until the next run")
 
     def bad_in_mirror(self, path: Path) -> None:
         """Remember a file of the mirror that is no good picture; from any thread."""

@@ -87,13 +87,14 @@ class Schedule:
         self._later: list[tuple[float, int, Job | _Host]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
+        self._given_up: dict[str, Fault] = {}
         self._ended = False
 
-    @property
     def given_up(self) -> dict[str, Fault]:
-        """The hosts whose breaker is open for good, and why."""
+        """Return the hosts whose breaker opened for good since the last call, and why."""
         with self._changed:
-            return {host.name: host.dead for host in self._hosts.values() if host.dead}
+            found, self._given_up = self._given_up, {}
+        return found
 
     def put(self, job: Job, delay: float = 0.0) -> None:
         """Add a job, to be handed out after some seconds at the earliest."""
@@ -158,6 +159,7 @@ class Schedule:
             host.pauses += 1
         else:
             host.dead = fault
+            self._given_up[host.name] = fault
 
     def _pause(self, host: _Host, seconds: float) -> None:
         host.resume_at = max(host.resume_at, self._clock() + seconds)

@@ -1,6 +1,9 @@
 """The folder of Parquet shards that holds one row per distinct link."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,9 @@ SCHEMA = pa.schema(
         pa.field("bytes", pa.binary(), nullable=False),
     ]
 )
+
+# Rows of a row group: what a writer and a reader hold in memory at once.
+ROWS_AT_ONCE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,9 @@ class ImageRow:
 
 
 def write_shard(
-    folder: Path, index: int, links: Sequence[str], outcomes: Sequence[Outcome], grey: Picture
+    folder: Path, index: int, links: Sequence[str], outcomes: Iterable[Outcome], grey: Picture
 ) -> None:
-    """Write one shard; the same rows give the same bytes.
+    """Write one shard, a few rows in memory at a time; the same rows give the same bytes.
 
     Parameters
     ----------
@@ -66,11 +72,27 @@ def write_shard(
         Where to; it exists.
     index : int
         The shard's number, from 0.
-    links, outcomes : sequence
-        The rows.
+    links : sequence of str
+    outcomes : iterable of Outcome
+        One for each link.
     grey : Picture
         What a placeholder shows.
     """
+    waiting = iter(outcomes)
+    # JPEG files do not compress, and their statistics would repeat whole pictures.
+    with pq.ParquetWriter(
+        folder / f"shard-{index:05d}.parquet",
+        SCHEMA,
+        compression="none",
+        use_dictionary=["status", "reason"],
+        write_statistics=["link"],
+    ) as writer:
+        for start in range(0, len(links), ROWS_AT_ONCE):
+            some = links[start : start + ROWS_AT_ONCE]
+            writer.write_table(_table(some, list(itertools.islice(waiting, len(some))), grey))
+
+
+def _table(links: Sequence[str], outcomes: Sequence[Outcome], grey: Picture) -> pa.Table:
     pictures = [outcome.picture or grey for outcome in outcomes]
     columns = [
         list(links),
@@ -83,14 +105,7 @@ def write_shard(
     ]
     both = zip(columns, SCHEMA, strict=True)
     arrays = [pa.array(column, type=field.type) for column, field in both]
-    # JPEG files do not compress, and their statistics would repeat whole pictures.
-    pq.write_table(
-        pa.Table.from_arrays(arrays, schema=SCHEMA),
-        folder / f"shard-{index:05d}.parquet",
-        compression="none",
-        use_dictionary=["status", "reason"],
-        write_statistics=["link"],
-    )
+    return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
 def shard_paths(folder: Path) -> list[Path]:
@@ -127,26 +142,27 @@ def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
         The folder is missing, or a shard cannot be read.
     """
     for path in shard_paths(folder):
-        try:
-            with pq.ParquetFile(path) as shard:
-                for rows in shard.iter_batches(batch_size=batch, columns=SCHEMA.names):
-                    columns = [column.to_pylist() for column in rows.columns]
-                    yield from (ImageRow(*values) for values in zip(*columns, strict=True))
-        except (OSError, KeyError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path}: cannot be read as an image shard: {error}") from None
+        with _explained(path), pq.ParquetFile(path) as shard:
+            for rows in shard.iter_batches(batch_size=batch, columns=SCHEMA.names):
+                columns = [column.to_pylist() for column in rows.columns]
+                yield from (ImageRow(*values) for values in zip(*columns, strict=True))
 
 
-def read_status(folder: Path) -> pa.Table:
-    """Read every column but the pictures, of all shards, as one table."""
+def read_status(folder: Path) -> Iterator[pa.Table]:
+    """Yield each shard's columns, all but the pictures, in the order of the links."""
     names = [name for name in SCHEMA.names if name != "bytes"]
-    return pa.concat_tables(pq.read_table(path, columns=names) for path in shard_paths(folder))
+    for path in shard_paths(folder):
+        with _explained(path):
+            yield pq.read_table(path, columns=names)
 
 
 def read_statuses(folder: Path) -> dict[str, str]:
     """Return the status of every link: ``"ok"`` or ``"placeholder"``."""
-    table = read_status(folder)
-    both = zip(table.column("link").to_pylist(), table.column("status").to_pylist(), strict=True)
-    return dict(both)
+    statuses: dict[str, str] = {}
+    for table in read_status(folder):
+        found = zip(table["link"].to_pylist(), table["status"].to_pylist(), strict=True)
+        statuses.update(found)
+    return statuses
 
 
 def check_links(folder: Path, links: Sequence[str]) -> None:
@@ -164,15 +180,25 @@ def check_links(folder: Path, links: Sequence[str]) -> None:
     CheckError
         A link has no row, a row too many, or a row has no product.
     """
-    found: list[str] = read_status(folder).column("link").to_pylist()
     expected = sorted(links)
-    if found == expected:
+    found = (link for table in read_status(folder) for link in table["link"].to_pylist())
+    if all(row == link for row, link in itertools.zip_longest(found, expected)):
         return
-    missing = sorted(set(expected) - set(found))
-    extra = sorted(set(found) - set(expected))
-    repeated = len(found) - len(set(found))
+    rows = Counter(link for table in read_status(folder) for link in table["link"].to_pylist())
+    missing = sorted(set(expected) - set(rows))
+    extra = sorted(set(rows) - set(expected))
+    repeated = sorted(link for link, count in rows.items() if count > 1)
     raise CheckError(
         f"{folder}: {len(missing)} links without an image row ({first_few(missing)}), "
-        f"{len(extra)} rows without a product ({first_few(extra)}), {repeated} repeated rows; "
+        f"{len(extra)} rows without a product ({first_few(extra)}), "
+        f"{len(repeated)} links with several rows ({first_few(repeated)}); "
         "run the stage images again"
     )
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, KeyError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as an image shard: {error}") from None

@@ -15,15 +15,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from amlc.errors import ImageError
-from amlc.images.outcome import OK, Outcome, Picture
+from amlc.errors import ImageError, first_few
+from amlc.images.outcome import Outcome, Picture
 
 VERSION = 1
 COMMIT_ROWS = 500
 BUSY_SECONDS = 120.0
 _DAY = 86_400
+_LINKS_A_QUERY = 500
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS image (
@@ -48,10 +49,11 @@ ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason,
     bytes = excluded.bytes, limits = excluded.limits, stored_at = excluded.stored_at
 WHERE image.status != 'ok' OR excluded.status = 'ok'
 """
-_GET = """
-SELECT link, status, reason, tries, width, height, bytes FROM image
+_WHERE = """
 WHERE variant = ? AND (status = 'ok' OR (limits = ? AND stored_at > ?)) AND link IN
 """
+_KNOWN = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # noqa: S608 - all of it is constant
+_READ = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - all of it is constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +125,27 @@ class Store:
         if kind is None:
             self._check()
 
-    def read(self, links: Sequence[str]) -> dict[str, Outcome]:
-        """Return what is known of some links: pictures, and failures that still count."""
-        youngest = int(time.time()) - self._scope.remember_days * _DAY
-        found: dict[str, Outcome] = {}
-        with self._explained():
-            for start in range(0, len(links), 500):
-                some = links[start : start + 500]
-                marks = ",".join("?" * len(some))
-                rows = self._reader.execute(
-                    f"{_GET} ({marks})", (self._scope.variant, self._scope.limits, youngest, *some)
-                )
-                found.update((row[0], _outcome(row)) for row in rows)
+    def known(self, links: Sequence[str]) -> dict[str, Outcome]:
+        """Return what is known of some links, without pictures: ok, or failed for good."""
+        rows = self._rows(_KNOWN, links)
+        return {link: Outcome(status, reason, tries, None) for link, status, reason, tries in rows}
+
+    def pictures(self, links: Sequence[str]) -> dict[str, Picture]:
+        """Return the pictures of links that are ok."""
+        rows = self._rows(_READ, links)
+        found = {link: Picture(width, height, data) for link, width, height, data in rows}
+        if len(found) < len(links):
+            lost = first_few(link for link in links if link not in found)
+            raise ImageError(f"{self._path}: pictures vanished during the run: {lost}; run again")
         return found
+
+    def _rows(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        youngest = int(time.time()) - self._scope.remember_days * _DAY
+        for start in range(0, len(links), _LINKS_A_QUERY):
+            some = links[start : start + _LINKS_A_QUERY]
+            values = (self._scope.variant, self._scope.limits, youngest, *some)
+            with self._explained():
+                yield from self._reader.execute(f"{query} ({_marks(len(some))})", values)
 
     def put(self, link: str, outcome: Outcome) -> None:
         """Hand one outcome to the writer; from any thread."""
@@ -223,10 +233,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _outcome(row: tuple[str, str, str, int, int, int, bytes]) -> Outcome:
-    _, status, reason, tries, width, height, data = row
-    picture = Picture(width, height, data) if status == OK else None
-    return Outcome(status, reason, tries, picture)
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
 
 
 def _explained(path: Path, error: sqlite3.Error | OSError) -> ImageError:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pyarrow.compute as pc
+
 from amlc.files import replacing
 from amlc.images.outcome import OK
 from amlc.images.shards import read_status
@@ -67,19 +69,19 @@ def summarise(folder: Path, failures: Path) -> Summary:
     -------
     Summary
     """
-    status = read_status(folder)
-    failed = status.filter([found != OK for found in status.column("status").to_pylist()])
-    rows = failed.select(["link", "reason", "tries"]).to_pylist()
+    links = failed = 0
+    by_reason: Counter[str] = Counter()
+    by_host: Counter[str] = Counter()
     with replacing(failures) as temporary, temporary.open("w", encoding="utf-8") as stream:
         stream.write("link\treason\ttries\n")
-        for row in rows:
-            stream.write(f"{_one_line(row['link'])}\t{row['reason']}\t{row['tries']}\n")
-    return Summary(
-        links=status.num_rows,
-        ok=status.num_rows - len(rows),
-        by_reason=Counter(row["reason"] for row in rows),
-        by_host=Counter(_host(row["link"]) for row in rows),
-    )
+        for table in read_status(folder):
+            links += table.num_rows
+            for row in table.filter(pc.field("status") != OK).to_pylist():
+                stream.write(f"{_one_line(row['link'])}\t{row['reason']}\t{row['tries']}\n")
+                failed += 1
+                by_reason[row["reason"]] += 1
+                by_host[_host(row["link"])] += 1
+    return Summary(links, links - failed, by_reason, by_host)
 
 
 def _one_line(link: str) -> str:

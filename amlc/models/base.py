@@ -99,12 +99,13 @@ class Regressor(ABC):
         Raises
         ------
         ModelError
-            No usable rows.
+            A block of the settings is missing, the rows do not match, or no column is usable.
         """
         if len(blocks) != len(target.log_price):
             raise ModelError(f"{len(blocks)} rows of features for {len(target.log_price)} prices")
         self.view = _view(self.kind, self.settings)
-        design = self.view.fit_transform(blocks, target.log_price, target.groups, seed)
+        chosen = self._chosen(blocks)
+        design = self.view.fit_transform(chosen, target.log_price, target.groups, seed)
         if design.dense.shape[1] == 0 and design.terms is None:
             raise ModelError("the blocks have no column that this model can use")
         self._fit(design, target, seed=seed, threads=threads)
@@ -120,11 +121,13 @@ class Regressor(ABC):
         Raises
         ------
         ModelError
-            A prediction is not finite.
+            A block is missing, or a prediction is not finite.
         """
         if len(blocks) == 0:
             return np.zeros(0)
-        predicted = np.asarray(self._predict(self.view.transform(blocks)), dtype=np.float64)
+        predicted = np.asarray(
+            self._predict(self.view.transform(self._chosen(blocks))), dtype=np.float64
+        )
         if not np.isfinite(predicted).all():
             count = int((~np.isfinite(predicted)).sum())
             raise ModelError(f"{count} of {predicted.size} predictions are not finite")
@@ -155,6 +158,13 @@ class Regressor(ABC):
         except (OSError, ValueError, KeyError, ParamsError, DataError) as error:
             raise ModelError(f"{folder}: no saved {cls.__name__}: {error}") from None
         return model
+
+    def _chosen(self, blocks: Blocks) -> Blocks:
+        """Return the blocks that the settings name, and no other."""
+        missing = [name for name in self.settings.blocks if getattr(blocks, name) is None]
+        if missing:
+            raise ModelError(f"the model needs the blocks {', '.join(missing)}")
+        return Blocks(**{name: getattr(blocks, name) for name in self.settings.blocks})
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...

@@ -12,7 +12,7 @@ from amlc.files import write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, Regressor, Target
 from amlc.models.encodings import inner_splits
-from amlc.models.objectives import Floats, LossName, curvature, gradient
+from amlc.models.objectives import Floats, LossName, center, curvature, gradient
 from amlc.models.views import Design
 
 
@@ -47,17 +47,17 @@ class Model(Regressor):
         rounds = self.settings.rounds
         if self.settings.patience:
             rounds = self._best_rounds(design, target, parameters, seed)
-        # The first prediction is the median; custom losses start from 0 otherwise.
-        self.start = float(np.median(target.log_price))
-        self.booster = lgb.train(parameters, self._data(design, target), rounds)
+        # LightGBM itself starts custom losses from 0.
+        self.start = center(self.settings.loss, target.log_price)
+        self.booster = _train(parameters, self._data(design, target), rounds)
 
     def _best_rounds(
         self, design: Design, target: Target, parameters: dict[str, Any], seed: int
     ) -> int:
         """Return the number of rounds with the lowest SMAPE on a grouped hold-out."""
         fit, held_out = inner_splits(target.groups, seed)[0]
-        self.start = float(np.median(target.log_price[fit]))
-        booster = lgb.train(
+        self.start = center(self.settings.loss, target.log_price[fit])
+        booster = _train(
             {**parameters, "metric": "None"},
             self._data(design.take(fit), target.take(fit)),
             self.settings.rounds,
@@ -118,6 +118,14 @@ class Model(Regressor):
             self.booster = lgb.Booster(model_str=text)
         except lgb.basic.LightGBMError as error:
             raise ModelError(f"{folder}/booster.txt: {error}") from None
+
+
+def _train(*arguments: Any, **more: Any) -> Any:
+    try:
+        return lgb.train(*arguments, **more)
+    except lgb.basic.LightGBMError as error:
+        # Such as: no column varies.
+        raise ModelError(f"LightGBM cannot be fitted: {error}") from None
 
 
 def _smape(predicted: Floats, data: Any) -> tuple[str, float, bool]:

@@ -78,6 +78,11 @@ def curvature(loss: LossName, gap: Floats) -> Floats:
     return np.maximum(np.abs(gradient(loss, size)) / size, 1e-6)
 
 
+def center(loss: str, log_price: Floats) -> float:
+    """Return the constant that boosting starts from: the mean for squared loss, else the median."""
+    return float(np.mean(log_price) if loss == "squared" else np.median(log_price))
+
+
 class WeightSettings(Settings):
     """Weights of the rows in the loss: by price band, by a column, or the product of both."""
 

@@ -12,7 +12,7 @@ from amlc.files import write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, Regressor, Target
 from amlc.models.encodings import inner_splits
-from amlc.models.objectives import Floats, LossName, curvature, gradient
+from amlc.models.objectives import Floats, LossName, center, curvature, gradient
 from amlc.models.views import Design
 
 
@@ -69,7 +69,7 @@ class Model(Regressor):
         self, design: Design, target: Target, rounds: int, seed: int, threads: int, **more: Any
     ) -> Any:
         parameters = self._parameters(seed, threads)
-        parameters["base_score"] = float(np.median(target.log_price))
+        parameters["base_score"] = center(self.settings.loss, target.log_price)
         data = xgb.QuantileDMatrix(
             design.dense, target.log_price, weight=target.weight, max_bin=self.settings.bins
         )

@@ -152,6 +152,20 @@ def test_without_any_name_server_names_soon_fail_unasked(monkeypatch: pytest.Mon
     assert len(asked) == addresses.OFFLINE_AFTER
 
 
+def test_one_name_that_is_found_proves_the_network(names: Lookup) -> None:
+    """Dead names among good ones do not end the run for the others."""
+    known = {"cdn.com": ["1.1.1.1"], "late.com": ["1.1.1.1"]}
+    asked = names(known)
+    resolver = Resolver([], 5)
+    resolver.resolve("cdn.com")
+    for number in range(2 * addresses.OFFLINE_AFTER):
+        resolver._count_unanswered(TimeoutError())
+        with pytest.raises(Fault):
+            resolver.resolve(f"dead{number}.com")
+    assert resolver.resolve("late.com") == ["1.1.1.1"]
+    assert asked[-1] == "late.com"
+
+
 def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that never answers costs no more than the time given."""
     release = threading.Event()

@@ -265,6 +265,15 @@ def test_a_redirect_to_another_inside_host_is_refused(
         assert second.connections == 0
 
 
+def test_a_redirect_out_of_the_allowed_hosts_is_refused(
+    site: Site, fetch: Fetch, make: MakeSettings
+) -> None:
+    """Who wants only one CDN gets nothing from elsewhere, and nobody there is asked."""
+    site.pages["/x"] = page(b"", "302 Found", Location="https://other.com/y")
+    with pytest.raises(Fault, match="host not in allow_hosts"):
+        fetch(site.url("/x"), make(allow_hosts=["cdn.com"]))
+
+
 def test_loopback_is_refused_by_default(site: Site, fetch: Fetch, make: MakeSettings) -> None:
     """Without the setting for private mirrors not even a connection is opened."""
     with pytest.raises(Fault, match="address not allowed"):

@@ -117,6 +117,20 @@ def test_weights_change_the_fit(name: str, catalogue: Catalogue) -> None:
     assert not np.array_equal(model.predict(blocks.take(NEW)), even.predict(blocks.take(NEW)))
 
 
+def test_a_missing_block_is_named(catalogue: Catalogue) -> None:
+    """A model says what it was not given."""
+    model = fitted("ridge", catalogue)
+    with pytest.raises(ModelError, match="needs the blocks terms"):
+        model.predict(replace(catalogue[0], terms=None))
+
+
+def test_other_blocks_are_ignored(catalogue: Catalogue) -> None:
+    """A model sees the blocks of its settings, whatever else it is given."""
+    model = fitted("linear", catalogue)
+    only = Blocks(tabular=catalogue[0].tabular)
+    np.testing.assert_array_equal(model.predict(catalogue[0]), model.predict(only))
+
+
 def test_no_rows_to_predict(catalogue: Catalogue) -> None:
     """An empty test file gives no predictions."""
     nobody = catalogue[0].take(np.arange(0))

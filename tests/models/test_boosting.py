@@ -9,6 +9,7 @@ import pytest
 from learning import SECTIONS, Catalogue
 
 from amlc.errors import ModelError
+from amlc.features.blocks import Blocks
 from amlc.models.base import Regressor, regressor
 
 BOOSTERS = ["lightgbm", "xgboost"]
@@ -42,15 +43,15 @@ def test_each_loss_learns(name: str, loss: str, catalogue: Catalogue) -> None:
 @pytest.mark.parametrize("name", BOOSTERS)
 def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> None:
     """Where features tell nothing, absolute loss gives the median and squared loss the mean."""
-    blocks, target, products = catalogue
+    _, target, products = catalogue
     skewed = np.where(np.arange(240) % 4 == 0, 9.0, 1.0)
-    blind = replace(blocks, vision=np.zeros((240, 1), np.float32))
-    changes: dict[str, Any] = {"blocks": ["vision"], "rounds": 60}
+    blind = Blocks(vision=(np.arange(240)[:, None] % 7 < 3).astype(np.float32))
+    changes: dict[str, Any] = {"blocks": ["vision"], "rounds": 60, "rows": 1.0}
     for loss, expected in [("l1", 1.0), ("squared", skewed[FIT].mean())]:
         model = fitted(
             name, (blind, replace(target, log_price=skewed), products), loss=loss, **changes
         )
-        np.testing.assert_allclose(model.predict(blind.take(NEW)), expected, atol=0.05)
+        np.testing.assert_allclose(model.predict(blind.take(NEW)), expected, atol=0.15)
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

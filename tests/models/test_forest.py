@@ -27,7 +27,7 @@ def test_a_tree_of_one_leaf() -> None:
     np.testing.assert_array_equal(predict(arrays, columns), 3.0)
 
 
-@given(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30, width=32))
+@given(st.floats(-1e30, 1e30), st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_rounded_thresholds_split_float32_alike(threshold: float, feature: float) -> None:
     """A float32 is on the same side of the threshold and of its rounding."""
     rounded = _rounded_down(np.array([threshold]))[0]

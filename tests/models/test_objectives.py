@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from amlc.errors import DataError, ParamsError
 from amlc.metrics import row_smape
-from amlc.models.objectives import LossName, WeightSettings, curvature, gradient, row_weights, value
+from amlc.models.objectives import (
+    LossName,
+    WeightSettings,
+    center,
+    curvature,
+    gradient,
+    row_weights,
+    value,
+)
 
 LOSSES = ["squared", "l1", "huber", "smape"]
 GAPS = np.array([-5.0, -1.3, -0.4, -0.03, 0.02, 0.3, 0.9, 4.0])
@@ -51,6 +59,13 @@ def test_curvature_bounds_the_loss_from_above(loss: LossName, here: float, there
     step = there - here
     bound = value(loss, at) + gradient(loss, at) * step + curvature(loss, at) * step**2 / 2
     assert value(loss, np.array([there]))[0] <= bound[0] + 1e-9
+
+
+def test_boosting_starts_from_the_best_constant() -> None:
+    """The mean minimises squared loss, the median absolute loss."""
+    skewed = np.array([0.0, 0.0, 3.0])
+    assert center("squared", skewed) == 1.0
+    assert center("native_l1", skewed) == center("smape", skewed) == 0.0
 
 
 def test_weights_by_price_band() -> None:

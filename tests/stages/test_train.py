@@ -1,0 +1,94 @@
+"""The stages train and blend, from files to files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import yaml
+from learning import SECTIONS, make_products
+
+from amlc.catalog.table import write_products
+from amlc.errors import ParamsError
+from amlc.features.neighbours import write_neighbours
+from amlc.models.base import regressor
+from amlc.models.blend import Blend
+from stages import blend, train
+
+NAMES = ["linear", "ridge", "lightgbm"]
+BLEND = {
+    "method": "simplex",
+    "steps": 10,
+    "calibration_bands": 3,
+    "coverage": 0.8,
+    "interval_bands": 2,
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder, with features, 200 train rows and 40 test rows."""
+    blocks, _, products = make_products(240, seed=1)
+    products = products.assign(catalog_content="text", image_link="")
+    products.loc[products.index[200:], ["split", "price", "fold"]] = ["test", np.nan, -1]
+    write_products(tmp_path / "data/products.parquet", products)
+    features = tmp_path / "data/features"
+    features.mkdir()
+    blocks.tabular.to_parquet(features / "tabular.parquet", index=False)
+    sp.save_npz(features / "terms.npz", blocks.terms)
+    np.save(features / "topics.npy", blocks.topics)
+    np.save(features / "vision.npy", blocks.vision)
+    write_neighbours(features / "neighbours.npz", blocks.neighbours)
+    sections = {"seed": 3, "threads": 1, "models": NAMES, "train": SECTIONS, "blend": BLEND}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_train(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the stage for one model."""
+    monkeypatch.setattr("sys.argv", ["train", name])
+    train.main()
+
+
+def test_train_then_blend(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blended test prices are those of the saved models and the saved weights."""
+    for name in NAMES:
+        run_train(name, monkeypatch)
+    blend.main()
+    said = capsys.readouterr().out
+    assert "train: ridge: SMAPE " in said
+    assert "blend: SMAPE " in said
+    rows = np.arange(200, 240)
+    new = make_products(240, seed=1)[0].take(rows)
+    models = folder / "data/models"
+    log_prices = [regressor(name).load(models / name).predict(new) for name in NAMES]
+    learned = Blend.load(folder / "data/blend/blend.json")
+    expected = learned.predict(np.column_stack(log_prices))
+    found = pd.read_parquet(folder / "data/blend/predictions.parquet")
+    np.testing.assert_allclose(found.iloc[200:, 1:].to_numpy(), expected, rtol=1e-12)
+    assert (found["log_low"] < found["log_high"]).all()
+    weights = json.loads((folder / "data/blend/weights.json").read_text())["weights"]
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_two_runs_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC's lock file does not change on a forced rebuild."""
+    out = folder / "data/models/lightgbm"
+    run_train("lightgbm", monkeypatch)
+    first = {path.name: path.read_bytes() for path in out.iterdir()}
+    run_train("lightgbm", monkeypatch)
+    assert first == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("arguments", [[], ["mlp", "ridge"], ["catboost"]])
+def test_train_needs_one_model(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the models that there are."""
+    monkeypatch.setattr("sys.argv", ["train", *arguments])
+    with pytest.raises(ParamsError, match="models: linear, ridge"):
+        train.main()
