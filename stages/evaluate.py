@@ -12,7 +12,7 @@ from amlc.features.blocks import CATEGORICAL, read_blocks
 from amlc.files import write_json, write_text
 from amlc.images.shards import read_statuses
 from amlc.models.blend import read_blend
-from amlc.models.crossfit import read_predictions
+from amlc.models.predictions import read_predictions
 from amlc.report.evaluation import EvaluateSettings, evaluate, member_table, slice_table
 
 

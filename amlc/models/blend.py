@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,6 @@ COLUMNS = ("log_price", "log_low", "log_high")
 class BlendSettings(Settings):
     """Section `blend` of params.yaml."""
 
-    # "simplex": sequential quadratic programming; "greedy": repeatedly add the best member.
-    method: Literal["simplex", "greedy"]
-    # Members that the greedy method adds, with replacement.
-    steps: int = Field(ge=1, le=10_000)
     # Bands of the blended price that each get a shift of their own where that gains; 0: never.
     calibration_bands: int = Field(ge=0, le=1000)
     # Share of the prices that the interval has to hold.
@@ -72,23 +68,6 @@ def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
     )
     weights = np.clip(result.x, 0.0, None)
     return np.asarray(weights / weights.sum())
-
-
-def greedy_weights(members: Floats, actual: Floats, steps: int) -> Floats:
-    """Return the shares of members added one by one, each the one that lowers SMAPE most.
-
-    Notes
-    -----
-    Ensemble selection with replacement: Caruana et al., ICML 2004.
-    """
-    counts = np.zeros(members.shape[1])
-    total = np.zeros(len(actual))
-    for step in range(1, steps + 1):
-        scores = [smape_of_logs(actual, (total + one) / step) for one in members.T]
-        best = int(np.argmin(scores))
-        counts[best] += 1
-        total += members[:, best]
-    return counts / steps
 
 
 @dataclass(frozen=True)
@@ -168,13 +147,13 @@ def learn(
         Calibration is kept where the score that is cross-fitted over these folds gains by it, and
         the interval comes from residuals that are cross-fitted over them.
     """
-    plain = _crossfitted(members, actual, settings, folds, bands=0)
+    plain = _crossfitted(members, actual, folds, bands=0)
     bands = 0
     if settings.calibration_bands:
-        shifted = _crossfitted(members, actual, settings, folds, settings.calibration_bands)
+        shifted = _crossfitted(members, actual, folds, settings.calibration_bands)
         if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
             plain, bands = shifted, settings.calibration_bands
-    weights = _weights(members, actual, settings)
+    weights = simplex_weights(members, actual)
     centers, shift = _shift(members @ weights, actual, bands)
     limit_centers, low, high = _limits(plain, actual, settings)
     shares = dict(zip(names, weights.tolist(), strict=True))
@@ -193,23 +172,15 @@ def crossfit(
     return predicted
 
 
-def _crossfitted(
-    members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any], bands: int
-) -> Floats:
+def _crossfitted(members: Floats, actual: Floats, folds: NDArray[Any], bands: int) -> Floats:
     predicted = np.empty(len(actual))
     for fold in np.unique(folds):
         fit, held_out = folds != fold, folds == fold
-        weights = _weights(members[fit], actual[fit], settings)
+        weights = simplex_weights(members[fit], actual[fit])
         centers, shift = _shift(members[fit] @ weights, actual[fit], bands)
         blended = members[held_out] @ weights
         predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
     return predicted
-
-
-def _weights(members: Floats, actual: Floats, settings: BlendSettings) -> Floats:
-    if settings.method == "greedy":
-        return greedy_weights(members, actual, settings.steps)
-    return simplex_weights(members, actual)
 
 
 def _bands(blended: Floats, count: int) -> list[NDArray[np.intp]]:

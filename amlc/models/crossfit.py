@@ -16,9 +16,6 @@ from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor, Target
 from amlc.models.encodings import Rows
 from amlc.models.objectives import Floats, row_weights
-from amlc.models.predictions import read_predictions
-
-__all__ = ["Crossfit", "crossfit", "read_predictions"]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from amlc.models.blend import (
     BlendSettings,
     Floats,
     crossfit,
-    greedy_weights,
     learn,
     read_blend,
     simplex_weights,
@@ -27,8 +26,6 @@ FOLDS = np.arange(900) % 5
 def settings(**changes: float | str) -> BlendSettings:
     """Return settings, some of them changed."""
     plain = {
-        "method": "simplex",
-        "steps": 20,
         "calibration_bands": 0,
         "coverage": 0.8,
         "interval_bands": 3,
@@ -58,19 +55,10 @@ def test_simplex_weights_find_the_best_of_a_grid(problem: tuple[Floats, Floats])
     assert (weights >= 0).all()
 
 
-def test_greedy_weights_are_counts(problem: tuple[Floats, Floats]) -> None:
-    """Shares of a whole number of steps, next to nothing for the member that knows nothing."""
-    weights = greedy_weights(*problem, steps=20)
-    np.testing.assert_allclose(weights * 20, np.round(weights * 20))
-    assert weights.sum() == pytest.approx(1)
-    assert weights[2] <= 0.1
-
-
-@pytest.mark.parametrize("method", ["simplex", "greedy"])
-def test_blend_beats_each_member(problem: tuple[Floats, Floats], method: str) -> None:
+def test_blend_beats_each_member(problem: tuple[Floats, Floats]) -> None:
     """Two members with independent errors are better together, also cross-fitted."""
     members, actual = problem
-    predicted = crossfit(NAMES, members, actual, settings(method=method), FOLDS)
+    predicted = crossfit(NAMES, members, actual, settings(), FOLDS)
     best = min(smape_of_logs(actual, one) for one in members.T)
     assert smape_of_logs(actual, predicted[:, 0]) < best - 2
 

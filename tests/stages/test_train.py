@@ -19,8 +19,6 @@ from stages import blend, train
 
 NAMES = ["linear", "ridge", "lightgbm"]
 BLEND = {
-    "method": "simplex",
-    "steps": 10,
     "calibration_bands": 3,
     "coverage": 0.8,
     "interval_bands": 2,
