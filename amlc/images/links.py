@@ -116,7 +116,7 @@ def file_names(link: Link) -> list[str]:
     --------
     >>> file_names(parse("https://a.com/I/21Rv+jEL.jpg?x=/y.jpg"))
     ['21Rv+jEL.jpg']
-    >>> file_names(parse("https://a.com/b/%2e%2e%2fpasswd"))
+    >>> file_names(parse("https://a.com/b/.."))
     []
     """
     segment = link.target.partition("?")[0].rpartition("/")[2]

@@ -144,8 +144,8 @@ class Schedule:
 
     def _count_failure(self, host: _Host, job: Job, fault: Fault) -> None:
         probing = host.pauses > 0
-        # Tries that were under way when the pause began prove nothing new.
-        if probing and self._clock() < host.resume_at:
+        # Tries that were under way when the pause or the end came prove nothing new.
+        if host.dead or (probing and self._clock() < host.resume_at):
             return
         # Nor do later tries: at the end of a run only the links that fail are left.
         if job.tries <= 1:

@@ -106,6 +106,26 @@ def test_a_host_that_never_worked_is_given_up(clock: Clock) -> None:
     assert schedule.given_up() == {"a.com": TIMEOUT}
 
 
+def test_a_host_is_given_up_once(clock: Clock) -> None:
+    """Tries that end after the breaker opened neither tell it again nor change the reason."""
+    schedule = Schedule(60, 3, clock)
+    for number in range(10):
+        schedule.put(_job(number))
+    running = [taken[0] for _ in range(10) if (taken := _take(schedule))]
+    for job in running:
+        job.tries = 1
+    for job in running[:3]:
+        schedule.done(job, TIMEOUT)
+    assert schedule.given_up() == {"a.com": TIMEOUT}
+    for job in running[3:]:
+        schedule.done(job, Fault("no connection", Again.NOW))
+    assert schedule.given_up() == {}
+    schedule.put(_job())
+    taken = _take(schedule)
+    assert taken is not None
+    assert taken[1] is TIMEOUT
+
+
 def test_a_good_answer_starts_the_count_anew(clock: Clock) -> None:
     """Failures that are not in a row open no breaker; nor do faults of single links."""
     schedule = Schedule(60, 3, clock)
