@@ -10,6 +10,7 @@ from typing import Self
 
 from amlc.errors import ImageError
 from amlc.images import links as image_links
+from amlc.images.begun import Begun
 from amlc.images.decode import pillow_warnings_settled, placeholder
 from amlc.images.links import Link
 from amlc.images.mirror import Mirror
@@ -79,7 +80,17 @@ def download(links: Sequence[str], settings: ImageSettings, store_path: Path, fo
         mirror = Mirror(settings.mirror, distinct)
         store = stack.enter_context(Store(store_path, scope(settings)))
         progress = stack.enter_context(Progress(len(distinct)))
-        run = stack.enter_context(_Run(settings, store, mirror, folder, progress))
+        begun = stack.enter_context(Begun(store_path.with_suffix(".begun")))
+        run = stack.enter_context(
+            _Run(
+                settings,
+                store=store,
+                begun=begun,
+                mirror=mirror,
+                folder=folder,
+                progress=progress,
+            )
+        )
         run.all(distinct)
 
 
@@ -89,7 +100,9 @@ class _Run:
     def __init__(
         self,
         settings: ImageSettings,
+        *,
         store: Store,
+        begun: Begun,
         mirror: Mirror,
         folder: Path,
         progress: Progress,
@@ -99,7 +112,9 @@ class _Run:
         self._mirror = mirror
         self._folder = folder
         self._progress = progress
-        self._network = Network(settings, store)
+        self._begun = begun
+        self._late: list[str] = []
+        self._network = Network(settings, store, begun)
         self._decoders = ThreadPoolExecutor(cores())
         self._waiting: dict[str, _Shard] = {}
         self._open_shards = 0
@@ -122,8 +137,11 @@ class _Run:
         self._progress.mirror(self._mirror.ambiguous)
         for shard in _shards(links, self._settings.shard_links):
             self._start(shard)
+            if self._open_shards >= MAX_OPEN:
+                self._submit_late()
             while self._open_shards >= MAX_OPEN:
                 self._settle_one()
+        self._submit_late()
         while self._open_shards:
             self._settle_one()
 
@@ -140,12 +158,24 @@ class _Run:
             else:
                 shard.waiting += 1
                 self._waiting[link] = shard
-                self._network.submit(link, image_links.parse(link))
+                self._submit(link)
         self._progress.stored(len(shard.links) - len(missing))
         if shard.waiting:
             self._open_shards += 1
         else:
             self._write(shard)
+
+    def _submit(self, link: str) -> None:
+        if link in self._begun:
+            self._late.append(link)
+        else:
+            self._network.submit(link, image_links.parse(link), late=False)
+
+    def _submit_late(self) -> None:
+        """Submit what was held back until there is other work to do before it."""
+        for link in self._late:
+            self._network.submit(link, image_links.parse(link), late=True)
+        self._late.clear()
 
     def _from_mirror(self, links: Sequence[str]) -> dict[str, Outcome]:
         paths = {link: path for link in links if (path := self._mirrored(link)) is not None}

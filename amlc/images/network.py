@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from amlc.images import links
+from amlc.images.begun import Begun
 from amlc.images.decode import decode
 from amlc.images.fetch import Body, Client
 from amlc.images.links import Link
@@ -50,11 +51,14 @@ class Network:
     settings : ImageSettings
     store : Store
         Gets every picture and every failure that is final.
+    begun : Begun
+        Gets every link before its first request.
     """
 
-    def __init__(self, settings: ImageSettings, store: Store) -> None:
+    def __init__(self, settings: ImageSettings, store: Store, begun: Begun) -> None:
         self._settings = settings
         self._store = store
+        self._begun = begun
         self._client: Client | None = None
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fetch")
         self._workers: list[Future[None]] = []
@@ -77,14 +81,14 @@ class Network:
             self._client.close()
         self._pool.shutdown()
 
-    def submit(self, text: str, link: Link) -> None:
-        """Add a link; `settled` gives its outcome later."""
+    def submit(self, text: str, link: Link, *, late: bool) -> None:
+        """Add a link, to be tried after those that are not late; `settled` gives its outcome."""
         if self._client is None:
             self._client = Client(self._settings)
             self._workers = [
                 self._pool.submit(self._work, self._client) for _ in range(self._settings.workers)
             ]
-        self.schedule.put(Job(text, link))
+        self.schedule.put(Job(text, link, late=late))
 
     def settled(self) -> Settled:
         """Wait for the next outcome.
@@ -117,6 +121,8 @@ class Network:
                 self._give_up(job, fault.reason, tries_of(fault, self._settings.tries))
 
     def _try(self, client: Client, job: Job) -> None:
+        if not job.tries:
+            self._begun.add(job.text)
         job.tries += 1
         try:
             picture, received = self._picture(client, job)

@@ -41,18 +41,22 @@ class Job:
         Tries so far.
     fault : Fault, optional
         What the last try met.
+    late : bool
+        To be tried only when its host has nothing else to do.
     """
 
     text: str
     link: Link
     tries: int = 0
     fault: Fault | None = None
+    late: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Host:
     name: str
     jobs: deque[Job] = field(default_factory=deque)
+    late: deque[Job] = field(default_factory=deque)
     active: int = 0
     offered: bool = False
     worked: bool = False
@@ -167,7 +171,7 @@ class Schedule:
 
     def _enqueue(self, job: Job) -> None:
         host = self._hosts.setdefault(job.link.host, _Host(job.link.host))
-        host.jobs.append(job)
+        (host.late if job.late else host.jobs).append(job)
         self._offer(host)
 
     def _push_later(self, due: float, what: Job | _Host) -> None:
@@ -189,8 +193,9 @@ class Schedule:
             self._changed.notify()
 
     def _can_start(self, host: _Host) -> bool:
-        if not host.jobs or host.dead:
-            return bool(host.jobs)
+        waiting = bool(host.jobs or host.late)
+        if not waiting or host.dead:
+            return waiting
         limit = 1 if host.pauses else self._per_host
         return host.active < limit and self._clock() >= host.resume_at
 
@@ -200,7 +205,7 @@ class Schedule:
             host.offered = False
             if not self._can_start(host):
                 continue
-            job = host.jobs.popleft()
+            job = (host.jobs or host.late).popleft()
             host.active += 0 if host.dead else 1
             self._offer(host)
             return job, host.dead

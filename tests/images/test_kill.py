@@ -13,9 +13,10 @@ from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 from tests.images.conftest import MakeSettings
 
-LINKS, KILLS, WORKERS = 2000, 20, 8
-# Between two kills at least this many requests, so that what one kill broke off is fetched by then.
-FEWEST, MOST = 60, 120
+LINKS, KILLS, WORKERS = 2000, 20, 16
+# Requests between two kills. In all fewer than there are links: what a kill broke off comes last,
+# so that no second kill meets it.
+FEWEST, MOST = 40, 85
 
 
 def _wait(site: Site, process: BaseProcess, requests: int) -> None:

@@ -204,3 +204,13 @@ def test_a_waiting_thread_gets_a_job_that_comes_late() -> None:
 def test_what_is_not_tried_again_has_one_try() -> None:
     """A link of a dead host counts the tries that it would have had."""
     assert (tries_of(TIMEOUT, 3), tries_of(MISSING, 3)) == (3, 1)
+
+
+def test_a_late_job_waits_until_its_host_has_nothing_else(clock: Clock) -> None:
+    """What a kill broke off comes last, however early it was added."""
+    schedule = Schedule(2, 100, clock)
+    late = _job(0)
+    late.late = True
+    for job in (late, _job(1), _job(2)):
+        schedule.put(job)
+    assert [_try(schedule, None).text for _ in range(3)] == ["1", "2", "0"]
