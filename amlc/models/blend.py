@@ -22,6 +22,10 @@ from amlc.params import Settings
 COLUMNS = ("log_price", "log_low", "log_high")
 
 
+# A member with less weight than this is left out.
+SMALLEST_WEIGHT = 1e-6
+
+
 class BlendSettings(Settings):
     """Section `blend` of params.yaml."""
 
@@ -66,7 +70,8 @@ def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
         constraints=LinearConstraint(np.ones((1, len(start))), 1.0, 1.0),
         options={"ftol": 1e-7, "maxiter": 200},
     )
-    weights = np.clip(result.x, 0.0, None)
+    # The solver leaves members that are out of the blend at the size of its rounding.
+    weights = np.where(result.x < SMALLEST_WEIGHT, 0.0, result.x)
     return np.asarray(weights / weights.sum())
 
 
