@@ -26,7 +26,7 @@ data:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the current folder, with 60 train rows and 20 test rows under raw."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").mkdir()
@@ -50,7 +50,7 @@ def append(path: str, line: str) -> None:
         stream.write(f"\n{line}")
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_products_have_groups_and_folds() -> None:
     """Ten pairs of train rows share a title, and so do twenty test rows with train rows."""
     prepare.main()
@@ -63,7 +63,7 @@ def test_products_have_groups_and_folds() -> None:
     assert test["group"].tolist() == train["group"].tolist()[:20]
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_a_rerun_writes_the_same_bytes() -> None:
     """The same inputs give the same hashes."""
     prepare.main()
@@ -72,7 +72,7 @@ def test_a_rerun_writes_the_same_bytes() -> None:
     assert [Path(path).read_bytes() for path in OUTPUTS] == first
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
     """The same catalogue saved by another program gives the same product table."""
     prepare.main()
@@ -83,7 +83,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
     assert Path(OUTPUTS[0]).read_bytes() == expected
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_an_error_writes_nothing() -> None:
     """A price too much, and no output appears."""
     append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
@@ -92,7 +92,7 @@ def test_an_error_writes_nothing() -> None:
     assert not any(Path(path).exists() for path in OUTPUTS)
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_drop_counts_and_lists_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     """In metrics/data.json, in data/rejected.csv, and on the screen."""
     append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
@@ -106,7 +106,7 @@ def test_drop_counts_and_lists_what_it_left_out(capsys: pytest.CaptureFixture[st
     assert "60 train rows (1 rejected), 21 test rows (1 flagged)" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("workplace")
+@pytest.mark.usefixtures("repository")
 def test_too_few_rows_for_the_folds_write_nothing() -> None:
     """The message names the numbers and the setting."""
     lines = Path("raw/train.csv").read_text().splitlines()
@@ -116,13 +116,13 @@ def test_too_few_rows_for_the_folds_write_nothing() -> None:
     assert not any(Path(path).exists() for path in OUTPUTS)
 
 
-def test_the_program_ends_with_one_message(workplace: Path) -> None:
+def test_the_program_ends_with_one_message(repository: Path) -> None:
     """Exit code 1, what is wrong on stderr, no traceback."""
     Path("raw/train.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     configure("drop")
     done = subprocess.run(
         [sys.executable, "-m", "stages.prepare"],
-        cwd=workplace,
+        cwd=repository,
         env={**os.environ, "PYTHONPATH": str(Path(prepare.__file__).parents[1])},
         capture_output=True,
         text=True,
@@ -134,10 +134,10 @@ def test_the_program_ends_with_one_message(workplace: Path) -> None:
 
 
 @pytest.mark.skipif("AMLC_COMPETITION" not in os.environ, reason="AMLC_COMPETITION is not set")
-def test_the_competition_has_no_faults(workplace: Path) -> None:
+def test_the_competition_has_no_faults(repository: Path) -> None:
     """Every row of the real files is kept, and the folds are even."""
     configure("error", os.environ["AMLC_COMPETITION"])
     prepare.main()
-    numbers = json.loads((workplace / "metrics/data.json").read_text())
+    numbers = json.loads((repository / "metrics/data.json").read_text())
     assert numbers["train"]["kept"] == numbers["train"]["read"] == 7000
     assert [fold["rows"] for fold in numbers["folds"].values()] == [1400] * 5
