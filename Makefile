@@ -55,7 +55,10 @@ sweep: $(VENV)/base.done
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) --group dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
+	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
+	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
+	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
