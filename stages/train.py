@@ -11,7 +11,6 @@ from amlc.features.blocks import read_blocks
 from amlc.files import replacing_folder
 from amlc.models.base import MODELS, regressor
 from amlc.models.crossfit import crossfit
-from amlc.models.predictions import write_predictions
 
 
 def main() -> None:
@@ -26,8 +25,7 @@ def main() -> None:
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )
     with replacing_folder(Path("data/models") / name) as folder:
-        outcome.model.save(folder)
-        write_predictions(folder, products, outcome.log_price)
+        outcome.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in outcome.fold_smape)
     seconds = time.monotonic() - started
     print(f"train: {name}: SMAPE {outcome.smape:.2f} (folds {folds}), {seconds:.0f} s")

@@ -3,6 +3,7 @@
 import importlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -132,6 +133,14 @@ class Regressor(ABC):
             count = int((~np.isfinite(predicted)).sum())
             raise ModelError(f"{count} of {predicted.size} predictions are not finite")
         return predicted
+
+    def staged(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - see Boosting
+        """Yield rounds of training and log prices after them; nothing where a model has none."""
+        yield from ()
+
+    def importance(self) -> dict[str, float]:
+        """Return shares of importance by column, of sum 1; empty where a model has none."""
+        return {}
 
     def save(self, folder: Path) -> None:
         """Write the fitted model into a folder; equal models give equal bytes, none pickled."""

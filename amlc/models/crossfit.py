@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +13,15 @@ from tqdm import tqdm
 from amlc.catalog.table import PRICE, test_rows, train_rows
 from amlc.errors import DataError
 from amlc.features.blocks import Blocks
+from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor, Target
 from amlc.models.encodings import Rows
 from amlc.models.objectives import Floats, row_weights
+from amlc.models.predictions import write_predictions
+
+# Held-out SMAPE by rounds of training.
+Curve = dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,26 @@ class Crossfit:
         Train rows: predicted by a model that saw nothing of the row's fold. Test rows: by `model`.
     smape, fold_smape : float, list of float
         Out-of-fold SMAPE in percent, of all train rows and of each fold.
+    curve : list of (int, float)
+        Rounds of training and the mean over folds of the held-out SMAPE after them; empty for a
+        model without rounds.
     """
 
     model: Regressor
     log_price: Floats
     smape: float
     fold_smape: list[float]
+    curve: list[tuple[int, float]]
+
+    def save(self, folder: Path, products: pd.DataFrame) -> None:
+        """Write the model, its predictions, its learning curve and its importance."""
+        self.model.save(folder)
+        write_predictions(folder, products, self.log_price)
+        if self.curve:
+            write_rows(folder / "curve.csv", ("round", "smape"), self.curve)
+        shares = sorted(self.model.importance().items(), key=lambda item: -item[1])
+        if shares:
+            write_rows(folder / "importance.csv", ("feature", "share"), shares)
 
 
 def crossfit(
@@ -73,19 +93,24 @@ def crossfit(
     # others at every tree nor depends on how many there are.
     workers = min(threads, len(splits))
 
-    def fitted(rows: Rows, others: Rows) -> tuple[Regressor, Floats]:
+    def fitted(rows: Rows, others: Rows) -> tuple[Regressor, Floats, Curve]:
         model = make()
         target = _target(products, rows, blocks, model)
         model.fit(blocks.take(rows), target, seed=seed, threads=threads // workers)
-        return model, model.predict(blocks.take(others))
+        held_out = blocks.take(others)
+        return model, model.predict(held_out), _curve(model, held_out, products, others)
 
+    curves: list[Curve] = []
     with threadpool_limits(threads // workers), ThreadPoolExecutor(workers) as pool:
         fits = [pool.submit(fitted, *split) for split in splits]
         for fit, (_, others) in zip(tqdm(fits, desc="fits", disable=None), splits, strict=True):
-            model, log_price[others] = fit.result()
+            model, log_price[others], curve = fit.result()
+            curves.append(curve)
     scores = _fold_scores(products, log_price)
     actual = np.log(products[PRICE].to_numpy(dtype=np.float64)[train])
-    return Crossfit(model, log_price, smape_of_logs(actual, log_price[train]), scores)
+    smape = smape_of_logs(actual, log_price[train])
+    # The last one is that of the fit to all train rows, which holds no priced row out.
+    return Crossfit(model, log_price, smape, scores, _mean_curve(curves[:-1]))
 
 
 def _splits(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
@@ -95,6 +120,22 @@ def _splits(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
         raise DataError(f"the product table has {len(names)} fold(s); two or more are needed")
     for fold in names:
         yield train[folds != fold], train[folds == fold]
+
+
+def _curve(model: Regressor, blocks: Blocks, products: pd.DataFrame, rows: Rows) -> Curve:
+    """Return held-out SMAPE by rounds; nothing where the rows are not train rows."""
+    if (products["fold"].to_numpy()[rows] < 0).any() or not len(rows):
+        return {}
+    actual = np.log(products[PRICE].to_numpy(dtype=np.float64)[rows])
+    return {rounds: smape_of_logs(actual, found) for rounds, found in model.staged(blocks)}
+
+
+def _mean_curve(curves: list[Curve]) -> list[tuple[int, float]]:
+    """Return the mean over folds, at the rounds that all of them have."""
+    shared = set.intersection(*(set(curve) for curve in curves))
+    return [
+        (rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in sorted(shared)
+    ]
 
 
 def _target(products: pd.DataFrame, rows: Rows, blocks: Blocks, model: Regressor) -> Target:

@@ -44,10 +44,15 @@ class Model(Regressor):
             random_state=seed,
         )
         forest.fit(design.dense, target.log_price, sample_weight=target.weight)
+        self.gains = forest.feature_importances_
         self.arrays = flattened([estimator.tree_ for estimator in forest.estimators_])
 
     def _predict(self, design: Design) -> Floats:
         return predict(self.arrays, design.dense)
+
+    def importance(self) -> dict[str, float]:
+        """Return each column's share of the variance that splits on it removed."""
+        return dict(zip(self.view.columns, self.gains.tolist(), strict=True))
 
     def _save(self, folder: Path) -> None:
         for name in ARRAYS:

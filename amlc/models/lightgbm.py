@@ -1,7 +1,7 @@
 """Gradient boosting by LightGBM."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -9,63 +9,49 @@ from pydantic import Field
 
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.metrics import smape_of_logs
-from amlc.models.base import DenseSettings, Regressor, Target
-from amlc.models.encodings import inner_splits
-from amlc.models.objectives import Floats, LossName, center, curvature, gradient
+from amlc.models.base import Target
+from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
+from amlc.models.objectives import Floats, center
 from amlc.models.views import Design
 
 
-class LightgbmSettings(DenseSettings):
+class LightgbmSettings(BoostingSettings):
     """Section `train.lightgbm` of params.yaml."""
 
-    # "native_l1" is LightGBM's own: each leaf is set to the median of its residuals.
-    loss: LossName | Literal["native_l1"]
-    rounds: int = Field(ge=1, le=100_000)
-    # Rounds without a better SMAPE on an inner hold-out after which it stops; 0: never.
-    patience: int = Field(ge=0)
-    learning_rate: float = Field(gt=0, le=1)
     leaves: int = Field(ge=2, le=4096)
     leaf_rows: int = Field(ge=1)
-    # Share of the columns tried in each tree, and of the rows.
-    columns: float = Field(gt=0, le=1)
-    rows: float = Field(gt=0, le=1)
-    # Penalty on squared leaf values.
-    l2: float = Field(ge=0)
     bins: int = Field(ge=2, le=255)
 
 
-class Model(Regressor):
+class Model(Boosting):
     """Boosted leaf-wise trees."""
 
     settings_type = LightgbmSettings
     settings: LightgbmSettings
-    kind = "tree"
 
-    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
-        parameters = self._parameters(seed, threads)
-        rounds = self.settings.rounds
-        if self.settings.patience:
-            rounds = self._best_rounds(design, target, parameters, seed)
+    def _boost(
+        self,
+        design: Design,
+        target: Target,
+        rounds: int,
+        *,
+        seed: int,
+        threads: int,
+        watched: tuple[Design, Target] | None = None,
+    ) -> int:
         # LightGBM itself starts custom losses from 0.
         self.start = center(self.settings.loss, target.log_price)
-        self.booster = _train(parameters, self._data(design, target), rounds)
-
-    def _best_rounds(
-        self, design: Design, target: Target, parameters: dict[str, Any], seed: int
-    ) -> int:
-        """Return the number of rounds with the lowest SMAPE on a grouped hold-out."""
-        fit, held_out = inner_splits(target.groups, seed)[0]
-        self.start = center(self.settings.loss, target.log_price[fit])
-        booster = _train(
-            {**parameters, "metric": "None"},
-            self._data(design.take(fit), target.take(fit)),
-            self.settings.rounds,
-            valid_sets=[self._data(design.take(held_out), target.take(held_out))],
-            feval=_smape,
-            callbacks=[lgb.early_stopping(self.settings.patience, verbose=False)],
-        )
-        return int(booster.best_iteration)
+        parameters = self._parameters(seed, threads)
+        more: dict[str, Any] = {}
+        if watched is not None:
+            parameters["metric"] = "None"
+            more = {
+                "valid_sets": [self._data(*watched)],
+                "feval": _smape,
+                "callbacks": [lgb.early_stopping(self.settings.patience, verbose=False)],
+            }
+        self.booster = _train(parameters, self._data(design, target), rounds, **more)
+        return int(self.booster.best_iteration)
 
     def _data(self, design: Design, target: Target) -> Any:
         return lgb.Dataset(
@@ -98,14 +84,23 @@ class Model(Regressor):
         }
 
     def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
-        gap = predicted - data.get_label()
-        weight = data.get_weight()
-        scale = 1.0 if weight is None else weight
-        loss: Any = self.settings.loss
-        return scale * gradient(loss, gap), scale * curvature(loss, gap)
+        return slopes(self.settings.loss, predicted - data.get_label(), data.get_weight())
 
     def _predict(self, design: Design) -> Floats:
         return np.asarray(self.booster.predict(design.dense)) + self.start
+
+    def _rounds(self) -> int:
+        return int(self.booster.num_trees())
+
+    def _start(self) -> float:
+        return self.start
+
+    def _sum_of_rounds(self, columns: Any, first: int, last: int) -> Floats:
+        found = self.booster.predict(columns, start_iteration=first, num_iteration=last - first)
+        return np.asarray(found)
+
+    def _gains(self) -> Floats:
+        return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
 
     def _save(self, folder: Path) -> None:
         write_text(folder / "booster.txt", self.booster.model_to_string())
@@ -129,4 +124,4 @@ def _train(*arguments: Any, **more: Any) -> Any:
 
 
 def _smape(predicted: Floats, data: Any) -> tuple[str, float, bool]:
-    return "smape", smape_of_logs(data.get_label(), predicted), False
+    return "smape", smape_of(predicted, data), False

@@ -27,6 +27,12 @@ class Model(Regressor):
     def _predict(self, design: Design) -> Floats:
         return np.asarray(design.joined() @ self.coefficients[:-1] + self.coefficients[-1])
 
+    def importance(self) -> dict[str, float]:
+        """Return each dense column's share of the absolute coefficients of scaled columns."""
+        sizes = np.abs(self.coefficients[:-1])[-len(self.view.columns) :]
+        total = float(sizes.sum()) or 1.0
+        return dict(zip(self.view.columns, (sizes / total).tolist(), strict=True))
+
     def _save(self, folder: Path) -> None:
         write_array(folder / "coefficients.npy", self.coefficients)
 

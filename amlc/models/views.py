@@ -18,7 +18,7 @@ from amlc.models.encodings import (
     TargetEncoding,
     inner_splits,
 )
-from amlc.models.neighbour_prices import NeighbourPrices
+from amlc.models.neighbour_prices import COLUMNS_BY_COUNT, NEAREST_COLUMNS, NeighbourPrices
 
 Kind = Literal["linear", "tree"]
 
@@ -75,10 +75,13 @@ class View:
         self.neighbours = NeighbourPrices(neighbours)
         self.center = np.zeros(0, np.float32)
         self.scale = np.ones(0, np.float32)
+        # Names of the dense columns; known after a fit only.
+        self.columns: list[str] = []
 
     def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Groups, seed: int) -> Design:
         """Learn from the train rows and return their design, with cross-fitted encodings."""
         numbers = _numbers(blocks, self._fit_prices(blocks, log_price, groups, seed))
+        self.columns = self._names(blocks)
         if self.kind == "linear":
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = numbers.std(axis=0, dtype=np.float64)
@@ -110,6 +113,26 @@ class View:
             total = _total(blocks)
             parts.append(self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits))
         return parts
+
+    def _names(self, blocks: Blocks) -> list[str]:
+        """Return the names of the dense columns, in the order of `_design`."""
+        names = [f"tabular: {name.removeprefix(NUMERIC)}" for name in _columns(blocks, NUMERIC)]
+        if self.encoding is not None:
+            keys = _columns(blocks, HIGH_CARDINALITY)
+            names += [f"target encoding: {name.removeprefix(HIGH_CARDINALITY)}" for name in keys]
+        if blocks.neighbours is not None:
+            names += [f"neighbours: {name}" for name in _neighbour_names(self.neighbours.counts)]
+        for block in ("topics", "vision"):
+            array = getattr(blocks, block)
+            names += [
+                f"{block}: {place}" for place in range(0 if array is None else array.shape[1])
+            ]
+        for name in _columns(blocks, CATEGORICAL):
+            assert blocks.tabular is not None
+            label = f"tabular: {name.removeprefix(CATEGORICAL)}"
+            levels = blocks.tabular[name].cat.categories
+            names += [f"{label} {level}" for level in levels] if self.kind == "linear" else [label]
+        return names
 
     def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
         if self.kind == "linear":
@@ -149,6 +172,11 @@ def _columns(blocks: Blocks, prefix: str) -> list[str]:
     if blocks.tabular is None:
         return []
     return [name for name in blocks.tabular.columns if name.startswith(prefix)]
+
+
+def _neighbour_names(counts: list[int]) -> list[str]:
+    by_count = [f"{name}, of {count}" for count in counts for name in COLUMNS_BY_COUNT]
+    return [*NEAREST_COLUMNS, *by_count]
 
 
 def _keys(blocks: Blocks) -> pd.DataFrame | None:

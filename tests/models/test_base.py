@@ -194,3 +194,21 @@ def test_list_of_models() -> None:
 def test_dense_is_every_block_but_terms() -> None:
     """The tests above try each block that trees take."""
     assert set(DENSE) == {"tabular", "topics", "vision", "neighbours"}
+
+
+@pytest.mark.parametrize("name", ["linear", "forest", "lightgbm", "xgboost"])
+def test_importance_names_what_explains_the_price(name: str, catalogue: Catalogue) -> None:
+    """Shares sum to 1, and noise has less than the amount and the brand."""
+    shares = fitted(name, catalogue, blocks=["tabular"]).importance()
+    assert sum(shares.values()) == pytest.approx(1)
+    strong = ("target encoding: brand", "tabular: log_total")
+    assert shares["tabular: noise"] < min(shares[column] for column in strong)
+
+
+def test_every_dense_column_has_a_name(catalogue: Catalogue) -> None:
+    """All blocks, with categories as codes and as one-hot columns."""
+    blocks, target, _ = catalogue
+    for name in ("forest", "ridge"):
+        model = make(name, blocks=DENSE)
+        design = model.view.fit_transform(blocks, target.log_price, target.groups, seed=1)
+        assert len(set(model.view.columns)) == len(model.view.columns) == design.dense.shape[1]

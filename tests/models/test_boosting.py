@@ -80,3 +80,25 @@ def test_broken_booster_is_refused(
     (tmp_path / file).write_text("broken")
     with pytest.raises(ModelError, match=file):
         regressor(name).load(tmp_path)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("loss", ["huber", "native_l1"])
+def test_the_last_stage_is_the_prediction(name: str, loss: str, catalogue: Catalogue) -> None:
+    """Rounds summed one after another end at what the whole model says."""
+    blocks, _, _ = catalogue
+    model = fitted(name, catalogue, loss=loss, rounds=50)
+    stages = list(model.staged(blocks.take(NEW)))
+    assert [count for count, _ in stages][-1] == 50
+    np.testing.assert_allclose(stages[-1][1], model.predict(blocks.take(NEW)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_stage_is_what_a_model_of_so_many_rounds_predicts(
+    name: str, catalogue: Catalogue
+) -> None:
+    """The curve is that of one training run."""
+    blocks, _, _ = catalogue
+    stages = dict(fitted(name, catalogue, rounds=40).staged(blocks.take(NEW)))
+    short = fitted(name, catalogue, rounds=10).predict(blocks.take(NEW))
+    np.testing.assert_allclose(stages[10], short, rtol=1e-5)

@@ -1,5 +1,6 @@
 """Out-of-fold predictions."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,22 @@ def test_one_fold_is_too_few(catalogue: Catalogue) -> None:
     """Out of fold needs two folds."""
     with pytest.raises(DataError, match="two or more"):
         run(Recorder("linear"), catalogue, catalogue[2].assign(fold=np.int8(0)))
+
+
+def test_a_boosted_model_has_a_curve_of_held_out_scores(catalogue: Catalogue) -> None:
+    """Its last point is the mean of the folds' scores; other models have none."""
+    outcome = run(Recorder("lightgbm"), catalogue, catalogue[2])
+    assert outcome.curve[-1][0] == SECTIONS["lightgbm"]["rounds"]
+    assert outcome.curve[-1][1] == pytest.approx(np.mean(outcome.fold_smape))
+    assert run(Recorder("linear"), catalogue, catalogue[2]).curve == []
+
+
+def test_curve_and_importance_are_written_beside_the_predictions(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """What the report draws."""
+    _, _, products = catalogue
+    run(Recorder("lightgbm"), catalogue, catalogue[2]).save(tmp_path, products)
+    assert (tmp_path / "curve.csv").read_text().startswith("round,smape\n")
+    shares = pd.read_csv(tmp_path / "importance.csv")["share"].tolist()
+    assert shares == sorted(shares, reverse=True)
