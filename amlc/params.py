@@ -27,7 +27,11 @@ SECTIONS = frozenset(
         "vision",
         "train",
         "blend",
+        "guards",
         "evaluate",
+        "report",
+        "serve",
+        "search",
     }
 )
 

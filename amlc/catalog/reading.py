@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.catalog.checks import Fault, describe, shared_ids, sheet_faults
@@ -18,6 +19,7 @@ from amlc.catalog.table import (
     PRICE,
     TEST,
     TEST_COLUMNS,
+    TEST_OPTIONAL,
     TEXT,
     TRAIN,
     TRAIN_COLUMNS,
@@ -35,6 +37,10 @@ _ACTIONS = {
     "text_long": "text cut",
     "link_missing": "link left empty",
     "link_malformed": "link left empty",
+    "price_missing": "price not known",
+    "price_not_number": "price not known",
+    "price_not_finite": "price not known",
+    "price_not_positive": "price not known",
 }
 REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
 
@@ -71,12 +77,13 @@ class Catalogue:
     ----------
     products : DataFrame
         Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``) and
-        ``price`` (float64, NaN in test rows): the train rows that are left, then all test rows.
+        ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
+        test rows.
     rejected : list of Fault
         Of train rows; each row with a fault was left out.
     flagged : list of Fault
         Of test rows, each of which stays: a text that is too long is cut, a link that is no
-        valid one is left empty.
+        valid one is left empty, a price that is none is not known.
     train_total : int
         Rows of train.csv.
     """
@@ -135,7 +142,7 @@ def read_ids(path: Path) -> list[str]:
     DataError
         The file is no longer what it was.
     """
-    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize)
+    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize, TEST_OPTIONAL)
     if sheet.broken or sheet.odd:
         raise DataError(f"{path}: changed since it was checked; run the stage prepare")
     return [str(sample_id) for sample_id in sheet.cells[ID]]
@@ -158,10 +165,13 @@ def _read_both(
     sheets: dict[str, Sheet] = {}
     faults: dict[str, list[Fault]] = {TRAIN: [], TEST: []}
     messages = []
-    for split, columns in ((TRAIN, TRAIN_COLUMNS), (TEST, TEST_COLUMNS)):
+    for split, columns, optional in (
+        (TRAIN, TRAIN_COLUMNS, ()),
+        (TEST, TEST_COLUMNS, TEST_OPTIONAL),
+    ):
         path = Path(settings.dir) / f"{split}.csv"
         try:
-            sheet = read_sheet(path, columns, settings.max_bytes)
+            sheet = read_sheet(path, columns, settings.max_bytes, optional)
             faults[split] = sheet_faults(sheet, settings.max_text)
         except DataError as error:
             messages.append(str(error))
@@ -203,8 +213,17 @@ def _test_products(sheet: Sheet, faults: list[Fault], max_text: int) -> pd.DataF
     texts.iloc[no_text] = ""
     links = kept[LINK].copy()
     links.iloc[no_link] = ""
-    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, np.nan
+    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, faults)
     return kept.assign(split=TEST)
+
+
+def _test_prices(sheet: Sheet, faults: list[Fault]) -> NDArray[np.float64]:
+    """Return the prices of test rows, NaN where none is known."""
+    if PRICE not in sheet.cells:
+        return np.full(len(sheet.cells), np.nan)
+    faulty = {fault.row for fault in faults if fault.column == PRICE}
+    cells = enumerate(sheet.cells[PRICE])
+    return np.array([np.nan if row in faulty else float(price) for row, price in cells])
 
 
 def _told(fault: Fault) -> list[str | int]:

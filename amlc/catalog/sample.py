@@ -41,6 +41,8 @@ class SampleSettings(Settings):
     ----------
     rows, test_rows : int
         Number of rows of train.csv and test.csv.
+    test_prices : bool
+        Give test.csv a price column; the competition's has none.
     images : bool
         Draw the pictures; without them, every link is one without a picture.
     missing_images : float
@@ -53,6 +55,7 @@ class SampleSettings(Settings):
 
     rows: Count
     test_rows: Count
+    test_prices: bool
     images: bool
     missing_images: Share
     repeated_links: Share
@@ -127,7 +130,7 @@ def keys_of_test(start: int, stop: int) -> Keys:
 
 
 def write_sample(folder: Path, seed: int, settings: SampleSettings) -> dict[str, float | int]:
-    """Write train.csv, test.csv, truth.csv and images/ into a folder.
+    """Write train.csv, test.csv and images/ into a folder.
 
     Parameters
     ----------
@@ -144,10 +147,6 @@ def write_sample(folder: Path, seed: int, settings: SampleSettings) -> dict[str,
         ``rows``, ``test_rows``, ``smape_floor`` (percent: of predicting each train row's median
         price, which nothing beats but luck) and ``smape_constant`` (percent: of predicting the
         median of all train prices).
-
-    Notes
-    -----
-    truth.csv holds the test rows' prices; no stage reads it.
     """
     with replacing_folder(folder) as temporary:
         images = temporary / "images"
@@ -155,7 +154,7 @@ def write_sample(folder: Path, seed: int, settings: SampleSettings) -> dict[str,
         train = _train_chunks(seed, settings)
         medians, prices = _write_train(temporary / "train.csv", _drawn(train, images, settings))
         test = _test_chunks(seed, settings)
-        _write_test(temporary, _drawn(test, images, settings))
+        _write_test(temporary / "test.csv", _drawn(test, images, settings), settings)
     return {
         "rows": settings.rows,
         "test_rows": settings.test_rows,
@@ -208,20 +207,14 @@ def _write_train(path: Path, chunks: Iterator[Chunk]) -> tuple[Floats, Floats]:
     return np.concatenate(medians), np.concatenate(prices)
 
 
-def _write_test(folder: Path, chunks: Iterator[Chunk]) -> None:
-    """Write test.csv, and its prices to truth.csv."""
-    with (
-        (folder / "test.csv").open("w", encoding="utf-8", newline="") as test_stream,
-        (folder / "truth.csv").open("w", encoding="utf-8", newline="") as truth_stream,
-    ):
-        test = csv.writer(test_stream, lineterminator="\n")
-        truth = csv.writer(truth_stream, lineterminator="\n")
-        test.writerow(TEST_COLUMNS)
-        truth.writerow((TRAIN_COLUMNS[0], TRAIN_COLUMNS[-1]))
+def _write_test(path: Path, chunks: Iterator[Chunk], settings: SampleSettings) -> None:
+    """Write test.csv."""
+    prices = settings.test_prices
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(TRAIN_COLUMNS if prices else TEST_COLUMNS)
         for chunk in chunks:
-            for row, price in _rows(chunk):
-                test.writerow(row)
-                truth.writerow((row[0], price))
+            writer.writerows((*row, price) if prices else row for row, price in _rows(chunk))
 
 
 def _rows(chunk: Chunk) -> Iterator[tuple[tuple[int, str, str], float]]:

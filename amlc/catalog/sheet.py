@@ -60,7 +60,9 @@ class Sheet:
         return len(self.cells) + len(self.odd)
 
 
-def read_sheet(path: Path, columns: tuple[str, ...], max_bytes: int) -> Sheet:
+def read_sheet(
+    path: Path, columns: tuple[str, ...], max_bytes: int, optional: tuple[str, ...] = ()
+) -> Sheet:
     """Read one CSV file (RFC 4180, UTF-8), every cell as text.
 
     A byte order mark and any line ends are accepted, and so is any order of the columns.
@@ -70,9 +72,11 @@ def read_sheet(path: Path, columns: tuple[str, ...], max_bytes: int) -> Sheet:
     path : Path
         The file.
     columns : tuple of str
-        The columns that it has to have, and no other.
+        The columns that it has to have.
     max_bytes : int
         Refuse a larger file.
+    optional : tuple of str
+        Columns that it may have besides; any other is refused.
 
     Raises
     ------
@@ -86,7 +90,7 @@ def read_sheet(path: Path, columns: tuple[str, ...], max_bytes: int) -> Sheet:
         header = next(rows, [])
         if rows.broken:
             raise DataError(f"{path}: {rows.broken}")
-        _check_header(path, header, columns)
+        _check_header(path, header, columns, optional)
         sheet = _read_rows(path, rows, header)
     if not sheet.total and not sheet.broken:
         raise DataError(f"{path}: has a header but no rows")
@@ -166,10 +170,12 @@ def _broken(start: int, line: int, error: csv.Error) -> str:
     )
 
 
-def _check_header(path: Path, header: list[str], columns: tuple[str, ...]) -> None:
+def _check_header(
+    path: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]
+) -> None:
     missing = [name for name in columns if name not in header]
-    extra = [name[:_SHOWN] for name in header if name not in columns]
-    repeated = sorted({name for name in columns if header.count(name) > 1})
+    extra = [name[:_SHOWN] for name in header if name not in columns + optional]
+    repeated = sorted({name for name in columns + optional if header.count(name) > 1})
     faults = [
         f"{what} columns: {first_few((repr(name) for name in names), 10)}"
         for what, names in (("missing", missing), ("extra", extra), ("repeated", repeated))

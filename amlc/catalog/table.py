@@ -14,6 +14,8 @@ from amlc.files import write_table
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
 TEST_COLUMNS = (ID, TEXT, LINK)
+# Test rows whose price is known show how well rows are priced that nothing ever saw.
+TEST_OPTIONAL = (PRICE,)
 TRAIN, TEST = "train", "test"
 
 SCHEMA = pa.schema(
@@ -23,7 +25,7 @@ SCHEMA = pa.schema(
         pa.field(TEXT, pa.string(), nullable=False),
         # Empty where a test row's link is no valid link.
         pa.field(LINK, pa.string(), nullable=False),
-        # Null in test rows: NaN in pandas.
+        # Null, NaN in pandas, in test rows whose price is not known; no model sees a test price.
         pa.field(PRICE, pa.float64()),
         pa.field("group", pa.int32(), nullable=False),
         # -1 in test rows.

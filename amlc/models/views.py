@@ -81,7 +81,7 @@ class View:
     def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Groups, seed: int) -> Design:
         """Learn from the train rows and return their design, with cross-fitted encodings."""
         numbers = _numbers(blocks, self._fit_prices(blocks, log_price, groups, seed))
-        self.columns = self._names(blocks)
+        self.columns = self.names(blocks)
         if self.kind == "linear":
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = numbers.std(axis=0, dtype=np.float64)
@@ -114,7 +114,7 @@ class View:
             parts.append(self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits))
         return parts
 
-    def _names(self, blocks: Blocks) -> list[str]:
+    def names(self, blocks: Blocks) -> list[str]:
         """Return the names of the dense columns, in the order of `_design`."""
         names = [f"tabular: {name.removeprefix(NUMERIC)}" for name in _columns(blocks, NUMERIC)]
         if self.encoding is not None:

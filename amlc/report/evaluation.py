@@ -32,8 +32,9 @@ def evaluate(
     members: dict[str, NDArray[np.float64]],
     settings: EvaluateSettings,
     seed: int,
+    unseen: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Return everything that metrics/metrics.json holds, rounded to `DECIMALS`.
+    """Return the scores that metrics/metrics.json holds.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def evaluate(
         See there.
     seed : int
         Of the bootstrap.
+    unseen : DataFrame, optional
+        Test rows with a known price: price, predicted, low, high.
 
     Raises
     ------
@@ -62,7 +65,6 @@ def evaluate(
         level=settings.bootstrap_level,
     )
     deciles = price_deciles(price)
-    inside = ((rows["low"] <= rows["price"]) & (rows["price"] <= rows["high"])).to_numpy()
     result: dict[str, Any] = {
         "smape": float(scores.mean()),
         "smape_se": standard_error_over_folds(scores, folds),
@@ -78,15 +80,51 @@ def evaluate(
             "image": slices(scores, rows["image"]),
             "unit_kind": slices(scores, rows["kind"]),
         },
-        "interval": {
-            "coverage": float(100 * inside.mean()),
-            "coverage_by_price_decile": {
-                name: float(100 * group.mean())
-                for name, group in pd.Series(inside).groupby(np.array(deciles))
-            },
-        },
+        "interval": _interval(rows, deciles),
+        "unseen": _unseen(unseen, scores),
     }
-    return {key: _rounded(value) for key, value in result.items()}
+    return result
+
+
+def _interval(rows: pd.DataFrame, deciles: list[str]) -> dict[str, Any]:
+    """Return which share of the prices the intervals hold, and how wide they are."""
+    inside = _inside(rows)
+    predicted = price_deciles(rows["predicted"].to_numpy(dtype=np.float64))
+    return {
+        "coverage": float(100 * inside.mean()),
+        "coverage_by_predicted_decile": _share_by(inside, predicted),
+        "coverage_by_price_decile": _share_by(inside, deciles),
+        "median_ratio": float((rows["high"] / rows["low"]).median()),
+    }
+
+
+def _inside(rows: pd.DataFrame) -> pd.Series:
+    return (rows["low"] <= rows["price"]) & (rows["price"] <= rows["high"])
+
+
+def _share_by(inside: pd.Series, labels: list[str]) -> dict[str, float]:
+    shares = inside.groupby(np.array(labels)).mean()
+    return {str(label): float(100 * share) for label, share in shares.items()}
+
+
+def _unseen(unseen: pd.DataFrame | None, scores: NDArray[np.float64]) -> dict[str, Any] | None:
+    """Return the score on rows that nothing ever saw, and how far it is from the one out of fold.
+
+    The standard error of the gap takes rows for independent.
+    """
+    if unseen is None or unseen.empty:
+        return None
+    price = unseen["price"].to_numpy(dtype=np.float64)
+    found = _scores("blend on test rows", price, unseen["predicted"].to_numpy(dtype=np.float64))
+    error = float(found.std() / np.sqrt(len(found)))
+    return {
+        "rows": len(unseen),
+        "smape": float(found.mean()),
+        "smape_se": error,
+        "gap": float(found.mean() - scores.mean()),
+        "gap_se": float(np.hypot(error, scores.std() / np.sqrt(len(scores)))),
+        "coverage": float(100 * _inside(unseen).mean()),
+    }
 
 
 def _scores(
@@ -105,9 +143,10 @@ def _member(scores: NDArray[np.float64], folds: NDArray[np.int8]) -> dict[str, f
     return {"smape": float(scores.mean()), "smape_se": standard_error_over_folds(scores, folds)}
 
 
-def _rounded(node: Any) -> Any:
+def rounded(node: Any) -> Any:
+    """Return a tree of dicts with every float rounded to `DECIMALS`."""
     if isinstance(node, dict):
-        return {key: _rounded(value) for key, value in node.items()}
+        return {key: rounded(value) for key, value in node.items()}
     return round(node, DECIMALS) if isinstance(node, float) else node
 
 

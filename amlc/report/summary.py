@@ -1,10 +1,10 @@
 """Print what the pipeline found: `python -m amlc.report.summary`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from amlc.errors import DataError, run
+from amlc.errors import run
+from amlc.files import read_json
 
 
 def summary(root: Path) -> str:
@@ -20,13 +20,12 @@ def summary(root: Path) -> str:
     DataError
         A metrics file is missing or is not JSON.
     """
-    metrics = _read(root / "metrics/metrics.json")
-    images = _read(root / "metrics/images.json")
-    data = _read(root / "metrics/data.json")
-    weights = _read(root / "data/blend/weights.json")["weights"]
+    metrics = read_json(root / "metrics/metrics.json")
+    images = read_json(root / "metrics/images.json")
+    data = read_json(root / "metrics/data.json")
     return "\n".join(
         [
-            *_model_lines(metrics, weights),
+            *_model_lines(metrics),
             "",
             _rows_line(data),
             _images_line(images),
@@ -35,9 +34,10 @@ def summary(root: Path) -> str:
     )
 
 
-def _model_lines(metrics: dict[str, Any], weights: dict[str, float]) -> list[str]:
+def _model_lines(metrics: dict[str, Any]) -> list[str]:
     lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
     members = sorted(metrics["models"].items(), key=lambda item: -item[1]["smape"])
+    weights = metrics["weights"]
     lines += [
         f"{name:<12}{score['smape']:>8.2f}{score['smape_se']:>8.2f}{weights.get(name, 0.0):>9.3f}"
         for name, score in members
@@ -56,16 +56,6 @@ def _rows_line(data: dict[str, Any]) -> str:
 def _images_line(images: dict[str, Any]) -> str:
     counts = f"{images['links']} links: {images['ok']} good, {images['placeholders']} placeholders"
     return f"images      {counts} (data/failed_images.txt)"
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; run dvc repro") from None
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON: {error}; run dvc repro") from None
-    return content
 
 
 def main() -> None:

@@ -190,15 +190,31 @@ def test_faults_of_one_file_are_told_beside_the_other_files_ruin(tmp_path: Path)
         read_catalogue(settings)
 
 
-def test_price_in_test_csv_is_an_extra_column(tmp_path: Path) -> None:
-    """Nothing that knows the answer gets into the test rows."""
+def test_test_rows_may_have_prices(tmp_path: Path) -> None:
+    """They are known, but not to any model: the rows stay test rows."""
     (tmp_path / "train.csv").write_text(TRAIN + row(1))
-    (tmp_path / "test.csv").write_text(TRAIN + row(2))
+    (tmp_path / "test.csv").write_text(TRAIN + row(2, price="7.5"))
     settings = DataSettings(
-        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=9, max_bytes=999
+        dir=str(tmp_path), on_invalid="error", folds=2, max_text=99, max_bytes=999
     )
-    with pytest.raises(DataError, match=r"test\.csv: extra columns: 'price'"):
-        read_catalogue(settings)
+    products = read_catalogue(settings).products
+    assert products["split"].tolist() == ["train", "test"]
+    assert products["price"].iloc[1] == 7.5
+
+
+def test_a_faulty_test_price_is_flagged_and_not_known(tmp_path: Path) -> None:
+    """The row itself stays, as every test row does."""
+    (tmp_path / "train.csv").write_text(TRAIN + row(1))
+    (tmp_path / "test.csv").write_text(TRAIN + row(2, price="$7") + row(3, price="0"))
+    settings = DataSettings(
+        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=99, max_bytes=999
+    )
+    catalogue = read_catalogue(settings)
+    assert catalogue.products["price"].isna().tolist() == [False, True, True]
+    assert [fault.reason for fault in catalogue.flagged] == [
+        "price_not_number",
+        "price_not_positive",
+    ]
 
 
 def test_no_row_left_stops(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ USUAL: dict[str, Any] = {
     "test_rows": 40,
     "images": True,
     "missing_images": 0.2,
+    "test_prices": True,
     "repeated_links": 0.1,
     "repeated_titles": 0.1,
     "noise": 0.39,
@@ -82,7 +83,7 @@ def test_the_files_are_in_the_competitions_format(folder: Path) -> None:
     """Columns, row counts and positive prices are as they have to be."""
     train, test = read(folder / "train.csv"), read(folder / "test.csv")
     assert list(train[0]) == ["sample_id", "catalog_content", "image_link", "price"]
-    assert list(test[0]) == ["sample_id", "catalog_content", "image_link"]
+    assert list(test[0]) == ["sample_id", "catalog_content", "image_link", "price"]
     assert (len(train), len(test)) == (120, 40)
     assert all(float(row["price"]) > 0 for row in train)
     assert all(row["catalog_content"].startswith("Item Name: ") for row in train + test)
@@ -106,11 +107,12 @@ def test_ids_stay_unique_over_the_largest_keys() -> None:
     assert ids.min() > 0
 
 
-def test_truth_holds_the_test_rows_prices_in_order(folder: Path) -> None:
-    """Its ids are those of test.csv, its prices positive."""
-    truth, test = read(folder / "truth.csv"), read(folder / "test.csv")
-    assert [row["sample_id"] for row in truth] == [row["sample_id"] for row in test]
-    assert all(float(row["price"]) > 0 for row in truth)
+def test_test_prices_are_a_column_of_their_own(folder: Path, tmp_path: Path) -> None:
+    """Without them, test.csv is as the competition's, with the same rows."""
+    priced = read(folder / "test.csv")
+    assert all(float(row.pop("price")) > 0 for row in priced)
+    write_sample(tmp_path / "plain", 20, settings(test_prices=False))
+    assert read(tmp_path / "plain/test.csv") == priced
 
 
 def test_the_folder_holds_the_pictures_of_all_links_but_some(folder: Path) -> None:

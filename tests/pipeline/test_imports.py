@@ -6,7 +6,7 @@ import pytest
 from closure import imported, module_of
 
 LAYERS = [
-    {"stages"},
+    {"stages", "amlc.predict", "amlc.serve"},
     {"amlc.report", "amlc.serving"},
     {"amlc.models"},
     {"amlc.features"},

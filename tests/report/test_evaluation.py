@@ -12,6 +12,7 @@ from amlc.report.evaluation import (
     evaluate,
     member_table,
     price_deciles,
+    rounded,
     slice_table,
 )
 
@@ -38,7 +39,7 @@ def rows(count: int = 200) -> pd.DataFrame:
 def result(frame: pd.DataFrame | None = None) -> dict[str, Any]:
     """Evaluate with one member that is always right."""
     table = rows() if frame is None else frame
-    return evaluate(table, {"right": table["price"].to_numpy()}, SETTINGS, seed=1)
+    return rounded(evaluate(table, {"right": table["price"].to_numpy()}, SETTINGS, seed=1))
 
 
 def test_smape_is_on_the_scale_to_200() -> None:

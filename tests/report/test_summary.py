@@ -15,11 +15,11 @@ def root(tmp_path: Path) -> Path:
     """Return a repository of which only the metrics exist."""
     score = {"smape": 50.0, "smape_se": 0.5}
     metrics = {**score, "smape_low": 49.0, "smape_high": 51.0, "models": {"a": score, "b": score}}
+    metrics |= {"weights": {"a": 1.0, "b": 0.0}}
     write_json(tmp_path / "metrics/metrics.json", metrics)
     write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
     data = {"train": {"kept": 5, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
     write_json(tmp_path / "metrics/data.json", data)
-    write_json(tmp_path / "data/blend/weights.json", {"weights": {"a": 1.0, "b": 0.0}})
     return tmp_path
 
 
