@@ -26,7 +26,7 @@ def rewritten(text: str, models: list[str]) -> str:
     """Return dvc.yaml with each stage's modules after its other dependencies."""
     lines: list[str] = []
     stage = ""
-    inside = False
+    inside, indent = False, ""
     for line in text.splitlines():
         if found := _STAGE.match(line):
             stage = found[1]
