@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold
-
 from amlc.features.blocks import Blocks
 from amlc.models.objectives import Floats
 from amlc.models.views import View
@@ -54,6 +50,10 @@ def adversarial_validation(
     seed, threads : int
         Of the folds and the classifier.
     """
+    # Slow to import, and most stages of this package never come here.
+    import lightgbm as lgb  # noqa: PLC0415 - see above
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
+
     view = View("tree", None, [])
     columns = np.concatenate([view.transform(train).dense, view.transform(test).dense])
     is_test = np.repeat([0, 1], [len(train), len(test)])
@@ -63,17 +63,18 @@ def adversarial_validation(
         data = lgb.Dataset(columns[fit], is_test[fit], params={"verbosity": -1})
         booster = lgb.train(_parameters(seed, threads), data, rounds)
         predicted[held_out] = np.asarray(booster.predict(columns[held_out]))
-    alone = [_auc(is_test, column) for column in columns.T]
+    # A column tells as much in either direction.
+    alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
     order = np.argsort(alone, kind="stable")[::-1][:NAMED]
     names = view.names(train)
     best = {names[place]: alone[place] for place in order}
-    return Drift(float(roc_auc_score(is_test, predicted)), best)
+    return Drift(_auc(is_test, predicted), best)
 
 
 def _auc(is_test: NDArray[np.int64], column: Floats) -> float:
-    """Return the AUC of one column in the direction that suits it."""
-    auc = float(roc_auc_score(is_test, column))
-    return max(auc, 1 - auc)
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import, see above
+
+    return float(roc_auc_score(is_test, column))
 
 
 def _parameters(seed: int, threads: int) -> dict[str, object]:

@@ -1,0 +1,317 @@
+"""The report's pictures."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns  # type: ignore[import-untyped]  # it ships no types
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from amlc.catalog.table import PRICE
+from amlc.report.findings import Findings, Floats, coverage_shares
+from amlc.report.markup import Html, clean
+from amlc.report.svg import (
+    ACCENT,
+    INK,
+    SECOND,
+    SERIES,
+    log_axis,
+    picture,
+    price_ticks,
+)
+
+NAME_LENGTH = 28
+
+
+def league(findings: Findings) -> Html:
+    """Return the models' scores with their standard errors, and the blend's with its interval."""
+    metrics = findings.metrics
+    members = sorted(metrics["models"].items(), key=lambda item: item[1]["smape"])
+    names = ["blend", *(_label(name) for name, _ in members)]
+    scores = [metrics["smape"], *(score["smape"] for _, score in members)]
+    errors = [metrics["smape_se"], *(score["smape_se"] for _, score in members)]
+
+    def draw(axes: Axes) -> None:
+        places = np.arange(len(names))
+        axes.errorbar(
+            scores[1:], places[1:], xerr=errors[1:], fmt="o", color=ACCENT, markersize=5, capsize=3
+        )
+        around = [[scores[0] - metrics["smape_low"]], [metrics["smape_high"] - scores[0]]]
+        axes.errorbar(
+            scores[:1], places[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
+        )
+        axes.set_yticks(places, names)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_xlabel("SMAPE in %, lower is better")
+        axes.xaxis.set_major_locator(MaxNLocator(6))
+        axes.grid(visible=False, axis="y")
+
+    listed = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True))
+    alt = f"SMAPE of the blend and its members, best first: {listed}."
+    return picture("league", alt, draw, height=90 + 25 * len(names))
+
+
+def learning_curves(findings: Findings) -> Html:
+    """Return held-out SMAPE by rounds of training."""
+    curves = findings.curves
+    models = curves["model"].unique().tolist()
+
+    def draw(axes: Axes) -> None:
+        sns.lineplot(
+            curves,
+            x="round",
+            y="smape",
+            hue="model",
+            palette=_palette(models),
+            ax=axes,
+            errorbar=None,
+        )
+        # The first rounds, all far above, would flatten the part that matters.
+        last = curves.groupby("model")["smape"].last()
+        start = curves.groupby("model")["smape"].first().max()
+        axes.set_ylim(curves["smape"].min() - 0.5, min(start, float(last.max()) + 12))
+        axes.set(xlabel="rounds of training", ylabel="held-out SMAPE in %")
+        axes.legend(title=None)
+
+    ends = [
+        f"{name} ends at {rows['smape'].iloc[-1]:.2f}" for name, rows in curves.groupby("model")
+    ]
+    return picture("curves", f"Held-out SMAPE by rounds of training: {', '.join(ends)}.", draw)
+
+
+def predicted_against_actual(findings: Findings) -> Html:
+    """Return how many products have which actual and predicted price, on log axes."""
+    actual = findings.train[PRICE].to_numpy(np.float64)
+    predicted = findings.train["predicted"].to_numpy(np.float64)
+    low, high = _reach(np.concatenate([actual, predicted]))
+    ticks = price_ticks(low, high)
+
+    def draw(axes: Axes) -> None:
+        shades = LinearSegmentedColormap.from_list("", [to_rgba(ACCENT, 0.1), to_rgba(ACCENT, 1)])
+        edges = np.log10([low, high, low, high])
+        axes.hexbin(
+            np.log10(actual),
+            np.log10(predicted),
+            gridsize=(38, 22),
+            extent=tuple(edges),
+            mincnt=1,
+            bins="log",
+            cmap=shades,
+            linewidths=0,
+        )
+        for factor, line in ((0.5, ":"), (1.0, "-"), (2.0, ":")):
+            axes.plot(edges[:2], edges[:2] + np.log10(factor), line, color=INK, linewidth=1)
+        axes.plot(*_medians(actual, predicted), "o-", color=SECOND, markersize=3.5)
+        axes.set(xlim=edges[:2], ylim=edges[:2], xlabel="actual price", ylabel="predicted price")
+        labels = [f"{tick:g}" for tick in ticks]
+        axes.set_xticks(np.log10(ticks), labels)
+        axes.set_yticks(np.log10(ticks), labels)
+        axes.grid(visible=False)
+
+    inside = float(np.mean(np.abs(findings.log_ratio) <= np.log(2)))
+    alt = (
+        f"Predicted against actual prices on log axes; {100 * inside:.0f} % of the products lie "
+        "within a factor of two of the diagonal."
+    )
+    return picture("predicted", alt, draw, height=300)
+
+
+def _medians(actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
+    """Return, for each tenth of the predicted prices, log10 of both medians."""
+    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if part.size]
+    x = np.array([np.median(actual[part]) for part in parts])
+    y = np.array([np.median(predicted[part]) for part in parts])
+    return np.log10(x), np.log10(y)
+
+
+def residuals(findings: Findings) -> Html:
+    """Return the distribution of predicted divided by actual price."""
+    doublings = np.clip(findings.log_ratio / np.log(2), -3, 3)
+
+    def draw(axes: Axes) -> None:
+        sns.histplot(
+            x=doublings,
+            binwidth=0.25,
+            binrange=(-3, 3),
+            stat="percent",
+            color=ACCENT,
+            element="step",
+            alpha=0.55,
+            linewidth=1,
+            ax=axes,
+        )
+        axes.axvline(0, color=INK, linewidth=1)
+        labels = ["\u2264 1/8", "1/4", "1/2", "1", "2", "4", "\u2265 8"]
+        axes.set_xticks(range(-3, 4), labels)
+        axes.set(xlabel="predicted \u00f7 actual price", ylabel="products")
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+        axes.grid(visible=False, axis="x")
+
+    low, middle, high = np.exp(np.quantile(findings.log_ratio, [0.1, 0.5, 0.9]))
+    alt = (
+        "Distribution of predicted divided by actual price: "
+        f"a tenth is below {low:.2f}, half below {middle:.2f}, nine tenths below {high:.2f}."
+    )
+    return picture("residuals", alt, draw)
+
+
+def by_decile(findings: Findings) -> Html:
+    """Return SMAPE by tenth of the prices."""
+    slices = findings.metrics["slices"]["price_decile"]
+    scores = [slices[name]["smape"] for name in sorted(slices)]
+
+    def draw(axes: Axes) -> None:
+        sns.barplot(x=_deciles(findings), y=scores, color=ACCENT, saturation=1, width=0.7, ax=axes)
+        axes.axhline(findings.metrics["smape"], color=SECOND, linewidth=1.2)
+        axes.set(xlabel="up to this price, a tenth of the products each", ylabel="SMAPE in %")
+        axes.grid(visible=False, axis="x")
+
+    listed = ", ".join(f"{score:.1f}" for score in scores)
+    return picture("deciles", f"SMAPE by price decile, from cheap to dear: {listed}.", draw)
+
+
+def coverage(findings: Findings, wanted: float) -> Html:
+    """Return the share of prices inside their interval by tenth of the prices."""
+    table = coverage_shares(findings.metrics)
+    palette = {"predicted": ACCENT, "actual": SECOND}
+
+    def draw(axes: Axes) -> None:
+        axes.axhline(100 * wanted, color=INK, linewidth=1)
+        sns.lineplot(
+            table,
+            x="decile",
+            y="coverage",
+            hue="price",
+            style="price",
+            markers={"predicted": "o", "actual": "s"},
+            dashes=False,
+            palette=palette,
+            markeredgewidth=0,
+            ax=axes,
+        )
+        axes.set(
+            xlabel="tenth of the products, cheap to dear",
+            ylabel="prices inside their interval",
+            ylim=(0, 102),
+        )
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+        axes.grid(visible=False, axis="x")
+        axes.legend(title="by price", title_fontsize=10, loc="lower center", ncols=2)
+
+    rows = table.groupby("price", sort=False)["coverage"]
+    each = [f"by {name} price {', '.join(f'{share:.0f}' for share in part)}" for name, part in rows]
+    alt = (
+        f"Share of prices inside their interval, wanted {100 * wanted:g} %; in percent by decile, "
+        f"from cheap to dear: {'; '.join(each)}."
+    )
+    return picture("coverage", alt, draw, height=300)
+
+
+def _deciles(findings: Findings) -> list[str]:
+    """Return the upper end of each price decile, by its name's order."""
+    slices = findings.metrics["slices"]["price_decile"]
+    counts = np.cumsum([slices[name]["rows"] for name in sorted(slices)])
+    prices = np.sort(findings.train[PRICE].to_numpy(np.float64))
+    # Deciles are cut by price, so that the running count of their rows is a rank.
+    return _distinct([_short(prices[count - 1]) for count in counts])
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Return labels of which none is twice there, as a bar's place is its label."""
+    return [label + "\u200b" * labels[:place].count(label) for place, label in enumerate(labels)]
+
+
+def _short(price: float) -> str:
+    return f"{price:.2g}" if price < 10 else f"{price:,.0f}"
+
+
+def prices(findings: Findings) -> Html:
+    """Return the distribution of the train prices and of those predicted for the test rows."""
+    train = findings.train[PRICE].to_numpy(np.float64)
+    test = findings.test_price
+    both = np.concatenate([train, test])
+    low, high = _reach(both)
+
+    def draw(axes: Axes) -> None:
+        edges = np.geomspace(low, high, 37)
+        common = {"bins": edges, "stat": "percent", "ax": axes}
+        sns.histplot(
+            x=np.clip(train, low, high),
+            color=ACCENT,
+            element="step",
+            alpha=0.3,
+            linewidth=0,
+            label="train, actual",
+            **common,
+        )
+        if len(test):
+            sns.histplot(
+                x=np.clip(test, low, high),
+                color=SECOND,
+                element="step",
+                fill=False,
+                linewidth=1.6,
+                label="test, predicted",
+                **common,
+            )
+        log_axis(axes.xaxis, axes, price_ticks(low, high))
+        axes.set(xlabel="price", ylabel="products")
+        axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+        axes.grid(visible=False, axis="x")
+        axes.legend()
+
+    alt = f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}"
+    more = f", of the test rows' predicted ones {np.median(test):,.2f}" if len(test) else ""
+    return picture("prices", f"{alt}{more}.", draw)
+
+
+def important_blocks(findings: Findings) -> Html:
+    """Return how much of each model's importance lies with which block of features."""
+    table = block_shares(findings.importance)
+    models = table["model"].unique().tolist()
+
+    def draw(axes: Axes) -> None:
+        sns.barplot(
+            table,
+            x="share",
+            y="block",
+            hue="model",
+            palette=_palette(models),
+            saturation=1,
+            width=0.75,
+            ax=axes,
+        )
+        axes.set(xlabel="share of the importance", ylabel="")
+        axes.xaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
+        axes.grid(visible=False, axis="y")
+        axes.legend(title=None)
+
+    each = [f"{row.model} {row.block} {row.share:.0f} %" for row in table.itertuples()]
+    return picture(
+        "blocks", f"Importance by block of features: {', '.join(each)}.", draw, height=300
+    )
+
+
+def block_shares(importance: pd.DataFrame) -> pd.DataFrame:
+    """Return ``model``, ``block`` and ``share`` in percent; columns are named ``block: column``."""
+    blocks = importance.assign(
+        block=[_label(name.partition(":")[0]) for name in importance["feature"]],
+        share=100 * importance["share"].astype(float),
+    )
+    sums = blocks.groupby(["model", "block"], sort=False)["share"].sum()
+    return sums.reset_index()
+
+
+def _palette(models: list[str]) -> dict[str, str]:
+    return {model: SERIES[place % len(SERIES)] for place, model in enumerate(models)}
+
+
+def _reach(values: Floats) -> tuple[float, float]:
+    """Return limits of a price axis; the rarest two in a thousand are left outside or clipped."""
+    low, high = np.quantile(values, [0.001, 0.999])
+    return float(low / 1.2), float(high * 1.2)
+
+
+def _label(name: str) -> str:
+    """Return a name that Matplotlib's own font can measure."""
+    return clean(name, NAME_LENGTH).encode("ascii", "replace").decode("ascii")

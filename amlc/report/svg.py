@@ -1,0 +1,133 @@
+"""Matplotlib figures as inline SVG that takes its colours from the page."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from amlc.report.markup import Html, tag
+
+# Matplotlib draws with these; in the SVG each becomes a variable of the page's style sheet, so
+# that a picture follows the reader's light or dark scheme.
+INK, MUTED, LINE = "#1c2127", "#5a6270", "#d5dae1"
+ACCENT, SECOND, THIRD = "#1d5c9f", "#b4530f", "#2c7a54"
+VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    LINE: "--line",
+    ACCENT: "--accent",
+    SECOND: "--second",
+    THIRD: "--third",
+}
+SERIES = (ACCENT, SECOND, THIRD, MUTED)
+
+# SVG units; the page shows a picture at 0.9 to 1.4 times its size.
+WIDTH, HEIGHT = 376, 258
+
+RC: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10.5,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.7,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "lines.linewidth": 1.8,
+}
+
+
+def picture(
+    name: str, alt: str, draw: Callable[[Axes], None], *, width: int = WIDTH, height: int = HEIGHT
+) -> Html:
+    """Draw on one pair of axes and return the picture; the same drawing gives the same bytes.
+
+    Parameters
+    ----------
+    name : str
+        Unique on the page: identifiers inside the SVG derive from it.
+    alt : str
+        What the picture says, for those who do not see it.
+    draw : callable
+        Draws on the axes.
+    width, height : int
+        In SVG units.
+    """
+    with _style(name):
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        draw(figure.subplots())
+        stream = io.StringIO()
+        bare = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(stream, format="svg", transparent=True, metadata=bare)
+    return _inline(stream.getvalue(), alt, width, height)
+
+
+@contextmanager
+def _style(name: str) -> Iterator[None]:
+    """Set Matplotlib's own defaults, whatever the user's configuration, and then ours."""
+    with style.context(["default", {**RC, "svg.hashsalt": name}]):
+        yield
+
+
+def _inline(text: str, alt: str, width: int, height: int) -> Html:
+    """Return what is inside the svg element, in an element that scales and has a description."""
+    inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    # A style sheet inside would hold for the whole page; report.css says the same of pictures.
+    inside = re.sub(r"<(metadata|style)\b.*?</\1>", "", inside, flags=re.DOTALL)
+    inside = inside.replace("xlink:href=", "href=")
+    inside = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", inside)
+    inside = re.sub(r"\n\s*", "\n", inside).strip()
+    used = set(re.findall(r"#([\w-]+)[\"')]", inside))
+    inside = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", inside)
+    for color, variable in VARIABLES.items():
+        inside = inside.replace(color, f"var({variable})")
+    box = f"0 0 {width} {height}"
+    return tag("svg", Html(inside), role="img", aria_label=alt, viewBox=box)
+
+
+def log_axis(axis: Axis, axes: Axes, ticks: list[float]) -> None:
+    """Make an axis logarithmic, with plain numbers at some ticks."""
+    set_scale = axes.set_xscale if axis is axes.xaxis else axes.set_yscale
+    set_scale("log")
+    axis.set_ticks(ticks)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def price_ticks(low: float, high: float) -> list[float]:
+    """Return powers of ten from `low` to `high`, with halves between where they are few.
+
+    Examples
+    --------
+    >>> price_ticks(0.6, 700)
+    [1.0, 10.0, 100.0]
+    >>> price_ticks(3, 40)
+    [5.0, 10.0, 20.0]
+    """
+    exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    few = len(exponents) <= 3
+    steps = (1.0, 2.0, 5.0) if few else (1.0,)
+    ticks = [step * 10.0**exponent for exponent in exponents for step in steps]
+    return [tick for tick in ticks if low <= tick <= high]

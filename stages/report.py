@@ -1,0 +1,53 @@
+"""Write the report and the tables for DVC's plots."""
+
+from pathlib import Path
+
+from amlc import params
+from amlc.errors import run
+
+# Sections of params.yaml that the page shows.
+SHOWN = (
+    "seed",
+    "models",
+    "data",
+    "tabular",
+    "terms",
+    "topics",
+    "neighbours",
+    "vision",
+    "train",
+    "blend",
+    "guards",
+    "evaluate",
+)
+
+
+def main() -> None:
+    """Write data/report/index.html and tables under metrics/."""
+    models = params.value("models")
+    print(f"report: reads the results of {', '.join(models)}", flush=True)
+    # The drawing libraries take seconds to import.
+    from amlc.files import write_text  # noqa: PLC0415 - see above
+    from amlc.report.findings import read_findings  # noqa: PLC0415 - see above
+    from amlc.report.page import page  # noqa: PLC0415 - see above
+    from amlc.report.plots import write_tables  # noqa: PLC0415 - see above
+
+    coverage = params.value("blend.coverage")
+    sampled = params.value("data.dir") == "data/sample"
+    findings = read_findings(Path(), models, sampled=sampled)
+    write_tables(Path("metrics"), findings, coverage=coverage, seed=params.seed())
+    parameters = params.read()
+    html = page(
+        findings,
+        Path("data/images"),
+        {name: parameters[name] for name in SHOWN if name in parameters},
+        coverage=coverage,
+        level=params.value("evaluate.bootstrap_level"),
+        most_explained=params.value("guards.most_explained"),
+    )
+    write_text(Path("data/report/index.html"), html)
+    print(f"report: data/report/index.html, {len(html.encode()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,146 @@
+"""A small repository's results, for tests of what is made of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pictures import jpeg
+
+from amlc.catalog.table import write_products
+from amlc.files import write_frame, write_json, write_rows
+from amlc.images.outcome import Outcome, Picture
+from amlc.images.shards import write_shard
+from amlc.models.blend import Blend, write_blend
+from amlc.report.evaluation import EvaluateSettings, evaluate, rounded
+
+# What a catalogue may hold: markup, quotes, controls, writing from right to left, endless words.
+HOSTILE = (
+    'Item Name: <script>alert("x")</script> </style>\u202e\u0000 & "tea" '
+    + "a\u0301" * 3
+    + "e"
+    + "\u0301" * 50
+    + "\nBullet Point 1: <img src=https://evil.invalid/x.png onerror=alert(1)>\n"
+    + "Bullet Point 2: "
+    + "w" * 5000
+    + "\nValue: 3.0\nUnit: Count\n"
+)
+PARAMETERS: dict[str, Any] = {
+    "train": {
+        "linear": {"blocks": ["tabular"]},
+        "lightgbm": {"blocks": ["tabular", "topics"], "loss": "huber"},
+    },
+}
+
+
+def products(rows: int, test_rows: int) -> pd.DataFrame:
+    """Return a product table; every third product has a hostile text, every second a duplicate."""
+    count = rows + test_rows
+    rng = np.random.default_rng(0)
+    places = np.arange(count)
+    price = np.exp(rng.normal(2.7, 1.0, count)).round(2) + 0.01
+    titles = [HOSTILE if n % 3 == 0 else f"Item Name: Tea {n}\nValue: 2.0\n" for n in places]
+    return pd.DataFrame(
+        {
+            "sample_id": [str(n) for n in places],
+            "split": np.where(places < rows, "train", "test"),
+            "catalog_content": titles,
+            "image_link": [f"https://a.invalid/{n:04d}.jpg" for n in places],
+            "price": np.where(places < rows, price, np.nan),
+            "group": (places // 2).astype(np.int32),
+            "fold": np.where(places < rows, places // 2 % 5, -1).astype(np.int8),
+        }
+    )
+
+
+def write_results(
+    root: Path, *, rows: int = 120, test_rows: int = 20, pictured: bool = True, boosted: bool = True
+) -> None:
+    """Write what the stages before the report write.
+
+    Parameters
+    ----------
+    root : Path
+        The repository.
+    rows, test_rows : int
+        Products of either split.
+    pictured : bool
+        Whether three links in four give a picture; else none does.
+    boosted : bool
+        Whether there is a model with a learning curve and importance beside a linear one.
+    """
+    table = products(rows, test_rows)
+    write_products(root / "data/products.parquet", table)
+    _write_images(root / "data/images", table, pictured=pictured)
+    kinds = pd.Categorical(np.where(np.arange(len(table)) % 4 == 0, "count", "mass"))
+    write_frame(root / "data/features/tabular.parquet", pd.DataFrame({"cat_kind": kinds}))
+    write_json(root / "data/features/vision.json", ["width", "height", "<hue>", "edges"])
+    predicted = _write_blend(root / "data/blend", table)
+    if boosted:
+        _write_training(root / "data/models/lightgbm")
+    _write_metrics(root / "metrics", table.assign(kind=kinds), predicted, boosted=boosted)
+    bad = len(table) if not pictured else len(table[::4])
+    counts = {"links": len(table), "ok": len(table) - bad, "placeholders": bad}
+    write_json(root / "metrics/images.json", {**counts, "failures": {"http 404 <b>": bad}})
+
+
+def _write_images(folder: Path, table: pd.DataFrame, *, pictured: bool) -> None:
+    links = sorted(table["image_link"])
+    good = Outcome.ok(Picture(96, 64, jpeg()))
+    bad = Outcome.failed("http 404 <b>", 1)
+    outcomes = [good if pictured and n % 4 else bad for n in range(len(links))]
+    folder.mkdir(parents=True)
+    write_shard(folder, 0, links, outcomes, Picture(96, 64, jpeg(1)))
+
+
+def _write_blend(folder: Path, table: pd.DataFrame) -> Any:
+    rng = np.random.default_rng(1)
+    log_price = np.log(table["price"].fillna(15.0).to_numpy()) + rng.normal(0, 0.5, len(table))
+    predicted = np.column_stack([log_price, log_price - 0.6, log_price + 0.6])
+    blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6])
+    write_blend(folder, blend, table, predicted, 40.0)
+    return np.exp(predicted)
+
+
+def _write_training(folder: Path) -> None:
+    write_rows(folder / "curve.csv", ("round", "smape"), [(n, 40 + 300 / n) for n in (10, 20, 30)])
+    shares = [("tabular: log <total>", 0.6), ("topics: 3", 0.3), ('neighbours: the "nearest"', 0.1)]
+    write_rows(folder / "importance.csv", ("feature", "share"), shares)
+
+
+def _write_metrics(folder: Path, table: pd.DataFrame, predicted: Any, *, boosted: bool) -> None:
+    rows = table.assign(
+        predicted=predicted[:, 0], low=predicted[:, 1], high=predicted[:, 2], image="with"
+    )
+    train = rows[rows["split"] == "train"]
+    names = ["linear", "lightgbm"] if boosted else ["linear"]
+    members = {name: train["predicted"].to_numpy() * 1.1 for name in names}
+    settings = EvaluateSettings(bootstrap_draws=100, bootstrap_level=0.95)
+    scores = evaluate(train, members, settings, 1)
+    shuffled = {"smape": 80.0, "constant": 79.0, "error": 0.5}
+    strongest = {"feature": "tabular: log <total>", "partner": "nothing", "share": 0.4}
+    found: dict[str, Any] = {
+        "weights": dict.fromkeys(names, 1 / len(names)),
+        "guards": {"shuffled": shuffled, "strongest_feature": strongest},
+    }
+    if (rows["split"] == "test").any():
+        found["drift"] = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: 3": 0.53}}
+    write_json(folder / "metrics.json", rounded({**scores, **found}))
+    write_json(folder / "sample.json", {"smape_floor": 30.0})
+    write_json(folder / "data.json", _counts(train, rows))
+
+
+def _counts(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
+    spread = {"min": 1.0, "max": 90.0, "median": 15.0, "q25": 7.0, "q75": 30.0}
+    rejected = {"price <= 0": 2}
+    return {
+        "train": {
+            "read": len(train) + 2,
+            "kept": len(train),
+            "rejected": 2,
+            "rejected_by_reason": rejected,
+        },
+        "test": {"rows": len(rows) - len(train), "flagged": 0, "flagged_by_reason": {}},
+        "groups": {"rows_in_them": 4, "in_both_splits": 0},
+        "price": spread,
+    }

@@ -1,0 +1,72 @@
+"""Figures as inline SVG."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+
+from amlc.report.svg import ACCENT, VARIABLES, picture, price_ticks
+
+
+def draw(axes: Axes) -> None:
+    """Draw a line, whose ends are clipped, and a text that looks like mathematics."""
+    axes.plot([0, 1], [0, 5], color=ACCENT)
+    axes.set(ylim=(1, 4), xlabel="a $price$ & <more>")
+
+
+def test_a_picture_is_well_formed_and_described() -> None:
+    """The alternative text is escaped."""
+    root = ET.fromstring(picture("a", 'a "b" <c> & d', draw))
+    assert (root.tag, root.get("role"), root.get("aria-label")) == ("svg", "img", 'a "b" <c> & d')
+
+
+def test_text_stays_text() -> None:
+    """A reader can select it, and a dollar sign is one."""
+    assert "a $price$ &amp; &lt;more&gt;" in picture("a", "x", draw)
+
+
+def test_colors_are_those_of_the_page() -> None:
+    """So that they follow the reader's scheme."""
+    found = picture("a", "x", draw)
+    assert "var(--accent)" in found
+    assert not [color for color in VARIABLES if color in found]
+
+
+def test_the_same_drawing_gives_the_same_bytes() -> None:
+    """Without dates or random identifiers, whatever the user's configuration."""
+    before = picture("a", "x", draw)
+    with rc_context({"font.size": 30, "axes.grid": False, "svg.hashsalt": None}):
+        assert picture("a", "x", draw) == before
+
+
+def test_identifiers_are_unique_among_pictures() -> None:
+    """Two pictures stand on one page."""
+    roots = [ET.fromstring(picture(name, "x", draw)) for name in ("a", "b")]
+    names = [node.get("id") for root in roots for node in root.iter() if node.get("id")]
+    assert names
+    assert len(names) == len(set(names))
+
+
+def test_references_stay_inside_the_picture() -> None:
+    """What is referred to is there."""
+    text = picture("a", "x", draw)
+    root = ET.fromstring(text)
+    names = {node.get("id") for node in root.iter()}
+    clips = {node.get("clip-path") for node in root.iter()} - {None}
+    assert clips
+    assert all(str(clip).removeprefix("url(#").removesuffix(")") in names for clip in clips)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.6, 700, [1, 10, 100]),
+        (3, 40, [5, 10, 20]),
+        (10.0, 10.0, [10]),
+        (0.02, 0.3, [0.02, 0.05, 0.1, 0.2]),
+    ],
+)
+def test_price_ticks_are_round_and_inside(low: float, high: float, ticks: list[float]) -> None:
+    """Powers of ten, and steps between them on a short axis."""
+    assert price_ticks(low, high) == pytest.approx(ticks)
