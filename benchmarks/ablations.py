@@ -1,0 +1,230 @@
+"""What each feature and each loss is worth: SMAPE out of fold with and without.
+
+    python benchmarks/ablations.py --data FOLDER [--table features|losses|mlp] [--models MODEL ...]
+
+FOLDER is a checkout with the pipeline's results. Each line fits the blend's strongest members anew
+on the same folds with one thing changed, or those that --models names; the blend is learned anew
+from the changed members and the unchanged others. Nothing in FOLDER is written.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import stages  # noqa: F401 - before NumPy, see there
+
+# isort: split
+import numpy as np
+
+from amlc import params
+from amlc.catalog.table import read_products, train_rows
+from amlc.features import terms as terms_module
+from amlc.features.blocks import Blocks, read_blocks
+from amlc.features.neighbours import Neighbours, NeighboursSettings, nearest
+from amlc.features.terms import TermFeatures, TermsSettings
+from amlc.features.topics import TopicFeatures, TopicsSettings
+from amlc.metrics import smape_of_logs
+from amlc.models import blend
+from amlc.models.base import ModelSettings, members, regressor
+from amlc.models.crossfit import crossfit
+from amlc.models.predictions import read_predictions
+
+STRONGEST = ("lightgbm", "xgboost", "mlp")
+AMOUNTS = ("num_log_total", "num_log_total_per_pack", "num_log_packs")
+STATED = ("num_log_title_mass", "num_log_title_volume", "num_log_title_pieces")
+BRANDS = ("key_brand", "key_first_1", "key_first_2", "key_first_3")
+Change = Callable[["Run"], Blocks]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a table.
+
+    Parameters
+    ----------
+    name : str
+        What is changed.
+    models : tuple of str
+        The models that it changes.
+    settings : dict
+        Settings that take the place of the usual ones.
+    blocks : callable, optional
+        Gives other blocks.
+    without : str
+        A block that the models do not see.
+    """
+
+    name: str
+    models: tuple[str, ...] = STRONGEST
+    settings: dict[str, Any] = field(default_factory=dict)
+    blocks: Change | None = None
+    without: str = ""
+
+
+class Run:
+    """The results of a pipeline, and what they become with one thing changed."""
+
+    def __init__(self, models: list[str]) -> None:
+        self.models = models
+        self.products = read_products(Path("data/products.parquet"))
+        self.train = train_rows(self.products)
+        self.actual = np.log(self.products["price"].to_numpy()[self.train])
+        self.folds = self.products["fold"].to_numpy()[self.train]
+        names = ["tabular", "terms", "topics", "vision", "neighbours"]
+        self.blocks = read_blocks(Path("data/features"), names)  # type: ignore[arg-type]  # names
+        self.names = members(params.value("models"))
+        self.usual = {
+            name: read_predictions(Path("data/models") / name, self.products)[self.train]
+            for name in self.names
+        }
+
+    def scores(self, line: Line) -> dict[str, float]:
+        """Return the SMAPE of each changed model, and that of the blend."""
+        blocks = self.blocks if line.blocks is None else line.blocks(self)
+        changed = {name: self._fitted(name, line, blocks) for name in self.changed(line)}
+        scores = {name: smape_of_logs(self.actual, found) for name, found in changed.items()}
+        return {**scores, "blend": self._blended({**self.usual, **changed})}
+
+    def changed(self, line: Line) -> list[str]:
+        """Return the models that are fitted anew for a line."""
+        return [name for name in line.models if name in self.models]
+
+    def _fitted(self, name: str, line: Line, blocks: Blocks) -> Any:
+        model = regressor(name)
+        settings = params.load(model.settings_type, f"train.{name}")
+        settings = model.settings_type.model_validate(
+            {**settings.model_dump(), **_wanted(settings, line)}
+        )
+        found = crossfit(
+            lambda: model(settings),
+            blocks,
+            self.products,
+            seed=params.seed(),
+            threads=params.threads(),
+        )
+        return found.log_price[self.train]
+
+    def _blended(self, predicted: dict[str, Any]) -> float:
+        columns = np.column_stack([predicted[name] for name in self.names])
+        settings = params.load(blend.BlendSettings, "blend")
+        found = blend.crossfit(self.names, columns, self.actual, settings, self.folds)
+        return smape_of_logs(self.actual, found[:, 0])
+
+
+def _wanted(settings: ModelSettings, line: Line) -> dict[str, Any]:
+    blocks = [name for name in settings.blocks if name != line.without]
+    return {"blocks": blocks, **line.settings}
+
+
+def without_columns(*names: str) -> Change:
+    """Return a change that takes columns out of the tabular block."""
+
+    def changed(run: Run) -> Blocks:
+        assert run.blocks.tabular is not None
+        return replace(run.blocks, tabular=run.blocks.tabular.drop(columns=list(names)))
+
+    return changed
+
+
+def with_terms(**vectorizers: Any) -> Change:
+    """Return a change that makes the terms, and what comes of them, with other vectorizers.
+
+    Parameters
+    ----------
+    **vectorizers
+        Settings by name; None leaves one out.
+    """
+
+    def changed(run: Run) -> Blocks:
+        usual = params.load(TermsSettings, "terms").model_dump()
+        merged = {**usual["vectorizers"], **vectorizers}
+        kept = {name: one for name, one in merged.items() if one is not None}
+        return _from_terms(run, TermsSettings.model_validate({**usual, "vectorizers": kept}))
+
+    return changed
+
+
+def plain_numbers(run: Run) -> Blocks:
+    """Make the terms of texts whose numbers are not joined to the unit beside them."""
+    joined = terms_module.join_numbers
+    terms_module.join_numbers = str.lower
+    try:
+        return _from_terms(run, params.load(TermsSettings, "terms"))
+    finally:
+        terms_module.join_numbers = joined
+
+
+def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
+    texts = run.products["catalog_content"].tolist()
+    terms = TermFeatures(settings).fit([texts[row] for row in run.train]).transform(texts)
+    topics = TopicFeatures(params.load(TopicsSettings, "topics"), params.seed())
+    topics.fit(terms[run.train])
+    return replace(
+        run.blocks, terms=terms, topics=topics.transform(terms), neighbours=_near(run, terms)
+    )
+
+
+def _near(run: Run, terms: Any) -> Neighbours:
+    own = np.full(terms.shape[0], -1)
+    own[run.train] = np.arange(len(run.train))
+    return nearest(terms, terms[run.train], params.load(NeighboursSettings, "neighbours"), own)
+
+
+TABLES: dict[str, list[Line]] = {
+    "features": [
+        Line("no prices of similar products", without="neighbours"),
+        Line("no target encoding of brand and leading words", settings={"smoothing": None}),
+        Line("leading words encoded, but no brand", blocks=without_columns("key_brand")),
+        Line("no totals and packs", blocks=without_columns(*AMOUNTS)),
+        Line("no amounts stated in the title", blocks=without_columns(*STATED)),
+        Line("numbers apart from their unit", blocks=plain_numbers),
+        Line("terms of the title only", blocks=with_terms(text_words=None)),
+        Line("no characters of the title", blocks=with_terms(title_chars=None)),
+        Line("no topics", ("lightgbm", "xgboost"), without="topics"),
+        Line("no pictures", ("lightgbm", "xgboost"), without="vision"),
+    ],
+    "losses": [
+        Line(loss, settings={"loss": loss}, models=STRONGEST[: 2 if loss == "native_l1" else 3])
+        for loss in ("squared", "l1", "huber", "smape", "native_l1")
+    ],
+    "mlp": [
+        Line("one network", ("mlp",), {"networks": 1}),
+        Line("four networks, no binary terms", ("mlp",), {"binary": False}),
+        Line("one hidden layer", ("mlp",), {"hidden": [192]}),
+    ],
+}
+
+
+def table(lines: list[Line], run: Run) -> Iterator[str]:
+    """Yield the lines of a Markdown table as they are known."""
+    names = [*run.models, "blend"]
+    yield f"| | {' | '.join(names)} |"
+    yield "|---|" + "---|" * len(names)
+    for line in lines:
+        scores = run.scores(line)
+        cells = [f"{scores[name]:.2f}" if name in scores else "-" for name in names]
+        yield f"| {line.name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(), help="a checkout with results")
+    parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
+    parser.add_argument("--models", nargs="+", default=list(STRONGEST), help="fitted anew")
+    arguments = parser.parse_args()
+    os.chdir(arguments.data)
+    run = Run(arguments.models)
+    for name in arguments.table or TABLES:
+        print(f"\n{name}")
+        for line in table(TABLES[name], run):
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+"""Importing this makes amlc importable from the checkout that a benchmark is part of."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+if str(ROOT) not in sys.path:
+    sys.path.insert(1, str(ROOT))

@@ -1,0 +1,418 @@
+"""SMAPE by the number of train rows, per model, and where the curves lead.
+
+`python benchmarks/learning_curve.py --picture curve.png` reads a finished pipeline run. For each
+fold that is held out, each model is fitted to 1/8, 1/4, 1/2 and all of the other folds' rows: whole
+duplicate groups, each share within the next. Neighbours are looked up anew among the rows of a
+share; terms, topics and tabular columns look at no price and stay as fitted to all train texts.
+The blend's weights are learned, at each share, from the other folds that are held out.
+
+The curve a + b n^-c, with a, b >= 0 and 0.05 <= c <= 1, is fitted by weighted least squares. Three
+parameters to four points is weak: the interval, from resampled folds and duplicate groups, knows
+nothing of a curve that bends otherwise. The column `missed by` tells how far the curve through the
+three smaller shares is off at the largest one.
+"""
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import checkout  # noqa: F401 - makes amlc importable
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from paired import Floats, group_sums
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from amlc import params
+from amlc.catalog.table import PRICE, read_products, train_rows
+from amlc.errors import ParamsError, run
+from amlc.features.blocks import BlockName, Blocks, read_blocks
+from amlc.features.neighbours import NOBODY, NeighboursSettings, nearest
+from amlc.files import replacing
+from amlc.metrics import row_smape
+from amlc.models.base import Regressor, Target, members, regressor
+from amlc.models.blend import simplex_weights
+from amlc.models.objectives import row_weights
+
+Rows = NDArray[np.intp]
+
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
+BLEND = "blend"
+EXPONENTS = np.linspace(0.05, 1.0, 96)
+DRAWS = 1000
+LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Power laws a + b n^-c, one for each set of scores."""
+
+    floor: Floats
+    scale: Floats
+    exponent: Floats
+
+    def at(self, rows: Floats) -> Floats:
+        """Return the scores at some numbers of rows, shape (curves, numbers)."""
+        power = np.asarray(rows)[None, :] ** -self.exponent[:, None]
+        return self.floor[:, None] + self.scale[:, None] * power
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Row scores of the rows that were held out.
+
+    Parameters
+    ----------
+    rows : dict of str to ndarray of float64, shape (n, shares)
+        SMAPE of each row in percent, by model.
+    groups, folds : ndarray of int, shape (n,)
+        Duplicate group and fold of each row.
+    sizes : ndarray of float64, shape (shares,)
+        Train rows, the mean over the folds.
+    """
+
+    rows: dict[str, Floats]
+    groups: NDArray[Any]
+    folds: NDArray[Any]
+    sizes: Floats
+
+
+def nested(groups: NDArray[Any], shares: tuple[float, ...], seed: int) -> list[Rows]:
+    """Return rows for each share: whole groups, in one random order, so that each holds the last.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (n,)
+        Duplicate group of each row.
+    shares : tuple of float
+        Of the rows, at least, as groups stay whole.
+    seed : int
+        Of the order.
+    """
+    names, labels = np.unique(groups, return_inverse=True)
+    place = np.random.default_rng(seed).permutation(len(names))
+    total = np.cumsum(np.bincount(place[labels], minlength=len(names)))
+    found = []
+    for share in shares:
+        last = np.searchsorted(total, share * len(groups))
+        found.append(np.flatnonzero(place[labels] <= last))
+    return found
+
+
+def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
+    """Fit a + b n^-c to each row of scores by least squares, weighted by the standard errors.
+
+    Parameters
+    ----------
+    sizes : ndarray of float64, shape (points,)
+        Numbers of rows.
+    scores : ndarray of float64, shape (curves, points)
+        What to fit.
+    errors : ndarray of float64, shape (points,)
+        Standard errors.
+
+    Notes
+    -----
+    For a given exponent the best a and b >= 0 are known in closed form, so every exponent of a grid
+    is tried and no start has to be guessed.
+    """
+    weights = 1 / errors**2
+    power = sizes[None, :] ** -EXPONENTS[:, None]
+    mean = (power * weights).sum(axis=1) / weights.sum()
+    centred = power - mean[:, None]
+    level = (scores * weights).sum(axis=1) / weights.sum()
+    gap = scores - level[:, None]
+    scale = gap @ (centred * weights).T / (centred**2 * weights).sum(axis=1)
+    scale = np.maximum(scale, 0)
+    floor = level[:, None] - scale * mean
+    # Below a floor of 0 the best curve runs along the bound.
+    through_zero = scores @ (power * weights).T / (power**2 * weights).sum(axis=1)
+    scale = np.where(floor < 0, through_zero, scale)
+    floor = np.maximum(floor, 0)
+    fitted = floor[..., None] + scale[..., None] * power
+    best = (((scores[:, None, :] - fitted) ** 2) * weights).sum(axis=2).argmin(axis=1)
+    rows = np.arange(len(scores))
+    return Curve(floor[rows, best], scale[rows, best], EXPONENTS[best])
+
+
+def resampled(scores: Floats, groups: NDArray[Any], folds: NDArray[Any], seed: int) -> Floats:
+    """Return mean scores of resamples: folds are drawn, and within each its duplicate groups.
+
+    Returns
+    -------
+    ndarray of float64, shape (DRAWS, shares)
+    """
+    names = np.unique(folds)
+    parts = [group_sums(scores[folds == name], groups[folds == name]) for name in names]
+    rng = np.random.default_rng(seed)
+    means = np.empty((DRAWS, scores.shape[1]))
+    for draw in range(DRAWS):
+        total, count = np.zeros(scores.shape[1]), 0.0
+        for number in rng.integers(0, len(names), len(names)):
+            sums, counts = parts[number]
+            picked = rng.integers(0, len(counts), len(counts))
+            total += sums[picked].sum(axis=0)
+            count += counts[picked].sum()
+        means[draw] = total / count
+    return means
+
+
+@dataclass(frozen=True)
+class Study:
+    """The finished run that the curve is drawn from.
+
+    Parameters
+    ----------
+    products : DataFrame
+        The train rows of the product table.
+    blocks : Blocks
+        Their features.
+    models : dict of str to Regressor
+        Unfitted, by name.
+    neighbours : NeighboursSettings
+        Of the search within a share.
+    seed : int
+        Of fits and shares.
+    """
+
+    products: pd.DataFrame
+    blocks: Blocks
+    models: dict[str, Regressor]
+    neighbours: NeighboursSettings
+    seed: int
+
+    def fold_predictions(self, fold: int) -> tuple[dict[str, Floats], Floats]:
+        """Return log prices of a fold's rows, (rows, shares) by model, and the shares' sizes."""
+        folds = self.products["fold"].to_numpy()
+        held_out, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        groups = self.products["group"].to_numpy()[others]
+        parts = [others[rows] for rows in nested(groups, SHARES, self.seed + fold)]
+        columns: dict[str, list[Floats]] = {name: [] for name in self.models}
+        for rows in parts:
+            train, other = self._blocks(rows, held_out)
+            for name, model in self.models.items():
+                columns[name].append(self._fit(model, train, rows).predict(other))
+        stacked = {name: np.stack(found, axis=1) for name, found in columns.items()}
+        return stacked, np.array([len(rows) for rows in parts], dtype=np.float64)
+
+    def _blocks(self, train: Rows, held_out: Rows) -> tuple[Blocks, Blocks]:
+        """Return the blocks of both, with neighbours from among the train rows."""
+        both = self.blocks.take(np.concatenate([train, held_out]))
+        if both.neighbours is not None:
+            assert both.terms is not None
+            own = np.full(len(both), NOBODY)
+            own[: len(train)] = np.arange(len(train))
+            found = nearest(both.terms, both.terms[: len(train)], self.neighbours, own)
+            both = replace(both, neighbours=found)
+        rows = np.arange(len(both))
+        return both.take(rows[: len(train)]), both.take(rows[len(train) :])
+
+    def _fit(self, model: Regressor, blocks: Blocks, rows: Rows) -> Regressor:
+        taken = self.products.iloc[rows]
+        log_price = np.log(taken[PRICE].to_numpy(dtype=np.float64))
+        weight = row_weights(model.settings.weights, log_price, blocks.tabular)
+        target = Target(log_price, taken["group"].to_numpy(), weight)
+        fresh = type(model)(model.settings)
+        return fresh.fit(blocks, target, seed=self.seed, threads=1)
+
+
+def read_study(data: Path, names: list[str]) -> Study:
+    """Read products, features and settings of a finished run."""
+    path = data / "params.yaml"
+    models = {}
+    for name in names:
+        kind = regressor(name)
+        models[name] = kind(params.load(kind.settings_type, f"train.{name}", path))
+    needed = {block for model in models.values() for block in model.settings.blocks}
+    # Neighbours are looked up by terms.
+    needed |= {"terms"} if "neighbours" in needed else set()
+    order: list[BlockName] = ["tabular", "terms", "topics", "vision", "neighbours"]
+    products = read_products(data / "data/products.parquet")
+    train = train_rows(products)
+    blocks = read_blocks(data / "data/features", [name for name in order if name in needed])
+    return Study(
+        products.iloc[train].reset_index(drop=True),
+        blocks.take(train),
+        models,
+        params.load(NeighboursSettings, "neighbours", path),
+        params.seed(path),
+    )
+
+
+def measure(study: Study, count: int, threads: int) -> Scores:
+    """Fit everything, the folds side by side, and return the row scores of each model."""
+    folds = study.products["fold"].to_numpy()
+    chosen = np.unique(folds)[:count]
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        results = pool.map(study.fold_predictions, chosen.tolist())
+        found = list(tqdm(results, total=len(chosen), desc="folds", disable=None))
+    rows = np.concatenate([np.flatnonzero(folds == fold) for fold in chosen])
+    log_price = np.log(study.products[PRICE].to_numpy(dtype=np.float64)[rows])
+    logs = {name: np.concatenate([part[0][name] for part in found]) for name in study.models}
+    if len(chosen) > 1 and len(logs) > 1:
+        logs[BLEND] = blended(np.stack(list(logs.values()), axis=2), log_price, folds[rows])
+    actual = np.exp(log_price)
+    scores = {
+        name: np.stack([row_smape(actual, np.exp(column)) for column in predicted.T], axis=1)
+        for name, predicted in logs.items()
+    }
+    groups = study.products["group"].to_numpy()[rows]
+    sizes = np.mean([part[1] for part in found], axis=0)
+    return Scores(scores, groups, folds[rows], sizes)
+
+
+def blended(members_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Floats:
+    """Return the blend's log prices at each share, each fold's weights learned from the others.
+
+    Parameters
+    ----------
+    members_logs : ndarray of float64, shape (n, shares, members)
+        Log prices.
+    log_price : ndarray of float64, shape (n,)
+        The real ones.
+    folds : ndarray of int, shape (n,)
+        Two or more.
+    """
+    rows, shares, _ = members_logs.shape
+    mixed = np.empty((rows, shares))
+    for fold in np.unique(folds):
+        fit, held_out = folds != fold, folds == fold
+        for share in range(shares):
+            weights = simplex_weights(members_logs[fit, share], log_price[fit])
+            mixed[held_out, share] = members_logs[held_out, share] @ weights
+    return mixed
+
+
+@dataclass(frozen=True)
+class Trend:
+    """A model's scores by share and where they lead.
+
+    Parameters
+    ----------
+    means, errors : ndarray of float64, shape (shares,)
+        SMAPE in percent, and its standard error.
+    curve : Curve
+        Fitted to the means.
+    draws : Curve
+        Fitted to resamples of them.
+    missed : float
+        What the curve through all shares but the last is off at the last.
+    """
+
+    means: Floats
+    errors: Floats
+    curve: Curve
+    draws: Curve
+    missed: float
+
+    def at(self, rows: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return estimate, low and high limit at some numbers of rows."""
+        tail = (1 - LEVEL) / 2
+        low, high = np.quantile(self.draws.at(rows), [tail, 1 - tail], axis=0)
+        return self.curve.at(rows)[0], low, high
+
+
+def trend(scores: Scores, name: str, seed: int) -> Trend:
+    """Fit the curves of one model."""
+    rows = scores.rows[name]
+    means = rows.mean(axis=0)
+    draws = resampled(rows, scores.groups, scores.folds, seed)
+    errors = draws.std(axis=0, ddof=1)
+    curve = power_laws(scores.sizes, means[None, :], errors)
+    shorter = power_laws(scores.sizes[:-1], means[None, :-1], errors[:-1])
+    missed = float(shorter.at(scores.sizes[-1:])[0, 0] - means[-1])
+    return Trend(means, errors, curve, power_laws(scores.sizes, draws, errors), missed)
+
+
+def table(trends: dict[str, Trend], sizes: Floats, target: int) -> str:
+    """Return a Markdown table, a line a model."""
+    header = ["model", *(f"{size:,.0f} rows" for size in sizes), "exponent", "missed by"]
+    header += [f"at {target:,} rows", f"{LEVEL:.0%} interval"]
+    text = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    for name, found in trends.items():
+        estimate, low, high = (float(part[0]) for part in found.at(np.array([float(target)])))
+        cells = [name]
+        cells += [f"{m:.2f} +- {e:.2f}" for m, e in zip(found.means, found.errors, strict=True)]
+        cells += [f"{found.curve.exponent[0]:.2f}", f"{found.missed:+.2f}"]
+        cells += [f"{estimate:.1f}", f"{low:.1f} to {high:.1f}"]
+        text.append("| " + " | ".join(cells) + " |")
+    return "\n".join(text)
+
+
+def draw(path: Path, trends: dict[str, Trend], sizes: Floats, target: int) -> None:
+    """Draw one panel a model: measured points, the fitted curve, its band beyond them."""
+    # Drawing is an option, and slow to import.
+    import matplotlib as mpl  # noqa: PLC0415 - see above
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt  # noqa: PLC0415 - see above
+    from matplotlib.ticker import FuncFormatter, NullLocator  # noqa: PLC0415 - see above
+
+    plt.style.use("seaborn-v0_8-whitegrid")
+    wide = min(4, len(trends))
+    tall = -(-len(trends) // wide)
+    figure, axes = plt.subplots(
+        tall, wide, figsize=(3.1 * wide, 2.9 * tall), sharex=True, sharey=True, squeeze=False
+    )
+    grid = np.geomspace(sizes[0], target, 80)
+    blue = "#4c72b0"
+    for axis, (name, found) in zip(axes.flat, trends.items(), strict=False):
+        estimate, low, high = found.at(grid)
+        axis.fill_between(grid, low, high, color=blue, alpha=0.2, linewidth=0)
+        inside = grid <= sizes[-1]
+        axis.plot(grid[inside], estimate[inside], color=blue)
+        axis.plot(grid[~inside], estimate[~inside], color=blue, linestyle="--")
+        axis.errorbar(sizes, found.means, found.errors, fmt="o", ms=4, color="black", capsize=2)
+        axis.set_title(f"{name}: {estimate[-1]:.1f} ({low[-1]:.1f} to {high[-1]:.1f})")
+        axis.set_xscale("log")
+        axis.set_xticks([*sizes, target])
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(_thousands))
+    for axis in axes.flat[len(trends) :]:
+        axis.set_visible(False)
+    figure.supylabel("SMAPE, %")
+    figure.supxlabel(
+        f"train rows; dashed: extrapolated to {target:,}, with its {LEVEL:.0%} interval"
+    )
+    figure.tight_layout()
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, format=path.suffix.removeprefix(".") or "png")
+    plt.close(figure)
+
+
+def _thousands(size: float, _: int) -> str:
+    return f"{size:.0f}" if size < 1000 else f"{size / 1000:.3g}k"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(), help="folder of a finished run")
+    parser.add_argument("--models", nargs="*", help="those of params.yaml where left out")
+    parser.add_argument("--folds", type=int, default=5, help="how many folds to hold out in turn")
+    parser.add_argument("--rows", type=int, default=75_000, help="where the curves should lead")
+    parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, fit, print and draw."""
+    arguments = _arguments()
+    if arguments.folds < 1:
+        raise ParamsError(f"--folds: expected 1 or more, got {arguments.folds}")
+    path = arguments.data / "params.yaml"
+    names = members(arguments.models or params.value("models", path))
+    study = read_study(arguments.data, names)
+    scores = measure(study, arguments.folds, params.threads(path))
+    trends = {name: trend(scores, name, study.seed) for name in scores.rows}
+    held_out = len(np.unique(scores.folds))
+    print(f"## Learning curve: {len(scores.groups):,} rows in {held_out} folds held out\n")
+    print(table(trends, scores.sizes, arguments.rows))
+    if arguments.picture is not None:
+        draw(arguments.picture, trends, scores.sizes, arguments.rows)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,41 @@
+"""Run a module as a script and write what it took: python benchmarks/measured.py OUT MODULE ARGS...
+
+OUT becomes a JSON file with the wall-clock seconds, imports included, and the peak memory in MB.
+It needs the standard library alone, so that any environment can run it.
+"""
+
+import json
+import resource
+import runpy
+import sys
+import time
+from pathlib import Path
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held so far."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        # Kilobytes on Linux, where the file above is; bytes on macOS.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    # Unlike ru_maxrss, this does not start from what the parent held when it forked.
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def main() -> None:
+    """Run the module, then write its cost."""
+    started = time.perf_counter()
+    out, module, *arguments = sys.argv[1:]
+    sys.argv = [module, *arguments]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if ended.code:
+            raise
+    took = {"seconds": time.perf_counter() - started, "megabytes": peak_megabytes()}
+    Path(out).write_text(json.dumps(took))
+
+
+if __name__ == "__main__":
+    main()

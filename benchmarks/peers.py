@@ -1,0 +1,352 @@
+"""Published recipes and amlc on the same folds of the same rows, as one table.
+
+`python benchmarks/peers.py` reads the product table of a finished pipeline run, has each recipe
+predict every fold without its prices, in a process of its own, and prints them beside amlc's models
+and blend, sorted by out-of-fold SMAPE. AutoGluon needs an environment of its own:
+`--autogluon PATH/TO/ITS/python`. amlc's predictions are those of the run; for its seconds and
+memory, which leave out the pictures' download, the stages run again in a temporary folder.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from checkout import ROOT
+from numpy.typing import NDArray
+from paired import Floats, bootstrap_error
+from peer_recipes import NAMES
+from peer_recipes.recipe import Recipe
+
+from amlc import params
+from amlc.catalog.table import PRICE, TEXT, read_products, train_rows
+from amlc.errors import CheckError, ParamsError, run
+from amlc.metrics import row_smape, standard_error_over_folds
+from amlc.models.base import members
+from amlc.models.blend import read_blend
+from amlc.models.predictions import read_predictions
+
+HERE = ROOT / "benchmarks"
+OURS = "amlc"
+# A difference of this many standard errors is no accident.
+ERRORS = 2.0
+# Which stages a feature block needs; the blend needs all of its members'.
+STAGES_OF = {
+    "tabular": ["tabular"],
+    "terms": ["terms"],
+    "topics": ["terms", "topics"],
+    "vision": ["vision"],
+    "neighbours": ["terms", "neighbours"],
+}
+HEADER = (
+    *("recipe", "SMAPE", "se", "behind the blend", "se, folds", "se, groups", "in se", "over 2 se"),
+    *("seconds", "peak MB", "source"),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a way took: wall-clock seconds and peak memory in MB; NaN where it was not measured."""
+
+    seconds: float = float("nan")
+    megabytes: float = float("nan")
+
+    def with_more(self, other: "Cost") -> "Cost":
+        """Return the cost of both, one after the other."""
+        return Cost(self.seconds + other.seconds, max(self.megabytes, other.megabytes))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One way to predict prices: out-of-fold prices of the train rows, and what they took."""
+
+    title: str
+    source: str
+    prices: Floats
+    cost: Cost
+    peer: bool = True
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: scores in percent, and the difference to the blend, paired by row."""
+
+    entry: Entry
+    smape: float
+    smape_se: float
+    behind: float
+    fold_se: float
+    group_se: float
+
+    @property
+    def errors(self) -> float:
+        """Return the difference in the larger of its two standard errors; 0 for the blend."""
+        largest = max(self.fold_se, self.group_se)
+        return self.behind / largest if largest else 0.0
+
+    @property
+    def surely_behind(self) -> bool:
+        """Return whether the blend is ahead by more than accident."""
+        return self.errors > ERRORS
+
+    def cells(self) -> tuple[str, ...]:
+        """Return what the table shows."""
+        scores = (f"{self.smape:.2f}", f"{self.smape_se:.2f}")
+        gap = (f"{self.behind:+.2f}", f"{self.fold_se:.2f}", f"{self.group_se:.2f}")
+        verdict = (f"{self.errors:.1f}", "yes" if self.surely_behind else "no")
+        if not self.fold_se and not self.group_se:
+            gap, verdict = ("", "", ""), ("", "")
+        cost = self.entry.cost
+        took = ("-" if np.isnan(number) else f"{number:.0f}" for number in vars(cost).values())
+        return (self.entry.title, *scores, *gap, *verdict, *took, self.entry.source)
+
+
+def lines(
+    entries: list[Entry], blend: Floats, actual: Floats, rows: pd.DataFrame, seed: int
+) -> list[Line]:
+    """Return the table's lines, best first.
+
+    Parameters
+    ----------
+    entries : list of Entry
+        What to compare.
+    blend, actual : ndarray of float64, shape (n,)
+        The blend's prices and the real ones.
+    rows : DataFrame
+        Columns ``fold`` and ``group`` of the train rows.
+    seed : int
+        Of the resamples.
+    """
+    folds, groups = rows["fold"].to_numpy(), rows["group"].to_numpy()
+    ours = row_smape(actual, blend)
+    found = []
+    for entry in entries:
+        scores = row_smape(actual, entry.prices)
+        gap = scores - ours
+        errors = (
+            standard_error_over_folds(gap, folds),
+            bootstrap_error(gap, groups, seed=seed),
+        )
+        mean_se = standard_error_over_folds(scores, folds)
+        found.append(Line(entry, float(scores.mean()), mean_se, float(gap.mean()), *errors))
+    return sorted(found, key=lambda line: line.smape)
+
+
+def claim(found: list[Line]) -> str:
+    """Return in one sentence whether every peer is surely behind the blend."""
+    peers = [line for line in found if line.entry.peer]
+    if not peers:
+        return "No peer ran."
+    near = min(peers, key=lambda line: line.errors)
+    every = all(line.surely_behind for line in peers)
+    return (
+        f"Every peer is behind amlc's blend by more than {ERRORS:.0f} standard errors: "
+        f"{'yes' if every else 'NO'}; the nearest is {near.entry.title}, {near.behind:.2f} behind, "
+        f"{near.errors:.1f} standard errors."
+    )
+
+
+class Bench:
+    """Runs recipes and stages as processes of their own.
+
+    Parameters
+    ----------
+    data : Path
+        A finished run: holds params.yaml and data/.
+    folder : Path
+        For temporary files.
+    keep : Path, optional
+        Outcomes are kept here, and not computed again where they are.
+    """
+
+    def __init__(self, data: Path, folder: Path, keep: Path | None) -> None:
+        self.data = data.resolve()
+        self.folder = folder
+        self.keep = keep
+        self.threads = params.threads(data / "params.yaml")
+        self.stage_costs: dict[str, Cost] = {}
+
+    def recipe(self, name: str, job: dict[str, Any], python: str) -> tuple[Floats, Cost]:
+        """Return a recipe's out-of-fold prices and their cost."""
+        content = json.dumps({**job, "threads": self.threads})
+        kept = None
+        if self.keep is not None:
+            self.keep.mkdir(parents=True, exist_ok=True)
+            code = (HERE / "peer_recipes" / f"{name}.py").read_text()
+            digest = hashlib.sha256((content + code).encode()).hexdigest()[:16]
+            kept = self.keep / f"{name}-{digest}.json"
+            if kept.exists():
+                saved = json.loads(kept.read_text())
+                return np.array(saved["prices"]), Cost(**saved["cost"])
+        (self.folder / "job.json").write_text(content)
+        files = [str(self.folder / "job.json"), str(self.folder / "prices.json")]
+        cost = self.measured(python, "peer_recipes", [name, *files], self.folder)
+        prices = json.loads(Path(files[1]).read_text())
+        if kept is not None:
+            kept.write_text(json.dumps({"prices": prices, "cost": vars(cost)}))
+        return np.array(prices), cost
+
+    def measured(self, python: str, module: str, arguments: list[str], cwd: Path) -> Cost:
+        """Run a module and return what it took.
+
+        Raises
+        ------
+        CheckError
+            It failed.
+        """
+        out = self.folder / "took.json"
+        command = [python, str(HERE / "measured.py"), str(out), module, *arguments]
+        # amlc's stages set these themselves; the peers shall not suffer where they do not.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
+        ours = {"PYTHONPATH": str(ROOT)} if module.startswith("stages.") else {"PYTHONPATH": ""}
+        environment = {**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE", **ours}
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise CheckError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+        return Cost(**json.loads(out.read_text()))
+
+    def stage(self, name: str, *arguments: str) -> Cost:
+        """Return what one of amlc's stages takes, run once in a copy of the finished run."""
+        label = " ".join([name, *arguments])
+        if label not in self.stage_costs:
+            _say(f"timing the stage {label}")
+            copy = self._copy()
+            cost = self.measured(sys.executable, f"stages.{name}", list(arguments), copy)
+            self.stage_costs[label] = cost
+        return self.stage_costs[label]
+
+    def _copy(self) -> Path:
+        copy = self.folder / "copy"
+        if not copy.exists():
+            (copy / "data").mkdir(parents=True)
+            (copy / "params.yaml").write_bytes((self.data / "params.yaml").read_bytes())
+            for name in ("products.parquet", "images"):
+                (copy / "data" / name).symlink_to(self.data / "data" / name)
+        return copy
+
+    def stages(self, labels: list[tuple[str, ...]]) -> Cost:
+        """Return what several stages take, one after the other, each once."""
+        total = Cost(0.0, 0.0)
+        for label in dict.fromkeys(labels):
+            total = total.with_more(self.stage(*label))
+        return total
+
+
+def stages_of_member(name: str, data: Path) -> list[tuple[str, ...]]:
+    """Return the stages behind a model: those of its feature blocks, and its training."""
+    blocks = params.value(f"train.{name}.blocks", data / "params.yaml")
+    needed = [stage for block in blocks for stage in STAGES_OF[block]]
+    return [*((stage,) for stage in needed), ("train", name)]
+
+
+def ours(data: Path, products: pd.DataFrame, bench: Bench | None) -> list[Entry]:
+    """Return amlc's models and blend, from a finished run; without a bench they are not timed."""
+    train = train_rows(products)
+    names = members(params.value("models", data / "params.yaml"))
+    needed = {name: stages_of_member(name, data) for name in names}
+    entries = []
+    for name in names:
+        logs = read_predictions(data / "data/models" / name, products)[train]
+        cost = Cost() if bench is None else bench.stages(needed[name])
+        entries.append(Entry(f"amlc {name}", OURS, np.exp(logs), cost, peer=False))
+    everything = [stage for name in names for stage in needed[name]]
+    cost = Cost() if bench is None else bench.stages([*everything, ("blend",)])
+    logs = read_blend(data / "data/blend", products)["log_price"].to_numpy()[train]
+    return [*entries, Entry("**amlc blend**", OURS, np.exp(logs), cost, peer=False)]
+
+
+def job_of(rows: pd.DataFrame, seed: int, seconds: int) -> dict[str, Any]:
+    """Return what a recipe is given, but the threads."""
+    return {
+        "texts": rows[TEXT].tolist(),
+        "prices": rows[PRICE].tolist(),
+        "folds": rows["fold"].tolist(),
+        "seed": seed,
+        "seconds": seconds,
+    }
+
+
+def load(name: str) -> Recipe:
+    """Return a recipe by its module's name."""
+    found: Recipe = importlib.import_module(f"peer_recipes.{name}").RECIPE
+    return found
+
+
+def peers(
+    names: list[str], job: dict[str, Any], bench: Bench, autogluon: str | None
+) -> list[Entry]:
+    """Run recipes; AutoGluon is skipped where it has no Python."""
+    entries = []
+    for name in names:
+        recipe, title, python = load(name), load(name).title, sys.executable
+        if name == "autogluon":
+            if autogluon is None:
+                _say("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
+                continue
+            python, title = autogluon, f"{title}, {job['seconds']} s a fold"
+        _say(f"running {name}")
+        # The limit is no part of what the others are given, nor of what is kept of them.
+        own = job if name == "autogluon" else {**job, "seconds": 0}
+        prices, cost = bench.recipe(name, own, python)
+        entries.append(Entry(title, recipe.source, prices, cost))
+    return entries
+
+
+def table(found: list[Line], rows: int, folds: NDArray[Any]) -> str:
+    """Return the lines as a Markdown table, with what it is about."""
+    text = [f"## {rows} rows, {len(np.unique(folds))} folds, out of fold\n"]
+    text += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
+    text += ["| " + " | ".join(line.cells()) + " |" for line in found]
+    return "\n".join([*text, "", claim(found)])
+
+
+def _say(what: str) -> None:
+    print(f"peers: {what}", file=sys.stderr, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(), help="folder of a finished run")
+    parser.add_argument("--only", nargs="*", help=f"of {', '.join([*NAMES, OURS])}")
+    parser.add_argument("--autogluon", help="the Python of an environment that has it")
+    parser.add_argument("--autogluon-seconds", type=int, default=240, help="for each fold")
+    parser.add_argument("--keep", type=Path, help="folder of outcomes, not computed again")
+    parser.add_argument("--untimed", action="store_true", help="do not run amlc's stages again")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Compare what the command line asks for."""
+    arguments = _arguments()
+    wanted = arguments.only or [*NAMES, OURS]
+    unknown = sorted(set(wanted) - {*NAMES, OURS})
+    if unknown:
+        raise ParamsError(f"--only: no recipe {', '.join(unknown)}; known: {', '.join(NAMES)}")
+    seed = params.seed(arguments.data / "params.yaml")
+    products = read_products(arguments.data / "data/products.parquet")
+    rows = products.iloc[train_rows(products)]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(arguments.data, Path(folder), arguments.keep)
+        timed = bench if OURS in wanted and not arguments.untimed else None
+        entries = ours(arguments.data, products, timed)
+        blend = entries[-1].prices
+        names = [name for name in NAMES if name in wanted]
+        job = job_of(rows, seed, arguments.autogluon_seconds)
+        entries += peers(names, job, bench, arguments.autogluon)
+    actual = rows[PRICE].to_numpy(dtype=np.float64)
+    print(table(lines(entries, blend, actual, rows, seed), len(rows), rows["fold"].to_numpy()))
+
+
+if __name__ == "__main__":
+    run(main)
