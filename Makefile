@@ -12,15 +12,18 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock sweep show clean
+.PHONY: help repro test lint check format lock deps readme sweep show serve clean
 
 help:
 	@echo "make repro   install, rebuild what is out of date, print the results"
 	@echo "make test    install, run the tests"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
+	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
 	@echo "make show    the table of experiments, best first"
 	@echo "make sweep   a small grid of experiments on the sample"
+	@echo "make deps    write into dvc.yaml which modules each stage reaches"
+	@echo "make readme  write the generated parts of README.md anew"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
 
@@ -43,7 +46,7 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 # Only what changed between experiments, and of the metrics only the scores.
-HIDDEN := ^(Created|State|Executor|rows|(slices|interval|folds|groups|price|test|failures)\..*|train\.(kept|read|rejected)|.*/.*|.*_(se|low|high|floor|constant))$$
+HIDDEN := ^(Created|State|Executor|rows|(slices|interval|folds|groups|price|test|failures|guards|drift|unseen|weights)\..*|train\.(kept|read|rejected)|.*/.*|.*_(se|low|high|floor|constant))$$
 
 show: $(VENV)/base.done
 	dvc exp show --only-changed --sort-by smape --no-pager --drop '$(HIDDEN)'
@@ -53,10 +56,21 @@ sweep: $(VENV)/base.done
 	dvc exp run --run-all --jobs 2
 	$(MAKE) --no-print-directory show
 
+serve: $(VENV)/serve.done
+	dvc repro bundle
+	python -m amlc.serve
+
+readme: $(VENV)/base.done
+	python -m amlc.report.readme
+
+deps: $(VENV)/dev.done
+	python tests/helpers/dependencies.py
+
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
+	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 
@@ -70,6 +84,10 @@ $(VENV)/base.done: requirements.txt | $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements.txt
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
 	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
+	@touch $@
+
+$(VENV)/serve.done: requirements-serve.txt $(VENV)/base.done
+	$(PIP) --require-hashes -r requirements-serve.txt
 	@touch $@
 
 $(VENV)/dev.done: requirements-dev.txt $(VENV)/base.done

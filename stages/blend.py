@@ -10,12 +10,13 @@ from amlc.errors import run
 from amlc.metrics import smape_of_logs
 from amlc.models.base import members
 from amlc.models.blend import BlendSettings, crossfit, learn, write_blend
-from amlc.models.predictions import read_predictions
+from amlc.models.predictions import read_predictions, remove_others
 
 
 def main() -> None:
     """Write weights and blended predictions; those of train rows are cross-fitted."""
     names = members(params.value("models"))
+    remove_others(Path("data/models"), names)
     settings = params.load(BlendSettings, "blend")
     products = read_products(Path("data/products.parquet"), [ID, PRICE, "split", "fold"])
     columns = [read_predictions(Path("data/models") / name, products) for name in names]

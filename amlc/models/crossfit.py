@@ -88,14 +88,14 @@ def crossfit(
         raise DataError(f"{len(blocks)} rows of features for {len(products)} products")
     train, test = train_rows(products), test_rows(products)
     log_price = np.full(len(products), np.nan)
-    splits = [*_splits(products, train), (train, test)]
+    splits = [*splits_of(products, train), (train, test)]
     # Fits side by side, each on its own share of the threads: on one thread a fit neither waits for
     # others at every tree nor depends on how many there are.
     workers = min(threads, len(splits))
 
     def fitted(rows: Rows, others: Rows) -> tuple[Regressor, Floats, Curve]:
         model = make()
-        target = _target(products, rows, blocks, model)
+        target = target_of(products, rows, blocks, model)
         model.fit(blocks.take(rows), target, seed=seed, threads=threads // workers)
         held_out = blocks.take(others)
         return model, model.predict(held_out), _curve(model, held_out, products, others)
@@ -113,7 +113,14 @@ def crossfit(
     return Crossfit(model, log_price, smape, scores, _mean_curve(curves[:-1]))
 
 
-def _splits(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
+def splits_of(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
+    """Yield the train rows outside and inside of each fold.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two folds.
+    """
     folds = products["fold"].to_numpy()[train]
     names = np.unique(folds)
     if len(names) < 2:
@@ -138,7 +145,8 @@ def _mean_curve(curves: list[Curve]) -> list[tuple[int, float]]:
     ]
 
 
-def _target(products: pd.DataFrame, rows: Rows, blocks: Blocks, model: Regressor) -> Target:
+def target_of(products: pd.DataFrame, rows: Rows, blocks: Blocks, model: Regressor) -> Target:
+    """Return what a model learns from some rows, weighted as its settings say."""
     log_price = np.log(products[PRICE].to_numpy(dtype=np.float64)[rows])
     tabular = None if blocks.tabular is None else blocks.tabular.iloc[rows]
     weight = row_weights(model.settings.weights, log_price, tabular)

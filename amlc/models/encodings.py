@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold
-from sklearn.preprocessing import TargetEncoder
 
 from amlc.errors import ModelError
 
@@ -24,6 +22,9 @@ def inner_splits(groups: Groups, seed: int) -> list[tuple[Rows, Rows]]:
     ModelError
         Fewer than two groups.
     """
+    # scikit-learn takes a second to import, which a stage has no use for before its inputs are read.
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
+
     count = min(INNER_FOLDS, len(np.unique(groups)))
     if count < 2:
         raise ModelError(f"{len(groups)} train rows in one group cannot be split; add products")
@@ -54,6 +55,8 @@ class TargetEncoding:
         -------
         ndarray of float64, shape (n, columns)
         """
+        from sklearn.preprocessing import TargetEncoder  # noqa: PLC0415 - see `inner_splits`
+
         encoder = TargetEncoder(target_type="continuous", smooth=self.smoothing, cv=splits)
         encoded = encoder.fit_transform(keys.to_numpy(dtype=object), log_price)
         self.mean = float(encoder.target_mean_)

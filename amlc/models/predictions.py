@@ -1,5 +1,6 @@
 """Predicted log prices on disk, one row per product."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,13 @@ def write_predictions(folder: Path, products: pd.DataFrame, log_price: Floats) -
     """Write one row per product, in the product table's order: sample_id and log_price."""
     frame = pd.DataFrame({ID: products[ID].to_numpy(), "log_price": log_price})
     write_frame(folder / PREDICTIONS, frame)
+
+
+def remove_others(folder: Path, names: Sequence[str]) -> None:
+    """Remove the folders of models that no longer run: DVC leaves them, and hashes them along."""
+    for other in folder.iterdir():
+        if other.is_dir() and other.name not in names:
+            shutil.rmtree(other)
 
 
 def read_predictions(folder: Path, products: pd.DataFrame) -> Floats:

@@ -1,0 +1,141 @@
+"""What a search may try for each parameter of a model: section `search` of params.yaml."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from amlc.errors import ParamsError
+from amlc.models.base import ModelSettings, regressor
+from amlc.params import Settings, check
+
+# A float is tried as it will be written: with this many digits.
+DIGITS = 4
+# Smaller ones are written as 1e-05, which PyYAML reads as text.
+SMALLEST = 1e-4
+
+PARAMS = Path("params.yaml")
+
+
+class Range(Settings):
+    """Numbers from `low` to `high`, both included; whole ones where both ends are."""
+
+    low: int | float
+    high: int | float
+    # Try as many values between 1 and 10 as between 10 and 100.
+    log: bool
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if type(self.low) is not type(self.high):
+            raise ValueError("expected low and high to be both whole or both with a point")
+        if not self.low < self.high:
+            raise ValueError("expected low below high")
+        if isinstance(self.low, float) and self.low < SMALLEST:
+            raise ValueError(f"expected low of {SMALLEST} or more")
+        if self.log and self.low <= 0:
+            raise ValueError("expected low above 0 where log is true")
+        return self
+
+
+def _kind(raw: object) -> str:
+    return "options" if isinstance(raw, list) else "range"
+
+
+# A mapping is a range, a list holds the values themselves.
+Space = Annotated[
+    Annotated[Range, Tag("range")]
+    | Annotated[list[Any], Field(min_length=2, max_length=1000), Tag("options")],
+    Discriminator(_kind),
+]
+Spaces = dict[str, Space]
+
+
+class SearchSettings(Settings):
+    """Section `search` of params.yaml."""
+
+    # Settings to try in all, those of earlier runs included.
+    trials: int = Field(ge=1, le=1_000_000)
+    # Trials until one may be given up for being worse than the median after as many folds.
+    patience: int = Field(ge=1)
+    # By model, then by parameter.
+    spaces: dict[str, Spaces]
+
+
+def model_spaces(settings: SearchSettings, name: str, section: dict[str, Any]) -> Spaces:
+    """Return a model's spaces, each of whose ends and options the model was found to accept.
+
+    Parameters
+    ----------
+    settings : SearchSettings
+        See there.
+    name : str
+        The model.
+    section : dict
+        Its section of `train`, raw.
+
+    Raises
+    ------
+    ParamsError
+        The model has no space, or one whose parameter or value it does not accept.
+    """
+    spaces = settings.spaces.get(name, {})
+    if not spaces:
+        raise ParamsError(f"{PARAMS}: search.spaces.{name}: expected the parameters to search")
+    for parameter, space in spaces.items():
+        for value in [space.low, space.high] if isinstance(space, Range) else space:
+            try:
+                model_settings(name, {**section, parameter: value})
+            except ParamsError as error:
+                raise ParamsError(f"search.spaces.{name}.{parameter}: {error}") from None
+    return spaces
+
+
+def model_settings(name: str, section: dict[str, Any]) -> ModelSettings:
+    """Return a model's settings from a raw section."""
+    return check(regressor(name).settings_type, section, f"train.{name}", PARAMS)
+
+
+def draw(trial: Any, spaces: Spaces) -> dict[str, Any]:
+    """Return what a trial of Optuna suggests for each parameter."""
+    return {name: _drawn(trial, name, space) for name, space in spaces.items()}
+
+
+def _drawn(trial: Any, name: str, space: Space) -> Any:
+    if not isinstance(space, Range):
+        # Optuna stores no lists.
+        return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in space]))
+    if isinstance(space.low, int):
+        return trial.suggest_int(name, space.low, space.high, log=space.log)
+    drawn = trial.suggest_float(name, space.low, space.high, log=space.log)
+    return min(max(float(f"{drawn:.{DIGITS}g}"), space.low), space.high)
+
+
+def stored(values: dict[str, Any], spaces: Spaces) -> dict[str, Any] | None:
+    """Return values as Optuna stores them; None where one lies outside its space."""
+    if not all(_holds(space, values[name]) for name, space in spaces.items()):
+        return None
+    return {
+        name: values[name] if isinstance(space, Range) else json.dumps(values[name])
+        for name, space in spaces.items()
+    }
+
+
+def _holds(space: Space, value: Any) -> bool:
+    if not isinstance(space, Range):
+        return value in space
+    return isinstance(value, (int, float)) and space.low <= value <= space.high
+
+
+def override(value: Any) -> str:
+    """Return a value as ``dvc exp run -S KEY=`` takes it.
+
+    Examples
+    --------
+    >>> override([192, 64]), override(None), override(0.05), override("huber")
+    ('[192,64]', 'null', '0.05', 'huber')
+    """
+    if isinstance(value, list):
+        return f"[{','.join(override(item) for item in value)}]"
+    return value if isinstance(value, str) else json.dumps(value)

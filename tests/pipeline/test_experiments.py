@@ -1,0 +1,197 @@
+"""Experiments and sharing, with DVC itself on a small copy of the repository."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+
+from amlc.catalog.table import ID, PRICE, read_products, train_rows
+from amlc.metrics import smape_of_logs
+from amlc.models.predictions import read_predictions
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+COPIED = (".ci", ".dvcignore", ".gitignore", "amlc", "dvc.yaml", "params.yaml", "stages")
+# What training needs, and the blend; two quick models on a few rows.
+STAGES = ("sample", "prepare", "images", "tabular", "terms", "topics", "neighbours", "vision")
+SMALL = [
+    "models=[linear,ridge]",
+    "sample.rows=120",
+    "sample.test_rows=20",
+    "sample.images=false",
+    "images.mirror=null",
+    "images.tries=1",
+    "topics.components=8",
+    "neighbours.count=16",
+    "train.ridge.neighbours=[3,8]",
+]
+
+
+def run(root: Path, *command: str, code: int = 0) -> str:
+    """Run a program in a repository and return what it printed; it must end with this code."""
+    found = subprocess.run(
+        command, cwd=root, env=environment(root), capture_output=True, text=True, check=False
+    )
+    said = found.stdout + found.stderr
+    assert found.returncode == code, said
+    return said
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Return an environment in which nothing outside the test's folder is read or written."""
+    base = root.parent
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    person = {"NAME": "A", "EMAIL": "a@example.org"}
+    return {
+        **os.environ,
+        **{
+            f"GIT_{role}_{key}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for key, value in person.items()
+        },
+        "PATH": programs,
+        "AMLC_STORE": str(base / "store"),
+        "DVC_GLOBAL_CONFIG_DIR": str(base / "global"),
+        "DVC_SITE_CACHE_DIR": str(base / "site"),
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+def dvc(root: Path, *arguments: str, code: int = 0) -> str:
+    """Run DVC in a repository."""
+    return run(root, sys.executable, "-m", "dvc", *arguments, code=code)
+
+
+def commit(root: Path) -> None:
+    """Commit everything."""
+    run(root, "git", "add", "--all")
+    run(root, "git", "commit", "--quiet", "--message", "state")
+
+
+def clone(root: Path, folder: Path) -> Path:
+    """Clone a repository."""
+    run(root, "git", "clone", "--quiet", str(root), str(folder))
+    return folder
+
+
+def stages_run(said: str) -> list[str]:
+    """Return the names of the stages that DVC ran."""
+    return re.findall(r"^Running stage '(.+)'", said, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a repository whose pipeline ran and whose results are in a remote, a local folder."""
+    root = tmp_path_factory.mktemp("experiments") / "origin"
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, root / name, ignore=ignore)
+        else:
+            shutil.copy(source, root / name)
+    definition: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    kept = {name: definition[name] for name in (*STAGES, "train", "blend")}
+    (root / "dvc.yaml").write_text(yaml.safe_dump({"stages": kept}, sort_keys=False))
+    apply_overrides(str(root / "params.yaml"), SMALL)
+    run(root, "git", "init", "--quiet", "--initial-branch=main")
+    dvc(root, "init", "--quiet")
+    dvc(root, "config", "core.autostage", "true")
+    dvc(root, "remote", "add", "--default", "team", str(root.parent / "remote"))
+    commit(root)
+    dvc(root, "repro")
+    commit(root)
+    dvc(root, "push")
+    return root
+
+
+@pytest.fixture
+def pulled(origin: Path, tmp_path: Path) -> Path:
+    """Return a second clone, its data pulled from the remote."""
+    second = clone(origin, tmp_path / "second")
+    dvc(second, "pull")
+    return second
+
+
+def test_a_clone_that_pulls_has_nothing_to_run(pulled: Path) -> None:
+    """A colleague has the results without computing anything, and git sees no change."""
+    said = dvc(pulled, "repro")
+    assert stages_run(said) == []
+    assert "Data and pipelines are up to date." in said
+    assert run(pulled, "git", "status", "--porcelain") == ""
+
+
+def test_without_data_a_current_lock_is_known_to_be_current(origin: Path, tmp_path: Path) -> None:
+    """Continuous integration has the repository and no data."""
+    second = clone(origin, tmp_path / "second")
+    assert run(second, ".ci/lock-is-current") == "dvc.lock is current.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("alpha: 8.0", "alpha: 9.0"), ("rows: 120", "rows: 121")],
+    ids=["of a model", "of the first stage"],
+)
+def test_without_data_a_lock_behind_a_parameter_is_known_to_be(
+    origin: Path, tmp_path: Path, old: str, new: str
+) -> None:
+    """A change without its results does not pass for reproduced."""
+    second = clone(origin, tmp_path / "second")
+    parameters = second / "params.yaml"
+    text = parameters.read_text()
+    assert old in text
+    parameters.write_text(text.replace(old, new, 1))
+    assert "dvc.lock is behind" in run(second, ".ci/lock-is-current", code=1)
+
+
+def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Path) -> None:
+    """Its workspace has every other result from the cache."""
+    said = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
+    assert stages_run(said) == ["train@ridge", "blend"]
+
+
+def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Path) -> None:
+    """Its folder would be hashed along, and a clone could not reproduce the lock."""
+    apply_overrides(str(pulled / "params.yaml"), ["models=[ridge]"])
+    dvc(pulled, "repro")
+    commit(pulled)
+    second = clone(pulled, tmp_path / "third")
+    assert run(second, ".ci/lock-is-current") == "dvc.lock is current.\n"
+    assert [path.name for path in (pulled / "data/models").iterdir()] == ["ridge"]
+
+
+def test_the_best_setting_of_a_search_scores_the_same_in_an_experiment(pulled: Path) -> None:
+    """Its printed command, run as it is, to every printed digit."""
+    program = (sys.executable, "-m", "stages.search", "ridge", "--trials", "4")
+    said = run(pulled, *program)
+    scored = re.search(r"SMAPE (\d+\.\d+), (\d+\.\d+) before", said)
+    assert scored is not None
+    assert scored[1] != scored[2]
+    command = said.splitlines()[-1]
+    assert command.startswith("dvc exp run -S train.ridge.")
+    run(pulled, "bash", "-c", command)
+    products = read_products(pulled / "data/products.parquet", [ID, PRICE, "split"])
+    train = train_rows(products)
+    predicted = read_predictions(pulled / "data/models/ridge", products)[train]
+    actual = np.log(products[PRICE].to_numpy()[train])
+    assert f"{smape_of_logs(actual, predicted):.4f}" == scored[1]
+
+
+def test_an_override_changes_one_line_of_the_parameters(tmp_path: Path) -> None:
+    """No comment is lost and no list rewritten by `dvc exp run -S`."""
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    before = path.read_text().splitlines()
+    apply_overrides(str(path), ["train.ridge.alpha=1.25"])
+    after = path.read_text().splitlines()
+    assert len(after) == len(before)
+    changed = [new for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == ["    alpha: 1.25"]

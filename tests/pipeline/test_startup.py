@@ -1,0 +1,19 @@
+"""How soon a stage says something."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Each takes a second or more to import, and no stage needs it before it has read its settings.
+HEAVY = {"fastapi", "lightgbm", "matplotlib", "optuna", "seaborn", "torch", "xgboost"}
+
+
+def test_no_stage_loads_at_its_start_what_only_its_work_needs() -> None:
+    """A wrong setting is reported in a second."""
+    stages = [f"stages.{path.stem}" for path in sorted((ROOT / "stages").glob("*.py"))]
+    program = f"import sys, {', '.join(stages)}; print(*sys.modules)"
+    found = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert HEAVY.isdisjoint(found.stdout.split())

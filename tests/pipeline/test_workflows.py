@@ -1,0 +1,70 @@
+"""The workflows and scripts of continuous integration."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+SCRIPTS = sorted((ROOT / ".ci").iterdir())
+
+
+def jobs(workflow: Path) -> dict[str, Any]:
+    """Return a workflow's jobs."""
+    found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
+    return found
+
+
+def steps(workflow: Path) -> list[dict[str, Any]]:
+    """Return the steps of all jobs."""
+    return [step for job in jobs(workflow).values() for step in job["steps"]]
+
+
+def parses(script: str) -> bool:
+    """Say whether Bash can read a script."""
+    return subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_every_step_of_a_workflow_is_a_shell_script_that_parses(workflow: Path) -> None:
+    """A typing error shows here and not after the push."""
+    assert all(parses(step["run"]) for step in steps(workflow) if "run" in step)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_no_expression_stands_in_a_script(workflow: Path) -> None:
+    """A branch name is data: it comes by the environment, where the shell does not run it."""
+    assert not [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_githubs_own_and_pinned_by_major_version(workflow: Path) -> None:
+    """Nobody else's code runs beside the token."""
+    used = [step["uses"] for step in steps(workflow) if "uses" in step]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", name) for name in used)
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_token_may_read_unless_a_job_says_otherwise(workflow: Path) -> None:
+    """Only the job that comments may write, and nothing but comments."""
+    assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
+    granted = [job.get("permissions", {}) for job in jobs(workflow).values()]
+    writes = {name for grant in granted for name, may in grant.items() if may == "write"}
+    assert writes <= {"pull-requests"}
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_every_job_ends(workflow: Path) -> None:
+    """A hanging download does not hold a runner for six hours."""
+    assert all(job["timeout-minutes"] <= 60 for job in jobs(workflow).values())
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_every_script_parses_and_may_be_run(script: Path) -> None:
+    """The workflow calls them by their path."""
+    assert parses(script.read_text())
+    assert script.stat().st_mode & 0o100
