@@ -29,8 +29,6 @@ SECTIONS = frozenset(
         "blend",
         "guards",
         "evaluate",
-        "report",
-        "serve",
         "search",
     }
 )

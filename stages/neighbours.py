@@ -24,7 +24,7 @@ def main() -> None:
     terms = read_terms(Path("data/features/terms.npz"))
     own = np.full(terms.shape[0], NOBODY)
     own[train] = np.arange(len(train))
-    found = nearest(terms, terms[train], settings, own)
+    found = nearest(terms, terms[train], settings, own, threads=params.threads())
     rows = np.where(found.rows == NOBODY, NOBODY, train[found.rows]).astype(np.int32)
     write_neighbours(
         Path("data/features/neighbours.npz"),

@@ -23,6 +23,7 @@ from amlc.params import Settings
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
 _DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_KINDS, _UNITS = pd.CategoricalDtype(list(KINDS)), pd.CategoricalDtype(list(UNIT_NAMES))
 
 
 class TabularSettings(Settings):
@@ -124,19 +125,20 @@ class TabularFeatures:
             One row per text: ``num_*`` float32 in [0, 1], ``cat_*`` categorical, ``key_*`` str.
         """
         contents = [parse(text) for text in texts]
-        frame = pd.DataFrame(
-            self._scaled(contents),
-            columns=[NUMERIC + name for name in NUMBER_NAMES],
-        )
+        scaled = self._scaled(contents)
         units = [lookup(content.unit) for content in contents]
-        frame[CATEGORICAL + "kind"] = pd.Categorical([unit.kind for unit in units], KINDS)
-        frame[CATEGORICAL + "unit"] = pd.Categorical([unit.name for unit in units], UNIT_NAMES)
         titles = [normalised_title(content.title) for content in contents]
-        frame[HIGH_CARDINALITY + "brand"] = [self.brands.guess(title) for title in titles]
+        # All at once: a column added to a frame costs more than a product.
+        columns: dict[str, Any] = {
+            NUMERIC + name: scaled[:, place] for place, name in enumerate(NUMBER_NAMES)
+        }
+        columns[CATEGORICAL + "kind"] = _coded([unit.kind for unit in units], _KINDS)
+        columns[CATEGORICAL + "unit"] = _coded([unit.name for unit in units], _UNITS)
+        columns[HIGH_CARDINALITY + "brand"] = _texts(self.brands.guess(title) for title in titles)
         for count in (1, 2, 3):
-            heads = [" ".join(title.split(" ", count)[:count]) for title in titles]
-            frame[f"{HIGH_CARDINALITY}first_{count}"] = heads
-        return frame
+            heads = (" ".join(title.split(" ", count)[:count]) for title in titles)
+            columns[f"{HIGH_CARDINALITY}first_{count}"] = _texts(heads)
+        return pd.DataFrame(columns)
 
     def _scaled(self, contents: list[Content]) -> NDArray[np.float32]:
         if not contents:
@@ -195,6 +197,15 @@ NUMBER_NAMES = (
     "non_ascii_share",
     "html_tags",
 )
+
+
+def _coded(values: list[str], categories: pd.CategoricalDtype) -> pd.Categorical:
+    codes = dict(zip(categories.categories, range(len(categories.categories)), strict=True))
+    return pd.Categorical.from_codes([codes[value] for value in values], dtype=categories)
+
+
+def _texts(values: Iterable[str]) -> Any:
+    return pd.array(list(values), dtype="str")
 
 
 def _numbers(contents: list[Content]) -> NDArray[np.float64]:

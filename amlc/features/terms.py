@@ -1,23 +1,31 @@
 """The terms block: TF-IDF of words and characters, with numbers kept beside their unit."""
 
+import json
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.catalog.content import title_of
 from amlc.catalog.units import lookup, spellings
-from amlc.errors import DataError
-from amlc.files import replacing, write_array, write_json
-from amlc.params import Settings
+from amlc.errors import DataError, ParamsError
+from amlc.files import replacing, write_array, write_json, write_text
+from amlc.params import Settings, check
 
 TextField = Literal["title", "text"]
+Floats32 = NDArray[np.float32]
+
+# Words whose character n-grams are kept at hand; a longer word is taken apart each time.
+WORDS_REMEMBERED, LONGEST_REMEMBERED = 30_000, 30
 
 _SPELLED = "|".join(
     name.replace(" ", r"[\s.\-]*") for name in spellings("mass", "volume", "count", "length")
@@ -90,21 +98,24 @@ class TermFeatures:
 
     Attributes
     ----------
-    vectorizers : dict of str to TfidfVectorizer
+    groups : dict of str to TermGroup
         Fitted; in the order of the settings, which is the order of the columns.
     """
 
     def __init__(self, settings: TermsSettings) -> None:
         self.settings = settings
-        self.vectorizers: dict[str, TfidfVectorizer] = {}
+        self.groups: dict[str, TermGroup] = {}
+        self._idf = np.empty(0, np.float32)
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn vocabularies and document frequencies from the train texts."""
         fields = self._fields(texts)
-        self.vectorizers = {
-            name: self._fit(name, settings, fields[settings.field])
-            for name, settings in self.settings.vectorizers.items()
-        }
+        self._assemble(
+            {
+                name: _fitted(name, settings, fields[settings.field])
+                for name, settings in self.settings.vectorizers.items()
+            }
+        )
         return self
 
     def transform(self, texts: Sequence[str]) -> sp.csr_array:
@@ -113,71 +124,161 @@ class TermFeatures:
         Returns
         -------
         csr_array of float32, shape (n, terms)
-            Column indices sorted within each row.
+            Column indices sorted within each row. A row depends on nothing but its text.
+
+        Notes
+        -----
+        The weights are, bit for bit, those of scikit-learn's TfidfTransformer, whose checks of
+        its input take longer than a text does.
         """
+        indices: list[int] = []
+        counts: list[int] = []
+        sizes: list[int] = []
+        for found in self._counted(texts):
+            indices += found.keys()
+            counts += found.values()
+            sizes.append(len(found))
+        ends = np.cumsum([0, *sizes])[:: max(len(self.groups), 1)]
+        block = sp.csr_array(
+            (np.array(counts, np.float32), np.array(indices, np.int32), ends.astype(np.int32)),
+            shape=(len(texts), len(self._idf)),
+        )
+        # Sums over a row run in the order of its columns.
+        block.sort_indices()
+        block.data = _of_length_one((np.log(block.data) + 1) * self._idf[block.indices], sizes)
+        return block
+
+    def _counted(self, texts: Sequence[str]) -> Iterator[Counter[int]]:
+        """Yield how often each column's term occurs, group by group of each text."""
         fields = self._fields(texts)
-        parts = [
-            self.vectorizers[name].transform(fields[settings.field])
+        groups = [
+            (self.groups[name], fields[settings.field])
             for name, settings in self.settings.vectorizers.items()
         ]
-        block = sp.csr_array(sp.hstack(parts, format="csr", dtype=np.float32))
-        block.sort_indices()
-        return block
+        for row in range(len(texts)):
+            for group, field in groups:
+                yield group.count(field[row])
 
     def _fields(self, texts: Sequence[str]) -> dict[str, list[str]]:
         used = {settings.field for settings in self.settings.vectorizers.values()}
         cut = [text[: self.settings.max_chars] for text in texts]
         return {name: [join_numbers(_READERS[name](text)) for text in cut] for name in sorted(used)}
 
-    def _fit(self, name: str, settings: VectorizerSettings, fields: list[str]) -> TfidfVectorizer:
-        try:
-            return _vectorizer(settings).fit(fields)
-        except ValueError as error:
-            raise DataError(
-                f"terms.vectorizers.{name}: {len(fields)} train rows give no term: {error}"
-            ) from None
+    def _assemble(self, fitted: dict[str, tuple[list[str], Floats32]]) -> None:
+        """Take terms and inverse document frequencies, by vectorizer."""
+        start = 0
+        for name, settings in self.settings.vectorizers.items():
+            terms, idf = fitted[name]
+            if len(terms) != len(idf):
+                raise DataError(f"{len(terms)} terms with {len(idf)} document frequencies")
+            self.groups[name] = TermGroup(settings, terms, start)
+            start += len(terms)
+        self._idf = np.concatenate([fitted[name][1] for name in self.settings.vectorizers])
 
     def save(self, folder: Path) -> None:
-        """Write vocabulary, document frequencies and settings into a folder."""
-        for name, vectorizer in self.vectorizers.items():
-            # A term may hold any character but a line break: tokens and n-grams have none.
-            terms = vectorizer.get_feature_names_out()
-            write_json(folder / f"{name}.json", terms.tolist())
-            write_array(folder / f"{name}.npy", vectorizer.idf_)
-        write_json(folder / "settings.json", self.settings.model_dump())
+        """Write vocabularies, document frequencies and settings into a folder."""
+        for name, group in self.groups.items():
+            # Tokens and n-grams hold no line break, and such a file loads at once.
+            write_text(folder / f"{name}.txt", "\n".join(group.terms))
+            write_array(folder / f"{name}.npy", self._idf[group.start :][: len(group.terms)])
+        # A list, which keeps the order of the columns.
+        vectorizers = [[name, one.model_dump()] for name, one in self.settings.vectorizers.items()]
+        content = {**self.settings.model_dump(), "vectorizers": vectorizers}
+        write_json(folder / "settings.json", content)
 
     @classmethod
-    def restore(cls, settings: TermsSettings, fitted: dict[str, tuple[list[str], Any]]) -> Self:
-        """Rebuild the fitted transformer.
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
 
-        Parameters
-        ----------
-        settings : TermsSettings
-            As it was fitted with.
-        fitted : dict of str to (list of str, array of float)
-            Terms in column order, and their inverse document frequencies, by vectorizer.
+        Raises
+        ------
+        DataError
+            A file is missing or broken.
         """
-        features = cls(settings)
-        for name, vectorizer_settings in settings.vectorizers.items():
-            terms, idf = fitted[name]
-            vocabulary = {term: column for column, term in enumerate(terms)}
-            vectorizer = _vectorizer(vectorizer_settings, vocabulary)
-            vectorizer.idf_ = np.asarray(idf)
-            features.vectorizers[name] = vectorizer
+        path = folder / "settings.json"
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw["vectorizers"] = dict(raw["vectorizers"])
+            features = cls(check(TermsSettings, raw, "terms", path))
+            features._assemble(
+                {
+                    name: (
+                        (folder / f"{name}.txt").read_bytes().decode("utf-8").split("\n"),
+                        np.load(folder / f"{name}.npy", allow_pickle=False),
+                    )
+                    for name in features.settings.vectorizers
+                }
+            )
+        except (OSError, ValueError, TypeError, KeyError, EOFError, ParamsError) as error:
+            raise DataError(f"{folder}: no saved terms: {error}; run the stage terms") from None
         return features
 
 
-def _vectorizer(
-    settings: VectorizerSettings, vocabulary: dict[str, int] | None = None
-) -> TfidfVectorizer:
+class TermGroup:
+    """Counts the terms of one group of columns, as scikit-learn's vectorizers do.
+
+    Parameters
+    ----------
+    settings : VectorizerSettings
+        What a term is.
+    terms : list of str
+        In the order of the columns.
+    start : int
+        The group's first column.
+    """
+
+    def __init__(self, settings: VectorizerSettings, terms: list[str], start: int) -> None:
+        self.terms = terms
+        self.start = start
+        self._columns = dict(zip(terms, range(start, start + len(terms)), strict=True))
+        self._by_word = settings.analyzer == "char_wb"
+        self._analyze: Callable[[str], list[str]] = _vectorizer(settings).build_analyzer()
+        self._remembered = lru_cache(WORDS_REMEMBERED)(self._looked_up)
+
+    def count(self, field: str) -> Counter[int]:
+        """Return how often the term of each column occurs, of those that do."""
+        if not self._by_word:
+            return Counter(self._looked_up(field))
+        found: list[int] = []
+        # No n-gram of characters reaches over a blank, and words come again and again.
+        for word in field.split():
+            short = len(word) <= LONGEST_REMEMBERED
+            found += self._remembered(word) if short else self._looked_up(word)
+        return Counter(found)
+
+    def _looked_up(self, text: str) -> list[int]:
+        """Return the columns of the known terms of a text."""
+        columns = map(self._columns.get, self._analyze(text))
+        return [column for column in columns if column is not None]
+
+
+def _of_length_one(weights: Floats32, sizes: list[int]) -> Floats32:
+    """Divide each run of weights by its length, summed up in double precision."""
+    run = np.repeat(np.arange(len(sizes)), sizes)
+    lengths = np.sqrt(np.bincount(run, weights=weights * weights, minlength=len(sizes)))
+    return (weights / lengths[run]).astype(np.float32)
+
+
+def _fitted(
+    name: str, settings: VectorizerSettings, fields: list[str]
+) -> tuple[list[str], Floats32]:
+    try:
+        vectorizer = _vectorizer(settings).fit(fields)
+    except ValueError as error:
+        raise DataError(
+            f"terms.vectorizers.{name}: {len(fields)} train rows give no term: {error}"
+        ) from None
+    return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_
+
+
+def _vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
     return TfidfVectorizer(
         lowercase=False,
         analyzer=settings.analyzer,
         token_pattern=_WORD if settings.analyzer == "word" else None,
         ngram_range=(settings.ngrams[0], settings.ngrams[1]),
-        min_df=1 if vocabulary is not None else settings.min_df,
+        min_df=settings.min_df,
         max_features=settings.max_terms,
-        vocabulary=vocabulary,
         sublinear_tf=True,
         dtype=np.float32,
     )

@@ -9,6 +9,7 @@ from pydantic import Field
 from sklearn.decomposition import TruncatedSVD
 
 from amlc.errors import DataError
+from amlc.features.mapped import MappedRows, product
 from amlc.params import Settings
 
 Floats32 = NDArray[np.float32]
@@ -33,8 +34,8 @@ class TopicFeatures:
 
     Attributes
     ----------
-    components : ndarray of float32, shape (components, terms)
-        Right singular vectors.
+    components : ndarray of float32, shape (terms, components)
+        Right singular vectors in columns, so that a product touches only the rows of its terms.
 
     Notes
     -----
@@ -56,7 +57,7 @@ class TopicFeatures:
             n_iter=self.settings.iterations,
             random_state=self.seed,
         )
-        self.components = svd.fit(terms).components_.astype(np.float32)
+        self.components = np.ascontiguousarray(svd.fit(terms).components_.T, dtype=np.float32)
         return self
 
     def transform(self, terms: sp.csr_array) -> Floats32:
@@ -66,7 +67,12 @@ class TopicFeatures:
         -------
         ndarray of float32, shape (n, components)
         """
-        topics = np.asarray(terms @ self.components.T, dtype=np.float32)
-        lengths = np.linalg.norm(topics, axis=1, keepdims=True)
-        np.divide(topics, lengths, out=topics, where=lengths > 0)
-        return topics
+        return project(terms, self.components)
+
+
+def project(terms: sp.csr_array, components: Floats32 | MappedRows) -> Floats32:
+    """Return the topics of some terms; see `TopicFeatures.transform`."""
+    topics = product(terms, components)
+    lengths = np.linalg.norm(topics, axis=1, keepdims=True)
+    np.divide(topics, lengths, out=topics, where=lengths > 0)
+    return topics

@@ -25,7 +25,12 @@ class Model(Regressor):
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)
 
     def _predict(self, design: Design) -> Floats:
-        return np.asarray(design.joined() @ self.coefficients[:-1] + self.coefficients[-1])
+        columns = design.joined()
+        if design.terms is None:
+            # Each row by itself: several at once are rounded differently for another number.
+            columns = columns[:, None]
+        found = columns @ self.coefficients[:-1] + self.coefficients[-1]
+        return np.asarray(found).reshape(len(design.dense))
 
     def importance(self) -> dict[str, float]:
         """Return each dense column's share of the absolute coefficients of scaled columns."""

@@ -18,6 +18,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from amlc.features.blocks import Floats32
+from amlc.features.mapped import MappedRows, product
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
 from amlc.models.encodings import Rows
@@ -123,13 +124,13 @@ class Network:
 
     Parameters
     ----------
-    terms : ndarray of float32, shape (terms, hidden)
-        The first layer's weights of the terms.
+    terms : ndarray of float32 or MappedRows, shape (terms, hidden)
+        The first layer's weights of the terms; on disk once the network is saved and loaded.
     layers : list of ndarray of float32
         Weights and bias of each layer in turn; the first's weights are those of the dense columns.
     """
 
-    def __init__(self, terms: Floats32, layers: list[Floats32]) -> None:
+    def __init__(self, terms: Floats32 | MappedRows, layers: list[Floats32]) -> None:
         self.terms = terms
         self.layers = layers
 
@@ -146,6 +147,7 @@ class Network:
 
     def forward(self, inputs: Inputs) -> list[Floats32]:
         """Return the values after each layer; the last are the predictions, shape (n, 1)."""
+        assert isinstance(self.terms, np.ndarray)
         values = inputs.terms @ self.terms
         values += inputs.dense @ self.layers[0] + self.layers[1]
         after = [values]
@@ -155,8 +157,16 @@ class Network:
         return after
 
     def predict(self, inputs: Inputs) -> Floats:
-        """Return log prices."""
-        return self.forward(inputs)[-1][:, 0].astype(np.float64)
+        """Return log prices; none depends on the other rows.
+
+        Each row is multiplied by itself: a product of several rows rounds each of them differently
+        for another number of rows, and for another place among them.
+        """
+        values = product(inputs.terms, self.terms)[:, None]
+        values += inputs.dense[:, None] @ self.layers[0] + self.layers[1]
+        for weights, bias in zip(self.layers[2::2], self.layers[3::2], strict=True):
+            values = np.maximum(values, 0) @ weights + bias
+        return values[:, 0, 0].astype(np.float64)
 
     def backward(
         self, inputs: Inputs, after: list[Floats32], slope: Floats32
@@ -179,6 +189,7 @@ class Network:
 
     def save(self, path: Path) -> None:
         """Write the arrays, their names starting with the path's last part."""
+        assert isinstance(self.terms, np.ndarray)
         write_array(path.with_name(path.name + "_terms.npy"), self.terms.astype(np.float16))
         for index, layer in enumerate(self.layers):
             write_array(path.with_name(f"{path.name}_layer{index}.npy"), layer)
@@ -188,8 +199,8 @@ class Network:
         """Read what `save` wrote of a network with so many layers."""
         parts = ["terms", *(f"layer{index}" for index in range(2 * depth))]
         names = [path.with_name(f"{path.name}_{part}.npy") for part in parts]
-        terms, *layers = (np.load(name, allow_pickle=False) for name in names)
-        return cls(terms.astype(np.float32), layers)
+        layers = [np.load(name, allow_pickle=False) for name in names[1:]]
+        return cls(MappedRows(names[0]), layers)
 
 
 def _uniform(rng: np.random.Generator, rows: int, columns: int, limit: np.float32) -> Floats32:
@@ -205,6 +216,7 @@ def fit_network(
     """Fit one network from random weights."""
     network = Network.random(inputs, settings.hidden, rng)
     network.layers[-1][:] = np.median(target.log_price)
+    assert isinstance(network.terms, np.ndarray)
     adam, sparse = Adam(network.layers), TermUpdates(network.terms)
     batches = list(_batches(len(target.log_price), settings, rng))
     for step, rows in enumerate(batches, start=1):

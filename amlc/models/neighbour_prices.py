@@ -44,9 +44,7 @@ class NeighbourPrices:
 
     def __init__(self, counts: list[int]) -> None:
         self.counts = counts
-        self.rows: NDArray[np.int32] = np.empty(0, np.int32)
-        self.log_price: Floats = np.empty(0)
-        self.total: Floats = np.empty(0)
+        self._keep(np.empty(0, np.int32), np.empty(0), np.empty(0))
 
     @property
     def width(self) -> int:
@@ -78,7 +76,7 @@ class NeighbourPrices:
         ndarray of float64, shape (n, columns)
             `NEAREST_COLUMNS`, then `COLUMNS_BY_COUNT` for each count.
         """
-        self.rows, self.log_price, self.total = neighbours.own, log_price, total
+        self._keep(neighbours.own, log_price, total)
         columns = np.zeros((len(log_price), self.width))
         for fit, held_out in splits:
             allowed = self._lookup(fit)
@@ -87,7 +85,14 @@ class NeighbourPrices:
 
     def transform(self, neighbours: Neighbours, total: Floats) -> Floats:
         """Return the columns of new rows, from all train rows."""
-        return self._columns(neighbours, total, self._lookup(np.arange(len(self.rows))))
+        return self._columns(neighbours, total, self._everyone)
+
+    def _keep(self, rows: NDArray[np.int32], log_price: Floats, total: Floats) -> None:
+        """Keep the train rows: their positions in the product table, prices and amounts."""
+        self.rows, self.log_price, self.total = rows, log_price, total
+        self._everyone = self._lookup(np.arange(len(rows)))
+        # What stands in for neighbours that are not there.
+        self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
     def _lookup(self, train: Rows) -> NDArray[np.int64]:
         """Return, by position in the product table, the train row or `NOBODY`."""
@@ -100,8 +105,8 @@ class NeighbourPrices:
     def _columns(self, neighbours: Neighbours, total: Floats, allowed: NDArray[np.int64]) -> Floats:
         rows, similarity = self._first_allowed(neighbours, allowed)
         known = rows != NOBODY
-        prices = np.where(known, self.log_price[rows], self.log_price.mean())
-        totals = np.where(known, self.total[rows], self.total.mean())
+        prices = np.where(known, self.log_price[rows], self._means[0])
+        totals = np.where(known, self.total[rows], self._means[1])
         # Without any neighbour the weights are even, over the mean of all train rows.
         weights = np.where(known, similarity.astype(np.float64) ** POWER, 0) + 1e-12
         columns = [similarity[:, 0], prices[:, 0], prices[:, :NEAREST].mean(axis=1)]
@@ -140,7 +145,5 @@ class NeighbourPrices:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as content:
             prices = cls(content["counts"].tolist())
-            prices.rows = content["rows"]
-            prices.log_price = content["log_price"]
-            prices.total = content["total"]
+            prices._keep(content["rows"], content["log_price"], content["total"])
         return prices

@@ -47,7 +47,11 @@ class Model(Regressor):
 
     def _predict(self, design: Design) -> Floats:
         columns = self._columns(design)
-        return np.asarray(columns @ self.coefficients[:-1] + self.coefficients[-1])
+        if design.terms is None:
+            # Each row by itself: several at once are rounded differently for another number.
+            columns = columns[:, None]
+        found = columns @ self.coefficients[:-1] + self.coefficients[-1]
+        return np.asarray(found).reshape(len(design.dense))
 
     def _save(self, folder: Path) -> None:
         write_array(folder / "coefficients.npy", self.coefficients)

@@ -14,6 +14,7 @@ from amlc.features.neighbours import (
     NOBODY,
     Neighbours,
     NeighboursSettings,
+    TermIndex,
     nearest,
     read_neighbours,
     write_neighbours,
@@ -52,10 +53,41 @@ def test_they_are_those_of_a_plain_loop(rows: int, seed: int) -> None:
 def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """How much is computed at once is nobody's business."""
     whole = nearest(terms(30), terms(20, 1), SETTINGS)
-    monkeypatch.setattr(module, "CHUNK_BYTES", 7 * 4 * 20)
+    monkeypatch.setattr(module, "CHUNK", 7)
     parts = nearest(terms(30), terms(20, 1), SETTINGS)
     np.testing.assert_array_equal(whole.rows, parts.rows)
     np.testing.assert_array_equal(whole.similarity, parts.similarity)
+
+
+def test_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that are worked on at once stay in order."""
+    monkeypatch.setattr(module, "CHUNK", 6)
+    one = nearest(terms(30), terms(20, 1), SETTINGS)
+    two = nearest(terms(30), terms(20, 1), SETTINGS, threads=3)
+    np.testing.assert_array_equal(one.rows, two.rows)
+    np.testing.assert_array_equal(one.similarity, two.similarity)
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    """One product finds, bit for bit, what it finds among many."""
+    whole = nearest(terms(30), terms(20, 1), SETTINGS)
+    alone = nearest(terms(30)[7:8], terms(20, 1), SETTINGS)
+    assert alone.similarity[0].tobytes() == whole.similarity[7].tobytes()
+    assert alone.rows[0].tolist() == whole.rows[7].tolist()
+
+
+def test_a_saved_index_finds_the_same(tmp_path: Path) -> None:
+    """What is mapped into memory is what was built."""
+    index = TermIndex.build(terms(20, 1), 0.5)
+    index.save(tmp_path)
+    found = TermIndex.load(tmp_path).nearest(terms(9), 3)
+    np.testing.assert_array_equal(found.rows, index.nearest(terms(9), 3).rows)
+
+
+def test_a_missing_index_is_named(tmp_path: Path) -> None:
+    """The message says where it was looked for."""
+    with pytest.raises(DataError, match="no saved index"):
+        TermIndex.load(tmp_path / "index")
 
 
 def test_nobody_is_its_own_neighbour() -> None:

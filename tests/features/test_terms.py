@@ -1,11 +1,11 @@
 """The terms block."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+import scipy.sparse as sp
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from amlc.features.terms import (
     TermFeatures,
     TermsSettings,
     VectorizerSettings,
+    _vectorizer,
     join_numbers,
     write_terms,
 )
@@ -51,7 +52,7 @@ def test_each_group_of_columns_has_rows_of_length_one() -> None:
     """Long texts do not outweigh short ones."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     block = features.transform(TEXTS)
-    words = len(features.vectorizers["words"].get_feature_names_out())
+    words = len(features.groups["words"].terms)
     for group in (block[:, :words], block[:, words:]):
         lengths = np.sqrt((group.multiply(group)).sum(axis=1))
         np.testing.assert_allclose(lengths, 1, rtol=1e-5)
@@ -60,35 +61,64 @@ def test_each_group_of_columns_has_rows_of_length_one() -> None:
 def test_a_vectorizer_reads_only_its_field() -> None:
     """The title's words do not include the bullets'."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    assert "cold" not in features.vectorizers["words"].get_feature_names_out()
-    assert "cold" in features.vectorizers["chars"].get_feature_names_out()
+    assert "cold" not in features.groups["words"].terms
+    assert "cold" in features.groups["chars"].terms
 
 
 def test_quantities_are_terms() -> None:
     """A number with its unit is one term."""
-    terms = set(TermFeatures(SETTINGS).fit(TEXTS).vectorizers["words"].get_feature_names_out())
+    terms = set(TermFeatures(SETTINGS).fit(TEXTS).groups["words"].terms)
     assert {"12fluid_ounce", "6pack", "16ounce", "5pound"} <= terms
 
 
 def test_long_texts_are_cut() -> None:
     """What stands behind the limit is not read."""
     features = TermFeatures(SETTINGS).fit([*TEXTS, "Item Name: a " + "b " * 400 + "zebra"])
-    assert "zebra" not in features.vectorizers["words"].get_feature_names_out()
+    assert "zebra" not in features.groups["words"].terms
 
 
-def test_restored_features_give_the_same_block(tmp_path: Path) -> None:
+def test_saved_features_give_the_same_block(tmp_path: Path) -> None:
     """Terms and document frequencies are all that is needed."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     features.save(tmp_path)
-    fitted = {
-        name: (
-            json.loads((tmp_path / f"{name}.json").read_text()),
-            np.load(tmp_path / f"{name}.npy"),
-        )
-        for name in ("words", "chars")
-    }
-    restored = TermFeatures.restore(SETTINGS, fitted).transform(TEXTS)
-    assert (restored != features.transform(TEXTS)).nnz == 0
+    again = TermFeatures.load(tmp_path).transform(TEXTS)
+    assert (again != features.transform(TEXTS)).nnz == 0
+
+
+def test_missing_terms_name_their_stage(tmp_path: Path) -> None:
+    """The message says which file, and what to run."""
+    with pytest.raises(DataError, match=r"settings\.json.*run the stage terms"):
+        TermFeatures.load(tmp_path)
+
+
+def test_terms_without_their_frequencies_are_refused(tmp_path: Path) -> None:
+    """A list of terms that was cut belongs to no block."""
+    TermFeatures(SETTINGS).fit(TEXTS).save(tmp_path)
+    (tmp_path / "words.txt").write_text("tea\nrice")
+    with pytest.raises(DataError, match="2 terms with"):
+        TermFeatures.load(tmp_path)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=80), max_size=4))
+def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
+    """Counting by remembered words gives, bit for bit, what its vectorizers give."""
+    features = TermFeatures(SETTINGS).fit(TEXTS)
+    texts = [*TEXTS, *more]
+    oracles = [
+        _vectorizer(settings)
+        .fit(features._fields(TEXTS)[settings.field])
+        .transform(features._fields(texts)[settings.field])
+        for settings in SETTINGS.vectorizers.values()
+    ]
+    assert (features.transform(texts) != sp.hstack(oracles, format="csr")).nnz == 0
+
+
+def test_a_row_does_not_depend_on_the_others() -> None:
+    """One text by itself has the weights that it has among others."""
+    features = TermFeatures(SETTINGS).fit(TEXTS)
+    alone = features.transform(TEXTS[1:2])
+    assert (alone != features.transform(TEXTS)[1:2]).nnz == 0
 
 
 def test_two_fits_write_the_same_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""The whole pipeline on a made-up catalogue of a few products, in this process."""
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amlc.models.base import MODELS
+from stages import (
+    blend,
+    images,
+    neighbours,
+    predict,
+    prepare,
+    sample,
+    tabular,
+    terms,
+    topics,
+    train,
+    vision,
+)
+from stages import bundle as bundle_stage
+
+ROOT = Path(__file__).parents[2]
+CHANGES: dict[str, dict[str, Any]] = {
+    "sample": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
+    "topics": {"components": 8},
+    "neighbours": {"count": 40},
+}
+MODEL_CHANGES: dict[str, dict[str, Any]] = {
+    "forest": {"trees": 6},
+    "lightgbm": {"rounds": 12, "leaf_rows": 5},
+    "xgboost": {"rounds": 12, "leaf_weight": 2.0},
+    "mlp": {"epochs": 2, "hidden": [24, 8], "networks": 2},
+}
+
+
+def run_pipeline(folder: Path) -> Path:
+    """Run every stage that a bundle needs in a folder; return its ``data``."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for section, changes in CHANGES.items():
+        params[section].update(changes)
+    for name, changes in MODEL_CHANGES.items():
+        params["train"][name].update(changes)
+    params["models"] = list(MODELS)
+    params["threads"] = 1
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    stages = [sample, prepare, images, tabular, terms, topics, neighbours, vision]
+    with _within(folder):
+        for stage in stages:
+            stage.main()
+        for name in MODELS:
+            sys.argv = ["train", name]
+            train.main()
+        for stage in (blend, predict, bundle_stage):
+            stage.main()
+    return folder / "data"
+
+
+@contextlib.contextmanager
+def _within(folder: Path) -> Iterator[None]:
+    arguments, store = sys.argv, os.environ.get("AMLC_STORE")
+    os.environ["AMLC_STORE"] = str(folder / "store")
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        sys.argv = arguments
+        del os.environ["AMLC_STORE"]
+        if store is not None:
+            os.environ["AMLC_STORE"] = store
+
+
+def copied(bundle: Path, folder: Path) -> Path:
+    """Return a copy of a bundle that a test may break."""
+    return Path(shutil.copytree(bundle, folder / "bundle"))
