@@ -24,6 +24,9 @@ from amlc.errors import DataError
 _NO_TEXT = re.compile("[\x00\udc80-\udcff]")
 # Characters of a row, over all its lines.
 RECORD_LIMIT = 2 * LINE_LIMIT
+# Characters read again, in the whole file, after what seemed one row turned out to be many: each try
+# may run on to the limit above, so that their number has to be bounded too.
+REREAD_LIMIT = 100 * RECORD_LIMIT
 # Ids waiting to be sorted in among those seen before.
 _WAITING = 65_536
 _FAULTS = {
@@ -159,6 +162,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self._number = 0
         self._size = 0
+        self._reread = 0
         self.since_mark: list[str] = []
 
     def __iter__(self) -> Self:
@@ -181,6 +185,12 @@ class _Lines:
     def back(self) -> str:
         """Return the first line since the mark; those after it come again."""
         first, *rest = self.since_mark
+        self._reread += self._size - len(first)
+        if self._reread > REREAD_LIMIT:
+            raise DataError(
+                f"{self._name}: quotes are broken in so many rows that they cannot be told apart: "
+                'write each quote inside a cell twice ("")'
+            )
         self._again.extendleft(reversed(rest))
         self.mark()
         return first

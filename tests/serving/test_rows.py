@@ -189,3 +189,13 @@ def test_seen_ids_remember_all(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [str(number) for number in range(95)]
     assert not any(seen.repeated(name) for name in names)
     assert all(seen.repeated(name) for name in names)
+
+
+def test_rows_that_cannot_be_told_apart_end_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line opens a quote that the next one closes: trying again at each has an end."""
+    monkeypatch.setattr(module, "RECORD_LIMIT", 2_000)
+    monkeypatch.setattr(module, "REREAD_LIMIT", 20_000)
+    with pytest.raises(DataError, match="cannot be told apart"):
+        read(tmp_path, HEADER + 'a","\n' * 5_000)

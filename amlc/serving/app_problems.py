@@ -1,0 +1,112 @@
+"""Errors as the service tells them: one clear sentence, never a traceback (RFC 9457)."""
+
+import http
+
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse
+
+from amlc.images import outcome
+
+MEDIA_TYPE = "application/problem+json"
+
+# What became of a picture, in words for whoever sent it or its link.
+_PICTURE = {
+    outcome.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
+    outcome.DAMAGED: "the file is damaged",
+    outcome.TRUNCATED: "the file ends too early",
+    outcome.TOO_MANY_PIXELS: "it has more pixels than this service takes",
+    outcome.TOO_MANY_BYTES: "it has more bytes than this service takes",
+    outcome.MALFORMED: "the link is not a valid http or https link",
+    outcome.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
+    outcome.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web page",
+    outcome.HOST_NOT_ALLOWED: "the link's host is not one that this service asks",
+    outcome.HOST_NOT_FOUND: "the link's host was not found",
+    outcome.TIMEOUT: "the link's host took too long",
+    outcome.OPTED_OUT: "the link's host forbids its use by machine learning",
+}
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """An error: what went wrong, in one sentence, and which fields it is about."""
+
+    type: str = Field(description="Always about:blank: the status says the kind.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(ge=400, le=599)
+    detail: str = Field(description="What went wrong and what to do, in one sentence.")
+    errors: list[FieldError] = Field(description="The fields at fault, where there are any.")
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer, not a crash
+    """An answer that is an error.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status, 400 to 599.
+    detail : str
+        What went wrong and what to do, in one sentence.
+    errors : sequence of FieldError
+        The fields at fault.
+    retry_after : int, optional
+        Seconds after which another try is worth while.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        *,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after
+
+    def body(self) -> ProblemBody:
+        """Return what the answer says."""
+        return ProblemBody(
+            type="about:blank",
+            title=http.HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            errors=list(self.errors),
+        )
+
+    def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
+        """Return the answer."""
+        headers = dict(headers or {})
+        if self.retry_after is not None:
+            headers["Retry-After"] = str(self.retry_after)
+        return JSONResponse(self.body().model_dump(), self.status, headers, MEDIA_TYPE)
+
+
+def busy(what: str, seconds: int = 1) -> Problem:
+    """Return the problem of a service that has too much to do."""
+    return Problem(503, f"{what}; try again in {seconds} s.", retry_after=seconds)
+
+
+def bad_picture(field: str, reason: str) -> Problem:
+    """Return the problem of a picture that cannot be used.
+
+    Parameters
+    ----------
+    field : str
+        Where it came from, ``"image"`` or ``"image_url"``.
+    reason : str
+        A constant of `amlc.images.outcome`, or ``"http 404"`` and the like.
+    """
+    status = 413 if reason == outcome.TOO_MANY_BYTES else 422
+    words = _PICTURE.get(reason, f"fetching the link failed: {reason}")
+    return Problem(
+        status, f"The picture cannot be used: {words}.", (FieldError(field=field, message=words),)
+    )

@@ -1,0 +1,86 @@
+// The API's description as a page, made from openapi.json, without a network.
+
+import { by, make, say } from "./dom.js";
+import { ask } from "./net.js";
+
+function start(api) {
+  by("docs").append(make("p", {}, api.info.description));
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(methods)) by("docs").append(article(api, path, method, operation));
+  }
+}
+
+function article(api, path, method, operation) {
+  const title = make("h2", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path));
+  const parts = [title, make("p", {}, operation.description)];
+  parts.push(make("pre", { tabindex: "0" }, make("code", {}, curl(path, method, operation))));
+  for (const [kind, content] of Object.entries(operation.requestBody?.content ?? {})) {
+    forms(api, content.schema).forEach((schema, place) => {
+      parts.push(...fields(api, `${place ? "Or" : "Body"}: ${kind}`, schema, content.example));
+    });
+  }
+  for (const [status, answer] of Object.entries(operation.responses)) {
+    if (status !== "200") continue;
+    for (const [kind, content] of Object.entries(answer.content ?? {})) {
+      parts.push(...fields(api, `Answer: ${kind}`, resolved(api, content.schema), content.example));
+    }
+  }
+  const errors = Object.entries(operation.responses).filter(([status]) => status !== "200");
+  if (errors.length) {
+    parts.push(make("h3", {}, "Errors: application/problem+json"));
+    parts.push(table(["status", "means"], errors.map(([status, { description }]) => [status, words(description)])));
+  }
+  return make("article", {}, ...parts);
+}
+
+const resolved = (api, schema) =>
+  (schema.$ref ? schema.$ref.slice(2).split("/").reduce((node, key) => node[key], api) : schema);
+
+const forms = (api, schema) => (schema.oneOf ?? [schema]).map((each) => resolved(api, each));
+
+// Text in which `this` is code.
+function words(text) {
+  const parts = text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+  return make("span", {}, ...parts);
+}
+
+function fields(api, heading, schema, example) {
+  const parts = [make("h3", {}, heading)];
+  if (schema.description) parts.push(make("p", {}, words(schema.description)));
+  if (example) parts.push(make("pre", { tabindex: "0" }, make("code", {}, example)));
+  if (!schema.properties) return parts;
+  const rows = Object.entries(schema.properties).map(([name, property]) =>
+    [make("code", {}, name), type(api, property), words(property.description ?? "")]);
+  return [...parts, table(["field", "type", "what"], rows)];
+}
+
+function type(api, property) {
+  if (property.anyOf) return property.anyOf.map((each) => type(api, each)).filter((name) => name !== "null").join(" or ");
+  const found = resolved(api, property);
+  if (found.enum ?? found.const) return (found.enum ?? [found.const]).join(" or ");
+  if (found.type === "array") return `list of ${type(api, found.items)}`;
+  if (found.format === "binary") return "file";
+  if (found.properties) return Object.keys(found.properties).join(", ");
+  const [least, most] = [found.minimum, found.maximum ?? found.maxLength];
+  const range = most === undefined ? "" : `, ${least === undefined ? "at most" : `${least} to`} ${most.toLocaleString("en")}`;
+  return `${found.type}${range}${found.maxLength ? " characters" : ""}`;
+}
+
+function curl(path, method, operation) {
+  const url = `${location.origin}${path}`;
+  if (method === "get") return `curl ${url}`;
+  if (operation.requestBody.content["text/csv"]) {
+    return `curl ${url} -H 'Content-Type: text/csv' --data-binary @products.csv -o prices.csv`;
+  }
+  return `curl ${url} -H 'Content-Type: application/json' \\\n  -d '{"title": "Green Tea, 20 Bags (Pack of 6)", "value": 120, "unit": "Count", "similar": 3}'\n\n`
+    + `curl ${url} -F 'title=Green Tea, 20 Bags (Pack of 6)' -F image=@tea.jpg -F contributions=true`;
+}
+
+function table(head, rows) {
+  const cells = (tag, row) => row.map((cell) => make(tag, tag === "th" ? { scope: "col" } : {}, cell));
+  return make("div", { class: "scroll", tabindex: "0" }, make("table", {},
+    make("thead", {}, make("tr", {}, ...cells("th", head))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row))))));
+}
+
+ask("/openapi.json").then((response) => response.json()).then(start, (error) => say(by("failure"), error.message));
