@@ -22,7 +22,7 @@ def inner_splits(groups: Groups, seed: int) -> list[tuple[Rows, Rows]]:
     ModelError
         Fewer than two groups.
     """
-    # scikit-learn takes a second to import, which a stage has no use for before its inputs are read.
+    # scikit-learn takes a second to import, and a stage reads its inputs first.
     from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
 
     count = min(INNER_FOLDS, len(np.unique(groups)))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from amlc.features.blocks import Blocks
 from amlc.models.objectives import Floats
 from amlc.models.views import View

@@ -78,7 +78,7 @@ def clean(text: str, limit: int) -> str:
     Examples
     --------
     >>> clean("Green\u202e  tea,\n20 bags", 12)
-    'Green tea, …'
+    'Green tea…'
     """
     kept: list[str] = []
     marks = 0

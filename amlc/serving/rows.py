@@ -24,8 +24,8 @@ from amlc.errors import DataError
 _NO_TEXT = re.compile("[\x00\udc80-\udcff]")
 # Characters of a row, over all its lines.
 RECORD_LIMIT = 2 * LINE_LIMIT
-# Characters read again, in the whole file, after what seemed one row turned out to be many: each try
-# may run on to the limit above, so that their number has to be bounded too.
+# Characters of the whole file read again, after what seemed one row turned out to be many: each
+# try may run on to the limit above, so that their number has to be bounded too.
 REREAD_LIMIT = 100 * RECORD_LIMIT
 # Ids waiting to be sorted in among those seen before.
 _WAITING = 65_536
