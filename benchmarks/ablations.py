@@ -202,7 +202,8 @@ TABLES: dict[str, list[Line]] = {
 
 def table(lines: list[Line], run: Run) -> Iterator[str]:
     """Yield the lines of a Markdown table as they are known."""
-    names = [*run.models, "blend"]
+    # With some models as they were, the blend tells more about those than about the change.
+    names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
     for line in lines:
