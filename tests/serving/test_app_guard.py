@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import time
+from collections.abc import Iterator
 from contextlib import closing
 
 import httpx
@@ -65,14 +67,24 @@ def test_the_page_is_answered_304_where_it_did_not_change(client: httpx.Client) 
     assert client.get("/static/page.js", headers={"If-None-Match": mark}).status_code == 304
 
 
+def _request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
+    """Yield the log's lines on requests as they come; each is written once its answer is sent."""
+    seen = 0
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        records = caplog.records[seen:]
+        seen += len(records)
+        yield from (JsonLines().format(one) for one in records if one.getMessage() == "request")
+        time.sleep(0.01)
+
+
 def test_each_request_is_one_line_of_the_log(
     client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Method, route, status and time; nothing of the product."""
     caplog.set_level(logging.INFO)
     client.post("/v1/price?secret=1", json={"title": "secret tea"})
-    record = next(record for record in caplog.records if record.getMessage() == "request")
-    line = JsonLines().format(record)
+    line = next(line for line in _request_lines(caplog) if '"/v1/price"' in line)
     told = json.loads(line)
     assert (told["method"], told["path"], told["status"]) == ("POST", "/v1/price", 200)
     assert told["seconds"] >= 0
