@@ -44,7 +44,7 @@ def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"),
         (b"PK\x03\x04\x14\x00", "a zip archive or an Excel workbook"),
-        (gzip.compress(b"sample_id"), "a gzip archive"),
+        (gzip.compress(b"sample_id", mtime=0), "a gzip archive"),
         (b"PAR1\x15\x04", "a Parquet file"),
         (b"<!DOCTYPE html><title>Sign in</title>", "an HTML or XML page"),
         (b'{"sample_id": 1}', "JSON"),
