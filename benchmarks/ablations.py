@@ -126,7 +126,7 @@ def without_columns(*names: str) -> Change:
 
     def changed(run: Run) -> Blocks:
         assert run.blocks.tabular is not None
-        return replace(run.blocks, tabular=run.blocks.tabular.drop(columns=list(names)))
+        return replace(run.blocks, tabular=run.blocks.tabular.without(names))
 
     return changed
 

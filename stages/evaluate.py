@@ -3,17 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from amlc import params
 from amlc.catalog.table import PRICE, read_products, test_rows, train_rows
 from amlc.errors import run
-from amlc.features.blocks import CATEGORICAL, read_blocks
 from amlc.files import read_json, write_json, write_text
-from amlc.images.shards import read_statuses
-from amlc.models.blend import Blend, read_blend
+from amlc.models.blend import Blend
 from amlc.models.predictions import read_predictions
 from amlc.report.evaluation import EvaluateSettings, evaluate, member_table, rounded, slice_table
+from amlc.report.priced import priced
 
 
 def main() -> None:
@@ -21,16 +19,7 @@ def main() -> None:
     settings = params.load(EvaluateSettings, "evaluate")
     products = read_products(Path("data/products.parquet"))
     train, test = train_rows(products), test_rows(products)
-    tabular = read_blocks(Path("data/features"), ["tabular"]).tabular
-    statuses = read_statuses(Path("data/images"))
-    blend = read_blend(Path("data/blend"), products)
-    rows = products.assign(
-        predicted=np.exp(blend["log_price"].to_numpy()),
-        low=np.exp(blend["log_low"].to_numpy()),
-        high=np.exp(blend["log_high"].to_numpy()),
-        kind=pd.DataFrame(tabular)[CATEGORICAL + "kind"].astype(str).to_numpy(),
-        image=["with" if statuses[link] == "ok" else "without" for link in products["image_link"]],
-    )
+    rows = priced(Path(), products)
     members = {
         name: np.exp(read_predictions(Path("data/models") / name, products)[train])
         for name in params.value("models")

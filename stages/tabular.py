@@ -16,10 +16,10 @@ def main() -> None:
     texts = products[TEXT].to_numpy()
     features = TabularFeatures(settings).fit(texts[train_rows(products)])
     block = features.transform(texts)
-    write_frame(Path("data/features/tabular.parquet"), block)
+    write_frame(Path("data/features/tabular.parquet"), block.frame())
     features.save(Path("data/encoders/tabular.json"))
     brands = len(features.brands.prefixes)
-    print(f"tabular: {len(block)} rows, {block.shape[1]} columns, {brands} leading words")
+    print(f"tabular: {block.shape[0]} rows, {block.shape[1]} columns, {brands} leading words")
 
 
 if __name__ == "__main__":

@@ -6,21 +6,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from amlc.errors import DataError
+from amlc.features.columns import Tabular, read_tabular
 from amlc.features.neighbours import Neighbours, read_neighbours
 
 Floats32 = NDArray[np.float32]
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
-
-# A tabular column's name starts with how it has to be encoded.
-NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
-CATEGORICAL = "cat_"  # pandas categorical with few, fixed categories
-HIGH_CARDINALITY = "key_"  # str, for target encoding inside the folds; "" where there is none
 
 
 @dataclass(frozen=True)
@@ -29,8 +23,8 @@ class Blocks:
 
     Parameters
     ----------
-    tabular : DataFrame, optional
-        Columns prefixed by `NUMERIC`, `CATEGORICAL` or `HIGH_CARDINALITY`.
+    tabular : Tabular, optional
+        Numbers, categories and keys.
     terms : csr_array of float32, shape (n, terms), optional
         TF-IDF.
     topics : ndarray of float32, shape (n, components), optional
@@ -41,7 +35,7 @@ class Blocks:
         The train products with the most similar text.
     """
 
-    tabular: pd.DataFrame | None = None
+    tabular: Tabular | None = None
     terms: sp.csr_array | None = None
     topics: Floats32 | None = None
     vision: Floats32 | None = None
@@ -58,7 +52,7 @@ class Blocks:
     def take(self, rows: NDArray[np.intp]) -> Self:
         """Return the same blocks for some rows, in the order given."""
         return type(self)(
-            tabular=None if self.tabular is None else self.tabular.iloc[rows],
+            tabular=None if self.tabular is None else self.tabular.take(rows),
             terms=None if self.terms is None else self.terms[rows],
             topics=None if self.topics is None else self.topics[rows],
             vision=None if self.vision is None else self.vision[rows],
@@ -106,16 +100,8 @@ def _read_array(path: Path) -> Floats32:
     return block
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    try:
-        block: pd.DataFrame = pq.read_table(path).to_pandas()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage tabular") from None
-    return block
-
-
 _READERS: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
-    "tabular": ("tabular.parquet", _read_frame),
+    "tabular": ("tabular.parquet", read_tabular),
     "terms": ("terms.npz", read_terms),
     "topics": ("topics.npy", _read_array),
     "vision": ("vision.npy", _read_array),

@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.preprocessing import MinMaxScaler
 
 from amlc.catalog.content import Content, normalised_title, parse
 from amlc.catalog.quantity import parse_quantity
 from amlc.catalog.units import KINDS, UNIT_NAMES, lookup
 from amlc.errors import DataError
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
+from amlc.features.columns import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Keys, Tabular
 from amlc.files import write_json
 from amlc.params import Settings
 
+Floats = NDArray[np.float64]
+
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
 _DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_KINDS, _UNITS = pd.CategoricalDtype(list(KINDS)), pd.CategoricalDtype(list(UNIT_NAMES))
+_LEVELS = {f"{CATEGORICAL}kind": tuple(KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
+_CODES = [dict(zip(levels, range(len(levels)), strict=True)) for levels in _LEVELS.values()]
+# Leading words of a title that are keys.
+_HEADS = (1, 2, 3)
+_KEYS = (f"{HIGH_CARDINALITY}brand", *(f"{HIGH_CARDINALITY}first_{count}" for count in _HEADS))
 
 
 class TabularSettings(Settings):
@@ -83,10 +87,37 @@ class BrandGuess:
             yield " ".join(words[:length])
 
 
+class Range:
+    """Scale columns so that they reach from 0 to 1 over the train rows, and cut what lies outside.
+
+    Parameters
+    ----------
+    low, high : ndarray of float64, shape (columns,)
+        The least and the greatest train value.
+    """
+
+    def __init__(self, low: Floats, high: Floats) -> None:
+        self.low, self.high = low, high
+        span = high - low
+        # A column that does not vary becomes 0.
+        self._scale = 1 / np.where(span > 10 * np.finfo(np.float64).eps, span, 1)
+        self._offset = -low * self._scale
+
+    @classmethod
+    def of(cls, columns: Floats) -> Self:
+        """Return the range of the train rows."""
+        return cls(columns.min(axis=0), columns.max(axis=0))
+
+    def scaled(self, columns: Floats) -> NDArray[np.float32]:
+        """Return scaled columns."""
+        found = np.clip(columns * self._scale + self._offset, 0, 1)
+        return found.astype(np.float32)
+
+
 class TabularFeatures:
     """Turn catalogue texts into the tabular block.
 
-    Numeric columns are scaled to [0, 1] over the train rows by MinMaxScaler, and clipped there.
+    Numeric columns are scaled to [0, 1] over the train rows, and clipped there.
     Categories are fixed. Key columns stay text: their target encoding belongs inside the folds.
 
     Parameters
@@ -98,7 +129,7 @@ class TabularFeatures:
     def __init__(self, settings: TabularSettings) -> None:
         self.settings = settings
         self.brands = BrandGuess(settings.brand_min_rows, settings.brand_share)
-        self.scaler = MinMaxScaler(clip=True)
+        self.range = Range(np.zeros(len(NUMBER_NAMES)), np.ones(len(NUMBER_NAMES)))
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Learn brands and ranges from the train texts.
@@ -113,38 +144,28 @@ class TabularFeatures:
             raise DataError("the tabular block needs at least one train row")
         self.brands = BrandGuess(self.settings.brand_min_rows, self.settings.brand_share)
         self.brands.fit(normalised_title(content.title) for content in contents)
-        self.scaler = MinMaxScaler(clip=True).fit(_numbers(contents))
+        self.range = Range.of(_numbers(contents))
         return self
 
-    def transform(self, texts: Iterable[str]) -> pd.DataFrame:
-        """Return the tabular block of some texts.
-
-        Returns
-        -------
-        DataFrame
-            One row per text: ``num_*`` float32 in [0, 1], ``cat_*`` categorical, ``key_*`` str.
-        """
+    def transform(self, texts: Iterable[str]) -> Tabular:
+        """Return the tabular block of some texts, one row per text."""
         contents = [parse(text) for text in texts]
-        scaled = self._scaled(contents)
-        units = [lookup(content.unit) for content in contents]
-        titles = [normalised_title(content.title) for content in contents]
-        # All at once: a column added to a frame costs more than a product.
-        columns: dict[str, Any] = {
-            NUMERIC + name: scaled[:, place] for place, name in enumerate(NUMBER_NAMES)
-        }
-        columns[CATEGORICAL + "kind"] = _coded([unit.kind for unit in units], _KINDS)
-        columns[CATEGORICAL + "unit"] = _coded([unit.name for unit in units], _UNITS)
-        columns[HIGH_CARDINALITY + "brand"] = _texts(self.brands.guess(title) for title in titles)
-        for count in (1, 2, 3):
-            heads = (" ".join(title.split(" ", count)[:count]) for title in titles)
-            columns[f"{HIGH_CARDINALITY}first_{count}"] = _texts(heads)
-        return pd.DataFrame(columns)
+        return Tabular(
+            self.range.scaled(_numbers(contents)),
+            _codes(contents),
+            self._keys(contents),
+            tuple(NUMERIC + name for name in NUMBER_NAMES),
+            _KEYS,
+            _LEVELS,
+        )
 
-    def _scaled(self, contents: list[Content]) -> NDArray[np.float32]:
-        if not contents:
-            return np.empty((0, len(NUMBER_NAMES)), dtype=np.float32)
-        scaled: NDArray[np.float32] = self.scaler.transform(_numbers(contents)).astype(np.float32)
-        return scaled
+    def _keys(self, contents: list[Content]) -> Keys:
+        rows = []
+        for content in contents:
+            title = normalised_title(content.title)
+            words = title.split(" ", max(_HEADS))
+            rows.append([self.brands.guess(title), *(" ".join(words[:count]) for count in _HEADS)])
+        return np.array(rows, dtype=object).reshape(len(contents), len(_KEYS))
 
     def save(self, path: Path) -> None:
         """Write the fitted state as JSON."""
@@ -152,8 +173,8 @@ class TabularFeatures:
             "settings": self.settings.model_dump(),
             "brands": sorted(self.brands.prefixes),
             "columns": list(NUMBER_NAMES),
-            "low": self.scaler.data_min_.tolist(),
-            "high": self.scaler.data_max_.tolist(),
+            "low": self.range.low.tolist(),
+            "high": self.range.high.tolist(),
         }
         write_json(path, state)
 
@@ -170,7 +191,7 @@ class TabularFeatures:
             raise DataError("tabular encoders: written by a version with other columns; refit")
         features = cls(TabularSettings(**state["settings"]))
         features.brands.prefixes = frozenset(state["brands"])
-        features.scaler.fit(np.array([state["low"], state["high"]]))
+        features.range = Range(np.array(state["low"]), np.array(state["high"]))
         return features
 
 
@@ -199,16 +220,14 @@ NUMBER_NAMES = (
 )
 
 
-def _coded(values: list[str], categories: pd.CategoricalDtype) -> pd.Categorical:
-    codes = dict(zip(categories.categories, range(len(categories.categories)), strict=True))
-    return pd.Categorical.from_codes([codes[value] for value in values], dtype=categories)
+def _codes(contents: list[Content]) -> NDArray[np.int16]:
+    kinds, names = _CODES
+    units = [lookup(content.unit) for content in contents]
+    rows = [(kinds[unit.kind], names[unit.name]) for unit in units]
+    return np.array(rows, dtype=np.int16).reshape(len(contents), len(_LEVELS))
 
 
-def _texts(values: Iterable[str]) -> Any:
-    return pd.array(list(values), dtype="str")
-
-
-def _numbers(contents: list[Content]) -> NDArray[np.float64]:
+def _numbers(contents: list[Content]) -> Floats:
     rows = [(*_amounts(content), *_statistics(content)) for content in contents]
     return np.array(rows, dtype=np.float64).reshape(len(contents), len(NUMBER_NAMES))
 

@@ -7,19 +7,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.catalog.content import title_of
 from amlc.catalog.units import lookup, spellings
 from amlc.errors import DataError, ParamsError
 from amlc.files import replacing, write_array, write_json, write_text
 from amlc.params import Settings, check
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 TextField = Literal["title", "text"]
 Floats32 = NDArray[np.float32]
@@ -35,7 +37,7 @@ _WITH_UNIT = re.compile(
     re.ASCII,
 )
 _PACK_OF = re.compile(r"\b(?:pack|case|set|box|bundle|lot)\s+of\s*(\d{1,4})\b", re.ASCII)
-_WORD = r"(?u)\b\w[\w.']*\w\b|\b\w\b"
+_WORD = re.compile(r"\b\w[\w.']*\w\b|\b\w\b")
 
 
 class VectorizerSettings(Settings):
@@ -215,7 +217,7 @@ class TermFeatures:
 
 
 class TermGroup:
-    """Counts the terms of one group of columns, as scikit-learn's vectorizers do.
+    """Counts the terms of one group of columns.
 
     Parameters
     ----------
@@ -232,7 +234,7 @@ class TermGroup:
         self.start = start
         self._columns = dict(zip(terms, range(start, start + len(terms)), strict=True))
         self._by_word = settings.analyzer == "char_wb"
-        self._analyze: Callable[[str], list[str]] = _vectorizer(settings).build_analyzer()
+        self._analyze = analyzer(settings)
         self._remembered = lru_cache(WORDS_REMEMBERED)(self._looked_up)
 
     def count(self, field: str) -> Counter[int]:
@@ -250,6 +252,46 @@ class TermGroup:
         """Return the columns of the known terms of a text."""
         columns = map(self._columns.get, self._analyze(text))
         return [column for column in columns if column is not None]
+
+
+def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
+    """Return what takes a text apart into its terms.
+
+    Notes
+    -----
+    The terms are those of scikit-learn's analyzers of the same name, which a program that only
+    prices would import for nothing else, for a second.
+    """
+    low, high = settings.ngrams
+    return (_words if settings.analyzer == "word" else _characters)(low, high)
+
+
+def _words(low: int, high: int) -> Callable[[str], list[str]]:
+    def analyze(text: str) -> list[str]:
+        words: list[str] = _WORD.findall(text)
+        terms = words[:] if low == 1 else []
+        for size in range(max(low, 2), high + 1):
+            runs = zip(*(words[start:] for start in range(size)), strict=False)
+            terms += map(" ".join, runs)
+        return terms
+
+    return analyze
+
+
+def _characters(low: int, high: int) -> Callable[[str], list[str]]:
+    def analyze(text: str) -> list[str]:
+        terms: list[str] = []
+        for word in text.split():
+            padded = f" {word} "
+            for size in range(low, high + 1):
+                # A word that is no longer than this is one term.
+                ends = range(size, max(len(padded), size) + 1)
+                terms += [padded[end - size : end] for end in ends]
+                if len(padded) <= size:
+                    break
+        return terms
+
+    return analyze
 
 
 def _of_length_one(weights: Floats32, sizes: list[int]) -> Floats32:
@@ -271,12 +313,12 @@ def _fitted(
     return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_
 
 
-def _vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
+def _vectorizer(settings: VectorizerSettings) -> "TfidfVectorizer":
+    # Slow to import, and only a fit needs it.
+    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - see above
+
     return TfidfVectorizer(
-        lowercase=False,
-        analyzer=settings.analyzer,
-        token_pattern=_WORD if settings.analyzer == "word" else None,
-        ngram_range=(settings.ngrams[0], settings.ngrams[1]),
+        analyzer=analyzer(settings),
         min_df=settings.min_df,
         max_features=settings.max_terms,
         sublinear_tf=True,

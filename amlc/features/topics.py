@@ -6,7 +6,6 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.decomposition import TruncatedSVD
 
 from amlc.errors import DataError
 from amlc.features.mapped import MappedRows, product
@@ -52,6 +51,9 @@ class TopicFeatures:
         most = min(terms.shape) - 1
         if most < 1:
             raise DataError(f"topics need two rows and two terms at least, got {terms.shape}")
+        # Slow to import, and nothing else here needs it.
+        from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - see above
+
         svd = TruncatedSVD(
             min(self.settings.components, most),
             n_iter=self.settings.iterations,

@@ -148,7 +148,7 @@ def _mean_curve(curves: list[Curve]) -> list[tuple[int, float]]:
 def target_of(products: pd.DataFrame, rows: Rows, blocks: Blocks, model: Regressor) -> Target:
     """Return what a model learns from some rows, weighted as its settings say."""
     log_price = np.log(products[PRICE].to_numpy(dtype=np.float64)[rows])
-    tabular = None if blocks.tabular is None else blocks.tabular.iloc[rows]
+    tabular = None if blocks.tabular is None else blocks.tabular.take(rows)
     weight = row_weights(model.settings.weights, log_price, tabular)
     return Target(log_price, products["group"].to_numpy()[rows], weight)
 

@@ -1,10 +1,10 @@
 """Features made of other rows' prices, cross-fitted: no row's own price is in its features."""
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from amlc.errors import ModelError
+from amlc.features.columns import Keys
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.int32]
@@ -43,11 +43,12 @@ class TargetEncoding:
 
     def __init__(self, smoothing: float) -> None:
         self.smoothing = smoothing
-        self.means: dict[str, dict[str, float]] = {}
+        # Of each value, by column.
+        self.means: list[dict[str, float]] = []
         self.mean = 0.0
 
     def fit_transform(
-        self, keys: pd.DataFrame, log_price: Floats, splits: list[tuple[Rows, Rows]]
+        self, keys: Keys, log_price: Floats, splits: list[tuple[Rows, Rows]]
     ) -> Floats:
         """Learn from all rows; encode each from the rows of other inner folds only.
 
@@ -58,19 +59,18 @@ class TargetEncoding:
         from sklearn.preprocessing import TargetEncoder  # noqa: PLC0415 - see `inner_splits`
 
         encoder = TargetEncoder(target_type="continuous", smooth=self.smoothing, cv=splits)
-        encoded = encoder.fit_transform(keys.to_numpy(dtype=object), log_price)
+        encoded = encoder.fit_transform(keys, log_price)
         self.mean = float(encoder.target_mean_)
-        self.means = {
-            name: dict(zip(map(str, values), map(float, means), strict=True))
-            for name, values, means in zip(
-                keys.columns, encoder.categories_, encoder.encodings_, strict=True
-            )
-        }
+        self.means = [
+            dict(zip(map(str, values), map(float, means), strict=True))
+            for values, means in zip(encoder.categories_, encoder.encodings_, strict=True)
+        ]
         return np.asarray(encoded, dtype=np.float64)
 
-    def transform(self, keys: pd.DataFrame) -> Floats:
+    def transform(self, keys: Keys) -> Floats:
         """Encode new rows; a value never seen gives the mean of all train rows."""
         columns = [
-            [self.means[name].get(key, self.mean) for key in keys[name]] for name in self.means
+            [means.get(key, self.mean) for key in column]
+            for means, column in zip(self.means, keys.T.tolist(), strict=True)
         ]
         return np.asarray(columns, dtype=np.float64).T.reshape(len(keys), len(columns))

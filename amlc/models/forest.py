@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.ensemble import RandomForestRegressor
 
 from amlc.errors import ModelError
 from amlc.features.blocks import Floats32
@@ -28,6 +27,9 @@ class ForestSettings(DenseSettings):
     columns: float = Field(gt=0, le=1)
     # Rows in a leaf, at least.
     leaf_rows: int = Field(ge=1)
+    # Rows drawn for each tree, at most: a tree's time grows with its rows, and many trees that see
+    # different rows need not see all of them.
+    tree_rows: int = Field(ge=1)
 
 
 class Model(Regressor):
@@ -38,10 +40,13 @@ class Model(Regressor):
     kind = "tree"
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
+        from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415 - slow to import
+
         forest = RandomForestRegressor(
             self.settings.trees,
             max_features=self.settings.columns,
             min_samples_leaf=self.settings.leaf_rows,
+            max_samples=min(self.settings.tree_rows, len(design.dense)),
             n_jobs=threads,
             random_state=seed,
         )

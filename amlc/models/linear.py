@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LinearRegression
 
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
@@ -20,6 +19,8 @@ class Model(Regressor):
     kind = "linear"
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - least squares draws nothing
+        from sklearn.linear_model import LinearRegression  # noqa: PLC0415 - slow to import
+
         columns = design.joined().astype(np.float64)
         fitted = LinearRegression().fit(columns, target.log_price, sample_weight=target.weight)
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)

@@ -3,11 +3,11 @@
 from typing import Literal, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from amlc.errors import DataError, ParamsError, first_few
+from amlc.features.columns import Tabular
 from amlc.params import Settings
 
 Floats = NDArray[np.float64]
@@ -104,7 +104,7 @@ class WeightSettings(Settings):
 
 
 def row_weights(
-    settings: WeightSettings, log_price: Floats, tabular: pd.DataFrame | None
+    settings: WeightSettings, log_price: Floats, tabular: Tabular | None
 ) -> Floats | None:
     """Return the weight of each train row in the loss, of mean 1; None where all are equal.
 
@@ -126,10 +126,11 @@ def row_weights(
     return np.asarray(weights / weights.mean())
 
 
-def _column(name: str, tabular: pd.DataFrame | None) -> Floats:
-    if tabular is None or name not in tabular:
+def _column(name: str, tabular: Tabular | None) -> Floats:
+    column = None if tabular is None else tabular.number(name)
+    if column is None:
         raise ParamsError(f"weights.column: the model's blocks have no column {name}")
-    found = tabular[name].to_numpy(dtype=np.float64)
+    found = column.astype(np.float64)
     faulty = np.flatnonzero(~np.isfinite(found) | (found < 0))
     if faulty.size or not found.any():
         raise DataError(

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from sklearn.linear_model import Ridge
 
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
@@ -32,6 +31,8 @@ class Model(Regressor):
     kind = "linear"
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - no solver used draws
+        from sklearn.linear_model import Ridge  # noqa: PLC0415 - slow to import
+
         settings = self.settings
         solver = Ridge(
             alpha=settings.alpha,

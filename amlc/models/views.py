@@ -1,15 +1,16 @@
 """Feature blocks as the matrices that models compute with, fitted inside the folds."""
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Floats32
+from amlc.features.blocks import Blocks, Floats32
+from amlc.features.columns import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Keys, Tabular
 from amlc.files import write_array, write_json
 from amlc.models.encodings import (
     Floats,
@@ -116,9 +117,10 @@ class View:
 
     def names(self, blocks: Blocks) -> list[str]:
         """Return the names of the dense columns, in the order of `_design`."""
-        names = [f"tabular: {name.removeprefix(NUMERIC)}" for name in _columns(blocks, NUMERIC)]
-        if self.encoding is not None:
-            keys = _columns(blocks, HIGH_CARDINALITY)
+        tabular = blocks.tabular
+        names = [] if tabular is None else list(_labels(tabular.number_names, NUMERIC))
+        if self.encoding is not None and tabular is not None:
+            keys = tabular.key_names
             names += [f"target encoding: {name.removeprefix(HIGH_CARDINALITY)}" for name in keys]
         if blocks.neighbours is not None:
             names += [f"neighbours: {name}" for name in _neighbour_names(self.neighbours.counts)]
@@ -127,11 +129,9 @@ class View:
             names += [
                 f"{block}: {place}" for place in range(0 if array is None else array.shape[1])
             ]
-        for name in _columns(blocks, CATEGORICAL):
-            assert blocks.tabular is not None
-            label = f"tabular: {name.removeprefix(CATEGORICAL)}"
-            levels = blocks.tabular[name].cat.categories
-            names += [f"{label} {level}" for level in levels] if self.kind == "linear" else [label]
+        levels = {} if tabular is None else tabular.levels
+        for label, some in zip(_labels(levels, CATEGORICAL), levels.values(), strict=True):
+            names += [f"{label} {level}" for level in some] if self.kind == "linear" else [label]
         return names
 
     def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
@@ -148,7 +148,7 @@ class View:
             "kind": self.kind,
             "smoothing": None if encoding is None else encoding.smoothing,
             "mean": 0.0 if encoding is None else encoding.mean,
-            "means": [] if encoding is None else [list(item) for item in encoding.means.items()],
+            "means": [] if encoding is None else encoding.means,
             "neighbours": self.neighbours.counts,
         }
         write_json(folder / "view.json", content)
@@ -162,16 +162,14 @@ class View:
         view = cls(content["kind"], content["smoothing"], content["neighbours"])
         if view.encoding is not None:
             view.encoding.mean = content["mean"]
-            view.encoding.means = dict(content["means"])
+            view.encoding.means = content["means"]
         view.neighbours = NeighbourPrices.load(folder / "neighbours.npz")
         view.center, view.scale = np.load(folder / "scaling.npy", allow_pickle=False)
         return view
 
 
-def _columns(blocks: Blocks, prefix: str) -> list[str]:
-    if blocks.tabular is None:
-        return []
-    return [name for name in blocks.tabular.columns if name.startswith(prefix)]
+def _labels(names: Iterable[str], prefix: str) -> Iterator[str]:
+    return (f"tabular: {name.removeprefix(prefix)}" for name in names)
 
 
 def _neighbour_names(counts: list[int]) -> list[str]:
@@ -179,32 +177,38 @@ def _neighbour_names(counts: list[int]) -> list[str]:
     return [*NEAREST_COLUMNS, *by_count]
 
 
-def _keys(blocks: Blocks) -> pd.DataFrame | None:
-    names = _columns(blocks, HIGH_CARDINALITY)
-    return blocks.tabular[names] if blocks.tabular is not None and names else None
+def _keys(blocks: Blocks) -> Keys | None:
+    tabular = blocks.tabular
+    return tabular.keys if tabular is not None and tabular.key_names else None
 
 
 def _total(blocks: Blocks) -> Floats:
-    if blocks.tabular is None or TOTAL not in blocks.tabular:
-        return np.zeros(len(blocks))
-    return blocks.tabular[TOTAL].to_numpy(dtype=np.float64)
+    total = None if blocks.tabular is None else blocks.tabular.number(TOTAL)
+    return np.zeros(len(blocks)) if total is None else total.astype(np.float64)
 
 
 def _numbers(blocks: Blocks, prices: list[Floats]) -> Floats32:
     parts: list[Any] = []
     if blocks.tabular is not None:
-        parts.append(blocks.tabular[_columns(blocks, NUMERIC)].to_numpy(dtype=np.float32))
+        parts.append(blocks.tabular.numbers)
     parts += [part for part in (*prices, blocks.topics, blocks.vision) if part is not None]
     empty = np.empty((len(blocks), 0), np.float32)
     return np.concatenate([empty, *parts], axis=1, dtype=np.float32)
 
 
 def _categories(blocks: Blocks, *, one_hot: bool) -> Floats32:
-    parts = [np.empty((len(blocks), 0), np.float32)]
-    for name in _columns(blocks, CATEGORICAL):
-        assert blocks.tabular is not None
-        column = blocks.tabular[name].cat
-        codes = column.codes.to_numpy()[:, None]
-        levels = np.arange(len(column.categories))
-        parts.append(np.asarray(codes == levels if one_hot else codes, dtype=np.float32))
-    return np.concatenate(parts, axis=1)
+    tabular = blocks.tabular
+    if tabular is None:
+        return np.empty((len(blocks), 0), np.float32)
+    return _one_hot(tabular) if one_hot else tabular.codes.astype(np.float32)
+
+
+def _one_hot(tabular: Tabular) -> Floats32:
+    """Return a column for each level of each category, one group after another."""
+    sizes = np.array([len(levels) for levels in tabular.levels.values()], dtype=np.intp)
+    columns = np.zeros((len(tabular.codes), sizes.sum()), np.float32)
+    places = tabular.codes + (np.cumsum(sizes) - sizes)
+    # A code of -1 is no level at all.
+    rows, groups = np.nonzero(tabular.codes >= 0)
+    columns[rows, places[rows, groups]] = 1
+    return columns

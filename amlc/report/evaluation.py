@@ -39,7 +39,8 @@ def evaluate(
     Parameters
     ----------
     rows : DataFrame
-        Train rows: price, predicted, low, high (prices, out of fold), fold, group, kind, image.
+        Train rows: price, predicted, low, high (prices, out of fold), fold, group, kind,
+        pictured.
     members : dict of str to ndarray of float64
         Out-of-fold predicted prices of each member.
     settings : EvaluateSettings
@@ -77,7 +78,7 @@ def evaluate(
         },
         "slices": {
             "price_decile": slices(scores, deciles),
-            "image": slices(scores, rows["image"]),
+            "image": slices(scores, rows["pictured"].map({True: "with", False: "without"})),
             "unit_kind": slices(scores, rows["kind"]),
         },
         "interval": _interval(rows, deciles),

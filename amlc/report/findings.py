@@ -10,13 +10,10 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 from pyarrow import ArrowInvalid
 
-from amlc.catalog.table import LINK, PRICE, read_products, test_rows, train_rows
+from amlc.catalog.table import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
-from amlc.features.blocks import CATEGORICAL, read_blocks
 from amlc.files import read_json
-from amlc.images.outcome import OK
-from amlc.images.shards import read_statuses
-from amlc.models.blend import read_blend
+from amlc.report.priced import priced
 
 Floats = NDArray[np.float64]
 
@@ -87,10 +84,10 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
         A file is missing, unreadable or of other products.
     """
     products = read_products(root / "data/products.parquet")
-    blend = read_blend(root / "data/blend", products).map(np.exp)
+    rows = priced(root, products)
     return Findings(
-        train=_train(root, products, blend),
-        test_price=blend["log_price"].to_numpy()[test_rows(products)],
+        train=rows.iloc[train_rows(products)].reset_index(drop=True),
+        test_price=rows["predicted"].to_numpy()[test_rows(products)],
         metrics=read_json(root / "metrics/metrics.json"),
         data=read_json(root / "metrics/data.json"),
         images=read_json(root / "metrics/images.json"),
@@ -98,21 +95,6 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
         curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
         importance=_of_models(root, models, "importance.csv", ["feature", "share"]),
         descriptors=read_json(root / "data/features/vision.json"),
-    )
-
-
-def _train(root: Path, products: pd.DataFrame, blend: pd.DataFrame) -> pd.DataFrame:
-    train = train_rows(products)
-    tabular = read_blocks(root / "data/features", ["tabular"]).tabular
-    assert tabular is not None
-    statuses = read_statuses(root / "data/images")
-    rows = products.iloc[train].reset_index(drop=True)
-    return rows.assign(
-        predicted=blend["log_price"].to_numpy()[train],
-        low=blend["log_low"].to_numpy()[train],
-        high=blend["log_high"].to_numpy()[train],
-        kind=tabular[CATEGORICAL + "kind"].astype(str).to_numpy()[train],
-        pictured=[statuses.get(link) == OK for link in rows[LINK]],
     )
 
 

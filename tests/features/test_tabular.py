@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.preprocessing import MinMaxScaler
 
 from amlc.errors import DataError
-from amlc.features.tabular import BrandGuess, TabularFeatures, TabularSettings
+from amlc.features.tabular import BrandGuess, Range, TabularFeatures, TabularSettings
 
 SETTINGS = TabularSettings(brand_min_rows=2, brand_share=0.6)
 TEXTS = [
@@ -22,7 +24,7 @@ TEXTS = [
 
 def block(texts: list[str]) -> pd.DataFrame:
     """Fit on `TEXTS`, transform `texts`."""
-    return TabularFeatures(SETTINGS).fit(TEXTS).transform(texts)
+    return TabularFeatures(SETTINGS).fit(TEXTS).transform(texts).frame()
 
 
 def test_numbers_lie_between_zero_and_one() -> None:
@@ -44,7 +46,7 @@ def test_categories_are_closed() -> None:
 def test_the_total_counts_the_packs() -> None:
     """A larger pack of the same thing has a larger total."""
     texts = [f"Item Name: Bear, 2 oz (Pack of {n})\nValue: 1\nUnit: Count\n" for n in (1, 6)]
-    one, six = TabularFeatures(SETTINGS).fit(texts).transform(texts)["num_log_total"]
+    one, six = TabularFeatures(SETTINGS).fit(texts).transform(texts).number("num_log_total")
     assert one < six
 
 
@@ -67,8 +69,8 @@ def test_a_brand_stops_where_titles_part() -> None:
 def test_a_refit_forgets_what_was_learned_before() -> None:
     """No state of an earlier fit shows in a later one."""
     features = TabularFeatures(SETTINGS).fit(TEXTS)
-    again = features.fit(TEXTS[2:]).transform(TEXTS)
-    fresh = TabularFeatures(SETTINGS).fit(TEXTS[2:]).transform(TEXTS)
+    again = features.fit(TEXTS[2:]).transform(TEXTS).frame()
+    fresh = TabularFeatures(SETTINGS).fit(TEXTS[2:]).transform(TEXTS).frame()
     pd.testing.assert_frame_equal(again, fresh)
 
 
@@ -77,8 +79,8 @@ def test_saved_encoders_give_the_same_block(tmp_path: Path) -> None:
     features = TabularFeatures(SETTINGS).fit(TEXTS)
     features.save(tmp_path / "tabular.json")
     state = json.loads((tmp_path / "tabular.json").read_text())
-    restored = TabularFeatures.restore(state).transform(TEXTS)
-    pd.testing.assert_frame_equal(restored, features.transform(TEXTS))
+    restored = TabularFeatures.restore(state).transform(TEXTS).frame()
+    pd.testing.assert_frame_equal(restored, features.transform(TEXTS).frame())
 
 
 def test_encoders_of_another_version_are_refused(tmp_path: Path) -> None:
@@ -104,6 +106,13 @@ def test_no_row_gives_an_empty_block() -> None:
 @given(st.lists(st.text(max_size=80), min_size=1, max_size=5))
 def test_any_texts_give_finite_rows(texts: list[str]) -> None:
     """One row per text, each number finite."""
-    frame = TabularFeatures(SETTINGS).fit(texts).transform(texts)
+    frame = TabularFeatures(SETTINGS).fit(texts).transform(texts).frame()
     assert len(frame) == len(texts)
     assert np.isfinite(frame.filter(like="num_").to_numpy()).all()
+
+
+@given(arrays(np.float64, (5, 3), elements=st.floats(-1e6, 1e6)))
+def test_scaling_is_that_of_scikit_learn(columns: np.ndarray) -> None:
+    """Also for columns that do not vary, and for rows outside of the range."""
+    oracle = MinMaxScaler(clip=True).fit(columns[:3]).transform(columns).astype(np.float32)
+    np.testing.assert_array_equal(Range.of(columns[:3]).scaled(columns), oracle)

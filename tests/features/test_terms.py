@@ -1,6 +1,7 @@
 """The terms block."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -8,13 +9,14 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.errors import DataError
 from amlc.features.terms import (
     TermFeatures,
     TermsSettings,
     VectorizerSettings,
-    _vectorizer,
+    analyzer,
     join_numbers,
     write_terms,
 )
@@ -99,6 +101,37 @@ def test_terms_without_their_frequencies_are_refused(tmp_path: Path) -> None:
         TermFeatures.load(tmp_path)
 
 
+def vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
+    """Return the oracle: scikit-learn's own vectorizer with its own analyzer."""
+    return TfidfVectorizer(
+        lowercase=False,
+        analyzer=settings.analyzer,
+        token_pattern=r"\b\w[\w.']*\w\b|\b\w\b" if settings.analyzer == "word" else None,
+        ngram_range=(settings.ngrams[0], settings.ngrams[1]),
+        min_df=settings.min_df,
+        max_features=settings.max_terms,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(alphabet="ab é.'-\n\t\u00a0\u2003 1_漢", max_size=30),
+    st.integers(1, 4),
+    st.integers(0, 3),
+    st.sampled_from(["word", "char_wb"]),
+)
+def test_the_terms_are_those_of_scikit_learn(
+    text: str, low: int, more: int, name: Literal["word", "char_wb"]
+) -> None:
+    """Words and characters are taken apart as its analyzers of the same name do."""
+    found = VectorizerSettings(
+        field="text", analyzer=name, ngrams=[low, low + more], min_df=1, max_terms=9
+    )
+    assert analyzer(found)(text) == vectorizer(found).build_analyzer()(text)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=4))
 def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
@@ -106,7 +139,7 @@ def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
     features = TermFeatures(SETTINGS).fit(TEXTS)
     texts = [*TEXTS, *more]
     oracles = [
-        _vectorizer(settings)
+        vectorizer(settings)
         .fit(features._fields(TEXTS)[settings.field])
         .transform(features._fields(texts)[settings.field])
         for settings in SETTINGS.vectorizers.values()

@@ -7,6 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks
+from amlc.features.columns import Tabular
 from amlc.features.neighbours import Neighbours, NeighboursSettings, nearest
 from amlc.models.base import Target
 
@@ -36,7 +37,14 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "dense_scale": 0.5,
         "tolerance": 1e-4,
     },
-    "forest": {**COMMON, "blocks": DENSE, "trees": 8, "columns": 0.5, "leaf_rows": 2},
+    "forest": {
+        **COMMON,
+        "blocks": DENSE,
+        "trees": 8,
+        "columns": 0.5,
+        "leaf_rows": 2,
+        "tree_rows": 100,
+    },
     "lightgbm": {**BOOSTING, "leaves": 7, "leaf_rows": 5},
     "xgboost": {**BOOSTING, "depth": 3, "leaf_weight": 1.0},
     "mlp": {
@@ -86,5 +94,5 @@ def make_products(rows: int, seed: int) -> Catalogue:
             "fold": (group % 3).astype(np.int8),
         }
     )
-    blocks = Blocks(tabular, terms, topics, vision, neighbours)
+    blocks = Blocks(Tabular.of(tabular), terms, topics, vision, neighbours)
     return blocks, Target(log_price, group), products

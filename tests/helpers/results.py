@@ -110,7 +110,7 @@ def _write_training(folder: Path) -> None:
 
 def _write_metrics(folder: Path, table: pd.DataFrame, predicted: Any, *, boosted: bool) -> None:
     rows = table.assign(
-        predicted=predicted[:, 0], low=predicted[:, 1], high=predicted[:, 2], image="with"
+        predicted=predicted[:, 0], low=predicted[:, 1], high=predicted[:, 2], pictured=True
     )
     train = rows[rows["split"] == "train"]
     names = ["linear", "lightgbm"] if boosted else ["linear"]

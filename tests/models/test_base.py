@@ -10,6 +10,7 @@ from learning import DENSE, SECTIONS, Catalogue
 
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import Blocks
+from amlc.features.columns import Tabular
 from amlc.models.base import MODELS, Regressor, members, regressor
 from amlc.params import check
 
@@ -148,7 +149,7 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
     """A model that diverged does not reach the blend."""
     blocks = catalogue[0]
     model = fitted("linear", catalogue)
-    broken = blocks.tabular.assign(num_noise=np.float32(np.inf))
+    broken = Tabular.of(blocks.tabular.frame().assign(num_noise=np.float32(np.inf)))
     with pytest.raises(ModelError, match="240 of 240 predictions are not finite"):
         model.predict(replace(blocks, tabular=broken))
 

@@ -39,8 +39,8 @@ def test_tree_view_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
     blocks, target, _ = catalogue
     only = Blocks(tabular=blocks.tabular)
     dense = View("tree", None, [3]).fit_transform(only, target.log_price, target.groups, 0).dense
-    np.testing.assert_array_equal(dense[:, 0], blocks.tabular["num_log_total"])
-    np.testing.assert_array_equal(dense[:, 2], blocks.tabular["cat_kind"].cat.codes)
+    np.testing.assert_array_equal(dense[:, 0], blocks.tabular.number("num_log_total"))
+    np.testing.assert_array_equal(dense[:, 2], blocks.tabular.codes[:, 0])
 
 
 def test_a_constant_column_stays_finite(catalogue: Catalogue) -> None:

@@ -7,6 +7,7 @@ import pytest
 from learning import Catalogue, make_products
 
 from amlc.features.blocks import Blocks
+from amlc.features.columns import Tabular
 from amlc.report.drift import Drift, adversarial_validation
 
 TRAIN, TEST = np.arange(300), np.arange(300, 600)
@@ -42,7 +43,8 @@ def test_a_shifted_column_is_named_first(catalogue: Catalogue) -> None:
     blocks, target, _ = catalogue
     test = blocks.take(TEST)
     assert test.tabular is not None
-    moved = test.tabular.assign(num_noise=(test.tabular["num_noise"] - 0.5).astype(np.float32))
+    frame = test.tabular.frame()
+    moved = Tabular.of(frame.assign(num_noise=(frame["num_noise"] - 0.5).astype(np.float32)))
     found = drift(blocks.take(TRAIN), replace(test, tabular=moved), target.groups)
     assert found.auc > 0.8
     assert max(found.columns, key=lambda name: found.columns[name]) == "tabular: noise"

@@ -31,7 +31,7 @@ def rows(count: int = 200) -> pd.DataFrame:
             "fold": np.arange(count) % 5,
             "group": np.arange(count),
             "kind": np.where(np.arange(count) % 2 == 0, "mass", "count"),
-            "image": np.where(np.arange(count) % 10 == 0, "with", "without"),
+            "pictured": np.arange(count) % 10 == 0,
         }
     )
 

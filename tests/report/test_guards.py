@@ -10,6 +10,7 @@ from learning import DENSE, SECTIONS, Catalogue, make_products
 
 from amlc.errors import CheckError
 from amlc.features.blocks import Blocks
+from amlc.features.columns import Tabular
 from amlc.models.base import ModelSettings, Regressor, regressor
 from amlc.report.guards import (
     GuardSettings,
@@ -38,7 +39,8 @@ def shuffled(blocks: Blocks, products: pd.DataFrame) -> Shuffled:
 def with_column(blocks: Blocks, name: str, column: Any) -> Blocks:
     """Return the blocks with one more number in the tabular block."""
     assert blocks.tabular is not None
-    return replace(blocks, tabular=blocks.tabular.assign(**{name: np.float32(column)}))
+    frame = blocks.tabular.frame().assign(**{name: np.float32(column)})
+    return replace(blocks, tabular=Tabular.of(frame))
 
 
 def test_shuffled_prices_teach_nothing(catalogue: Catalogue) -> None:
