@@ -14,10 +14,11 @@ from amlc.errors import run
 from amlc.images.decode import pillow_warnings_settled
 from amlc.images.settings import ImageSettings
 from amlc.images.store import default_path
-from amlc.serving.batch import SMALL_BYTES, Workers, price_file
+from amlc.serving.batch import SMALL_BYTES, price_file
 from amlc.serving.pictures import DownloadedPictures, FolderPictures, NoPictures, Pictures
 from amlc.serving.pricer import BundlePricer
 from amlc.serving.rows import open_rows
+from amlc.serving.workers import Workers
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
         pictures = _pictures(options, pricer)
         large = options.products.stat().st_size > SMALL_BYTES
         count = options.workers if large else 1
-        workers = stack.enter_context(Workers(pricer, options.bundle, count))
+        workers = stack.enter_context(Workers(options.bundle, count)) if count > 1 else None
         counts = price_file(
             options.products,
             options.output,

@@ -44,10 +44,15 @@ class Server:
         return http.client.HTTPConnection(self.host, self.port, timeout=60)
 
     def megabytes(self) -> float:
-        """Return its resident memory."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
-        return int(line.split()[1]) / 1e3
+        """Return its resident memory, less what its workers take."""
+        return _kilobytes(Path(f"/proc/{self.process.pid}/status"), "VmRSS") / 1e3
+
+    def megabytes_in_all(self) -> float:
+        """Return its memory and that of its workers, what they share counted once."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        children = " ".join(task.read_text() for task in tasks).split()
+        rollups = [Path(f"/proc/{pid}/smaps_rollup") for pid in (self.process.pid, *children)]
+        return sum(_kilobytes(path, "Pss") for path in rollups) / 1e3
 
 
 @dataclass
@@ -60,6 +65,11 @@ class Tally:
     def at(self, percent: float) -> float:
         """Return a percentile of the latency, in milliseconds."""
         return float(np.percentile(self.seconds, percent)) * 1e3
+
+
+def _kilobytes(path: Path, name: str) -> int:
+    lines = path.read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
 @contextmanager
@@ -224,8 +234,12 @@ def measure(server: Server, products: Products, options: argparse.Namespace) -> 
         told = f"{rate:.0f} prices/s, p99 {tally.at(99):.0f} ms, {tally.errors} errors"
         show(f"{count} clients", told)
         best, clients = max((best, clients), (rate, count))
-    show("batch, text only", f"{batch(server, products, options.rows):.0f} products/s")
     show("memory after that", f"{server.megabytes():.0f} MB")
+    show("first CSV, text only", f"{batch(server, products, options.rows):.0f} products/s")
+    rates = [batch(server, products, options.rows) for _ in range(3)]
+    show("next three CSVs", ", ".join(f"{rate:.0f}" for rate in rates) + " products/s")
+    told = f"{server.megabytes():.0f} MB, with the workers {server.megabytes_in_all():.0f} MB"
+    show("memory after that", told)
     if options.soak:
         soak(server, products, clients, best * SOAK_SHARE, options.soak)
 

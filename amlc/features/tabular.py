@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
 _DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _LEVELS = {f"{CATEGORICAL}kind": tuple(KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
 _CODES = [dict(zip(levels, range(len(levels)), strict=True)) for levels in _LEVELS.values()]
 # Leading words of a title that are keys.
@@ -268,8 +269,21 @@ def _statistics(content: Content) -> tuple[float, ...]:
         math.log1p(len(bullets)),
         math.log1p(len(content.description)),
         math.log1p(len(_DIGITS.findall(everything))),
-        sum(map(str.isdigit, everything)) / size,
+        digits(everything) / size,
         sum(map(str.isupper, content.title)) / letters,
-        sum(not character.isascii() for character in everything) / size,
+        (len(everything) - len(_ascii(everything))) / size,
         math.log1p(len(_TAG.findall(everything))),
     )
+
+
+def digits(text: str) -> int:
+    """Return how many characters are digits, of any script; most are counted at once."""
+    plain = _ascii(text)
+    found = len(plain) - len(plain.translate(None, b"0123456789"))
+    if len(plain) < len(text):
+        found += sum(map(str.isdigit, _NOT_ASCII.findall(text)))
+    return found
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "ignore")

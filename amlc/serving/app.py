@@ -14,6 +14,7 @@ from amlc.serving.app_problems import Problem
 from amlc.serving.app_schemas import Model, Price, State
 from amlc.serving.app_service import PRICE, PRICES, Service
 from amlc.serving.limits import Limits
+from amlc.serving.workers import Workers
 
 _DETAILS = {
     404: "There is nothing here; the page is at / and the API's description at /docs.",
@@ -21,7 +22,7 @@ _DETAILS = {
 }
 
 
-def create_app(pricer: Pricer, limits: Limits) -> FastAPI:
+def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> FastAPI:
     """Return the application.
 
     Parameters
@@ -30,8 +31,10 @@ def create_app(pricer: Pricer, limits: Limits) -> FastAPI:
         What prices.
     limits : Limits
         What is taken in, at most.
+    workers : Workers, optional
+        Processes for long CSVs.
     """
-    service = Service(pricer, limits)
+    service = Service(pricer, limits, workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, Self, TextIO
@@ -10,7 +11,7 @@ from amlc.catalog.sheet import CELL_LIMIT
 from amlc.errors import DataError
 from amlc.serving.answers import Answer
 from amlc.serving.app_problems import Problem
-from amlc.serving.batch import shown
+from amlc.serving.batch import cells
 from amlc.serving.rows import ProductRows, Row
 
 # No product needs more; so no row can have more cells than memory holds.
@@ -67,14 +68,7 @@ def read_rows(file: IO[bytes]) -> Iterator[Iterator[Row]]:
 def written(rows: Iterable[tuple[Row, Answer]]) -> bytes:
     """Return rows of the answer as CSV: id, price, interval, and what was missing or faulty."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(
-        (
-            row.sample_id,
-            *map(shown, (answer.price, answer.low, answer.high)),
-            "; ".join((*row.reasons, *answer.reasons)),
-        )
-        for row, answer in rows
-    )
+    csv.writer(text, lineterminator="\n").writerows(itertools.starmap(cells, rows))
     return text.getvalue().encode()
 
 

@@ -11,6 +11,7 @@ from amlc.serving.app import create_app
 from amlc.serving.app_protocol import protocol
 from amlc.serving.limits import Limits
 from amlc.serving.pricer import BundlePricer
+from amlc.serving.workers import Workers
 
 # What is slow once, such as opening the boosters, is over before the first product comes.
 _WARM_UP = Question("Item Name: Green Tea, 20 Bags\nValue: 20.0\nUnit: Count\n")
@@ -35,13 +36,14 @@ def serve(bundle: Path, listener: socket.socket, limits: Limits) -> None:
     app_log.set_up()
     pricer = BundlePricer.load(bundle)
     pricer.price([_WARM_UP], similar=1, contributions=True)
-    server(pricer, limits).run([listener])
+    workers = Workers(bundle, limits.csv_workers) if limits.csv_workers else None
+    server(pricer, limits, workers).run([listener])
 
 
-def server(pricer: Pricer, limits: Limits) -> uvicorn.Server:
+def server(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> uvicorn.Server:
     """Return a server that is not running yet."""
     config = uvicorn.Config(
-        create_app(pricer, limits),
+        create_app(pricer, limits, workers),
         http=protocol(limits),
         ws="none",
         lifespan="on",

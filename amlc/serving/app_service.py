@@ -14,6 +14,7 @@ from amlc.serving.app_question import Asked, Reader
 from amlc.serving.app_schemas import Model, Price, price_of
 from amlc.serving.app_table import Tables
 from amlc.serving.limits import Limits
+from amlc.serving.workers import Workers
 
 PRICE, PRICES = "/v1/price", "/v1/prices"
 # How a pricer begins the reason that a picture is no good.
@@ -27,19 +28,24 @@ class Service:
     ----------
     pricer : Pricer
     limits : Limits
+    workers : Workers, optional
+        Processes for long CSVs.
     """
 
-    def __init__(self, pricer: Pricer, limits: Limits) -> None:
+    def __init__(self, pricer: Pricer, limits: Limits, workers: Workers | None = None) -> None:
         self.pricer = pricer
         self.limits = limits
         self.desk = Desk(pricer, workers=limits.workers, batch=limits.batch, queue=limits.queue)
         self.metrics = Metrics(pricer.version, lambda: self.desk.waiting)
         self._reader = Reader(limits)
-        self._tables = Tables(self.desk, limits, lambda count: self.metrics.priced(PRICES, count))
+        self._tables = Tables(
+            self.desk, workers, limits, lambda count: self.metrics.priced(PRICES, count)
+        )
 
     def close(self) -> None:
         """Finish what is in the line and end all threads."""
         self._reader.close()
+        self._tables.close()
         self.desk.close()
 
     def model(self) -> Model:

@@ -1,16 +1,20 @@
 """Many products: a CSV in, a CSV out, in bounded memory."""
 
 import asyncio
+import contextlib
 import itertools
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from typing import IO
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from amlc.serving import app_log
 from amlc.serving.answers import Answer, Question
 from amlc.serving.app_desk import Desk
 from amlc.serving.app_problems import Problem, busy
@@ -19,9 +23,16 @@ from amlc.serving.app_spool import spooled
 from amlc.serving.batch import HEADER
 from amlc.serving.limits import Limits
 from amlc.serving.rows import Row
+from amlc.serving.workers import Workers
 
 CSV = "text/csv"
 _ROWS = 128  # priced in one go
+# Fewer rows are priced before a process has started.
+LONG = 2_000
+# Processes that have nothing to do end after so many seconds: they take memory.
+_IDLE_SECONDS = 300.0
+
+_Priced = tuple[list[Row], Future[list[Answer]]]
 
 
 class Tables:
@@ -30,16 +41,34 @@ class Tables:
     Parameters
     ----------
     desk : Desk
+        Prices short CSVs, and long ones until the workers are ready.
+    workers : Workers, optional
+        Processes for long CSVs; they start with the first one.
     limits : Limits
     priced : callable
         Is told how many products were priced.
     """
 
-    def __init__(self, desk: Desk, limits: Limits, priced: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        workers: Workers | None,
+        limits: Limits,
+        priced: Callable[[int], None],
+    ) -> None:
         self._desk = desk
+        self._workers = workers
         self._limits = limits
         self._count = priced
         self._jobs = 0
+        self._rest: asyncio.TimerHandle | None = None
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._rest is not None:
+            self._rest.cancel()
+        if self._workers is not None:
+            self._workers.stop()
 
     async def answer(self, request: Request) -> StreamingResponse:
         """Read the CSV that a request brings, and return an answer that prices it row by row.
@@ -69,21 +98,31 @@ class Tables:
         except BaseException:
             file.close()
             raise
+        if self._workers is not None and rows > LONG:
+            self._workers.start()
         return _Answer(self._priced(file), rows, lambda: self._end(file))
 
     def _end(self, file: IO[bytes]) -> None:
         self._jobs -= 1
         file.close()
+        if self._rest is not None:
+            self._rest.cancel()
+        loop = asyncio.get_running_loop()
+        self._rest = loop.call_later(_IDLE_SECONDS, self._stop_idle)
+
+    def _stop_idle(self) -> None:
+        if self._workers is not None and not self._jobs:
+            # It takes a moment until they have ended.
+            asyncio.get_running_loop().run_in_executor(None, self._workers.stop)
 
     async def _priced(self, file: IO[bytes]) -> AsyncIterator[bytes]:
         yield (",".join(HEADER) + "\n").encode()
-        under_way: deque[tuple[list[Row], Future[list[Answer]]]] = deque()
+        under_way: deque[_Priced] = deque()
         with read_rows(file) as rows:
             try:
                 while group := await asyncio.to_thread(_group, rows):
                     under_way.append((group, self._submitted(group)))
-                    # One group more than there are threads, so that none waits for the next.
-                    if len(under_way) > self._limits.workers:
+                    if len(under_way) > self._most_under_way:
                         yield await self._finished(*under_way.popleft())
                 while under_way:
                     yield await self._finished(*under_way.popleft())
@@ -91,11 +130,29 @@ class Tables:
                 for _, done in under_way:
                     done.cancel()
 
+    @property
+    def _most_under_way(self) -> int:
+        """One group more than are priced at once, so that nobody waits for the next."""
+        if self._workers is not None and self._workers.ready:
+            return 2 * self._workers.count
+        return self._limits.workers
+
     def _submitted(self, group: list[Row]) -> Future[list[Answer]]:
-        return self._desk.submit([Question(row.text) for row in group], bounded=False)
+        if self._workers is not None and self._workers.ready:
+            with contextlib.suppress(BrokenProcessPool):
+                return self._workers.submit(_questions(group))
+        return self._at_desk(group)
+
+    def _at_desk(self, group: list[Row]) -> Future[list[Answer]]:
+        return self._desk.submit(_questions(group), bounded=False)
 
     async def _finished(self, group: list[Row], done: Future[list[Answer]]) -> bytes:
-        answers = await asyncio.wrap_future(done)
+        try:
+            answers = await asyncio.wrap_future(done)
+        except BrokenProcessPool:
+            app_log.log("workers ended unexpectedly", logging.WARNING)
+            self._workers = None
+            answers = await asyncio.wrap_future(self._at_desk(group))
         self._count(len(group))
         return written(zip(group, answers, strict=True))
 
@@ -116,6 +173,10 @@ class _Answer(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._end()
+
+
+def _questions(group: list[Row]) -> list[Question]:
+    return [Question(row.text) for row in group]
 
 
 def _group(rows: Iterator[Row]) -> list[Row]:

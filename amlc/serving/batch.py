@@ -1,34 +1,31 @@
 """Price a CSV of any length: rows in, prices out, in order and in bounded memory."""
 
 import csv
-import multiprocessing
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tqdm import tqdm
 
 from amlc.catalog.table import ID, PRICE
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
+from amlc.serving.answers import Answer
 from amlc.serving.pictures import Pictures
 from amlc.serving.pricer import BundlePricer, Prepared
 from amlc.serving.rows import Row, open_rows
+from amlc.serving.workers import Workers
 
 HEADER = (ID, PRICE, "low", "high", "reason")
 # Rows that one worker prices at a time.
 CHUNK = 512
 # Smaller files are priced before a worker has started.
 SMALL_BYTES = 2_000_000
-
-Price = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -39,90 +36,11 @@ class Chunk:
     products: list[Prepared]
 
 
-class Workers:
-    """Prices chunks in other processes, or in this one; use it as a context.
-
-    Parameters
-    ----------
-    pricer : BundlePricer
-        Prices here where there is one worker only.
-    bundle : Path
-        What other processes load.
-    count : int
-        Processes.
-    """
-
-    def __init__(self, pricer: BundlePricer, bundle: Path, count: int) -> None:
-        self._pricer = pricer
-        self._count = count
-        # A process that is started afresh shares no lock and no thread with this one.
-        self._pool = (
-            ProcessPoolExecutor(
-                count, multiprocessing.get_context("spawn"), initializer=_load, initargs=(bundle,)
-            )
-            if count > 1
-            else None
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def price(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[Price]]]:
-        """Yield each chunk with its prices, in order; few chunks are in memory at once."""
-        if self._pool is None:
-            for chunk in chunks:
-                yield chunk, _prices(self._pricer, chunk.products)
-            return
-        waiting: deque[tuple[Chunk, Future[list[Price]]]] = deque()
-        try:
-            for chunk in chunks:
-                waiting.append((chunk, self._pool.submit(_price, chunk.products)))
-                if len(waiting) > 2 * self._count:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        except BrokenProcessPool:
-            raise ModelError(
-                "a worker process ended unexpectedly, most likely for want of memory; "
-                "try --workers 1"
-            ) from None
-
-
-# The pricer of a worker process.
-_pricer: BundlePricer | None = None
-
-
-def _load(bundle: Path) -> None:
-    global _pricer  # noqa: PLW0603 - a worker has one, and nobody to hand it over
-    _pricer = BundlePricer.load(bundle)
-
-
-def _price(products: Sequence[Prepared]) -> list[Price]:
-    assert _pricer is not None
-    return _prices(_pricer, products)
-
-
-def _prices(pricer: BundlePricer, products: Sequence[Prepared]) -> list[Price]:
-    answers = pricer.price_prepared(products)
-    return [(answer.price, answer.low, answer.high) for answer in answers]
-
-
 def price_file(
     source: Path,
     target: Path,
     pricer: BundlePricer,
-    workers: Workers,
+    workers: Workers | None,
     pictures: Pictures,
     *,
     links: bool,
@@ -137,9 +55,9 @@ def price_file(
         Gets one row for each row of `source`, in its order, with the columns `HEADER`; it appears
         when all of it is there.
     pricer : BundlePricer
-        Checks the texts.
-    workers : Workers
-        What prices the rows.
+        Checks the texts, and prices the rows where there are no workers.
+    workers : Workers, optional
+        Processes that price the rows.
     pictures : Pictures
         Where the pictures are.
     links : bool
@@ -154,6 +72,8 @@ def price_file(
     ------
     DataError
         `source` is no CSV of products, or `target` cannot be written.
+    ModelError
+        A worker has ended unexpectedly.
     """
     counts: Counter[str] = Counter()
     size = source.stat().st_size if source.is_file() else None
@@ -165,19 +85,48 @@ def price_file(
     ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
-        for chunk, prices in workers.price(_chunks(rows, pricer, pictures)):
-            for row, product, price in zip(chunk.rows, chunk.products, prices, strict=True):
-                reasons = (*row.reasons, *product.reasons)
-                counts.update(["rows", *reasons])
-                writer.writerow([row.sample_id, *map(shown, price), "; ".join(reasons)])
+        for chunk, answers in _priced(_chunks(rows, pricer, pictures), pricer, workers):
+            for row, answer in zip(chunk.rows, answers, strict=True):
+                counts.update(["rows", *row.reasons, *answer.reasons])
+                writer.writerow(cells(row, answer))
             bar.set_postfix(rows=counts["rows"], refresh=False)
             bar.update(stream.tell() - bar.n)
     return counts
 
 
+def cells(row: Row, answer: Answer) -> tuple[str, ...]:
+    """Return a row of the answer, in the order of `HEADER`."""
+    prices = map(shown, (answer.price, answer.low, answer.high))
+    return row.sample_id, *prices, "; ".join((*row.reasons, *answer.reasons))
+
+
 def shown(price: float) -> str:
     """Return a price with four decimals, as in the submission, and with more where it is tiny."""
     return f"{price:.4f}" if price >= 0.01 else f"{price:.10g}"
+
+
+def _priced(
+    chunks: Iterable[Chunk], pricer: BundlePricer, workers: Workers | None
+) -> Iterator[tuple[Chunk, list[Answer]]]:
+    """Yield each chunk with its answers, in order; few chunks are in memory at once."""
+    if workers is None:
+        for chunk in chunks:
+            yield chunk, pricer.price_prepared(chunk.products)
+        return
+    waiting: deque[tuple[Chunk, Future[list[Answer]]]] = deque()
+    try:
+        for chunk in chunks:
+            waiting.append((chunk, workers.submit_prepared(chunk.products)))
+            if len(waiting) > 2 * workers.count:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    except BrokenProcessPool:
+        raise ModelError(
+            "a worker process ended unexpectedly, most likely for want of memory; try --workers 1"
+        ) from None
 
 
 def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: Pictures) -> Iterator[Chunk]:

@@ -25,6 +25,9 @@ class Limits(Settings):
     csv_bytes: Count = Field(100_000_000, description="bytes of a CSV")
     csv_rows: Count = Field(200_000, description="rows of a CSV")
     csv_jobs: Count = Field(2, description="CSVs at once; more are answered 503")
+    csv_workers: Annotated[int, Field(ge=0, le=64)] = Field(
+        2, description="processes that price a long CSV; 0: the threads that price do it"
+    )
     # One thread that prices all that waits beats two that share Python's lock: 114 against 67/s.
     workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="threads that price")
     batch: Annotated[int, Field(ge=1, le=10_000)] = Field(

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MinMaxScaler
 
 from amlc.errors import DataError
-from amlc.features.tabular import BrandGuess, Range, TabularFeatures, TabularSettings
+from amlc.features.tabular import BrandGuess, Range, TabularFeatures, TabularSettings, digits
 
 SETTINGS = TabularSettings(brand_min_rows=2, brand_share=0.6)
 TEXTS = [
@@ -116,3 +116,9 @@ def test_scaling_is_that_of_scikit_learn(columns: np.ndarray) -> None:
     """Also for columns that do not vary, and for rows outside of the range."""
     oracle = MinMaxScaler(clip=True).fit(columns[:3]).transform(columns).astype(np.float32)
     np.testing.assert_array_equal(Range.of(columns[:3]).scaled(columns), oracle)
+
+
+@given(st.text(alphabet="a1 ²٣é漢\ud800", max_size=40) | st.text())
+def test_digits_of_any_script_are_counted(text: str) -> None:
+    """Those that are counted at once and those that are looked at one by one."""
+    assert digits(text) == sum(map(str.isdigit, text))

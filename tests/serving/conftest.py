@@ -10,17 +10,20 @@ import pytest
 
 from amlc.serving.app_server import server
 from amlc.serving.limits import Limits
+from amlc.serving.workers import Workers
 from tests.helpers.pricing import FakePricer
 
 Start = Callable[..., httpx.Client]
 
 
 @contextlib.contextmanager
-def running(pricer: FakePricer, **limits: object) -> Iterator[httpx.Client]:
+def running(
+    pricer: FakePricer, *, pool: Workers | None = None, **limits: object
+) -> Iterator[httpx.Client]:
     """Run a server on a free loopback port; give a client of it."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    running_server = server(pricer, Limits.model_validate(limits))
+    running_server = server(pricer, Limits.model_validate(limits), pool)
     thread = threading.Thread(target=running_server.run, args=([listener],))
     thread.start()
     try:

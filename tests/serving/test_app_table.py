@@ -3,19 +3,57 @@
 import contextlib
 import csv
 import io
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import httpx
 import pytest
 
-from amlc.serving.answers import Question
+from amlc.serving import app_table
+from amlc.serving.answers import Answer, Question
+from amlc.serving.workers import Workers
 from tests.helpers.pricing import FakePricer, price_of
 from tests.serving.conftest import Start
 from tests.serving.test_app import problem
 
 HEADER = "sample_id,catalog_content,image_link\n"
 CSV = {"Content-Type": "text/csv"}
+
+
+class FakeWorkers(Workers):
+    """Workers without a process: threads that price as the fake pricer does, or break."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        super().__init__(Path("none"), 2)
+        self.broken = broken
+        self.pricer = FakePricer()
+        self.running = False
+        self.pool = ThreadPoolExecutor(2)
+
+    def start(self) -> ThreadPoolExecutor:
+        """Start at once."""
+        self.running = True
+        return self.pool
+
+    @property
+    def ready(self) -> bool:
+        """Whether they have started."""
+        return self.running
+
+    def submit(self, questions: Sequence[Question]) -> Future[list[Answer]]:
+        """Price, or fail as a process does that was killed."""
+        if self.broken:
+            failed: Future[list[Answer]] = Future()
+            failed.set_exception(BrokenProcessPool())
+            return failed
+        return self.pool.submit(self.pricer.price, questions)
+
+    def stop(self) -> None:
+        """End the threads."""
+        self.running = False
+        self.pool.shutdown()
 
 
 def send(client: httpx.Client, text: str | bytes) -> httpx.Response:
@@ -190,6 +228,33 @@ def test_an_answer_that_fails_in_the_middle_does_not_look_whole(client: httpx.Cl
     text = HEADER + "1,Tea,\n" * 1_000 + "2,poison,\n"
     with pytest.raises(httpx.RemoteProtocolError):
         send(client, text)
+
+
+def test_a_long_csv_goes_to_the_workers(
+    start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its order; a short one does not start them, and the end of the service ends them."""
+    monkeypatch.setattr(app_table, "LONG", 300)
+    with FakeWorkers() as workers:
+        client = start(pool=workers)
+        short = rows_of(send(client, table(300)))
+        assert not workers.running
+        long = rows_of(send(client, table(1_000)))
+        assert workers.running
+    assert long[:300] == short
+    assert [row["sample_id"] for row in long] == [str(n) for n in range(1_000)]
+    assert sum(pricer.sizes) == 300
+    assert sum(workers.pricer.sizes) == 1_000
+
+
+def test_without_its_workers_a_csv_is_priced_all_the_same(
+    start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes may be killed; the service's own threads take over."""
+    monkeypatch.setattr(app_table, "LONG", 300)
+    with FakeWorkers(broken=True) as workers:
+        assert len(rows_of(send(start(pool=workers), table(1_000)))) == 1_000
+    assert sum(pricer.sizes) == 1_000
 
 
 def test_a_whole_answer_counts_its_products(start: Start) -> None:
