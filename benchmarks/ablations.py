@@ -31,7 +31,7 @@ from amlc.features.topics import TopicFeatures, TopicsSettings
 from amlc.metrics import smape_of_logs
 from amlc.models import blend
 from amlc.models.base import ModelSettings, members, regressor
-from amlc.models.crossfit import crossfit
+from amlc.models.crossfit import out_of_fold
 from amlc.models.predictions import read_predictions
 
 STRONGEST = ("lightgbm", "xgboost", "mlp")
@@ -100,14 +100,13 @@ class Run:
         settings = model.settings_type.model_validate(
             {**settings.model_dump(), **_wanted(settings, line)}
         )
-        found = crossfit(
+        return out_of_fold(
             lambda: model(settings),
             blocks,
             self.products,
             seed=params.seed(),
             threads=params.threads(),
         )
-        return found.log_price[self.train]
 
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])

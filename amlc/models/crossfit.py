@@ -1,6 +1,6 @@
 """Out-of-fold predictions, and the model fitted to all train rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,33 +84,96 @@ def crossfit(
     DataError
         Blocks and products differ in length, or there are fewer than two folds.
     """
-    if len(blocks) != len(products):
-        raise DataError(f"{len(blocks)} rows of features for {len(products)} products")
     train, test = train_rows(products), test_rows(products)
     log_price = np.full(len(products), np.nan)
     splits = [*splits_of(products, train), (train, test)]
-    # Fits side by side, each on its own share of the threads: on one thread a fit neither waits for
-    # others at every tree nor depends on how many there are.
-    workers = min(threads, len(splits))
-
-    def fitted(rows: Rows, others: Rows) -> tuple[Regressor, Floats, Curve]:
-        model = make()
-        target = target_of(products, rows, blocks, model)
-        model.fit(blocks.take(rows), target, seed=seed, threads=threads // workers)
-        held_out = blocks.take(others)
-        return model, model.predict(held_out), _curve(model, held_out, products, others)
-
     curves: list[Curve] = []
-    with threadpool_limits(threads // workers), ThreadPoolExecutor(workers) as pool:
-        fits = [pool.submit(fitted, *split) for split in splits]
-        for fit, (_, others) in zip(tqdm(fits, desc="fits", disable=None), splits, strict=True):
-            model, log_price[others], curve = fit.result()
-            curves.append(curve)
+    found = fits(make, blocks, products, splits, seed=seed, threads=threads)
+    for fit in tqdm(found, desc="fits", total=len(splits), disable=None):
+        log_price[fit.rows] = fit.log_price
+        curves.append(_curve(fit.model, blocks.take(fit.rows), products, fit.rows))
     scores = _fold_scores(products, log_price)
     actual = np.log(products[PRICE].to_numpy(dtype=np.float64)[train])
     smape = smape_of_logs(actual, log_price[train])
-    # The last one is that of the fit to all train rows, which holds no priced row out.
-    return Crossfit(model, log_price, smape, scores, _mean_curve(curves[:-1]))
+    # The last one is the fit to all train rows, which holds no priced row out.
+    return Crossfit(fit.model, log_price, smape, scores, _mean_curve(curves[:-1]))
+
+
+def out_of_fold(
+    make: Callable[[], Regressor],
+    blocks: Blocks,
+    products: pd.DataFrame,
+    *,
+    seed: int,
+    threads: int,
+) -> Floats:
+    """Fit once without each fold; see `crossfit`.
+
+    Returns
+    -------
+    ndarray of float64, shape (train rows,)
+        Log prices, predicted by a model that saw nothing of the row's fold.
+    """
+    train = train_rows(products)
+    splits = list(splits_of(products, train))
+    log_price = np.full(len(products), np.nan)
+    for fit in fits(make, blocks, products, splits, seed=seed, threads=threads):
+        log_price[fit.rows] = fit.log_price
+    return log_price[train]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model, and what it makes of the rows that were held out from it.
+
+    Parameters
+    ----------
+    model : Regressor
+        Fitted.
+    rows : ndarray of int
+        Held out.
+    log_price : ndarray of float64
+        Predicted for them.
+    """
+
+    model: Regressor
+    rows: Rows
+    log_price: Floats
+
+
+def fits(
+    make: Callable[[], Regressor],
+    blocks: Blocks,
+    products: pd.DataFrame,
+    splits: list[tuple[Rows, Rows]],
+    *,
+    seed: int,
+    threads: int,
+) -> Generator[Fit]:
+    """Yield a fit for each split in (rows to fit to, rows held out), in order; see `crossfit`.
+
+    A consumer that stops early leaves the fits that have not begun undone.
+    """
+    if len(blocks) != len(products):
+        raise DataError(f"{len(blocks)} rows of features for {len(products)} products")
+    # Fits side by side, each on its own share of the threads: on one thread a fit neither waits for
+    # others at every tree nor depends on how many there are. The share is that of `crossfit`, with
+    # its one fit more than there are folds, whoever asks: so the bits are the same too.
+    at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
+
+    def fitted(rows: Rows, others: Rows) -> Fit:
+        model = make()
+        target = target_of(products, rows, blocks, model)
+        model.fit(blocks.take(rows), target, seed=seed, threads=threads // at_once)
+        return Fit(model, others, model.predict(blocks.take(others)))
+
+    with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
+        waiting = [pool.submit(fitted, *split) for split in splits]
+        try:
+            for fit in waiting:
+                yield fit.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def splits_of(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:

@@ -8,7 +8,6 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc.catalog.table import PRICE, train_rows
@@ -26,9 +24,7 @@ from amlc.features.blocks import Blocks
 from amlc.files import write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor, regressor
-from amlc.models.crossfit import splits_of, target_of
-from amlc.models.encodings import Rows
-from amlc.models.objectives import Floats
+from amlc.models.crossfit import fits, splits_of
 from amlc.models.search_space import Spaces, draw, model_settings, override, stored
 
 if sys.platform != "win32":
@@ -153,24 +149,11 @@ def fold_scores(
     splits = list(splits_of(products, train))
     actual = np.log(products[PRICE].to_numpy(dtype=np.float64))
     log_price = np.full(len(products), np.nan)
-    # The same share of the threads as in crossfit, so that the bits are the same too.
-    workers = min(threads, len(splits) + 1)
-
-    def predicted(rows: Rows, others: Rows) -> Floats:
-        model = make()
-        target = target_of(products, rows, blocks, model)
-        model.fit(blocks.take(rows), target, seed=seed, threads=threads // workers)
-        return model.predict(blocks.take(others))
-
-    with threadpool_limits(threads // workers), ThreadPoolExecutor(workers) as pool:
-        fits = [pool.submit(predicted, *split) for split in splits]
-        try:
-            for fit, (_, others) in zip(fits, splits, strict=True):
-                log_price[others] = fit.result()
-                seen = train[np.isfinite(log_price[train])]
-                yield smape_of_logs(actual[seen], log_price[seen])
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with closing(fits(make, blocks, products, splits, seed=seed, threads=threads)) as found:
+        for fit in found:
+            log_price[fit.rows] = fit.log_price
+            seen = train[np.isfinite(log_price[train])]
+            yield smape_of_logs(actual[seen], log_price[seen])
 
 
 def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> Best:

@@ -13,7 +13,7 @@ from amlc.errors import CheckError
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
 from amlc.models.base import ModelSettings, Regressor
-from amlc.models.crossfit import crossfit
+from amlc.models.crossfit import out_of_fold
 from amlc.models.encodings import Rows
 from amlc.models.objectives import Floats
 from amlc.models.views import View
@@ -93,7 +93,7 @@ def shuffled_prices(
     products : DataFrame
         The product table.
     seed, threads : int
-        See `amlc.models.crossfit.crossfit`; the deal is drawn from the seed too.
+        See `amlc.models.crossfit.out_of_fold`; the deal is drawn from the seed too.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def shuffled_prices(
     price = products[PRICE].to_numpy(dtype=np.float64).copy()
     price[train] = np.random.default_rng(seed).permutation(price[train])
     dealt = products.assign(**{PRICE: price})
-    predicted = np.exp(crossfit(make, blocks, dealt, seed=seed, threads=threads).log_price[train])
+    predicted = np.exp(out_of_fold(make, blocks, dealt, seed=seed, threads=threads))
     rows = row_smape(price[train], predicted)
     constant = row_smape(price[train], _other_medians(dealt, train))
     gap = rows - constant
