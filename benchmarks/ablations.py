@@ -151,7 +151,7 @@ def with_terms(**vectorizers: Any) -> Change:
 def plain_numbers(run: Run) -> Blocks:
     """Make the terms of texts whose numbers are not joined to the unit beside them."""
     joined = terms_module.join_numbers
-    terms_module.join_numbers = str.lower
+    terms_module.join_numbers = lambda text: text.lower()
     try:
         return _from_terms(run, params.load(TermsSettings, "terms"))
     finally:

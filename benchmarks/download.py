@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,7 @@ class Bench:
         if not more.get("keep"):
             subprocess.run(["rm", "-rf", str(out)], check=True)
         return Result(
-            len(links), answer["ok"], answer["seconds"], answer["cpu"], sent / 1e6, memory
+            len(links), int(answer["ok"]), answer["seconds"], answer["cpu"], sent / 1e6, memory
         )
 
     def _timed(self, name: str, path: Path) -> tuple[dict[str, float], float]:
@@ -179,7 +179,7 @@ def _memory(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
 
 
-def table(rows: list[tuple[object, ...]], header: tuple[str, ...]) -> None:
+def table(rows: Iterable[tuple[object, ...]], header: tuple[str, ...]) -> None:
     """Print rows as a Markdown table."""
     print("| " + " | ".join(header) + " |")
     print("|" + "---|" * len(header))
