@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.optimize import LinearConstraint, minimize
 
 from amlc.catalog.table import ID
 from amlc.errors import ModelError
@@ -20,7 +19,6 @@ from amlc.models.predictions import PREDICTIONS, read_log_prices
 from amlc.params import Settings
 
 COLUMNS = ("log_price", "log_low", "log_high")
-
 
 # A member with less weight than this is left out.
 SMALLEST_WEIGHT = 1e-6
@@ -55,6 +53,9 @@ def simplex_weights(members: Floats, actual: Floats) -> Floats:
 
 
 def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
+    # Slow to import, and a blend that is only applied does without.
+    from scipy.optimize import LinearConstraint, minimize  # noqa: PLC0415 - see above
+
     def loss(weights: Floats) -> float:
         return smape_of_logs(actual, members @ weights)
 

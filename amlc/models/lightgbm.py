@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from pydantic import Field
 
@@ -12,7 +11,11 @@ from amlc.files import write_text
 from amlc.models.base import Target
 from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
 from amlc.models.objectives import Floats, center
+from amlc.models.optional import without
 from amlc.models.views import Design
+
+with without("sklearn"):
+    import lightgbm as lgb
 
 
 class LightgbmSettings(BoostingSettings):

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost as xgb
 from pydantic import Field
 
 from amlc.errors import ModelError
@@ -12,7 +11,11 @@ from amlc.files import write_text
 from amlc.models.base import Target
 from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
 from amlc.models.objectives import Floats, center
+from amlc.models.optional import without
 from amlc.models.views import Design
+
+with without("sklearn"):
+    import xgboost as xgb
 
 
 class XgboostSettings(BoostingSettings):
