@@ -13,14 +13,14 @@ import stages  # noqa: F401 - before NumPy: the same arithmetic as in the pipeli
 # isort: split
 from amlc.errors import AmlcError, MissingExtraError, run
 from amlc.params import check
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
 
 
 def main() -> None:
     """Serve until SIGTERM or an interrupt, then finish what is under way."""
     arguments = _arguments()
     try:
-        from amlc.serving.app_server import serve  # noqa: PLC0415 - may not be installed
+        from amlc.serving.http.server import serve  # noqa: PLC0415 - may not be installed
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith("amlc"):
             raise

@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # Each takes a second or more to import, and no stage needs it before it has read its settings.
-HEAVY = {"fastapi", "lightgbm", "matplotlib", "optuna", "seaborn", "torch", "xgboost"}
+HEAVY = {"fastapi", "lightgbm", "matplotlib", "optuna", "seaborn", "sklearn", "torch", "xgboost"}
 
 
 def test_no_stage_loads_at_its_start_what_only_its_work_needs() -> None:

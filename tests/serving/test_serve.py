@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from amlc import serve
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
 
 ROOT = Path(__file__).parents[2]
 # The program with a pricer whose gate is shut by one line of its stdin and opened by the next.
@@ -21,7 +21,7 @@ PROGRAM = """
 import sys, threading
 from amlc.errors import run
 from amlc import serve
-from amlc.serving import app_server
+from amlc.serving.http import server
 from tests.helpers.pricing import FakePricer
 
 class Fake(FakePricer):
@@ -38,7 +38,7 @@ class Fake(FakePricer):
         sys.stdin.readline()
         self.gate.set()
 
-app_server.BundlePricer = Fake
+server.BundlePricer = Fake
 run(serve.main)
 """
 

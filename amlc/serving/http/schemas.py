@@ -16,8 +16,8 @@ from pydantic import (
 
 from amlc.catalog.content import Content
 from amlc.serving.answers import Answer, Pricer, Similar
-from amlc.serving.app_problems import FieldError, Problem
-from amlc.serving.form import to_text
+from amlc.serving.http.form import to_text
+from amlc.serving.http.problems import FieldError, Problem
 
 MAX_TEXT = 100_000  # characters, as data.max_text
 MAX_SIMILAR = 20

@@ -7,9 +7,9 @@ from typing import IO
 
 from starlette.requests import Request
 
-from amlc.serving.app_body import bounded
-from amlc.serving.app_problems import Problem
-from amlc.serving.limits import Limits
+from amlc.serving.http.body import bounded
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import Problem
 
 LINE_BYTES = 2**22
 _MEMORY_BYTES = 1_000_000

@@ -12,7 +12,7 @@ from amlc.serving.answers import Question
 from tests.helpers.pictures import jpeg, png_bomb
 from tests.helpers.pricing import FakePricer, price_of
 from tests.helpers.site import Site, page
-from tests.serving.conftest import Start
+from tests.serving.http.conftest import Start
 
 TEXT = "Item Name: Tea\nBullet Point 1: Black\nBullet Point 2: Loose\nValue: 20.0\nUnit: Count\n"
 FIELDS = {"title": "Tea", "bullets": ["Black", "Loose"], "value": 20.0, "unit": "Count"}

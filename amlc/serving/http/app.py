@@ -7,13 +7,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from amlc.images.decode import pillow_warnings_settled
-from amlc.serving import app_files, app_openapi
 from amlc.serving.answers import Pricer
-from amlc.serving.app_guard import Guard
-from amlc.serving.app_problems import Problem
-from amlc.serving.app_schemas import Model, Price, State
-from amlc.serving.app_service import PRICE, PRICES, Service
-from amlc.serving.limits import Limits
+from amlc.serving.http import files, openapi
+from amlc.serving.http.guard import Guard
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import Problem
+from amlc.serving.http.schemas import Model, Price, State
+from amlc.serving.http.service import PRICE, PRICES, Service
 from amlc.serving.workers import Workers
 
 _DETAILS = {
@@ -45,24 +45,24 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        routes=app_files.routes(),
+        routes=files.routes(),
         exception_handlers={Problem: _problem, HTTPException: _http_problem},
-        **app_openapi.ABOUT,
+        **openapi.ABOUT,
     )
     app.add_middleware(Guard, metrics=service.metrics, limits=limits)
     _add_api(app, service)
     _add_health(app, service)
-    app.openapi = lambda: app_openapi.description(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
+    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
     return app
 
 
 def _add_api(app: FastAPI, service: Service) -> None:
-    @app.post(PRICE, tags=["prices"], **app_openapi.PRICE)
+    @app.post(PRICE, tags=["prices"], **openapi.PRICE)
     async def price(request: Request) -> Price:
         """Price one product."""
         return await service.price(request)
 
-    @app.post(PRICES, tags=["prices"], **app_openapi.PRICES)
+    @app.post(PRICES, tags=["prices"], **openapi.PRICES)
     async def prices(request: Request) -> Response:
         """Price a CSV of products."""
         return await service.prices(request)
@@ -84,10 +84,10 @@ def _add_health(app: FastAPI, service: Service) -> None:
         """Tell that the service takes products; it listens only once the model is loaded."""
         return State(state="ready", model=service.pricer.version)
 
-    @app.get("/metrics", tags=["health"], **app_openapi.METRICS)
+    @app.get("/metrics", tags=["health"], **openapi.METRICS)
     async def metrics() -> Response:
         """Give counters in the format of Prometheus."""
-        return Response(service.metrics.text(), media_type=app_openapi.PROMETHEUS)
+        return Response(service.metrics.text(), media_type=openapi.PROMETHEUS)
 
 
 async def _problem(_: Request, error: Exception) -> Response:

@@ -5,8 +5,8 @@ import asyncio
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from amlc.serving.app_problems import Problem
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import Problem
 
 
 def bounded(request: Request, most: int, limits: Limits) -> Request:

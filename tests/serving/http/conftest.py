@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from amlc.serving.app_server import server
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.server import server
 from amlc.serving.workers import Workers
 from tests.helpers.pricing import FakePricer
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from amlc.serving import app_table
 from amlc.serving.answers import Answer, Question
+from amlc.serving.http import table
 from amlc.serving.workers import Workers
 from tests.helpers.pricing import FakePricer, price_of
-from tests.serving.conftest import Start
-from tests.serving.test_app import problem
+from tests.serving.http.conftest import Start
+from tests.serving.http.test_app import problem
 
 HEADER = "sample_id,catalog_content,image_link\n"
 CSV = {"Content-Type": "text/csv"}
@@ -67,14 +67,14 @@ def rows_of(answer: httpx.Response) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text)))
 
 
-def table(count: int) -> str:
+def catalogue(count: int) -> str:
     """Return a CSV of so many products."""
     return HEADER + "".join(f'{n},"Item Name: Tea {n}\nUnit: oz\n",\n' for n in range(count))
 
 
 def test_each_row_is_priced_in_its_order(client: httpx.Client) -> None:
     """More rows than are priced in one go; X-Rows says how many."""
-    answer = send(client, table(300))
+    answer = send(client, catalogue(300))
     found = rows_of(answer)
     assert answer.headers["x-rows"] == "300"
     assert [row["sample_id"] for row in found] == [str(n) for n in range(300)]
@@ -87,7 +87,7 @@ def test_each_row_is_priced_in_its_order(client: httpx.Client) -> None:
 
 def test_the_answer_has_the_columns_of_the_command(client: httpx.Client) -> None:
     """Those that python -m amlc.predict writes."""
-    assert send(client, table(1)).text.splitlines()[0] == "sample_id,price,low,high,reason"
+    assert send(client, catalogue(1)).text.splitlines()[0] == "sample_id,price,low,high,reason"
 
 
 @pytest.mark.parametrize(
@@ -173,19 +173,19 @@ def test_one_endless_line_is_refused_before_it_ends(client: httpx.Client) -> Non
 
 def test_another_type_is_refused(client: httpx.Client) -> None:
     """415 for what does not say that it is a CSV."""
-    problem(client.post("/v1/prices", content=table(1)), 415)
+    problem(client.post("/v1/prices", content=catalogue(1)), 415)
 
 
 def test_too_many_rows_are_refused(start: Start) -> None:
     """413, saying how many are taken."""
-    assert "at most 3" in problem(send(start(csv_rows=3), table(4)), 413)["detail"]
+    assert "at most 3" in problem(send(start(csv_rows=3), catalogue(4)), 413)["detail"]
 
 
 def test_too_many_bytes_are_refused(start: Start) -> None:
     """413, whether the length is declared or only shows."""
     client = start(csv_bytes=1_000)
-    problem(send(client, table(100)), 413)
-    chunks = (part.encode() for part in [table(50)] * 2)
+    problem(send(client, catalogue(100)), 413)
+    chunks = (part.encode() for part in [catalogue(50)] * 2)
     problem(client.post("/v1/prices", content=chunks, headers=CSV), 413)
 
 
@@ -194,14 +194,14 @@ def test_too_many_at_once_are_told_to_come_back(start: Start, pricer: FakePricer
     client = start(csv_jobs=1)
     pricer.gate.clear()
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(send, client, table(1))
+        first = pool.submit(send, client, catalogue(1))
         assert pricer.begun.acquire(timeout=30)
-        answer = send(client, table(1))
+        answer = send(client, catalogue(1))
         pricer.gate.set()
         assert len(rows_of(first.result(30))) == 1
     problem(answer, 503)
     assert answer.headers["retry-after"] == "5"
-    assert len(rows_of(send(client, table(1)))) == 1
+    assert len(rows_of(send(client, catalogue(1)))) == 1
 
 
 def test_a_refused_csv_leaves_its_place(start: Start) -> None:
@@ -209,15 +209,15 @@ def test_a_refused_csv_leaves_its_place(start: Start) -> None:
     client = start(csv_jobs=1)
     for _ in range(3):
         problem(send(client, b"nothing"), 422)
-    assert len(rows_of(send(client, table(1)))) == 1
+    assert len(rows_of(send(client, catalogue(1)))) == 1
 
 
 def test_a_client_that_leaves_makes_room(start: Start, pricer: FakePricer) -> None:
     """Its rows are not priced to the end, and the next CSV is taken."""
     client = start(csv_jobs=1, workers=1)
-    with client.stream("POST", "/v1/prices", content=table(20_000), headers=CSV) as answer:
+    with client.stream("POST", "/v1/prices", content=catalogue(20_000), headers=CSV) as answer:
         next(answer.iter_bytes())
-    while (found := send(client, table(1))).status_code == 503:
+    while (found := send(client, catalogue(1))).status_code == 503:
         pass
     assert len(rows_of(found)) == 1
     assert sum(pricer.sizes) < 20_000
@@ -234,12 +234,12 @@ def test_a_long_csv_goes_to_the_workers(
     start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its order; a short one does not start them, and the end of the service ends them."""
-    monkeypatch.setattr(app_table, "LONG", 300)
+    monkeypatch.setattr(table, "LONG", 300)
     with FakeWorkers() as workers:
         client = start(pool=workers)
-        short = rows_of(send(client, table(300)))
+        short = rows_of(send(client, catalogue(300)))
         assert not workers.running
-        long = rows_of(send(client, table(1_000)))
+        long = rows_of(send(client, catalogue(1_000)))
         assert workers.running
     assert long[:300] == short
     assert [row["sample_id"] for row in long] == [str(n) for n in range(1_000)]
@@ -251,14 +251,14 @@ def test_without_its_workers_a_csv_is_priced_all_the_same(
     start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes may be killed; the service's own threads take over."""
-    monkeypatch.setattr(app_table, "LONG", 300)
+    monkeypatch.setattr(table, "LONG", 300)
     with FakeWorkers(broken=True) as workers:
-        assert len(rows_of(send(start(pool=workers), table(1_000)))) == 1_000
+        assert len(rows_of(send(start(pool=workers), catalogue(1_000)))) == 1_000
     assert sum(pricer.sizes) == 1_000
 
 
 def test_a_whole_answer_counts_its_products(start: Start) -> None:
     """In /metrics."""
     client = start()
-    send(client, table(200))
+    send(client, catalogue(200))
     assert 'amlc_products_total{path="/v1/prices"} 200.0' in client.get("/metrics").text

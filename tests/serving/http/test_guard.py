@@ -11,10 +11,10 @@ import httpx
 import pytest
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from amlc.serving.app_log import JsonLines
+from amlc.serving.http.log import JsonLines
 from tests.helpers.pricing import FakePricer
-from tests.serving.conftest import Start
-from tests.serving.test_app import TEXT, problem
+from tests.serving.http.conftest import Start
+from tests.serving.http.test_app import TEXT, problem
 
 LONG = b"x" * 100_000
 

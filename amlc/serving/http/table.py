@@ -14,14 +14,14 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from amlc.serving import app_log
 from amlc.serving.answers import Answer, Question
-from amlc.serving.app_desk import Desk
-from amlc.serving.app_problems import Problem, busy
-from amlc.serving.app_rows import count_rows, read_rows, written
-from amlc.serving.app_spool import spooled
 from amlc.serving.batch import HEADER
-from amlc.serving.limits import Limits
+from amlc.serving.http import log
+from amlc.serving.http.desk import Desk
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import Problem, busy
+from amlc.serving.http.rows import count_rows, read_rows, written
+from amlc.serving.http.spool import spooled
 from amlc.serving.rows import Row
 from amlc.serving.workers import Workers
 
@@ -150,7 +150,7 @@ class Tables:
         try:
             answers = await asyncio.wrap_future(done)
         except BrokenProcessPool:
-            app_log.log("workers ended unexpectedly", logging.WARNING)
+            log.log("workers ended unexpectedly", logging.WARNING)
             self._workers = None
             answers = await asyncio.wrap_future(self._at_desk(group))
         self._count(len(group))

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from amlc.serving import app_question
-from amlc.serving.app import create_app
-from amlc.serving.limits import Limits
+from amlc.serving.http import question
+from amlc.serving.http.app import create_app
+from amlc.serving.http.limits import Limits
 from tests.helpers.pictures import jpeg
 from tests.helpers.pricing import FakePricer
 
@@ -74,7 +74,7 @@ def test_what_is_described_is_taken(
 ) -> None:
     """Good input gets a good answer of the described form."""
     # Every link brings a picture: what is valid has to be taken.
-    monkeypatch.setattr(app_question, "fetch", lambda *_: jpeg())
+    monkeypatch.setattr(question, "fetch", lambda *_: jpeg())
     _check(client, operation, GenerationMode.POSITIVE)
 
 

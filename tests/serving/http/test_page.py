@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from amlc.serving.answers import Question
 from tests.helpers.pictures import jpeg
 from tests.helpers.pricing import FakePricer, price_of
-from tests.serving.conftest import Start
+from tests.serving.http.conftest import Start
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")

@@ -11,10 +11,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from amlc.serving.app_log import log, log_error
-from amlc.serving.app_metrics import Metrics
-from amlc.serving.app_problems import Problem
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.log import log, log_error
+from amlc.serving.http.metrics import Metrics
+from amlc.serving.http.problems import Problem
 
 # Scripts, styles and data from this server only; pictures also from the answers themselves.
 POLICY = (

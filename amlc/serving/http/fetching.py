@@ -5,7 +5,7 @@ import contextlib
 from amlc.images import links
 from amlc.images.fetch import Client
 from amlc.images.settings import ImageSettings
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
 
 
 def fetch(url: str, limits: Limits) -> bytes:

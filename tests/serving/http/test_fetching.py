@@ -11,8 +11,8 @@ from amlc.images.outcome import (
     TOO_MANY_BYTES,
     Fault,
 )
-from amlc.serving.fetching import fetch
-from amlc.serving.limits import Limits
+from amlc.serving.http.fetching import fetch
+from amlc.serving.http.limits import Limits
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.catalog.content import Content, parse
-from amlc.serving.form import to_text
+from amlc.serving.http.form import to_text
 
 # Everything that str.splitlines takes for a line end, labels, and what surrounds them.
 TEXTS = st.lists(

@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 
 from amlc.images.outcome import TOO_MANY_BYTES, Fault
 from amlc.serving.answers import Question
-from amlc.serving.app_body import bounded
-from amlc.serving.app_problems import FieldError, Problem, bad_picture, busy
-from amlc.serving.app_schemas import ProductFields, ProductText, from_form, from_json
-from amlc.serving.fetching import fetch
-from amlc.serving.limits import Limits
+from amlc.serving.http.body import bounded
+from amlc.serving.http.fetching import fetch
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import FieldError, Problem, bad_picture, busy
+from amlc.serving.http.schemas import ProductFields, ProductText, from_form, from_json
 
 JSON, FORM = "application/json", "multipart/form-data"
 # A form has these fields, a few bullets, and one file.

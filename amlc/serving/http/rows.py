@@ -10,8 +10,8 @@ from typing import IO, Self, TextIO
 from amlc.catalog.sheet import CELL_LIMIT
 from amlc.errors import DataError
 from amlc.serving.answers import Answer
-from amlc.serving.app_problems import Problem
 from amlc.serving.batch import cells
+from amlc.serving.http.problems import Problem
 from amlc.serving.rows import ProductRows, Row
 
 # No product needs more; so no row can have more cells than memory holds.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from amlc.serving.answers import Question
-from amlc.serving.app_desk import Desk, DeskFullError
+from amlc.serving.http.desk import Desk, DeskFullError
 from tests.helpers.pricing import FakePricer, price_of
 
 

@@ -7,11 +7,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from amlc.catalog.table import ID, TEXT
-from amlc.serving.app_problems import MEDIA_TYPE, FieldError, ProblemBody
-from amlc.serving.app_question import FORM, JSON
-from amlc.serving.app_schemas import FormFields, FormText, ProductFields, ProductText
-from amlc.serving.app_table import CSV
 from amlc.serving.batch import HEADER
+from amlc.serving.http.problems import MEDIA_TYPE, FieldError, ProblemBody
+from amlc.serving.http.question import FORM, JSON
+from amlc.serving.http.schemas import FormFields, FormText, ProductFields, ProductText
+from amlc.serving.http.table import CSV
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _REF = "#/components/schemas/{model}"

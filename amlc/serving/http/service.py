@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from amlc.serving.answers import Answer, Pricer
-from amlc.serving.app_desk import Desk, DeskFullError
-from amlc.serving.app_metrics import Metrics
-from amlc.serving.app_problems import bad_picture, busy
-from amlc.serving.app_question import Asked, Reader
-from amlc.serving.app_schemas import Model, Price, price_of
-from amlc.serving.app_table import Tables
-from amlc.serving.limits import Limits
+from amlc.serving.http.desk import Desk, DeskFullError
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.metrics import Metrics
+from amlc.serving.http.problems import bad_picture, busy
+from amlc.serving.http.question import Asked, Reader
+from amlc.serving.http.schemas import Model, Price, price_of
+from amlc.serving.http.table import Tables
 from amlc.serving.workers import Workers
 
 PRICE, PRICES = "/v1/price", "/v1/prices"

@@ -12,8 +12,8 @@ import socket
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from amlc.serving.app_problems import MEDIA_TYPE, Problem
-from amlc.serving.limits import Limits
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.problems import MEDIA_TYPE, Problem
 
 
 def protocol(limits: Limits) -> type[H11Protocol]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import uvicorn
 
-from amlc.serving import app_log
 from amlc.serving.answers import Pricer, Question
-from amlc.serving.app import create_app
-from amlc.serving.app_protocol import protocol
-from amlc.serving.limits import Limits
+from amlc.serving.http import log
+from amlc.serving.http.app import create_app
+from amlc.serving.http.limits import Limits
+from amlc.serving.http.protocol import protocol
 from amlc.serving.pricer import BundlePricer
 from amlc.serving.workers import Workers
 
@@ -33,7 +33,7 @@ def serve(bundle: Path, listener: socket.socket, limits: Limits) -> None:
     AmlcError
         The bundle cannot be used.
     """
-    app_log.set_up()
+    log.set_up()
     pricer = BundlePricer.load(bundle)
     pricer.price([_WARM_UP], similar=1, contributions=True)
     workers = Workers(bundle, limits.csv_workers) if limits.csv_workers else None
@@ -67,4 +67,4 @@ class Announcing(uvicorn.Server):
             host, port = listener.getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             print(f"listening on http://{shown}:{port}", flush=True)
-            app_log.log("started", host=host, port=port)
+            log.log("started", host=host, port=port)
