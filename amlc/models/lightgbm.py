@@ -27,10 +27,20 @@ class LightgbmSettings(BoostingSettings):
 
 
 class Model(Boosting):
-    """Boosted leaf-wise trees."""
+    """Boosted leaf-wise trees.
+
+    Notes
+    -----
+    LightGBM's number of threads is one variable of the whole process, set by every call that takes
+    parameters, and a call without a number sets it to that of the cores. A training in another
+    thread then reaches beyond the buffers that it has made for fewer. So each call here gives the
+    number, and all fits of a process have to agree on it.
+    """
 
     settings_type = LightgbmSettings
     settings: LightgbmSettings
+    # That of the fit; a model that was loaded predicts on one.
+    threads = 1
 
     def _boost(
         self,
@@ -44,7 +54,8 @@ class Model(Boosting):
     ) -> int:
         # LightGBM itself starts custom losses from 0.
         self.start = center(self.settings.loss, target.log_price)
-        parameters = self._parameters(seed, threads)
+        self.threads = threads
+        parameters = self._parameters(seed)
         more: dict[str, Any] = {}
         if watched is not None:
             parameters["metric"] = "None"
@@ -61,10 +72,14 @@ class Model(Boosting):
             design.dense,
             target.log_price - self.start,
             weight=target.weight,
-            params={"max_bin": self.settings.bins, "verbosity": -1},
+            params={
+                "max_bin": self.settings.bins,
+                "num_threads": self.threads,
+                "verbosity": -1,
+            },
         )
 
-    def _parameters(self, seed: int, threads: int) -> dict[str, Any]:
+    def _parameters(self, seed: int) -> dict[str, Any]:
         settings = self.settings
         native = settings.loss == "native_l1"
         return {
@@ -80,7 +95,7 @@ class Model(Boosting):
             "lambda_l2": settings.l2,
             "max_bin": settings.bins,
             "seed": seed,
-            "num_threads": threads,
+            "num_threads": self.threads,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
@@ -90,7 +105,8 @@ class Model(Boosting):
         return slopes(self.settings.loss, predicted - data.get_label(), data.get_weight())
 
     def _predict(self, design: Design) -> Floats:
-        return np.asarray(self.booster.predict(design.dense)) + self.start
+        found = self.booster.predict(design.dense, num_threads=self.threads)
+        return np.asarray(found) + self.start
 
     def _rounds(self) -> int:
         return int(self.booster.num_trees())
@@ -99,7 +115,12 @@ class Model(Boosting):
         return self.start
 
     def _sum_of_rounds(self, columns: Any, first: int, last: int) -> Floats:
-        found = self.booster.predict(columns, start_iteration=first, num_iteration=last - first)
+        found = self.booster.predict(
+            columns,
+            start_iteration=first,
+            num_iteration=last - first,
+            num_threads=self.threads,
+        )
         return np.asarray(found)
 
     def _gains(self) -> Floats:

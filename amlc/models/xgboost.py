@@ -46,12 +46,16 @@ class Model(Boosting):
         parameters = self._parameters(seed, threads)
         parameters["base_score"] = self.start = center(self.settings.loss, target.log_price)
         data = xgb.QuantileDMatrix(
-            design.dense, target.log_price, weight=target.weight, max_bin=self.settings.bins
+            design.dense,
+            target.log_price,
+            weight=target.weight,
+            max_bin=self.settings.bins,
+            nthread=threads,
         )
         more: dict[str, Any] = {}
         if watched is not None:
             more = {
-                "evals": [(xgb.DMatrix(watched[0].dense, watched[1].log_price), "inner")],
+                "evals": [(_watched(*watched, threads), "inner")],
                 "custom_metric": _smape,
                 "early_stopping_rounds": self.settings.patience,
                 "verbose_eval": False,
@@ -110,6 +114,10 @@ class Model(Boosting):
             self.booster = xgb.Booster(model_file=content)
         except xgb.core.XGBoostError as error:
             raise ModelError(f"{folder}/booster.json: {error}") from None
+
+
+def _watched(design: Design, target: Target, threads: int) -> Any:
+    return xgb.DMatrix(design.dense, target.log_price, nthread=threads)
 
 
 def _smape(predicted: Floats, data: Any) -> tuple[str, float]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import pytest
 from learning import SECTIONS, Catalogue
@@ -102,3 +103,27 @@ def test_a_stage_is_what_a_model_of_so_many_rounds_predicts(
     stages = dict(fitted(name, catalogue, rounds=40).staged(blocks.take(NEW)))
     short = fitted(name, catalogue, rounds=10).predict(blocks.take(NEW))
     np.testing.assert_allclose(stages[10], short, rtol=1e-5)
+
+
+def test_every_call_tells_lightgbm_the_number_of_threads(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not changes it under a training that is under way, which then crashes."""
+    found: list[Any] = []
+
+    def recorded(original: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            parameters = more.get("params", {}) | more
+            parameters |= arguments[0] if isinstance(arguments[0], dict) else {}
+            found.append(parameters.get("num_threads"))
+            return original(*arguments, **more)
+
+        return call
+
+    for owner, name in ((lgb, "Dataset"), (lgb, "train"), (lgb.Booster, "predict")):
+        monkeypatch.setattr(owner, name, recorded(getattr(owner, name)))
+    model = fitted("lightgbm", catalogue, patience=3)
+    model.predict(catalogue[0].take(NEW))
+    assert list(model.staged(catalogue[0].take(NEW)))
+    assert len(found) > 5
+    assert set(found) == {1}
