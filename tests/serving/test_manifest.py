@@ -11,7 +11,7 @@ import pytest
 
 from amlc.errors import ModelError
 from amlc.serving import manifest as module
-from amlc.serving.manifest import AMLC, MANIFEST, verified, write_manifest
+from amlc.serving.manifest import AMLC, FORMAT, MANIFEST, verified, write_manifest
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -86,8 +86,8 @@ def test_a_link_is_refused(folder: Path, target: str) -> None:
 
 def test_another_format_is_refused(folder: Path) -> None:
     """The sentence names both versions."""
-    changed(folder, lambda content: content.update(format=2))
-    with pytest.raises(ModelError, match=r"format 2; this is amlc .* format 1"):
+    changed(folder, lambda content: content.update(format=FORMAT + 1))
+    with pytest.raises(ModelError, match=rf"format {FORMAT + 1}; this is amlc .* format {FORMAT}"):
         version(folder)
 
 
