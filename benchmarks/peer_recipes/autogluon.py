@@ -40,7 +40,7 @@ def predict(train: Features, prices: Floats, others: Features, options: Options)
             train.frame.assign(log_price=np.log(prices)),
             time_limit=options.seconds,
             num_cpus=options.threads,
-            # Its forests keep no time limit: one of them took over 20 minutes on the text's columns.
+            # Its forests keep no time limit: one took over 20 minutes on the text's columns.
             excluded_model_types=["RF", "XT"],
         )
         return np.asarray(np.exp(predictor.predict(others.frame).to_numpy(dtype=np.float64)))
