@@ -25,7 +25,8 @@ from amlc import params
 from amlc.catalog.table import read_products, train_rows
 from amlc.features import terms as terms_module
 from amlc.features.blocks import Blocks, read_blocks
-from amlc.features.neighbours import Neighbours, NeighboursSettings, nearest
+from amlc.features.neighbours import Neighbours
+from amlc.features.term_index import NeighboursSettings, nearest
 from amlc.features.terms import TermFeatures, TermsSettings
 from amlc.features.topics import TopicFeatures, TopicsSettings
 from amlc.metrics import smape_of_logs

@@ -30,7 +30,8 @@ from amlc import params
 from amlc.catalog.table import PRICE, read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import BlockName, Blocks, read_blocks
-from amlc.features.neighbours import NOBODY, NeighboursSettings, nearest
+from amlc.features.neighbours import NOBODY
+from amlc.features.term_index import NeighboursSettings, nearest
 from amlc.files import replacing
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor, Target, members, regressor

@@ -42,7 +42,7 @@ def main() -> None:
     pricer = BundlePricer.load(options.bundle)
     tell("import and load, s", f"{time.perf_counter() - started:.2f}")
     tell("train products", f"{len(pricer.bundle.catalogue):,}")
-    tell("terms", f"{pricer.bundle.topics.shape[0]:,}")
+    tell("terms", f"{len(pricer.bundle.topics.rows):,}")
     tell("models", ", ".join(pricer.bundle.models))
     tell("memory after loading, MB", resident())
     texts = read(options.products)

@@ -8,13 +8,8 @@ from amlc import params
 from amlc.catalog.table import read_products, train_rows
 from amlc.errors import run
 from amlc.features.blocks import read_terms
-from amlc.features.neighbours import (
-    NOBODY,
-    Neighbours,
-    NeighboursSettings,
-    nearest,
-    write_neighbours,
-)
+from amlc.features.neighbours import NOBODY, Neighbours, write_neighbours
+from amlc.features.term_index import NeighboursSettings, nearest
 
 
 def main() -> None:

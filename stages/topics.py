@@ -18,7 +18,7 @@ def main() -> None:
     features = TopicFeatures(settings, params.seed()).fit(terms[train_rows(products)])
     block = features.transform(terms)
     write_array(Path("data/features/topics.npy"), block)
-    write_array(Path("data/encoders/topics.npy"), features.components)
+    features.components.save(Path("data/encoders/topics"))
     print(f"topics: {block.shape[0]} rows, {block.shape[1]} components")
 
 

@@ -3,8 +3,7 @@
 import json
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -32,12 +31,16 @@ WORDS_REMEMBERED, LONGEST_REMEMBERED = 30_000, 30
 _SPELLED = "|".join(
     name.replace(" ", r"[\s.\-]*") for name in spellings("mass", "volume", "count", "length")
 )
-_WITH_UNIT = re.compile(
-    rf"(?<![\w.])(\d{{1,6}}(?:\.\d{{1,4}})?|\.\d{{1,4}})[\s\-]*({_SPELLED})(?![a-z])\.?\s*",
-    re.ASCII,
-)
-_PACK_OF = re.compile(r"\b(?:pack|case|set|box|bundle|lot)\s+of\s*(\d{1,4})\b", re.ASCII)
-_WORD = re.compile(r"\b\w[\w.']*\w\b|\b\w\b")
+# A pattern that begins with a set of characters is searched for far faster than one that begins by
+# looking back, so that is done behind the first digit or dot.
+_NUMBER = r"[\d.](?<![\w.].)(?:(?<=\d)\d{0,5}(?:\.\d{1,4})?|(?<=\.)\d{1,4})"
+_WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_SPELLED})(?![a-z])\.?\s*", re.ASCII)
+_OF_NUMBER = r"of\s*(\d{1,4})\b"
+_SOME_OF = re.compile(_OF_NUMBER, re.ASCII)
+_PACK_OF = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_NUMBER}", re.ASCII)
+# What a word is made of beside letters and digits; the first two not at its ends.
+_INSIDE_WORDS = ".'"
+_IN_WORDS = frozenset(_INSIDE_WORDS + "_")
 
 
 class VectorizerSettings(Settings):
@@ -81,8 +84,10 @@ def join_numbers(text: str) -> str:
     >>> join_numbers("Lemon Soda, 12 Fl. Oz (Pack of 6)")
     'lemon soda, 12fluid_ounce (6pack)'
     """
-    folded = unicodedata.normalize("NFKC", text).lower()
-    return _PACK_OF.sub(r"\1pack", _WITH_UNIT.sub(_joined, folded)).strip()
+    folded = _WITH_UNIT.sub(_joined, unicodedata.normalize("NFKC", text).lower())
+    if _SOME_OF.search(folded):
+        folded = _PACK_OF.sub(r"\1pack", folded)
+    return folded.strip()
 
 
 def _joined(match: re.Match[str]) -> str:
@@ -133,33 +138,34 @@ class TermFeatures:
         The weights are, bit for bit, those of scikit-learn's TfidfTransformer, whose checks of
         its input take longer than a text does.
         """
-        indices: list[int] = []
-        counts: list[int] = []
-        sizes: list[int] = []
-        for found in self._counted(texts):
-            indices += found.keys()
-            counts += found.values()
-            sizes.append(len(found))
-        ends = np.cumsum([0, *sizes])[:: max(len(self.groups), 1)]
-        block = sp.csr_array(
-            (np.array(counts, np.float32), np.array(indices, np.int32), ends.astype(np.int32)),
-            shape=(len(texts), len(self._idf)),
-        )
-        # Sums over a row run in the order of its columns.
-        block.sort_indices()
-        block.data = _of_length_one((np.log(block.data) + 1) * self._idf[block.indices], sizes)
-        return block
-
-    def _counted(self, texts: Sequence[str]) -> Iterator[Counter[int]]:
-        """Yield how often each column's term occurs, group by group of each text."""
         fields = self._fields(texts)
         groups = [
             (self.groups[name], fields[settings.field])
             for name, settings in self.settings.vectorizers.items()
         ]
+        indices: list[int] = []
+        ends = [0]
         for row in range(len(texts)):
             for group, field in groups:
-                yield group.count(field[row])
+                indices += group.columns(field[row])
+            ends.append(len(indices))
+        block = sp.csr_array(
+            (np.ones(len(indices), np.float32), np.array(indices, np.int32), np.array(ends)),
+            shape=(len(texts), len(self._idf)),
+        )
+        block.sum_duplicates()
+        block.data = (np.log(block.data) + 1) * self._idf[block.indices]
+        block.data = self._of_length_one(block)
+        return block
+
+    def _of_length_one(self, block: sp.csr_array) -> Floats32:
+        """Return the weights so that each row of each group has the length 1."""
+        starts = [group.start for group in self.groups.values()]
+        run = np.repeat(np.arange(block.shape[0]) * len(starts), np.diff(block.indptr))
+        run += np.searchsorted(starts, block.indices, side="right") - 1
+        # Summed up in double precision, in the order of the columns.
+        squares = np.bincount(run, weights=block.data * block.data, minlength=1)
+        return (block.data / np.sqrt(squares)[run]).astype(np.float32)
 
     def _fields(self, texts: Sequence[str]) -> dict[str, list[str]]:
         used = {settings.field for settings in self.settings.vectorizers.values()}
@@ -217,7 +223,7 @@ class TermFeatures:
 
 
 class TermGroup:
-    """Counts the terms of one group of columns.
+    """Finds the terms of one group of columns.
 
     Parameters
     ----------
@@ -237,16 +243,16 @@ class TermGroup:
         self._analyze = analyzer(settings)
         self._remembered = lru_cache(WORDS_REMEMBERED)(self._looked_up)
 
-    def count(self, field: str) -> Counter[int]:
-        """Return how often the term of each column occurs, of those that do."""
+    def columns(self, field: str) -> list[int]:
+        """Return the column of each known term of a text, as often as it occurs."""
         if not self._by_word:
-            return Counter(self._looked_up(field))
+            return self._looked_up(field)
         found: list[int] = []
         # No n-gram of characters reaches over a blank, and words come again and again.
         for word in field.split():
             short = len(word) <= LONGEST_REMEMBERED
             found += self._remembered(word) if short else self._looked_up(word)
-        return Counter(found)
+        return found
 
     def _looked_up(self, text: str) -> list[int]:
         """Return the columns of the known terms of a text."""
@@ -266,13 +272,24 @@ def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
     return (_words if settings.analyzer == "word" else _characters)(low, high)
 
 
+class _Blanks(dict[int, int]):
+    """A blank for each character that no word holds, for `str.translate`."""
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        return code if character.isalnum() or character in _IN_WORDS else ord(" ")
+
+
+_BLANKS = _Blanks((code, _Blanks().__missing__(code)) for code in range(0x250))
+
+
 def _words(low: int, high: int) -> Callable[[str], list[str]]:
     def analyze(text: str) -> list[str]:
-        words: list[str] = _WORD.findall(text)
+        runs = text.translate(_BLANKS).split()
+        words = [word for run in runs if (word := run.strip(_INSIDE_WORDS))]
         terms = words[:] if low == 1 else []
         for size in range(max(low, 2), high + 1):
-            runs = zip(*(words[start:] for start in range(size)), strict=False)
-            terms += map(" ".join, runs)
+            terms += map(" ".join, zip(*(words[start:] for start in range(size)), strict=False))
         return terms
 
     return analyze
@@ -292,13 +309,6 @@ def _characters(low: int, high: int) -> Callable[[str], list[str]]:
         return terms
 
     return analyze
-
-
-def _of_length_one(weights: Floats32, sizes: list[int]) -> Floats32:
-    """Divide each run of weights by its length, summed up in double precision."""
-    run = np.repeat(np.arange(len(sizes)), sizes)
-    lengths = np.sqrt(np.bincount(run, weights=weights * weights, minlength=len(sizes)))
-    return (weights / lengths[run]).astype(np.float32)
 
 
 def _fitted(

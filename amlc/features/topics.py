@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.errors import DataError
-from amlc.features.mapped import MappedRows, product
+from amlc.features.term_table import TermTable
 from amlc.params import Settings
 
 Floats32 = NDArray[np.float32]
@@ -33,7 +33,7 @@ class TopicFeatures:
 
     Attributes
     ----------
-    components : ndarray of float32, shape (terms, components)
+    components : TermTable, shape (terms, components)
         Right singular vectors in columns, so that a product touches only the rows of its terms.
 
     Notes
@@ -44,7 +44,7 @@ class TopicFeatures:
     def __init__(self, settings: TopicsSettings, seed: int) -> None:
         self.settings = settings
         self.seed = seed
-        self.components: Floats32 = np.empty((0, 0), dtype=np.float32)
+        self.components = TermTable.rounded(np.empty((0, 0), dtype=np.float32))
 
     def fit(self, terms: sp.csr_array) -> Self:
         """Learn the singular vectors from the train rows."""
@@ -59,7 +59,7 @@ class TopicFeatures:
             n_iter=self.settings.iterations,
             random_state=self.seed,
         )
-        self.components = np.ascontiguousarray(svd.fit(terms).components_.T, dtype=np.float32)
+        self.components = TermTable.rounded(svd.fit(terms).components_.T)
         return self
 
     def transform(self, terms: sp.csr_array) -> Floats32:
@@ -72,9 +72,9 @@ class TopicFeatures:
         return project(terms, self.components)
 
 
-def project(terms: sp.csr_array, components: Floats32 | MappedRows) -> Floats32:
+def project(terms: sp.csr_array, components: TermTable) -> Floats32:
     """Return the topics of some terms; see `TopicFeatures.transform`."""
-    topics = product(terms, components)
+    topics = components.product(terms)
     lengths = np.linalg.norm(topics, axis=1, keepdims=True)
     np.divide(topics, lengths, out=topics, where=lengths > 0)
     return topics

@@ -153,40 +153,71 @@ def learn(
         Calibration is kept where the score that is cross-fitted over these folds gains by it, and
         the interval comes from residuals that are cross-fitted over them.
     """
-    plain = _crossfitted(members, actual, folds, bands=0)
-    bands = 0
-    if settings.calibration_bands:
-        shifted = _crossfitted(members, actual, folds, settings.calibration_bands)
-        if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
-            plain, bands = shifted, settings.calibration_bands
-    weights = simplex_weights(members, actual)
-    centers, shift = _shift(members @ weights, actual, bands)
-    limit_centers, low, high = _limits(plain, actual, settings)
-    shares = dict(zip(names, weights.tolist(), strict=True))
-    return Blend(shares, centers, shift, limit_centers, low, high)
+    return _Learner(names, members, actual, settings, folds).learned(frozenset())
 
 
 def crossfit(
     names: list[str], members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any]
 ) -> Floats:
     """Return what `learn` on the other folds predicts for each fold; see `Blend.predict`."""
+    learner = _Learner(names, members, actual, settings, folds)
     predicted = np.empty((len(actual), 3))
-    for fold in np.unique(folds):
-        fit, held_out = folds != fold, folds == fold
-        blend = learn(names, members[fit], actual[fit], settings, folds[fit])
-        predicted[held_out] = blend.predict(members[held_out])
+    for fold in np.unique(folds).tolist():
+        held_out = folds == fold
+        predicted[held_out] = learner.learned(frozenset([fold])).predict(members[held_out])
     return predicted
 
 
-def _crossfitted(members: Floats, actual: Floats, folds: NDArray[Any], bands: int) -> Floats:
-    predicted = np.empty(len(actual))
-    for fold in np.unique(folds):
-        fit, held_out = folds != fold, folds == fold
-        weights = simplex_weights(members[fit], actual[fit])
-        centers, shift = _shift(members[fit] @ weights, actual[fit], bands)
-        blended = members[held_out] @ weights
-        predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
-    return predicted
+class _Learner:
+    """Learns blends of which some folds see nothing; each set of folds is searched once."""
+
+    def __init__(
+        self,
+        names: list[str],
+        members: Floats,
+        actual: Floats,
+        settings: BlendSettings,
+        folds: NDArray[Any],
+    ) -> None:
+        self.names, self.members, self.actual = names, members, actual
+        self.settings, self.folds = settings, folds
+        self._found: dict[frozenset[Any], Floats] = {}
+
+    def learned(self, without: frozenset[Any]) -> Blend:
+        """Return the blend of all folds but some."""
+        rows = self._rows(without)
+        actual = self.actual[rows]
+        plain, bands = self._crossfitted(without, 0), 0
+        if self.settings.calibration_bands:
+            shifted = self._crossfitted(without, self.settings.calibration_bands)
+            if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
+                plain, bands = shifted, self.settings.calibration_bands
+        weights = self._weights(without)
+        centers, shift = _shift(self.members[rows] @ weights, actual, bands)
+        limit_centers, low, high = _limits(plain, actual, self.settings)
+        shares = dict(zip(self.names, weights.tolist(), strict=True))
+        return Blend(shares, centers, shift, limit_centers, low, high)
+
+    def _crossfitted(self, without: frozenset[Any], bands: int) -> Floats:
+        """Return the blended log prices of all folds but some, each fold's by the others."""
+        rows = self._rows(without)
+        predicted = np.empty(len(self.actual))
+        for fold in np.unique(self.folds[rows]).tolist():
+            weights = self._weights(without | {fold})
+            fit, held_out = self._rows(without | {fold}), self.folds == fold
+            centers, shift = _shift(self.members[fit] @ weights, self.actual[fit], bands)
+            blended = self.members[held_out] @ weights
+            predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
+        return predicted[rows]
+
+    def _weights(self, without: frozenset[Any]) -> Floats:
+        if without not in self._found:
+            rows = self._rows(without)
+            self._found[without] = simplex_weights(self.members[rows], self.actual[rows])
+        return self._found[without]
+
+    def _rows(self, without: frozenset[Any]) -> NDArray[np.bool_]:
+        return ~np.isin(self.folds, list(without))
 
 
 def _bands(blended: Floats, count: int) -> list[NDArray[np.intp]]:

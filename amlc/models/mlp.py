@@ -18,7 +18,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from amlc.features.blocks import Floats32
-from amlc.features.mapped import MappedRows, product
+from amlc.features.term_table import TermTable
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
 from amlc.models.encodings import Rows
@@ -52,6 +52,11 @@ class MlpSettings(ModelSettings):
     # Every second network sees which terms occur instead of their TF-IDF.
     binary: bool
 
+    @property
+    def views(self) -> int:
+        """Return how many views of the terms the networks have."""
+        return 2 if self.binary and self.networks > 1 else 1
+
 
 class Model(Regressor):
     """The mean of several networks."""
@@ -62,39 +67,60 @@ class Model(Regressor):
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         seeds = np.random.SeedSequence(seed).spawn(self.settings.networks)
-        inputs = self._inputs(design)
+        views = self._views(design)
 
         def fitted(index: int) -> Network:
             rng = np.random.default_rng(seeds[index])
-            return fit_network(inputs[index], target, self.settings, rng)
+            return fit_network(views[index % len(views)], target, self.settings, rng)
 
         # NumPy and SciPy let go of the interpreter's lock in their inner loops; threads of their
         # own would only get in the way, at 2.5 times the time.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            self.networks = list(pool.map(fitted, range(len(seeds))))
+            networks = list(pool.map(fitted, range(len(seeds))))
+        self.layers = [network.layers for network in networks]
+        self.tables = [
+            TermTable.rounded(
+                np.concatenate([one.terms for one in networks[view :: len(views)]], 1)
+            )
+            for view in range(len(views))
+        ]
 
-    def _inputs(self, design: Design) -> list["Inputs"]:
-        """Return what each network sees."""
+    def _views(self, design: Design) -> list["Inputs"]:
+        """Return what the networks see; they take turns."""
         dense = np.clip(design.dense, -FARTHEST, FARTHEST)
         nothing = sp.csr_array(np.zeros((len(dense), 0), np.float32))
         terms = nothing if design.terms is None else design.terms
         views = [Inputs(terms, dense)]
-        if self.settings.binary:
+        if self.settings.views > 1:
             views.append(Inputs(_binary(terms), dense))
-        return [views[index % len(views)] for index in range(self.settings.networks)]
+        return views
 
     def _predict(self, design: Design) -> Floats:
-        inputs = self._inputs(design)
-        outputs = [network.predict(one) for network, one in zip(self.networks, inputs, strict=True)]
-        return np.asarray(np.mean(outputs, axis=0))
+        outputs = np.empty((self.settings.networks, len(design.dense)))
+        views = self._views(design)
+        for index, (view, table) in enumerate(zip(views, self.tables, strict=True)):
+            networks = range(index, len(outputs), len(views))
+            # Networks with the same view share the pass over its terms.
+            products = np.split(table.product(view.terms), len(networks), axis=1)
+            for network, values in zip(networks, products, strict=True):
+                outputs[network] = output(values, view.dense, self.layers[network])
+        return np.asarray(outputs.mean(axis=0))
 
     def _save(self, folder: Path) -> None:
-        for index, network in enumerate(self.networks):
-            network.save(folder / f"network{index}")
+        for index, table in enumerate(self.tables):
+            table.save(folder / f"terms{index}")
+        for index, layers in enumerate(self.layers):
+            for depth, layer in enumerate(layers):
+                write_array(folder / f"network{index}_layer{depth}.npy", layer)
 
     def _load(self, folder: Path) -> None:
-        count, depth = self.settings.networks, len(self.settings.hidden) + 1
-        self.networks = [Network.load(folder / f"network{index}", depth) for index in range(count)]
+        depth = 2 * len(self.settings.hidden) + 2
+        self.layers = [
+            [_read(folder / f"network{index}_layer{layer}.npy") for layer in range(depth)]
+            for index in range(self.settings.networks)
+        ]
+        names = [f"terms{index}" for index in range(self.settings.views)]
+        self.tables = [TermTable.load(folder / name) for name in names]
 
 
 @dataclass(frozen=True)
@@ -109,6 +135,11 @@ class Inputs:
         return type(self)(self.terms[rows], self.dense[rows])
 
 
+def _read(path: Path) -> Floats32:
+    layer: Floats32 = np.load(path, allow_pickle=False)
+    return layer
+
+
 def _binary(terms: sp.csr_array) -> sp.csr_array:
     """Return rows of the same length, with equal values where a term occurs."""
     counts = np.diff(terms.indptr)
@@ -119,18 +150,39 @@ def _binary(terms: sp.csr_array) -> sp.csr_array:
     return sp.csr_array((np.repeat(level, counts), terms.indices, terms.indptr), shape=terms.shape)
 
 
-class Network:
-    """Layers of weights and biases; rectified linear units between them.
+def output(values: Floats32, dense: Floats32, layers: list[Floats32]) -> Floats:
+    """Return log prices; none depends on the other rows.
+
+    Each row is multiplied by itself: a product of several rows rounds each of them differently
+    for another number of rows, and for another place among them.
 
     Parameters
     ----------
-    terms : ndarray of float32 or MappedRows, shape (terms, hidden)
-        The first layer's weights of the terms; on disk once the network is saved and loaded.
+    values : ndarray of float32, shape (n, hidden)
+        The terms times the first layer's weights.
+    dense : ndarray of float32, shape (n, columns)
+        The same rows.
+    layers : list of ndarray of float32
+        See `Network`.
+    """
+    values = values[:, None] + (dense[:, None] @ layers[0] + layers[1])
+    for weights, bias in zip(layers[2::2], layers[3::2], strict=True):
+        values = np.maximum(values, 0) @ weights + bias
+    return values[:, 0, 0].astype(np.float64)
+
+
+class Network:
+    """Layers of weights and biases in training; rectified linear units between them.
+
+    Parameters
+    ----------
+    terms : ndarray of float32, shape (terms, hidden)
+        The first layer's weights of the terms.
     layers : list of ndarray of float32
         Weights and bias of each layer in turn; the first's weights are those of the dense columns.
     """
 
-    def __init__(self, terms: Floats32 | MappedRows, layers: list[Floats32]) -> None:
+    def __init__(self, terms: Floats32, layers: list[Floats32]) -> None:
         self.terms = terms
         self.layers = layers
 
@@ -147,7 +199,6 @@ class Network:
 
     def forward(self, inputs: Inputs) -> list[Floats32]:
         """Return the values after each layer; the last are the predictions, shape (n, 1)."""
-        assert isinstance(self.terms, np.ndarray)
         values = inputs.terms @ self.terms
         values += inputs.dense @ self.layers[0] + self.layers[1]
         after = [values]
@@ -155,18 +206,6 @@ class Network:
             np.maximum(after[-1], 0, out=after[-1])
             after.append(after[-1] @ weights + bias)
         return after
-
-    def predict(self, inputs: Inputs) -> Floats:
-        """Return log prices; none depends on the other rows.
-
-        Each row is multiplied by itself: a product of several rows rounds each of them differently
-        for another number of rows, and for another place among them.
-        """
-        values = product(inputs.terms, self.terms)[:, None]
-        values += inputs.dense[:, None] @ self.layers[0] + self.layers[1]
-        for weights, bias in zip(self.layers[2::2], self.layers[3::2], strict=True):
-            values = np.maximum(values, 0) @ weights + bias
-        return values[:, 0, 0].astype(np.float64)
 
     def backward(
         self, inputs: Inputs, after: list[Floats32], slope: Floats32
@@ -187,21 +226,6 @@ class Network:
             slope = (slope @ self.layers[2 * depth].T) * (below > 0)
         return [inputs.dense.T @ slope, slope.sum(axis=0), *gradients], slope
 
-    def save(self, path: Path) -> None:
-        """Write the arrays, their names starting with the path's last part."""
-        assert isinstance(self.terms, np.ndarray)
-        write_array(path.with_name(path.name + "_terms.npy"), self.terms.astype(np.float16))
-        for index, layer in enumerate(self.layers):
-            write_array(path.with_name(f"{path.name}_layer{index}.npy"), layer)
-
-    @classmethod
-    def load(cls, path: Path, depth: int) -> Self:
-        """Read what `save` wrote of a network with so many layers."""
-        parts = ["terms", *(f"layer{index}" for index in range(2 * depth))]
-        names = [path.with_name(f"{path.name}_{part}.npy") for part in parts]
-        layers = [np.load(name, allow_pickle=False) for name in names[1:]]
-        return cls(MappedRows(names[0]), layers)
-
 
 def _uniform(rng: np.random.Generator, rows: int, columns: int, limit: np.float32) -> Floats32:
     values = rng.random((rows, columns), dtype=np.float32)
@@ -216,7 +240,6 @@ def fit_network(
     """Fit one network from random weights."""
     network = Network.random(inputs, settings.hidden, rng)
     network.layers[-1][:] = np.median(target.log_price)
-    assert isinstance(network.terms, np.ndarray)
     adam, sparse = Adam(network.layers), TermUpdates(network.terms)
     batches = list(_batches(len(target.log_price), settings, rng))
     for step, rows in enumerate(batches, start=1):
@@ -227,8 +250,6 @@ def fit_network(
         fall = 1 - (1 - settings.final_rate) * step / len(batches)
         adam.step(gradients, settings.learning_rate * fall, step)
         sparse.step(batch.terms, below, settings.terms_learning_rate * fall, step)
-    # Half precision halves the files and changes no price that anyone would notice.
-    network.terms[...] = network.terms.astype(np.float16)
     return network
 
 

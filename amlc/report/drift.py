@@ -61,9 +61,12 @@ def adversarial_validation(
     predicted = np.zeros(len(columns))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(columns, groups=groups)
     for fit, held_out in folds:
-        data = lgb.Dataset(columns[fit], is_test[fit], params={"verbosity": -1})
+        # LightGBM keeps the number of threads for the whole process; a call without it resets it.
+        data = lgb.Dataset(
+            columns[fit], is_test[fit], params={"verbosity": -1, "num_threads": threads}
+        )
         booster = lgb.train(_parameters(seed, threads), data, rounds)
-        predicted[held_out] = np.asarray(booster.predict(columns[held_out]))
+        predicted[held_out] = np.asarray(booster.predict(columns[held_out], num_threads=threads))
     # A column tells as much in either direction.
     alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
     order = np.argsort(alone, kind="stable")[::-1][:NAMED]

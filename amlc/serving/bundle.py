@@ -14,9 +14,9 @@ from pydantic import Field
 from amlc.catalog.table import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError
 from amlc.features.blocks import read_terms
-from amlc.features.mapped import MappedRows
-from amlc.features.neighbours import NeighboursSettings, TermIndex
 from amlc.features.tabular import TabularFeatures
+from amlc.features.term_index import NeighboursSettings, TermIndex
+from amlc.features.term_table import TermTable
 from amlc.features.terms import TermFeatures
 from amlc.features.vision import VisionSettings
 from amlc.files import write_text
@@ -95,7 +95,7 @@ def write_bundle(data: Path, folder: Path, params: Mapping[str, Any], threads: i
     _copy_fitted(data, folder)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = read_terms(data / "features" / "terms.npz")[train]
-    TermIndex.build(terms, settings.max_share).save(folder / "neighbours")
+    TermIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(data / "images")
     write_catalogue(folder / "products", products.iloc[train], images, threads)
@@ -177,7 +177,7 @@ class Bundle:
     coverage: float
     tabular: TabularFeatures
     terms: TermFeatures
-    topics: MappedRows
+    topics: TermTable
     index: TermIndex
     models: dict[str, Regressor]
     blend: Blend
@@ -213,7 +213,7 @@ def _parts(folder: Path) -> dict[str, Any]:
         "coverage": float(params["blend"]["coverage"]),
         "tabular": TabularFeatures.restore(tabular),
         "terms": TermFeatures.load(folder / "encoders" / "terms"),
-        "topics": MappedRows(folder / "encoders" / "topics.npy"),
+        "topics": TermTable.load(folder / "encoders" / "topics"),
         "index": TermIndex.load(folder / "neighbours"),
         "models": {
             name: regressor(name).load(folder / "models" / name) for name in _members(blend)

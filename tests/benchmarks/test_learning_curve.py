@@ -21,7 +21,7 @@ from learning_curve import (
     trend,
 )
 
-from amlc.features.neighbours import NeighboursSettings
+from amlc.features.term_index import NeighboursSettings
 from amlc.metrics import smape_of_logs
 from amlc.models.base import regressor
 
@@ -35,7 +35,7 @@ def study() -> Study:
     models = {
         name: regressor(name)(regressor(name).settings_type(**SECTIONS[name])) for name in names
     }
-    settings = NeighboursSettings(count=8, max_share=0.5)
+    settings = NeighboursSettings(count=8, max_share=0.5, candidates=32, rare_share=0.2)
     return Study(products, blocks, models, settings, seed=3)
 
 

@@ -8,7 +8,8 @@ import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks
 from amlc.features.columns import Tabular
-from amlc.features.neighbours import Neighbours, NeighboursSettings, nearest
+from amlc.features.neighbours import Neighbours
+from amlc.features.term_index import NeighboursSettings, nearest
 from amlc.models.base import Target
 
 EVEN = {"limits": [], "weights": [], "column": None}
@@ -83,7 +84,12 @@ def make_products(rows: int, seed: int) -> Catalogue:
     terms = sp.csr_array(sp.hstack([words, sp.csr_array(np.eye(6, dtype=np.float32)[brand])]))
     topics = np.asarray(terms[:, :8].toarray(), dtype=np.float32)
     vision = rng.random((rows, 3)).astype(np.float32)
-    found = nearest(terms, terms, NeighboursSettings(count=16, max_share=0.5), np.arange(rows))
+    found = nearest(
+        terms,
+        terms,
+        NeighboursSettings(count=16, max_share=0.5, candidates=64, rare_share=0.2),
+        np.arange(rows),
+    )
     neighbours = Neighbours(found.rows, found.similarity, np.arange(rows, dtype=np.int32))
     products = pd.DataFrame(
         {

@@ -31,8 +31,13 @@ def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return the folder's files."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    """Return what the folder's files hold."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in everything(folder)}
+
+
+def everything(folder: Path) -> list[Path]:
+    """Return the files in a folder and in those below it."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -71,7 +76,7 @@ def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path:
 def test_nothing_is_pickled(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """A model is text, JSON and plain arrays."""
     fitted(name, catalogue).save(tmp_path)
-    assert {path.suffix for path in tmp_path.iterdir()} <= {".json", ".npy", ".npz", ".txt"}
+    assert {path.suffix for path in everything(tmp_path)} <= {".json", ".npy", ".npz", ".txt"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -158,7 +163,7 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
 def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """Each file of a saved model is needed."""
     fitted(name, catalogue).save(tmp_path)
-    for path in sorted(tmp_path.iterdir()):
+    for path in everything(tmp_path):
         content = path.read_bytes()
         path.unlink()
         with pytest.raises(ModelError, match=r"no saved Model: .*" + path.name):

@@ -4,11 +4,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 from learning import SECTIONS, Catalogue
 
+from amlc.models import mlp as module
 from amlc.models.base import Target
 from amlc.models.mlp import (
+    FARTHEST,
     TINY,
     VARIANCE,
     Adam,
@@ -119,7 +122,7 @@ def test_a_network_learns_what_a_term_means() -> None:
     inputs = Inputs(sp.csr_array(has.astype(np.float32)), np.zeros((400, 1), np.float32))
     target = Target(2.0 + np.log(2) * has[:, 0], np.arange(400))
     network = fit_network(inputs, target, settings(epochs=8, batch=4), rng)
-    np.testing.assert_allclose(network.predict(inputs), target.log_price, atol=0.1)
+    np.testing.assert_allclose(network.forward(inputs)[-1][:, 0], target.log_price, atol=0.1)
 
 
 def test_threads_do_not_change_the_networks(catalogue: Catalogue) -> None:
@@ -135,4 +138,28 @@ def test_networks_differ(catalogue: Catalogue) -> None:
     """Each network has a seed of its own, or the mean of several would be of no use."""
     blocks, target, _ = catalogue
     model = Model(settings(binary=False)).fit(blocks, target, seed=3, threads=1)
-    assert not np.array_equal(model.networks[0].terms, model.networks[1].terms)
+    assert not np.array_equal(model.layers[0][0], model.layers[1][0])
+
+
+@pytest.mark.parametrize(("networks", "binary"), [(1, True), (3, True), (2, False)])
+def test_a_prediction_is_the_mean_of_what_the_networks_say(
+    networks: int,
+    binary: bool,  # noqa: FBT001 - a case of the test
+    catalogue: Catalogue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Weights that lie side by side give what each network gives from its own view of the terms."""
+    blocks, target, _ = catalogue
+    trained: list[tuple[Inputs, Network]] = []
+
+    def remembered(inputs: Inputs, *rest: Any) -> Network:
+        trained.append((inputs, fit_network(inputs, *rest)))
+        return trained[-1][1]
+
+    monkeypatch.setattr(module, "fit_network", remembered)
+    model = Model(settings(networks=networks, binary=binary))
+    model.fit(blocks, target, seed=3, threads=1)
+    dense = np.clip(model.view.transform(model._chosen(blocks)).dense, -FARTHEST, FARTHEST)
+    each = [network.forward(Inputs(inputs.terms, dense))[-1] for inputs, network in trained]
+    expected = np.mean(each, axis=0)[:, 0]
+    np.testing.assert_allclose(model.predict(blocks), expected, atol=0.01)

@@ -55,8 +55,8 @@ def _empty(path: Path) -> None:
         "encoders/tabular.json",
         "encoders/terms/text_words.txt",
         "encoders/terms/text_words.npy",
-        "encoders/topics.npy",
-        "neighbours/indices.npy",
+        "encoders/topics/rows.npy",
+        "neighbours/rare_indices.npy",
         "products/products.arrow",
     ],
 )
