@@ -121,9 +121,14 @@ def _copy_fitted(data: Path, folder: Path) -> None:
     names = _members(Blend.load(blend))
     try:
         shutil.copyfile(blend, folder / "blend.json")
-        shutil.copytree(
-            data / "encoders", folder / "encoders", copy_function=shutil.copyfile, ignore=_hidden
-        )
+        # By name: what another version has left beside them is none of the bundle's.
+        (folder / "encoders").mkdir()
+        shutil.copyfile(data / "encoders" / "tabular.json", folder / "encoders" / "tabular.json")
+        for name in ("terms", "topics"):
+            place = folder / "encoders" / name
+            shutil.copytree(
+                data / "encoders" / name, place, copy_function=shutil.copyfile, ignore=_hidden
+            )
         for name in names:
             place = folder / "models" / name
             shutil.copytree(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from amlc.errors import AmlcError, ModelError
-from amlc.serving.bundle import Bundle
+from amlc.serving.bundle import Bundle, write_bundle
 from amlc.serving.manifest import MANIFEST, write_manifest
 from amlc.serving.pricer import BundlePricer
 from tests.helpers.tiny import copied
@@ -22,6 +22,17 @@ def test_a_bundle_holds_no_pickle(pipeline: Path) -> None:
         if path.suffix in {".npy", ".npz"}:
             np.load(path, allow_pickle=False)
     assert kinds <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin"}
+
+
+def test_what_another_version_left_behind_is_not_bundled(pipeline: Path, tmp_path: Path) -> None:
+    """The same results give the same bundle, whatever else lies about."""
+    params = json.loads((pipeline / "bundle" / "params.json").read_text())
+    data = copied(pipeline, tmp_path)
+    (data / "encoders" / "topics.npy").write_bytes(b"left behind")
+    (tmp_path / "again").mkdir()
+    write_bundle(data, tmp_path / "again", params, threads=1)
+    manifest = (tmp_path / "again" / MANIFEST).read_bytes()
+    assert manifest == (pipeline / "bundle" / MANIFEST).read_bytes()
 
 
 def test_a_bundle_says_what_it_was_made_with(pipeline: Path) -> None:
