@@ -112,7 +112,7 @@ class Run:
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])
         settings = params.load(blend.BlendSettings, "blend")
-        found = blend.crossfit(self.names, columns, self.actual, settings, self.folds)
+        found = blend.Learner(self.names, columns, self.actual, settings, self.folds).crossfitted()
         return smape_of_logs(self.actual, found[:, 0])
 
 

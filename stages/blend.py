@@ -9,7 +9,7 @@ from amlc.catalog.table import ID, PRICE, read_products, test_rows, train_rows
 from amlc.errors import run
 from amlc.metrics import smape_of_logs
 from amlc.models.base import members
-from amlc.models.blend import BlendSettings, crossfit, learn, write_blend
+from amlc.models.blend import BlendSettings, Learner, write_blend
 from amlc.models.predictions import read_predictions, remove_others
 
 
@@ -24,9 +24,10 @@ def main() -> None:
     train, test = train_rows(products), test_rows(products)
     actual = np.log(products[PRICE].to_numpy()[train])
     folds = products["fold"].to_numpy()[train]
-    blend = learn(names, log_prices[train], actual, settings, folds)
+    learner = Learner(names, log_prices[train], actual, settings, folds)
+    blend = learner.learned()
     predicted = np.empty((len(products), 3))
-    predicted[train] = crossfit(names, log_prices[train], actual, settings, folds)
+    predicted[train] = learner.crossfitted()
     predicted[test] = blend.predict(log_prices[test])
     smape = smape_of_logs(actual, predicted[train, 0])
     write_blend(Path("data/blend"), blend, products, predicted, smape)

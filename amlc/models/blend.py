@@ -134,10 +134,8 @@ class Blend:
             raise ModelError(f"{path}: no saved blend: {error}") from None
 
 
-def learn(
-    names: list[str], members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any]
-) -> Blend:
-    """Learn weights, calibration and interval from out-of-fold predictions.
+class Learner:
+    """Learns weights, calibration and interval from out-of-fold predictions.
 
     Parameters
     ----------
@@ -152,24 +150,11 @@ def learn(
     folds : ndarray of int, shape (n,)
         Calibration is kept where the score that is cross-fitted over these folds gains by it, and
         the interval comes from residuals that are cross-fitted over them.
+
+    Notes
+    -----
+    Weights without some folds are searched once, whichever blends need them.
     """
-    return _Learner(names, members, actual, settings, folds).learned(frozenset())
-
-
-def crossfit(
-    names: list[str], members: Floats, actual: Floats, settings: BlendSettings, folds: NDArray[Any]
-) -> Floats:
-    """Return what `learn` on the other folds predicts for each fold; see `Blend.predict`."""
-    learner = _Learner(names, members, actual, settings, folds)
-    predicted = np.empty((len(actual), 3))
-    for fold in np.unique(folds).tolist():
-        held_out = folds == fold
-        predicted[held_out] = learner.learned(frozenset([fold])).predict(members[held_out])
-    return predicted
-
-
-class _Learner:
-    """Learns blends of which some folds see nothing; each set of folds is searched once."""
 
     def __init__(
         self,
@@ -183,8 +168,17 @@ class _Learner:
         self.settings, self.folds = settings, folds
         self._found: dict[frozenset[Any], Floats] = {}
 
-    def learned(self, without: frozenset[Any]) -> Blend:
-        """Return the blend of all folds but some."""
+    def crossfitted(self) -> Floats:
+        """Return what the blend of the other folds predicts for each; see `Blend.predict`."""
+        predicted = np.empty((len(self.actual), 3))
+        for fold in np.unique(self.folds).tolist():
+            held_out = self.folds == fold
+            blend = self.learned(frozenset([fold]))
+            predicted[held_out] = blend.predict(self.members[held_out])
+        return predicted
+
+    def learned(self, without: frozenset[Any] = frozenset()) -> Blend:
+        """Return the blend of all folds, or of all but some."""
         rows = self._rows(without)
         actual = self.actual[rows]
         plain, bands = self._crossfitted(without, 0), 0

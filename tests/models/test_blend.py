@@ -12,8 +12,7 @@ from amlc.models.blend import (
     Blend,
     BlendSettings,
     Floats,
-    crossfit,
-    learn,
+    Learner,
     read_blend,
     simplex_weights,
     write_blend,
@@ -58,7 +57,7 @@ def test_simplex_weights_find_the_best_of_a_grid(problem: tuple[Floats, Floats])
 def test_blend_beats_each_member(problem: tuple[Floats, Floats]) -> None:
     """Two members with independent errors are better together, also cross-fitted."""
     members, actual = problem
-    predicted = crossfit(NAMES, members, actual, settings(), FOLDS)
+    predicted = Learner(NAMES, members, actual, settings(), FOLDS).crossfitted()
     best = min(smape_of_logs(actual, one) for one in members.T)
     assert smape_of_logs(actual, predicted[:, 0]) < best - 2
 
@@ -66,7 +65,7 @@ def test_blend_beats_each_member(problem: tuple[Floats, Floats]) -> None:
 def test_one_member_is_taken_as_it_is(problem: tuple[Floats, Floats]) -> None:
     """A blend of one has weight 1."""
     members, actual = problem
-    blend = learn(["good"], members[:, :1], actual, settings(), FOLDS)
+    blend = Learner(["good"], members[:, :1], actual, settings(), FOLDS).learned()
     assert blend.weights == {"good": 1.0}
     np.testing.assert_array_equal(blend.predict(members[:, :1])[:, 0], members[:, 0])
 
@@ -76,20 +75,39 @@ def test_cross_fitted_rows_do_not_see_their_own_fold(problem: tuple[Floats, Floa
     members, actual = problem
     changed = np.where(FOLDS == 2, -5.0, actual)
     chosen = settings(calibration_bands=4)
-    before = crossfit(NAMES, members, actual, chosen, FOLDS)
-    after = crossfit(NAMES, members, changed, chosen, FOLDS)
+    before = Learner(NAMES, members, actual, chosen, FOLDS).crossfitted()
+    after = Learner(NAMES, members, changed, chosen, FOLDS).crossfitted()
     np.testing.assert_array_equal(before[FOLDS == 2], after[FOLDS == 2])
     assert not np.allclose(before[FOLDS == 3], after[FOLDS == 3])
+
+
+def test_no_weights_are_searched_twice(
+    problem: tuple[Floats, Floats], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blend needs those without each of five folds, and its cross-fit those without two."""
+    searched: list[int] = []
+
+    def counted(members: Floats, actual: Floats) -> Floats:
+        searched.append(len(actual))
+        return simplex_weights(members, actual)
+
+    monkeypatch.setattr("amlc.models.blend.simplex_weights", counted)
+    learner = Learner(NAMES, *problem, settings(calibration_bands=4), FOLDS)
+    learner.learned()
+    learner.crossfitted()
+    assert sorted(searched) == [540] * 10 + [720] * 5 + [900]
 
 
 def test_calibration_is_kept_where_it_gains(problem: tuple[Floats, Floats]) -> None:
     """Members that are all too high for cheap products get a shift there."""
     members, actual = problem
     tilted = members - 0.25 * (members < 2)
-    blend = learn(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS)
+    blend = Learner(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS).learned()
     assert blend.shift[0] > 0.05
-    plain = crossfit(NAMES, tilted, actual, settings(), FOLDS)[:, 0]
-    shifted = crossfit(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS)[:, 0]
+    plain = Learner(NAMES, tilted, actual, settings(), FOLDS).crossfitted()[:, 0]
+    shifted = Learner(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS).crossfitted()[
+        :, 0
+    ]
     assert smape_of_logs(actual, shifted) < smape_of_logs(actual, plain)
 
 
@@ -97,7 +115,9 @@ def test_calibration_is_left_out_where_it_does_not_gain() -> None:
     """Members that are right need no shift."""
     actual = np.random.default_rng(0).normal(2, 1, 300)
     members = np.column_stack([actual, actual])
-    blend = learn(["a", "b"], members, actual, settings(calibration_bands=4), FOLDS[:300])
+    blend = Learner(
+        ["a", "b"], members, actual, settings(calibration_bands=4), FOLDS[:300]
+    ).learned()
     assert blend.shift == []
 
 
@@ -105,7 +125,7 @@ def test_calibration_is_left_out_where_it_does_not_gain() -> None:
 def test_interval_covers_what_it_says(problem: tuple[Floats, Floats], coverage: float) -> None:
     """The share of prices inside is near the wanted one, and as many are below as above."""
     members, actual = problem
-    predicted = crossfit(NAMES, members, actual, settings(coverage=coverage), FOLDS)
+    predicted = Learner(NAMES, members, actual, settings(coverage=coverage), FOLDS).crossfitted()
     low, high = predicted[:, 1], predicted[:, 2]
     assert np.mean((low <= actual) & (actual <= high)) == pytest.approx(coverage, abs=0.03)
     assert np.mean(actual < low) == pytest.approx((1 - coverage) / 2, abs=0.03)
@@ -116,7 +136,7 @@ def test_interval_is_wider_where_residuals_are(problem: tuple[Floats, Floats]) -
     _, actual = problem
     noise = np.random.default_rng(8).normal(0, 0.1 + 0.5 * (actual > 2.5))
     member = (actual + noise)[:, None]
-    blend = learn(["only"], member, actual, settings(), FOLDS)
+    blend = Learner(["only"], member, actual, settings(), FOLDS).learned()
     width = np.subtract(blend.high, blend.low)
     assert width[-1] > 3 * width[0]
 
@@ -125,7 +145,7 @@ def test_saved_blend_predicts_the_same(problem: tuple[Floats, Floats], tmp_path:
     """Nothing is lost on disk, not even the order of the members."""
     members, actual = problem
     names = ["z", "a", "m"]
-    blend = learn(names, members, actual, settings(calibration_bands=4), FOLDS)
+    blend = Learner(names, members, actual, settings(calibration_bands=4), FOLDS).learned()
     blend.save(tmp_path / "blend.json")
     again = Blend.load(tmp_path / "blend.json")
     assert list(again.weights) == names
@@ -144,7 +164,7 @@ def test_broken_blend_is_refused(tmp_path: Path, content: str | None) -> None:
 
 def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
     """Columns and weights have to match."""
-    blend = learn(NAMES, *problem, settings(), FOLDS)
+    blend = Learner(NAMES, *problem, settings(), FOLDS).learned()
     with pytest.raises(ModelError, match="expected 3 members"):
         blend.predict(problem[0][:, :2])
 
@@ -152,7 +172,7 @@ def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
 def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> None:
     """Predictions come back as they were written; other products are refused."""
     members, actual = problem
-    blend = learn(NAMES, members, actual, settings(), FOLDS)
+    blend = Learner(NAMES, members, actual, settings(), FOLDS).learned()
     products = pd.DataFrame({"sample_id": [str(row) for row in range(900)]})
     predicted = blend.predict(members)
     write_blend(tmp_path / "blend", blend, products, predicted, 50.0)
