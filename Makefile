@@ -12,7 +12,7 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock deps readme sweep show serve clean
+.PHONY: help repro test lint check format lock readme sweep show serve clean
 
 help:
 	@echo "make repro   install, rebuild what is out of date, print the results"
@@ -22,7 +22,6 @@ help:
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
 	@echo "make show    the table of experiments, best first"
 	@echo "make sweep   a small grid of experiments on the sample"
-	@echo "make deps    write into dvc.yaml which modules each stage reaches"
 	@echo "make readme  write the generated parts of README.md anew"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
@@ -62,9 +61,6 @@ serve: $(VENV)/serve.done
 
 readme: $(VENV)/base.done
 	python -m amlc.report.readme
-
-deps: $(VENV)/dev.done
-	python tests/helpers/dependencies.py
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt

@@ -108,7 +108,8 @@ def stages_part(root: Path) -> str:
 
 def graph_part(root: Path) -> str:
     """Return the graph of stages as a Mermaid diagram, one node for all models."""
-    stages = list(_stages(root))
+    # All other stages depend on `code`.
+    stages = [(name, stage) for name, stage in _stages(root) if name != "code"]
     lines = ["```mermaid", "flowchart LR"]
     lines += [f'\t{name}["{_label(name, stage)}"]' for name, stage in stages]
     for name, stage in stages:

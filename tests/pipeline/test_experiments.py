@@ -21,7 +21,17 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 COPIED = (".ci", ".dvcignore", ".gitignore", "amlc", "dvc.yaml", "params.yaml", "stages")
 # What training needs, and the blend; two quick models on a few rows.
-STAGES = ("sample", "prepare", "images", "tabular", "terms", "topics", "neighbours", "vision")
+STAGES = (
+    "code",
+    "sample",
+    "prepare",
+    "images",
+    "tabular",
+    "terms",
+    "topics",
+    "neighbours",
+    "vision",
+)
 SMALL = [
     "models=[linear,ridge]",
     "sample.rows=120",
@@ -156,6 +166,31 @@ def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Pa
     """Its workspace has every other result from the cache."""
     said = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
     assert stages_run(said) == ["train@ridge", "blend"]
+
+
+@pytest.mark.parametrize(
+    ("edited", "rerun"),
+    [
+        ("amlc/models/ridge.py", ["train@ridge"]),
+        ("amlc/models/blend.py", ["blend"]),
+        ("amlc/models/forest.py", []),
+        ("amlc/report/readme.py", []),
+    ],
+)
+def test_an_edit_reruns_the_stages_that_reach_it(
+    pulled: Path, edited: str, rerun: list[str]
+) -> None:
+    """No other runs, and none that follows, as a comment changes no result."""
+    path = pulled / edited
+    path.write_text(path.read_text() + "# A comment.\n")
+    assert stages_run(dvc(pulled, "repro")) == ["code", *rerun]
+
+
+def test_an_edit_outside_the_pipeline_reruns_nothing(pulled: Path) -> None:
+    """The service is no stage."""
+    path = pulled / "amlc/serving/http/app.py"
+    path.write_text(path.read_text() + "# A comment.\n")
+    assert stages_run(dvc(pulled, "repro")) == []
 
 
 def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Path) -> None:
