@@ -70,7 +70,10 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 
+# With extras: a requirement such as coverage[toml] is not pinned by a line without them, and pip
+# then refuses the lock as soon as there is a newer release.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 $(VENV)/bin/python:
