@@ -23,7 +23,7 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.table import read_products, train_rows
-from amlc.features import terms as terms_module
+from amlc.features import term_text
 from amlc.features.blocks import Blocks, read_blocks
 from amlc.features.neighbours import Neighbours
 from amlc.features.term_index import NeighboursSettings, nearest
@@ -151,12 +151,12 @@ def with_terms(**vectorizers: Any) -> Change:
 
 def plain_numbers(run: Run) -> Blocks:
     """Make the terms of texts whose numbers are not joined to the unit beside them."""
-    joined = terms_module.join_numbers
-    terms_module.join_numbers = lambda text: text.lower()
+    joined = term_text.join_numbers
+    term_text.join_numbers = lambda text: text.lower()
     try:
         return _from_terms(run, params.load(TermsSettings, "terms"))
     finally:
-        terms_module.join_numbers = joined
+        term_text.join_numbers = joined
 
 
 def _from_terms(run: Run, settings: TermsSettings) -> Blocks:

@@ -31,14 +31,21 @@ _PIECES = re.compile(
     re.ASCII,
 )
 _CONTAINER = "(?:bags|boxes|jars|cans|bottles|pouches|ct|count|pcs)"
+# Each pattern stands behind texts of which a match holds one: they are found in no time.
 _PACKS = tuple(
-    re.compile(pattern, re.ASCII)
-    for pattern in (
-        rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT_WORD}\b",
-        rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:pack|packs|pk|pks)\b",
-        rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:{_CONTAINER}\s+)?(?:per|/)\s*(?:case|pack|carton)\b",
-        rf"(?<![\w.]){_COUNT_WORD}\s*x\s*(?=\d)",
-        rf"(?<=\d)\s*(?:oz|g|ml|lb|l)?\.?\s*x\s*{_COUNT_WORD}\b",
+    (held, re.compile(pattern, re.ASCII))
+    for held, pattern in (
+        (
+            ("of",),
+            rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT_WORD}\b",
+        ),
+        (("pack", "pk"), rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:pack|packs|pk|pks)\b"),
+        (
+            ("per", "/"),
+            rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:{_CONTAINER}\s+)?(?:per|/)\s*(?:case|pack|carton)\b",
+        ),
+        (("x",), rf"(?<![\w.]){_COUNT_WORD}\s*x\s*(?=\d)"),
+        (("x",), rf"(?<=\d)\s*(?:oz|g|ml|lb|l)?\.?\s*x\s*{_COUNT_WORD}\b"),
     )
 )
 _PACK_WORDS = frozenset({"pack", "packs", "pk", "pks", "package", "packages", "case", "set"})
@@ -102,7 +109,12 @@ def _pieces(text: str) -> float:
 
 def _packs(text: str) -> float:
     # The same count is often stated twice: "6 Pack (Pack of 6)".
-    counts = {_count(match["number"]) for pattern in _PACKS for match in pattern.finditer(text)}
+    counts = {
+        _count(match["number"])
+        for held, pattern in _PACKS
+        if any(some in text for some in held)
+        for match in pattern.finditer(text)
+    }
     total = 1.0
     for count in sorted(counts):
         total *= max(count, 1.0)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Kind = Literal["mass", "volume", "count", "length", "none"]
@@ -86,7 +87,12 @@ def lookup(raw: str) -> Unit:
     >>> lookup("None").name
     'none'
     """
-    return _BY_SPELLING.get(_PUNCTUATION.sub(" ", raw[:40].casefold()).strip(), NO_UNIT)
+    return _lookup(raw[:40])
+
+
+@lru_cache(4096)
+def _lookup(raw: str) -> Unit:
+    return _BY_SPELLING.get(_PUNCTUATION.sub(" ", raw.casefold()).strip(), NO_UNIT)
 
 
 def spellings(*kinds: Kind) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 import math
 import re
+import string
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,8 +23,11 @@ from amlc.params import Settings
 Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
-_DIGITS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+_NUMBER = re.compile(rb"\d+(?:\.\d+)?")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_DIGITS = string.digits.encode()
+# A blank for each byte that no number holds.
+_NUMBERS_ONLY = bytes(byte if byte in _DIGITS + b"." else ord(" ") for byte in range(256))
 _LEVELS = {f"{CATEGORICAL}kind": tuple(KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
 _CODES = [dict(zip(levels, range(len(levels)), strict=True)) for levels in _LEVELS.values()]
 # Leading words of a title that are keys.
@@ -150,7 +154,10 @@ class TabularFeatures:
 
     def transform(self, texts: Iterable[str]) -> Tabular:
         """Return the tabular block of some texts, one row per text."""
-        contents = [parse(text) for text in texts]
+        return self.encode([parse(text) for text in texts])
+
+    def encode(self, contents: Sequence[Content]) -> Tabular:
+        """Return the tabular block of texts that have been parsed, one row per text."""
         return Tabular(
             self.range.scaled(_numbers(contents)),
             _codes(contents),
@@ -160,7 +167,7 @@ class TabularFeatures:
             _LEVELS,
         )
 
-    def _keys(self, contents: list[Content]) -> Keys:
+    def _keys(self, contents: Sequence[Content]) -> Keys:
         rows = []
         for content in contents:
             title = normalised_title(content.title)
@@ -221,14 +228,14 @@ NUMBER_NAMES = (
 )
 
 
-def _codes(contents: list[Content]) -> NDArray[np.int16]:
+def _codes(contents: Sequence[Content]) -> NDArray[np.int16]:
     kinds, names = _CODES
     units = [lookup(content.unit) for content in contents]
     rows = [(kinds[unit.kind], names[unit.name]) for unit in units]
     return np.array(rows, dtype=np.int16).reshape(len(contents), len(_LEVELS))
 
 
-def _numbers(contents: list[Content]) -> Floats:
+def _numbers(contents: Sequence[Content]) -> Floats:
     rows = [(*_amounts(content), *_statistics(content)) for content in contents]
     return np.array(rows, dtype=np.float64).reshape(len(contents), len(NUMBER_NAMES))
 
@@ -261,28 +268,53 @@ def _statistics(content: Content) -> tuple[float, ...]:
     bullets = "\n".join(content.bullets)
     everything = f"{content.title}\n{bullets}\n{content.description}"
     size = max(len(everything), 1)
-    letters = max(sum(map(str.isalpha, content.title)), 1)
     return (
         math.log1p(len(content.title)),
         math.log1p(len(content.title.split())),
         float(min(len(content.bullets), 20)),
         math.log1p(len(bullets)),
         math.log1p(len(content.description)),
-        math.log1p(len(_DIGITS.findall(everything))),
+        math.log1p(numbers(everything)),
         digits(everything) / size,
-        sum(map(str.isupper, content.title)) / letters,
+        uppers(content.title) / max(letters(content.title), 1),
         (len(everything) - len(_ascii(everything))) / size,
-        math.log1p(len(_TAG.findall(everything))),
+        math.log1p(_tags(everything)),
     )
 
 
+def numbers(text: str) -> int:
+    """Return how many decimal numbers of ASCII digits a text has."""
+    # Most of a text is none of their characters, and a pattern would look at each of them.
+    found = text.encode(errors="replace").translate(_NUMBERS_ONLY).split()
+    return len(_NUMBER.findall(b" ".join(found)))
+
+
 def digits(text: str) -> int:
-    """Return how many characters are digits, of any script; most are counted at once."""
+    """Return how many characters are digits, of any script."""
+    return _count(text, _DIGITS, str.isdigit)
+
+
+def letters(text: str) -> int:
+    """Return how many characters are letters, of any script."""
+    return _count(text, string.ascii_letters.encode(), str.isalpha)
+
+
+def uppers(text: str) -> int:
+    """Return how many characters are letters in upper case, of any script."""
+    return _count(text, string.ascii_uppercase.encode(), str.isupper)
+
+
+def _count(text: str, characters: bytes, test: Callable[[str], bool]) -> int:
+    """Return how many characters pass a test; those of ASCII that do are counted at once."""
     plain = _ascii(text)
-    found = len(plain) - len(plain.translate(None, b"0123456789"))
+    found = len(plain) - len(plain.translate(None, characters))
     if len(plain) < len(text):
-        found += sum(map(str.isdigit, _NOT_ASCII.findall(text)))
+        found += sum(map(test, _NOT_ASCII.findall(text)))
     return found
+
+
+def _tags(text: str) -> int:
+    return len(_TAG.findall(text)) if "<" in text or "&" in text else 0
 
 
 def _ascii(text: str) -> bytes:

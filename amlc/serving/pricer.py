@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from amlc.catalog.content import parse
 from amlc.features.blocks import Blocks
 from amlc.features.neighbours import NOBODY, Neighbours
 from amlc.features.topics import project
@@ -181,10 +182,11 @@ class BundlePricer:
 
     def _text_blocks(self, texts: list[str]) -> Blocks:
         bundle = self.bundle
-        terms = bundle.terms.transform(texts)
+        contents = [parse(text) for text in texts]
+        terms = bundle.terms.transform(texts, [content.title for content in contents])
         topics = project(terms, bundle.topics) if "topics" in self._needed else None
         neighbours = bundle.index.nearest(terms, bundle.neighbours.count)
-        return Blocks(bundle.tabular.transform(texts), terms, topics, None, neighbours)
+        return Blocks(bundle.tabular.encode(contents), terms, topics, None, neighbours)
 
     def _prices(self, blocks: Blocks) -> Floats:
         """Return price, low and high limit of each product."""

@@ -12,12 +12,12 @@ from pydantic import ValidationError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.errors import DataError
+from amlc.features.term_text import join_numbers
 from amlc.features.terms import (
     TermFeatures,
     TermsSettings,
     VectorizerSettings,
     analyzer,
-    join_numbers,
     write_terms,
 )
 
@@ -140,8 +140,8 @@ def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
     texts = [*TEXTS, *more]
     oracles = [
         vectorizer(settings)
-        .fit(features._fields(TEXTS)[settings.field])
-        .transform(features._fields(texts)[settings.field])
+        .fit(features._fields(TEXTS, None)[settings.field])
+        .transform(features._fields(texts, None)[settings.field])
         for settings in SETTINGS.vectorizers.values()
     ]
     assert (features.transform(texts) != sp.hstack(oracles, format="csr")).nnz == 0
