@@ -23,6 +23,7 @@ from amlc.params import Settings
 # Products whose neighbours are found at once, and look-ups for them, unless one alone takes more.
 ROWS_AT_ONCE, LOOKUPS_AT_ONCE = 16, 2_000_000
 _PARTS = ("data", "indices", "indptr", "shape")
+LARGEST_ROW = 2**31 - 1
 
 
 class NeighboursSettings(Settings):
@@ -158,9 +159,9 @@ class TermIndex:
         values = np.take_along_axis(by_rare, candidates, axis=1)
         values += self._by_common_terms(queries, candidates)
         values[candidates == own[:, None]] = 0
-        order = np.lexsort((candidates, -values), axis=1)[:, :count]
-        rows = np.take_along_axis(candidates, order, axis=1).astype(np.int32)
-        values = np.take_along_axis(values, order, axis=1)
+        keys = _keys(values, candidates)
+        keys.sort(axis=1)
+        rows, values = _unpacked(keys[:, : -count - 1 : -1])
         rows[values <= 0] = NOBODY
         return rows, values
 
@@ -248,9 +249,20 @@ def _largest(values: Floats32, count: int) -> Rows:
     width = values.shape[1]
     if width <= count:
         return np.broadcast_to(np.arange(width), values.shape)
-    # Not negative, they are in the order of their bits; below these, the position.
-    keys = values.view(np.int32).astype(np.int64) << 32
-    keys += np.arange(width)[::-1]
+    keys = _keys(values, np.arange(width))
     keys.partition(width - count, axis=1)
-    places: Rows = width - 1 - (keys[:, width - count :] & 0xFFFFFFFF)
-    return places
+    return _unpacked(keys[:, width - count :])[0].astype(np.intp)
+
+
+def _keys(values: Floats32, rows: Rows) -> NDArray[np.int64]:
+    """Return numbers in the order of some values; of equal ones, the first row's is the largest.
+
+    Values that are not negative are in the order of their bits; the row stands below these.
+    """
+    return (values.view(np.int32).astype(np.int64) << 32) | (LARGEST_ROW - rows)
+
+
+def _unpacked(keys: NDArray[np.int64]) -> tuple[Indices, Floats32]:
+    """Return rows and values of `_keys`."""
+    rows = (LARGEST_ROW - (keys & LARGEST_ROW)).astype(np.int32)
+    return rows, (keys >> 32).astype(np.int32).view(np.float32)

@@ -26,7 +26,7 @@ from amlc.serving.variants import without_parts
 Floats = NDArray[np.float64]
 
 # Products that go through the models together.
-ROWS_AT_ONCE = 128
+ROWS_AT_ONCE = 512
 # A product as it is and without each of its parts, at most.
 VARIANTS = 8
 # A sum over members rounds differently for another number of rows, so the blend sees so many.
@@ -100,7 +100,9 @@ class BundlePricer:
         self, questions: Sequence[Question], *, similar: int = 0, contributions: bool = False
     ) -> list[Answer]:
         """Price some products, in their order; see `amlc.serving.answers.Pricer`."""
-        prepared = list(self._pool.map(self.prepare, questions))
+        # A thread takes longer to be told than a text to be checked.
+        each = self._pool.map if any(one.picture for one in questions) else map
+        prepared = list(each(self.prepare, questions))
         return self.price_prepared(prepared, similar=similar, contributions=contributions)
 
     def prepare(self, question: Question) -> Prepared:
@@ -169,8 +171,9 @@ class BundlePricer:
         texts = {variant.text: None for variant in variants}
         pictures = {variant.picture: None for variant in variants}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
-        by_text = self._text_blocks(list(texts))
-        blocks = by_text.take(_places(texts, [variant.text for variant in variants]))
+        blocks = self._text_blocks(list(texts))
+        if len(texts) < len(variants):
+            blocks = blocks.take(_places(texts, [variant.text for variant in variants]))
         neighbours = blocks.neighbours
         assert neighbours is not None
         alone = np.array([variant.part == NEIGHBOURS for variant in variants])

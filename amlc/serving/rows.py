@@ -98,7 +98,7 @@ class ProductRows:
             column: cells[place] if place < len(cells) else ""
             for column, place in self._places.items()
         }
-        if any(_NO_TEXT.search(value) for value in values.values()):
+        if not all(map(_is_text, values.values())):
             reasons.append("bytes that are no UTF-8 text")
             values = {column: _NO_TEXT.sub("\ufffd", value) for column, value in values.items()}
         sample_id, link = values[ID], values.get(LINK, "")
@@ -230,6 +230,13 @@ def _cells(line: str) -> list[str]:
         return next(csv.reader([line]), [])
     except csv.Error:
         return line.split(",")
+
+
+def _is_text(value: str) -> bool:
+    # A pattern looks at each character, which most cells spare it.
+    if value.isascii():
+        return "\0" not in value
+    return not _NO_TEXT.search(value)
 
 
 def _place(header: Sequence[str], column: str, name: str) -> int:

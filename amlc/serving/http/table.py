@@ -26,7 +26,8 @@ from amlc.serving.rows import Row
 from amlc.serving.workers import Workers
 
 CSV = "text/csv"
-_ROWS = 128  # priced in one go
+# Rows that a worker prices in one go, and the desk, where other products wait meanwhile.
+_WORKER_ROWS, _DESK_ROWS = 512, 128
 # Fewer rows are priced before a process has started.
 LONG = 2_000
 # Processes that have nothing to do end after so many seconds: they take memory.
@@ -120,7 +121,7 @@ class Tables:
         under_way: deque[_Priced] = deque()
         with read_rows(file) as rows:
             try:
-                while group := await asyncio.to_thread(_group, rows):
+                while group := await asyncio.to_thread(self._group, rows):
                     under_way.append((group, self._submitted(group)))
                     if len(under_way) > self._most_under_way:
                         yield await self._finished(*under_way.popleft())
@@ -136,6 +137,10 @@ class Tables:
         if self._workers is not None and self._workers.ready:
             return 2 * self._workers.count
         return self._limits.workers
+
+    def _group(self, rows: Iterator[Row]) -> list[Row]:
+        ready = self._workers is not None and self._workers.ready
+        return list(itertools.islice(rows, _WORKER_ROWS if ready else _DESK_ROWS))
 
     def _submitted(self, group: list[Row]) -> Future[list[Answer]]:
         if self._workers is not None and self._workers.ready:
@@ -177,7 +182,3 @@ class _Answer(StreamingResponse):
 
 def _questions(group: list[Row]) -> list[Question]:
     return [Question(row.text) for row in group]
-
-
-def _group(rows: Iterator[Row]) -> list[Row]:
-    return list(itertools.islice(rows, _ROWS))
