@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amlc.catalog import quantity
 from amlc.catalog.quantity import parse_quantity
 
 
@@ -70,6 +71,14 @@ def test_any_title_gives_finite_quantities(title: str) -> None:
     quantity = parse_quantity(title)
     values = (quantity.mass, quantity.volume, quantity.pieces, quantity.packs)
     assert all(math.isfinite(value) and value >= 0 for value in values)
+
+
+@given(st.text(alphabet="0123456789. xpackofgoz-()/perstwd", max_size=60))
+def test_patterns_for_packs_are_tried_where_they_can_match(title: str) -> None:
+    """What a title has to hold for a pattern to be tried is held by all that it matches."""
+    for held, pattern in quantity._PACKS:
+        for match in pattern.finditer(title):
+            assert any(some in match.group() for some in held)
 
 
 def test_a_hostile_title_is_cut() -> None:

@@ -1,6 +1,8 @@
 """The tabular block."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,16 @@ from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MinMaxScaler
 
 from amlc.errors import DataError
-from amlc.features.tabular import BrandGuess, Range, TabularFeatures, TabularSettings, digits
+from amlc.features.tabular import (
+    BrandGuess,
+    Range,
+    TabularFeatures,
+    TabularSettings,
+    digits,
+    letters,
+    numbers,
+    uppers,
+)
 
 SETTINGS = TabularSettings(brand_min_rows=2, brand_share=0.6)
 TEXTS = [
@@ -118,7 +129,18 @@ def test_scaling_is_that_of_scikit_learn(columns: np.ndarray) -> None:
     np.testing.assert_array_equal(Range.of(columns[:3]).scaled(columns), oracle)
 
 
-@given(st.text(alphabet="a1 ²٣é漢\ud800", max_size=40) | st.text())
-def test_digits_of_any_script_are_counted(text: str) -> None:
+@pytest.mark.parametrize(
+    ("count", "test"), [(digits, str.isdigit), (letters, str.isalpha), (uppers, str.isupper)]
+)
+@given(text=st.text(alphabet="aB1 ²٣éÉ漢\ud800", max_size=40) | st.text())
+def test_characters_of_any_script_are_counted(
+    count: Callable[[str], int], test: Callable[[str], bool], text: str
+) -> None:
     """Those that are counted at once and those that are looked at one by one."""
-    assert digits(text) == sum(map(str.isdigit, text))
+    assert count(text) == sum(map(test, text))
+
+
+@given(st.text(alphabet="17. a²٣\n\ud800", max_size=40) | st.text())
+def test_numbers_are_those_that_a_pattern_finds(text: str) -> None:
+    """A dot joins two runs of digits, once."""
+    assert numbers(text) == len(re.findall(r"\d+(?:\.\d+)?", text, re.ASCII))

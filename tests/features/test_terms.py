@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from amlc.catalog.content import title_of
 from amlc.errors import DataError
-from amlc.features.term_text import join_numbers
+from amlc.features import terms as module
 from amlc.features.terms import (
     TermFeatures,
     TermsSettings,
@@ -31,23 +32,6 @@ TEXTS = [
     "Item Name: Lemon Tea, 16oz\nBullet Point 1: Hot",
     "Item Name: Rice 5 lb",
 ]
-
-
-@pytest.mark.parametrize(
-    ("written", "joined"),
-    [
-        ("12 Fl. Oz can", "12fluid_ounce can"),
-        ("12-ounce", "12ounce"),
-        ("12.50oz", "12.5ounce"),
-        ("Pack of 6", "6pack"),
-        ("6 Pack", "6pack"),
-        ("vitamin b12 gel", "vitamin b12 gel"),
-        ("16 oz 5 lb", "16ounce 5pound"),
-    ],
-)
-def test_numbers_join_their_unit(written: str, joined: str) -> None:
-    """Spellings of one quantity become one token."""
-    assert join_numbers(written) == joined
 
 
 def test_each_group_of_columns_has_rows_of_length_one() -> None:
@@ -147,6 +131,32 @@ def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
     assert (features.transform(texts) != sp.hstack(oracles, format="csr")).nnz == 0
 
 
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from([*TEXTS, "Item Name: " + "x" * 600]) | st.text(), max_size=4))
+def test_titles_that_are_known_are_not_parsed_again(texts: list[str]) -> None:
+    """They give the same block, whatever is left of a text that is cut."""
+    features = TermFeatures(SETTINGS).fit(TEXTS)
+    known = features.transform(texts, [title_of(text) for text in texts])
+    assert (known != features.transform(texts)).nnz == 0
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_chunks_do_not_matter(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many texts are worked on at once is nobody's business."""
+    features = TermFeatures(SETTINGS).fit(TEXTS)
+    whole = features.transform(TEXTS)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", rows)
+    parts = features.transform(TEXTS, [title_of(text) for text in TEXTS])
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+
+
+def test_no_text_gives_an_empty_block() -> None:
+    """A file may have no rows."""
+    features = TermFeatures(SETTINGS).fit(TEXTS)
+    assert features.transform([]).shape == (0, features.transform(TEXTS).shape[1])
+
+
 def test_a_row_does_not_depend_on_the_others() -> None:
     """One text by itself has the weights that it has among others."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
@@ -172,10 +182,3 @@ def test_impossible_ranges_of_ngrams_are_refused(ngrams: list[int]) -> None:
     """A range has a low and a high end, in this order."""
     with pytest.raises(ValidationError):
         VectorizerSettings(field="title", analyzer="word", ngrams=ngrams, min_df=1, max_terms=9)
-
-
-@given(st.text(max_size=300))
-def test_any_text_can_be_joined(text: str) -> None:
-    """Nothing raises, and joining twice is joining once, but for blanks."""
-    once = join_numbers(text)
-    assert isinstance(once, str)
