@@ -1,5 +1,6 @@
 """dvc.yaml says what the stages do."""
 
+import ast
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from amlc.closure import reached
+from amlc.serving.bundle import PARAMS as PARAMS_OF_BUNDLE
 
 ROOT = Path(__file__).parents[2]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -14,6 +16,21 @@ PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
 MODELS: list[str] = PARAMS["models"]
 # Programs beside the stages that a person starts, and no pipeline.
 BY_HAND = {"search"}
+# How pictures are fetched decides how long it takes, not what they are.
+WITHOUT_EFFECT = {
+    f"images.{name}"
+    for name in (
+        "workers",
+        "per_host",
+        "give_up_after",
+        "connect_seconds",
+        "read_seconds",
+        "deadline_seconds",
+        "backoff_seconds",
+        "retry_after_seconds",
+        "ca_bundle",
+    )
+}
 
 
 def definition(stage: str) -> dict[str, Any]:
@@ -80,6 +97,56 @@ def test_every_parameter_exists(stage: str) -> None:
             for part in key.replace("${item}", model).split("."):
                 assert part in node, key
                 node = node[part]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_lists_every_parameter_that_its_script_reads(stage: str) -> None:
+    """A parameter left out changes nothing until something else reruns the stage."""
+    model = MODELS[0]
+    read = {key.replace("{name}", model) for key in parameters_read(stage)} - WITHOUT_EFFECT
+    listed = {key.replace("${item}", model) for key in definition(stage).get("params", [])}
+    leaves = {leaf for key in read for leaf in below(key)}
+    assert {leaf for leaf in leaves - WITHOUT_EFFECT if not prefixes(leaf) & listed} == set()
+
+
+def test_a_bundle_lists_every_parameter_that_it_holds() -> None:
+    """They are what it prices with."""
+    assert set(PARAMS_OF_BUNDLE) <= set(definition("bundle")["params"])
+
+
+def test_what_has_no_effect_is_a_parameter() -> None:
+    """The list is that of the downloader's section below its line, and that of stages."""
+    assert all(below(key) for key in WITHOUT_EFFECT)
+
+
+def parameters_read(stage: str) -> set[str]:
+    """Return the keys that a stage's script asks `amlc.params` for."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / f"stages/{stage}.py").read_text())):
+        match node:
+            case ast.Call(func=ast.Attribute(ast.Name("params"), "seed" | "threads" as name)):
+                found.add(name)
+            case ast.Call(func=ast.Attribute(ast.Name("params"), "load" | "value"), args=args):
+                found.add(ast.unparse(args[-1]).removeprefix("f").strip("'\""))
+    return found
+
+
+def below(key: str) -> set[str]:
+    """Return the leaves of params.yaml that a key names."""
+    node: Any = PARAMS
+    for part in key.split("."):
+        node = node[part]
+    return (
+        {leaf for name in node for leaf in below(f"{key}.{name}")}
+        if isinstance(node, dict)
+        else {key}
+    )
+
+
+def prefixes(key: str) -> set[str]:
+    """Return a key and all that lies above it."""
+    parts = key.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
 
 
 def test_git_ignores_every_output() -> None:
