@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from amlc.catalog.content import parse
+
 # A line that starts a field, as `amlc.catalog.content.parse` reads it.
 _LABELLED = re.compile(r"(Item Name|Bullet Point|Product Description|Value|Unit)(?: ?\d+)?:(.*)")
 # Words of a title that stay: mostly the brand. A product without any name is like no other.
@@ -28,7 +30,7 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     Yields
     ------
     part, rest : str
-        Only where leaving the part out changes the text.
+        Only where leaving the part out changes what the text says.
 
     Examples
     --------
@@ -39,9 +41,16 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     shorter = "\n".join(_short(line) if label == "Item Name" else line for label, line in lines)
     if shorter != text:
         yield TITLE, shorter
+    content = parse(text)
+    # A form without an amount is a text that says `Value: nan` and `Unit: None`.
+    said = {
+        BULLETS: bool(content.bullets),
+        DESCRIPTION: bool(content.description),
+        QUANTITY: content.value is not None or bool(content.unit),
+    }
     for part, labels in _PARTS.items():
         rest = [line for label, line in lines if label not in labels]
-        if len(rest) < len(lines):
+        if said[part] and len(rest) < len(lines):
             yield part, "\n".join(rest)
 
 

@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amlc.catalog.content import parse
+from amlc.catalog.content import Content, parse
+from amlc.serving.http.form import to_text
 from amlc.serving.variants import BULLETS, DESCRIPTION, QUANTITY, TITLE, without_parts
 
 TEXT = (
@@ -33,6 +34,13 @@ def test_each_part_is_left_out_by_itself() -> None:
 def test_parts_that_are_not_there_are_not_named() -> None:
     """A short title alone has no part to leave out."""
     assert list(without_parts("Item Name: Green Tea")) == []
+
+
+def test_a_part_that_says_nothing_is_not_named() -> None:
+    """A form without an amount or bullet points has lines for them all the same."""
+    text = to_text(Content("Green Tea", (), "", None, ""))
+    assert "Value: nan" in text
+    assert list(without_parts(f"{text}Bullet Point:\nProduct Description: ")) == []
 
 
 def test_a_text_without_labels_is_title_and_description() -> None:
