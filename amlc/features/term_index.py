@@ -35,8 +35,10 @@ class NeighboursSettings(Settings):
     max_share: float = Field(gt=0, le=1)
     # Train products that are compared in full: those most similar by rare terms,
     candidates: int = Field(ge=1, le=10_000)
-    # which at most this share of the train texts has.
+    # which at most this share of the train texts have,
     rare_share: float = Field(gt=0, le=1)
+    # and at most so many of them: the look-ups for a product grow no further with the train rows.
+    rare_rows: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _enough_candidates(self) -> Self:
@@ -93,7 +95,7 @@ class TermIndex:
         most, few = (
             max(share * train.shape[0], 1) for share in (settings.max_share, settings.rare_share)
         )
-        rare = frequency <= min(few, most)
+        rare = frequency <= min(few, most, settings.rare_rows)
         common = np.flatnonzero((frequency <= most) & ~rare)
         by_term = sp.csr_array((train @ sp.diags_array(rare.astype(np.float32))).T)
         by_term.eliminate_zeros()

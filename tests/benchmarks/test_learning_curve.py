@@ -35,7 +35,9 @@ def study() -> Study:
     models = {
         name: regressor(name)(regressor(name).settings_type(**SECTIONS[name])) for name in names
     }
-    settings = NeighboursSettings(count=8, max_share=0.5, candidates=32, rare_share=0.2)
+    settings = NeighboursSettings(
+        count=8, max_share=0.5, candidates=32, rare_share=0.2, rare_rows=1000
+    )
     return Study(products, blocks, models, settings, seed=3)
 
 

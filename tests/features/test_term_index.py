@@ -17,7 +17,7 @@ from amlc.features.term_index import NeighboursSettings, TermIndex, nearest
 
 def setting(**changes: Any) -> NeighboursSettings:
     """Return settings, some of them changed."""
-    base = {"count": 3, "max_share": 1.0, "candidates": 50, "rare_share": 0.3}
+    base = {"count": 3, "max_share": 1.0, "candidates": 50, "rare_share": 0.3, "rare_rows": 1000}
     return NeighboursSettings.model_validate({**base, **changes})
 
 
@@ -52,18 +52,20 @@ def test_they_are_those_of_a_plain_loop(rows: int, seed: int) -> None:
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 5), st.integers(3, 12))
-def test_candidates_are_the_most_similar_by_rare_terms(seed: int, candidates: int) -> None:
+@given(st.integers(0, 5), st.integers(3, 12), st.integers(1, 12))
+def test_candidates_are_the_most_similar_by_rare_terms(
+    seed: int, candidates: int, rare_rows: int
+) -> None:
     """They are ranked by all terms, whichever of them chose them."""
     queries, train = terms(9, seed), terms(30, seed + 10)
-    rare = np.bincount(train.indices, minlength=40) <= 0.3 * 30
+    rare = np.bincount(train.indices, minlength=40) <= min(0.3 * 30, rare_rows)
     both = (queries @ train.T).toarray()
     by_rare = (queries @ sp.diags_array(rare * 1.0) @ train.T).toarray()
     # One more, as a candidate need not share a rare term.
     chosen = naive(by_rare + 1, candidates, [-1] * 9)
     for row, places in enumerate(chosen):
         both[row, np.setdiff1d(np.arange(30), places)] = 0
-    found = nearest(queries, train, setting(candidates=candidates)).rows
+    found = nearest(queries, train, setting(candidates=candidates, rare_rows=rare_rows)).rows
     assert [[j for j in row if j != NOBODY] for row in found.tolist()] == naive(both, 3, [-1] * 9)
 
 

@@ -87,7 +87,7 @@ def make_products(rows: int, seed: int) -> Catalogue:
     found = nearest(
         terms,
         terms,
-        NeighboursSettings(count=16, max_share=0.5, candidates=64, rare_share=0.2),
+        NeighboursSettings(count=16, max_share=0.5, candidates=64, rare_share=0.2, rare_rows=1000),
         np.arange(rows),
     )
     neighbours = Neighbours(found.rows, found.similarity, np.arange(rows, dtype=np.int32))
