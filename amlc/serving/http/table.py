@@ -134,18 +134,22 @@ class Tables:
     @property
     def _most_under_way(self) -> int:
         """One group more than are priced at once, so that nobody waits for the next."""
-        if self._workers is not None and self._workers.ready:
-            return 2 * self._workers.count
-        return self._limits.workers
+        workers = self._ready_workers
+        return self._limits.workers if workers is None else 2 * workers.count
+
+    @property
+    def _ready_workers(self) -> Workers | None:
+        return self._workers if self._workers is not None and self._workers.ready else None
 
     def _group(self, rows: Iterator[Row]) -> list[Row]:
-        ready = self._workers is not None and self._workers.ready
-        return list(itertools.islice(rows, _WORKER_ROWS if ready else _DESK_ROWS))
+        size = _DESK_ROWS if self._ready_workers is None else _WORKER_ROWS
+        return list(itertools.islice(rows, size))
 
     def _submitted(self, group: list[Row]) -> Future[list[Answer]]:
-        if self._workers is not None and self._workers.ready:
+        workers = self._ready_workers
+        if workers is not None:
             with contextlib.suppress(BrokenProcessPool):
-                return self._workers.submit(_questions(group))
+                return workers.submit(_questions(group))
         return self._at_desk(group)
 
     def _at_desk(self, group: list[Row]) -> Future[list[Answer]]:
