@@ -74,8 +74,7 @@ class WordLookup:
         found = [list(map(number, runs(field))) for field in fields]
         place = np.repeat(np.arange(len(found)), np.fromiter(map(len, found), np.intp, len(found)))
         word = np.fromiter(chain.from_iterable(found), np.int32, len(place))
-        if (word == NONE).any():
-            place, word = place[word != NONE], word[word != NONE]
+        place, word = _known(place, word)
         places, columns = [place], [self._columns[word]]
         ngram = word
         for size, level in enumerate(self._levels, start=2):
@@ -189,6 +188,7 @@ class _PackedColumns(dict[str, bytes]):
         return found
 
 
-def _known(places: Places, columns: Columns) -> tuple[Places, Columns]:
-    known = columns != NONE
-    return places[known], columns[known]
+def _known(places: Places, found: NDArray[np.int32]) -> tuple[Places, NDArray[np.int32]]:
+    """Return what was found, and where, without `NONE`."""
+    known = found != NONE
+    return places[known], found[known]
