@@ -28,7 +28,7 @@ help:
 
 repro: $(VENV)/base.done
 	dvc repro
-	@python -m amlc.report.summary
+	@amlc results
 
 test: $(VENV)/dev.done
 	python -m pytest
@@ -44,9 +44,6 @@ format: $(VENV)/dev.done
 	ruff format .
 	ruff check --fix .
 
-# Only what changed between experiments, and of the metrics only the scores.
-HIDDEN := ^(Created|State|Executor|rows|(slices|interval|folds|groups|price|test|failures|guards|drift|unseen|weights)\..*|train\.(kept|read|rejected)|.*/.*|.*_(se|low|high|floor|constant))$$
-
 show: $(VENV)/base.done
 	dvc exp show --only-changed --sort-by smape --no-pager --drop '$(HIDDEN)'
 
@@ -57,10 +54,10 @@ sweep: $(VENV)/base.done
 
 serve: $(VENV)/serve.done
 	dvc repro bundle
-	python -m amlc.serve
+	amlc serve
 
 readme: $(VENV)/base.done
-	python -m amlc.report.readme
+	python -m tools.readme
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt
@@ -81,6 +78,7 @@ $(VENV)/bin/python:
 
 $(VENV)/base.done: requirements.txt | $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation -e .
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
 	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
 	@touch $@

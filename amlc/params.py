@@ -12,12 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amlc.errors import ParamsError
 
+PATH = Path("params.yaml")
 SECTIONS = frozenset(
     {
         "seed",
         "threads",
         "models",
-        "sample",
+        "synthetic",
         "data",
         "images",
         "tabular",
@@ -65,7 +66,7 @@ class _UniqueKeyLoader(_SafeLoader):  # type: ignore[misc]  # known when it runs
         return found
 
 
-def read(path: Path = Path("params.yaml")) -> dict[str, Any]:
+def read(path: Path = PATH) -> dict[str, Any]:
     """Read params.yaml as a whole and check its top-level keys.
 
     Parameters
@@ -103,7 +104,7 @@ def read(path: Path = Path("params.yaml")) -> dict[str, Any]:
     return content
 
 
-def value(key: str, path: Path = Path("params.yaml")) -> Any:
+def value(key: str, path: Path = PATH) -> Any:
     """Return the raw value at a dotted key.
 
     Parameters
@@ -128,7 +129,7 @@ def value(key: str, path: Path = Path("params.yaml")) -> Any:
     return node
 
 
-def load(schema: type[SettingsT], key: str, path: Path = Path("params.yaml")) -> SettingsT:
+def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
     """Read one section into its schema.
 
     Parameters
@@ -160,7 +161,7 @@ def check(schema: type[SettingsT], raw: dict[str, Any], key: str, path: Path) ->
         raise ParamsError(f"{path}:\n  {faults}") from None
 
 
-def whole(key: str, low: int, high: int, path: Path = Path("params.yaml")) -> int:
+def whole(key: str, low: int, high: int, path: Path = PATH) -> int:
     """Return the integer at a dotted key, checked against its range (both ends included)."""
     found = value(key, path)
     if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
@@ -170,12 +171,12 @@ def whole(key: str, low: int, high: int, path: Path = Path("params.yaml")) -> in
     return found
 
 
-def seed(path: Path = Path("params.yaml")) -> int:
+def seed(path: Path = PATH) -> int:
     """Return the seed that every random draw starts from."""
     return whole("seed", 0, 2**31 - 1, path)
 
 
-def threads(path: Path = Path("params.yaml")) -> int:
+def threads(path: Path = PATH) -> int:
     """Return the number of threads for numerical work."""
     return whole("threads", 1, 1024, path)
 

@@ -16,24 +16,24 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import stages  # noqa: F401 - before NumPy, see there
+import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the pipeline
 
 # isort: split
 import numpy as np
 
 from amlc import params
-from amlc.catalog.table import read_products, train_rows
-from amlc.features import term_text
-from amlc.features.blocks import Blocks, read_blocks
-from amlc.features.neighbours import Neighbours
-from amlc.features.term_index import NeighboursSettings, nearest
-from amlc.features.terms import TermFeatures, TermsSettings
-from amlc.features.topics import TopicFeatures, TopicsSettings
+from amlc.catalog.products import read_products, train_rows
+from amlc.features.blocks import Blocks, Neighbours, read_blocks
+from amlc.features.text import tokens
+from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.topics import TopicFeatures, TopicsSettings
 from amlc.metrics import smape_of_logs
 from amlc.models import blend
-from amlc.models.base import ModelSettings, members, regressor
+from amlc.models.base import ModelSettings
 from amlc.models.crossfit import out_of_fold
 from amlc.models.predictions import read_predictions
+from amlc.models.registry import members, regressor
 
 STRONGEST = ("lightgbm", "xgboost", "mlp")
 AMOUNTS = ("num_log_total", "num_log_total_per_pack", "num_log_packs")
@@ -112,7 +112,9 @@ class Run:
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])
         settings = params.load(blend.BlendSettings, "blend")
-        found = blend.Learner(self.names, columns, self.actual, settings, self.folds).crossfitted()
+        found = blend.BlendFitter(
+            self.names, columns, self.actual, settings, self.folds
+        ).crossfitted()
         return smape_of_logs(self.actual, found[:, 0])
 
 
@@ -151,12 +153,12 @@ def with_terms(**vectorizers: Any) -> Change:
 
 def plain_numbers(run: Run) -> Blocks:
     """Make the terms of texts whose numbers are not joined to the unit beside them."""
-    joined = term_text.join_numbers
-    term_text.join_numbers = lambda text: text.lower()
+    joined = tokens.join_numbers
+    tokens.join_numbers = lambda text: text.lower()
     try:
         return _from_terms(run, params.load(TermsSettings, "terms"))
     finally:
-        term_text.join_numbers = joined
+        tokens.join_numbers = joined
 
 
 def _from_terms(run: Run, settings: TermsSettings) -> Blocks:

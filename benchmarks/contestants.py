@@ -103,7 +103,7 @@ def img2dataset(job: Job) -> int:
 def amlc(job: Job) -> int:
     """Run this project's downloader, with every guard in place."""
     from amlc.images.download import download
-    from amlc.images.summary import summarise
+    from amlc.images.shards import summarise
 
     out = Path(job["out"]) / "shards"
     out.mkdir()
@@ -116,20 +116,20 @@ def amlc(job: Job) -> int:
 
 def transfer(job: Job) -> int:
     """Fetch the bytes alone: amlc's client without decoding, store and shards."""
-    from amlc.images import links
-    from amlc.images.fetch import Client
+    from amlc.images import urls
+    from amlc.images.client import Client
 
     settings = _settings(job)
     job["start"] = _used()
     client = Client(settings)
     with ThreadPoolExecutor(job["workers"]) as pool:
-        bodies = pool.map(lambda link: len(client.fetch(links.parse(link)).data), job["links"])
+        bodies = pool.map(lambda link: len(client.fetch(urls.parse(link)).data), job["links"])
         return sum(1 for _ in bodies)
 
 
 def decode(job: Job) -> int:
     """Decode alone, in draft mode, in one thread; the pictures are fetched beforehand."""
-    from amlc.images.network import decode_body
+    from amlc.images.pool import decode_body
 
     settings = _settings(job)
     context = ssl.create_default_context(cafile=job["ca"])

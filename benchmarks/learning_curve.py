@@ -27,16 +27,16 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc import params
-from amlc.catalog.table import PRICE, read_products, train_rows
+from amlc.catalog.products import PRICE, read_products, train_rows
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import BlockName, Blocks, read_blocks
-from amlc.features.neighbours import NOBODY
-from amlc.features.term_index import NeighboursSettings, nearest
+from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, read_blocks
+from amlc.features.text.similarity import NeighboursSettings, nearest
 from amlc.files import replacing
 from amlc.metrics import row_smape
-from amlc.models.base import Regressor, Target, members, regressor
+from amlc.models.base import Regressor, Target
 from amlc.models.blend import simplex_weights
-from amlc.models.objectives import row_weights
+from amlc.models.losses import row_weights
+from amlc.models.registry import members, regressor
 
 Rows = NDArray[np.intp]
 
@@ -204,7 +204,7 @@ class Study:
         both = self.blocks.take(np.concatenate([train, held_out]))
         if both.neighbours is not None:
             assert both.terms is not None
-            own = np.full(len(both), NOBODY)
+            own = np.full(len(both), NO_NEIGHBOUR)
             own[: len(train)] = np.arange(len(train))
             found = nearest(both.terms, both.terms[: len(train)], self.neighbours, own)
             both = replace(both, neighbours=found)

@@ -28,12 +28,12 @@ from peer_recipes import NAMES
 from peer_recipes.recipe import Recipe
 
 from amlc import params
-from amlc.catalog.table import PRICE, TEXT, read_products, train_rows
+from amlc.catalog.products import PRICE, TEXT, read_products, train_rows
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape, standard_error_over_folds
-from amlc.models.base import members
 from amlc.models.blend import read_blend
 from amlc.models.predictions import read_predictions
+from amlc.models.registry import members
 
 HERE = ROOT / "benchmarks"
 OURS = "amlc"

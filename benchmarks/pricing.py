@@ -15,12 +15,12 @@ from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-import stages  # noqa: F401 - before NumPy: the same arithmetic as in the pipeline
+import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the pipeline
 
 # isort: split
 import numpy as np
 
-from amlc.serving.answers import Question
+from amlc.pricing.answers import Question
 
 ROOT = Path(__file__).parents[1]
 PRODUCTS, ONE_BY_ONE, WARM_UP = 2000, 300, 30
@@ -31,13 +31,13 @@ def main() -> None:
     """Measure what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, nargs="?", default=ROOT / "data/bundle")
-    parser.add_argument("products", type=Path, nargs="?", default=ROOT / "data/sample/test.csv")
-    parser.add_argument("--images", type=Path, default=ROOT / "data/sample/images")
+    parser.add_argument("products", type=Path, nargs="?", default=ROOT / "data/synthetic/test.csv")
+    parser.add_argument("--images", type=Path, default=ROOT / "data/synthetic/images")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     started = time.perf_counter()
     # Importing counts as starting.
-    from amlc.serving.pricer import BundlePricer  # noqa: PLC0415 - its time is measured
+    from amlc.pricing.pricer import BundlePricer  # noqa: PLC0415 - its time is measured
 
     pricer = BundlePricer.load(options.bundle)
     tell("import and load, s", f"{time.perf_counter() - started:.2f}")

@@ -1,6 +1,6 @@
 """Load the service on loopback and print what it takes: latency, throughput, memory.
 
-`python benchmarks/serve.py --bundle data/bundle --products data/sample/test.csv` starts
+`python benchmarks/serve.py --bundle data/bundle --products data/synthetic/test.csv` starts
 `python -m amlc.serve` in a process of its own. The client runs on the same machine, and its part of
 the processor is missing to the server. With `--soak MINUTES` it also holds 80 % of the top load.
 """
@@ -205,7 +205,7 @@ def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("data/bundle"))
-    parser.add_argument("--products", type=Path, default=Path("data/sample/test.csv"))
+    parser.add_argument("--products", type=Path, default=Path("data/synthetic/test.csv"))
     parser.add_argument("--picture", type=Path, help="a picture; else one is drawn")
     parser.add_argument("--requests", type=int, default=300, help="of one client")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4, 8, 16])

@@ -4,7 +4,7 @@
 train.csv before anything else: before terms, brands, topics, folds and weights. The rows that are
 left become the train.csv of a copy of this repository, those that were taken out its test.csv,
 without their prices; `dvc repro predict` makes a submission there, and that is scored. FOLDER is
-the one that AMLC_COMPETITION names, else data/sample, where --data is left out.
+the one that AMLC_COMPETITION names, else data/synthetic, where --data is left out.
 
 The settings in params.yaml were chosen on all rows, so this finds leaks, not a lucky choice.
 """
@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 from paired import Floats, bootstrap_error
 
 from amlc import params
-from amlc.catalog.groups import product_groups
-from amlc.catalog.reading import DataSettings, read_catalogue
-from amlc.catalog.table import (
+from amlc.catalog.intake import DataSettings, read_catalogue
+from amlc.catalog.products import (
     ID,
     LINK,
     PRICE,
@@ -41,11 +40,12 @@ from amlc.catalog.table import (
     test_rows,
     train_rows,
 )
+from amlc.catalog.splits import product_groups
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape
-from amlc.models.base import members
 from amlc.models.blend import read_blend
 from amlc.models.predictions import read_predictions
+from amlc.models.registry import members
 
 # What the pipeline in the copy consists of.
 CODE = ("amlc", "stages", "dvc.yaml", "params.yaml", ".dvcignore")
@@ -199,7 +199,7 @@ def table(found: list[Gap]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    competition = os.environ.get("AMLC_COMPETITION", "data/sample")
+    competition = os.environ.get("AMLC_COMPETITION", "data/synthetic")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(competition), help="folder of CSV files")
     parser.add_argument("--share", type=float, default=0.2, help="of the rows to hold out")

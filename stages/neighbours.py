@@ -1,32 +1,22 @@
 """Find, for each product, the train products with the most similar text."""
 
-from pathlib import Path
-
-import numpy as np
-
-from amlc import params
-from amlc.catalog.table import read_products, train_rows
+from amlc import layout, params
+from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import read_terms
-from amlc.features.neighbours import NOBODY, Neighbours, write_neighbours
-from amlc.features.term_index import NeighboursSettings, nearest
+from amlc.features.blocks import read_terms, write_neighbours
+from amlc.features.text.similarity import NeighboursSettings, train_neighbours
 
 
 def main() -> None:
     """Search among the train rows, for all rows."""
     settings = params.load(NeighboursSettings, "neighbours")
-    train = train_rows(read_products(Path("data/products.parquet"), ["split"]))
-    terms = read_terms(Path("data/features/terms.npz"))
-    own = np.full(terms.shape[0], NOBODY)
-    own[train] = np.arange(len(train))
-    found = nearest(terms, terms[train], settings, own, threads=params.threads())
-    rows = np.where(found.rows == NOBODY, NOBODY, train[found.rows]).astype(np.int32)
-    write_neighbours(
-        Path("data/features/neighbours.npz"),
-        Neighbours(rows, found.similarity, np.arange(len(rows), dtype=np.int32)),
-    )
+    train = train_rows(read_products(layout.PRODUCTS, ["split"]))
+    terms = read_terms(layout.TERMS)
+    found = train_neighbours(terms, train, settings, threads=params.threads())
+    write_neighbours(layout.NEIGHBOURS, found)
     first = float(found.similarity[:, 0].mean())
-    print(f"neighbours: {len(rows)} rows, {rows.shape[1]} each, the nearest at {first:.2f}")
+    rows, count = found.rows.shape
+    print(f"neighbours: {rows} rows, {count} each, the nearest at {first:.2f}")
 
 
 if __name__ == "__main__":

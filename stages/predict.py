@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from amlc import params
-from amlc.catalog.reading import read_ids
+from amlc import layout, params
+from amlc.catalog.intake import read_ids
+from amlc.catalog.products import ID, read_products, test_rows
 from amlc.catalog.submission import check_submission, write_submission
-from amlc.catalog.table import ID, read_products, test_rows
 from amlc.errors import run
 from amlc.models.blend import read_blend
 
@@ -15,13 +15,13 @@ from amlc.models.blend import read_blend
 def main() -> None:
     """Check the blended test prices against the test file, then write them."""
     source = Path(str(params.value("data.dir"))) / "test.csv"
-    products = read_products(Path("data/products.parquet"))
+    products = read_products(layout.PRODUCTS)
     test = test_rows(products)
-    prices = np.exp(read_blend(Path("data/blend"), products)["log_price"].to_numpy()[test])
+    prices = np.exp(read_blend(layout.BLEND, products)["log_price"].to_numpy()[test])
     ids = products[ID].iloc[test].tolist()
     check_submission(ids, prices, read_ids(source))
-    write_submission(Path("data/submission.csv"), ids, prices)
-    print(f"predict: {len(ids)} prices in data/submission.csv")
+    write_submission(layout.SUBMISSION, ids, prices)
+    print(f"predict: {len(ids)} prices in {layout.SUBMISSION}")
 
 
 if __name__ == "__main__":

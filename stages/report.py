@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from amlc import params
+from amlc import layout, params
 from amlc.errors import run
 
 # Sections of params.yaml that the page shows.
@@ -30,23 +30,23 @@ def main() -> None:
     from amlc.files import write_text  # noqa: PLC0415 - see above
     from amlc.report.findings import read_findings  # noqa: PLC0415 - see above
     from amlc.report.page import page  # noqa: PLC0415 - see above
-    from amlc.report.plots import write_tables  # noqa: PLC0415 - see above
+    from amlc.report.plot_tables import write_tables  # noqa: PLC0415 - see above
 
     coverage = params.value("blend.coverage")
-    sampled = params.value("data.dir") == "data/sample"
-    findings = read_findings(Path(), models, sampled=sampled)
-    write_tables(Path("metrics"), findings, coverage=coverage, seed=params.seed())
+    sampled = Path(params.value("data.dir")) == layout.SYNTHETIC
+    findings = read_findings(layout.ROOT, models, sampled=sampled)
+    write_tables(layout.METRICS, findings, coverage=coverage, seed=params.seed())
     parameters = params.read()
     html = page(
         findings,
-        Path("data/images"),
+        layout.IMAGES,
         {name: parameters[name] for name in SHOWN if name in parameters},
         coverage=coverage,
         level=params.value("evaluate.bootstrap_level"),
         most_explained=params.value("guards.most_explained"),
     )
-    write_text(Path("data/report/index.html"), html)
-    print(f"report: data/report/index.html, {len(html.encode()) / 1e6:.1f} MB")
+    write_text(layout.REPORT / "index.html", html)
+    print(f"report: {layout.REPORT}/index.html, {len(html.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

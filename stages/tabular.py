@@ -1,9 +1,7 @@
 """Parse the catalogue text into the tabular block."""
 
-from pathlib import Path
-
-from amlc import params
-from amlc.catalog.table import TEXT, read_products, train_rows
+from amlc import layout, params
+from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
 from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.files import write_frame
@@ -12,12 +10,12 @@ from amlc.files import write_frame
 def main() -> None:
     """Fit on the train rows, transform all rows."""
     settings = params.load(TabularSettings, "tabular")
-    products = read_products(Path("data/products.parquet"), ["split", TEXT])
+    products = read_products(layout.PRODUCTS, ["split", TEXT])
     texts = products[TEXT].to_numpy()
     features = TabularFeatures(settings).fit(texts[train_rows(products)])
     block = features.transform(texts)
-    write_frame(Path("data/features/tabular.parquet"), block.frame())
-    features.save(Path("data/encoders/tabular.json"))
+    write_frame(layout.TABULAR, block.frame())
+    features.save(layout.ENCODERS / "tabular.json")
     brands = len(features.brands.prefixes)
     print(f"tabular: {block.shape[0]} rows, {block.shape[1]} columns, {brands} leading words")
 

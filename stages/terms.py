@@ -1,23 +1,21 @@
 """Turn the catalogue text into TF-IDF terms."""
 
-from pathlib import Path
-
-from amlc import params
-from amlc.catalog.table import TEXT, read_products, train_rows
+from amlc import layout, params
+from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
-from amlc.features.terms import TermFeatures, TermsSettings, write_terms
+from amlc.features.text.tfidf import TermFeatures, TermsSettings, write_terms
 from amlc.files import replacing_folder
 
 
 def main() -> None:
     """Fit on the train rows, transform all rows."""
     settings = params.load(TermsSettings, "terms")
-    products = read_products(Path("data/products.parquet"), ["split", TEXT])
+    products = read_products(layout.PRODUCTS, ["split", TEXT])
     texts = products[TEXT].to_numpy()
     features = TermFeatures(settings).fit(list(texts[train_rows(products)]))
     block = features.transform(list(texts))
-    write_terms(Path("data/features/terms.npz"), block)
-    with replacing_folder(Path("data/encoders/terms")) as folder:
+    write_terms(layout.TERMS, block)
+    with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)
     per_row = block.nnz / max(block.shape[0], 1)
     print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} a row")

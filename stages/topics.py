@@ -1,24 +1,22 @@
 """Reduce the terms to topics."""
 
-from pathlib import Path
-
-from amlc import params
-from amlc.catalog.table import read_products, train_rows
+from amlc import layout, params
+from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
 from amlc.features.blocks import read_terms
-from amlc.features.topics import TopicFeatures, TopicsSettings
+from amlc.features.text.topics import TopicFeatures, TopicsSettings
 from amlc.files import write_array
 
 
 def main() -> None:
     """Fit on the train rows, transform all rows."""
     settings = params.load(TopicsSettings, "topics")
-    products = read_products(Path("data/products.parquet"), ["split"])
-    terms = read_terms(Path("data/features/terms.npz"))
+    products = read_products(layout.PRODUCTS, ["split"])
+    terms = read_terms(layout.TERMS)
     features = TopicFeatures(settings, params.seed()).fit(terms[train_rows(products)])
     block = features.transform(terms)
-    write_array(Path("data/features/topics.npy"), block)
-    features.components.save(Path("data/encoders/topics"))
+    write_array(layout.TOPICS, block)
+    features.components.save(layout.ENCODERS / "topics")
     print(f"topics: {block.shape[0]} rows, {block.shape[1]} components")
 
 

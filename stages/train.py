@@ -2,15 +2,14 @@
 
 import sys
 import time
-from pathlib import Path
 
-from amlc import params
-from amlc.catalog.table import ID, PRICE, read_products
+from amlc import layout, params
+from amlc.catalog.products import ID, PRICE, read_products
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import read_blocks
 from amlc.files import replacing_folder
-from amlc.models.base import MODELS, regressor
 from amlc.models.crossfit import crossfit
+from amlc.models.registry import MODELS, regressor
 
 
 def main() -> None:
@@ -18,13 +17,13 @@ def main() -> None:
     name = _name(sys.argv[1:])
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
-    products = read_products(Path("data/products.parquet"), [ID, PRICE, "split", "group", "fold"])
-    blocks = read_blocks(Path("data/features"), settings.blocks)
+    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
+    blocks = read_blocks(layout.FEATURES, settings.blocks)
     started = time.monotonic()
     outcome = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )
-    with replacing_folder(Path("data/models") / name) as folder:
+    with replacing_folder(layout.MODELS / name) as folder:
         outcome.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in outcome.fold_smape)
     seconds = time.monotonic() - started

@@ -1,23 +1,19 @@
 """Describe each product's picture in numbers."""
 
-from pathlib import Path
-
-from amlc import params
-from amlc.catalog.table import LINK, read_products
+from amlc import layout, params
+from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
-from amlc.features.vision import DESCRIPTORS, VisionSettings, describe_products
+from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe_products
 from amlc.files import write_array, write_json
 
 
 def main() -> None:
     """Write data/features/vision.npy and the names of its columns, vision.json."""
     settings = params.load(VisionSettings, "vision")
-    products = read_products(Path("data/products.parquet"), [LINK])
-    block = describe_products(
-        products[LINK].tolist(), Path("data/images"), settings, params.threads()
-    )
-    write_array(Path("data/features/vision.npy"), block)
-    write_json(Path("data/features/vision.json"), list(DESCRIPTORS))
+    products = read_products(layout.PRODUCTS, [LINK])
+    block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
+    write_array(layout.VISION, block)
+    write_json(layout.VISION_COLUMNS, list(DESCRIPTORS))
     absent = int(block[:, 0].sum())
     print(f"{len(block)} products, {block.shape[1]} descriptors, {absent} without a picture")
 

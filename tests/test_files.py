@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from amlc import files
+from amlc.files import in_use, remove_leftovers, replacing_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -127,3 +128,23 @@ def test_write_frame_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     back = pd.read_parquet(tmp_path / "a")
     assert back["a"].tolist() == ["x", "None", ""]
     assert back.index.tolist() == [0, 1, 2]
+
+
+def test_a_killed_runs_folder_is_removed(tmp_path: Path) -> None:
+    """Nothing else beside the target is touched."""
+    target = tmp_path / "images"
+    (tmp_path / ".images.abc").mkdir()
+    (tmp_path / ".images.abc" / "shard").touch()
+    (tmp_path / ".other.abc").mkdir()
+    target.mkdir()
+    remove_leftovers(target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc", "images"]
+
+
+def test_a_folder_in_use_stays(tmp_path: Path) -> None:
+    """Another run's half-made folder is not a leftover."""
+    target = tmp_path / "images"
+    with replacing_folder(target) as folder, in_use(folder):
+        (folder / "shard").touch()
+        remove_leftovers(target)
+    assert (target / "shard").exists()

@@ -1,8 +1,9 @@
-"""Parsing of catalog_content into title, bullets, description, value and unit."""
+"""A catalogue text: parsed into its fields, put together from them, and without one of them."""
 
 import math
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LABEL = re.compile(
@@ -121,3 +122,118 @@ def _unit(text: str) -> str:
     # What follows the unit's line belongs to no field.
     first = text.partition("\n")[0].strip()
     return "" if first.casefold() in {"none", "nan", "null", "n/a"} else first
+
+
+def to_text(content: Content) -> str:
+    r"""Write a product's fields as one catalog_content.
+
+    Parameters
+    ----------
+    content : Content
+        Line ends inside a field become blanks, so that no field can be taken for another.
+
+    Returns
+    -------
+    str
+        What the catalogue would say: a missing value is ``nan``, a missing unit ``None``, a
+        single bullet has no number. Empty where every field is.
+
+    Examples
+    --------
+    >>> to_text(Content("Tea", ("Black",), "", 20.0, "Count"))
+    'Item Name: Tea\nBullet Point: Black\nValue: 20.0\nUnit: Count\n'
+    """
+    bullets = [line for line in map(_one_line, content.bullets) if line]
+    description = _one_line(content.description)
+    title, unit = _one_line(content.title), _one_line(content.unit)
+    if not (title or bullets or description or unit or content.value is not None):
+        return ""
+    lines = [f"Item Name: {title}", *_bullet_lines(bullets)]
+    if description:
+        lines.append(f"Product Description: {description}")
+    value = "nan" if content.value is None else repr(content.value)
+    return "\n".join([*lines, f"Value: {value}", f"Unit: {unit or None}", ""])
+
+
+def _bullet_lines(bullets: list[str]) -> list[str]:
+    if len(bullets) == 1:
+        return [f"Bullet Point: {bullets[0]}"]
+    return [f"Bullet Point {number}: {text}" for number, text in enumerate(bullets, 1)]
+
+
+def _one_line(text: str) -> str:
+    lines = (line.strip() for line in text.splitlines())
+    return " ".join(line for line in lines if line)
+
+
+# A line that starts a field, as `amlc.catalog.content.parse` reads it.
+_LABELLED = re.compile(r"(Item Name|Bullet Point|Product Description|Value|Unit)(?: ?\d+)?:(.*)")
+# Words of a title that stay: mostly the brand. A product without any name is like no other.
+KEPT_WORDS = 3
+
+TITLE = f"title after its first {KEPT_WORDS} words"
+BULLETS, DESCRIPTION, QUANTITY = "bullet points", "description", "value and unit"
+_PARTS = {
+    BULLETS: frozenset({"Bullet Point"}),
+    DESCRIPTION: frozenset({"Product Description"}),
+    QUANTITY: frozenset({"Value", "Unit"}),
+}
+
+
+def without_parts(text: str) -> Iterator[tuple[str, str]]:
+    r"""Yield each part that a text has, and the text without it.
+
+    Parameters
+    ----------
+    text : str
+        As in the column ``catalog_content``.
+
+    Yields
+    ------
+    part, rest : str
+        Only where leaving the part out changes what the text says.
+
+    Examples
+    --------
+    >>> dict(without_parts("Item Name: Tea\nValue: 20.0\nUnit: Count"))
+    {'value and unit': 'Item Name: Tea'}
+    """
+    lines = list(_labelled(text))
+    shorter = "\n".join(_short(line) if label == "Item Name" else line for label, line in lines)
+    if shorter != text:
+        yield TITLE, shorter
+    content = parse(text)
+    # A form without an amount is a text that says `Value: nan` and `Unit: None`.
+    said = {
+        BULLETS: bool(content.bullets),
+        DESCRIPTION: bool(content.description),
+        QUANTITY: content.value is not None or bool(content.unit),
+    }
+    for part, labels in _PARTS.items():
+        rest = [line for label, line in lines if label not in labels]
+        if said[part] and len(rest) < len(lines):
+            yield part, "\n".join(rest)
+
+
+def _labelled(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each line with the label of its field; a text without labels is title and description.
+
+    Lines above the first label belong to no field.
+    """
+    lines = text.splitlines()
+    found = [_LABELLED.fullmatch(line) for line in lines]
+    if not any(found):
+        for number, line in enumerate(lines):
+            yield "Product Description" if number else "Item Name", line
+        return
+    label = ""
+    for line, match in zip(lines, found, strict=True):
+        label = match[1] if match else label
+        yield label, line
+
+
+def _short(line: str) -> str:
+    match = _LABELLED.fullmatch(line)
+    start, title = (line[: match.start(2)] + " ", match[2]) if match else ("", line)
+    words = title.split()
+    return start + " ".join(words[:KEPT_WORDS]) if len(words) > KEPT_WORDS else line

@@ -1,230 +1,322 @@
-"""Read and validate the catalogue: train.csv and test.csv."""
+"""One CSV file as written: checked as text, its cells with the line that each row starts on."""
 
+import codecs
 import csv
-import sys
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import BinaryIO, Self, TextIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 
-from amlc.catalog.checks import Fault, describe, shared_ids, sheet_faults
-from amlc.catalog.sheet import CELL_LIMIT, Sheet, read_sheet
-from amlc.catalog.table import (
-    ID,
-    LINK,
-    PRICE,
-    TEST,
-    TEST_COLUMNS,
-    TEST_OPTIONAL,
-    TEXT,
-    TRAIN,
-    TRAIN_COLUMNS,
+from amlc.errors import DataError, first_few
+
+LINE_LIMIT = 2**22  # bytes
+_BLOCK = 2**20
+
+# What a file that is no UTF-8 CSV starts with, what it is, and what to do about it.
+_SIGNATURES = (
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "extract it, or export it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "export it as CSV"),
+    (b"\x1f\x8b", "a gzip archive", "decompress it"),
+    (b"BZh", "a bzip2 archive", "decompress it"),
+    (b"\xfd7zXZ", "an xz archive", "decompress it"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "decompress it"),
+    (b"7z\xbc\xaf", "a 7-zip archive", "extract it"),
+    (b"PAR1", "a Parquet file", "export it as CSV"),
+    (b"SQLite format 3", "an SQLite database", "export its table as CSV"),
+    (b"\x89PNG", "a PNG image", "give the CSV instead"),
+    (b"\xff\xd8\xff", "a JPEG image", "give the CSV instead"),
+    (b"GIF8", "a GIF image", "give the CSV instead"),
+    (b"%PDF", "a PDF document", "give the CSV instead"),
+    (b"version https://git-lfs", "a pointer of Git LFS", "run git lfs pull"),
+    (b"<", "an HTML or XML page", "download the CSV itself"),
+    (b"{", "JSON", "export it as CSV"),
+    (b"[", "JSON", "export it as CSV"),
 )
-from amlc.errors import DataError
-from amlc.files import replacing
-from amlc.params import Settings
-
-# No setting lets these pass in test rows: a submission names every test row once.
-_NEVER_IN_TEST = frozenset({"cells", "id_missing", "id_malformed", "id_duplicate"})
-
-DROPPED = "dropped"
-_ACTIONS = {
-    "text_empty": "text left empty",
-    "text_long": "text cut",
-    "link_missing": "link left empty",
-    "link_malformed": "link left empty",
-    "price_missing": "price not known",
-    "price_not_number": "price not known",
-    "price_not_finite": "price not known",
-    "price_not_positive": "price not known",
-}
-REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
 
 
-class DataSettings(Settings):
-    """Section ``data`` of params.yaml.
-
-    Parameters
-    ----------
-    dir : str
-        Folder of train.csv and test.csv.
-    on_invalid : {"error", "drop"}
-        What to do about rows with faults: stop, or leave train rows out and mend test rows.
-    folds : int
-        Number of folds for cross-validation.
-    max_text : int
-        Characters that a text may have.
-    max_bytes : int
-        Bytes that each file may have.
-    """
-
-    dir: Annotated[str, Field(min_length=1)]
-    on_invalid: Literal["error", "drop"]
-    folds: Annotated[int, Field(ge=2, le=100)]
-    max_text: Annotated[int, Field(ge=1, le=CELL_LIMIT)]
-    max_bytes: Annotated[int, Field(ge=1)]
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """Both splits, and what was wrong with them.
-
-    Parameters
-    ----------
-    products : DataFrame
-        Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``) and
-        ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
-        test rows.
-    rejected : list of Fault
-        Of train rows; each row with a fault was left out.
-    flagged : list of Fault
-        Of test rows, each of which stays: a text that is too long is cut, a link that is no
-        valid one is left empty, a price that is none is not known.
-    train_total : int
-        Rows of train.csv.
-    """
-
-    products: pd.DataFrame
-    rejected: list[Fault]
-    flagged: list[Fault]
-    train_total: int
-
-
-def read_catalogue(settings: DataSettings) -> Catalogue:
-    """Read train.csv and test.csv and check every row of both.
-
-    Of train rows that share an id the first stays; a train row whose id test.csv has too goes.
-
-    Parameters
-    ----------
-    settings : DataSettings
-        Where the files are, and what to do about rows with faults.
-
-    Raises
-    ------
-    DataError
-        A file as a whole cannot be used, test.csv has rows that cannot be named once in a
-        submission, ``on_invalid`` is ``error`` and a row has a fault, or no train row is left.
-        One message tells everything that is wrong with both files.
-    """
-    sheets, faults, messages = _read_both(settings)
-    if TRAIN in sheets and TEST in sheets:
-        faults[TRAIN] += shared_ids(sheets[TRAIN], sheets[TEST])
-        faults[TRAIN].sort(key=lambda fault: fault.line)
-    never = [fault for fault in faults[TEST] if fault.reason in _NEVER_IN_TEST]
-    rows_count = settings.on_invalid == "error" and any(faults.values())
-    if messages or never or rows_count:
-        rows = [line for split in sheets for line in _described(sheets[split], faults[split])]
-        raise DataError(_report(messages + rows, hopeless=bool(messages or never)))
-    train = _train_products(sheets[TRAIN], faults[TRAIN])
-    if train.empty:
-        rows = _described(sheets[TRAIN], faults[TRAIN])
-        raise DataError(_report([f"{sheets[TRAIN].path}: no row is left", *rows], hopeless=True))
-    test = _test_products(sheets[TEST], faults[TEST], settings.max_text)
-    products = pd.concat([train, test], ignore_index=True)
-    return Catalogue(products, faults[TRAIN], faults[TEST], sheets[TRAIN].total)
-
-
-def read_ids(path: Path) -> list[str]:
-    """Return the ids of a test.csv that `read_catalogue` has accepted, in the file's order.
+def check_text_file(path: Path, max_bytes: int) -> None:
+    """Raise unless a file is UTF-8 text without NUL, in lines of bounded length.
 
     Parameters
     ----------
     path : Path
-        The file; its size was checked when it was accepted.
+        The file.
+    max_bytes : int
+        Bytes that it may have.
 
     Raises
     ------
     DataError
-        The file is no longer what it was.
+        It is missing, unreadable, no regular file, empty, too large, of another format (which is
+        named where its first bytes tell), or not UTF-8 (naming the byte and its line).
     """
-    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize, TEST_OPTIONAL)
-    if sheet.broken or sheet.odd:
-        raise DataError(f"{path}: changed since it was checked; run the stage prepare")
-    return [str(sample_id) for sample_id in sheet.cells[ID]]
+    _check_size(path, max_bytes)
+    try:
+        with path.open("rb") as stream:
+            _check_start(path, stream.read(64))
+            stream.seek(0)
+            _check_blocks(path, stream)
+    except OSError as error:
+        raise DataError(f"{path}: {_unreadable(path, error)}") from None
 
 
-def write_rejected(path: Path, catalogue: Catalogue) -> None:
-    """Write one line per fault; only the header where there is none."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(REJECTED_COLUMNS)
-        for fault in catalogue.rejected:
-            writer.writerow(["train.csv", *_told(fault), DROPPED])
-        for fault in catalogue.flagged:
-            writer.writerow(["test.csv", *_told(fault), _ACTIONS[fault.reason]])
+def _check_size(path: Path, max_bytes: int) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: {_unreadable(path, error)}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{path}: is a folder, expected a CSV file")
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: is not a regular file, expected a CSV file")
+    if status.st_size > max_bytes:
+        raise DataError(
+            f"{path}: has {status.st_size:,} bytes, data.max_bytes allows {max_bytes:,}"
+        )
 
 
-def _read_both(
-    settings: DataSettings,
-) -> tuple[dict[str, Sheet], dict[str, list[Fault]], list[str]]:
-    sheets: dict[str, Sheet] = {}
-    faults: dict[str, list[Fault]] = {TRAIN: [], TEST: []}
-    messages = []
-    for split, columns, optional in (
-        (TRAIN, TRAIN_COLUMNS, ()),
-        (TEST, TEST_COLUMNS, TEST_OPTIONAL),
-    ):
-        path = Path(settings.dir) / f"{split}.csv"
+def _unreadable(path: Path, error: OSError) -> str:
+    if not isinstance(error, FileNotFoundError):
+        return f"cannot be read: {error.strerror}"
+    if path.with_name(f"{path.name}.dvc").exists():
+        return f"no such file, but {path.name}.dvc is there: run dvc pull or dvc checkout"
+    return "no such file; put it there, or set data.dir to the folder that holds it"
+
+
+def _check_start(path: Path, head: bytes) -> None:
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text:
+        raise DataError(f"{path}: is empty")
+    for signature, what, remedy in _SIGNATURES:
+        if text.startswith(signature):
+            raise DataError(f"{path}: is {what}, not a CSV file; {remedy}")
+
+
+def _check_blocks(path: Path, stream: BinaryIO) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    offset = line_length = 0
+    while True:
+        block = stream.read(_BLOCK)
+        pending = len(decoder.getstate()[0])
+        if (nul := block.find(0)) >= 0:
+            raise DataError(f"{path}: {_at(path, offset + nul)} is NUL: not text, or damaged")
         try:
-            sheet = read_sheet(path, columns, settings.max_bytes, optional)
-            faults[split] = sheet_faults(sheet, settings.max_text)
-        except DataError as error:
-            messages.append(str(error))
-            continue
-        sheets[split] = sheet
-        if sheet.broken:
-            messages.append(f"{path}: {sheet.broken}")
-    return sheets, faults, messages
+            decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise DataError(_not_utf8(path, offset - pending + error.start)) from None
+        line_end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        line_length = len(block) + (line_length if line_end < 0 else -line_end - 1)
+        offset += len(block)
+        if line_length > LINE_LIMIT:
+            where = _line_of(path, offset)
+            raise DataError(f"{path}: line {where} is longer than {LINE_LIMIT:,} bytes: no CSV")
+        if not block:
+            return
 
 
-def _described(sheet: Sheet, faults: list[Fault]) -> list[str]:
-    return describe(sheet.path, faults, sheet.total)
-
-
-def _report(lines: list[str], *, hopeless: bool) -> str:
-    advice = (
-        "mend the files and run again; data.on_invalid: drop does not help here"
-        if hopeless
-        else "mend the files, or set data.on_invalid to drop: train rows with faults are then left "
-        "out and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
+def _not_utf8(path: Path, offset: int) -> str:
+    return (
+        f"{path}: {_at(path, offset)} is not UTF-8; save the file as UTF-8, for example with "
+        f"iconv -f WINDOWS-1252 -t UTF-8"
     )
-    return "the catalogue cannot be used:\n  " + "\n  ".join([*lines, advice])
 
 
-def _train_products(sheet: Sheet, faults: list[Fault]) -> pd.DataFrame:
-    keep = np.ones(len(sheet.cells), dtype=np.bool_)
-    keep[[fault.row for fault in faults if fault.row >= 0]] = False
-    kept = sheet.cells.loc[keep, list(TRAIN_COLUMNS)]
-    prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
-    kept[PRICE] = prices
-    return kept.assign(split=TRAIN)
+def _at(path: Path, offset: int) -> str:
+    with path.open("rb") as stream:
+        stream.seek(max(0, offset - 20))
+        before = stream.read(min(20, offset)).decode("ascii", "replace")
+        byte = stream.read(1)
+    line = _line_of(path, offset)
+    return f"line {line}, byte {offset:,} of the file, 0x{byte.hex()} after {before!a},"
 
 
-def _test_products(sheet: Sheet, faults: list[Fault], max_text: int) -> pd.DataFrame:
-    kept = sheet.cells.loc[:, list(TEST_COLUMNS)]
-    no_text = [fault.row for fault in faults if fault.reason == "text_empty"]
-    no_link = [fault.row for fault in faults if fault.column == LINK]
-    texts = kept[TEXT].str.slice(0, max_text)
-    texts.iloc[no_text] = ""
-    links = kept[LINK].copy()
-    links.iloc[no_link] = ""
-    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, faults)
-    return kept.assign(split=TEST)
+def _line_of(path: Path, offset: int) -> int:
+    """Return the line, from 1, that the byte at an offset stands on."""
+    with path.open("rb") as stream:
+        head = stream.read(offset)
+    return 1 + head.count(b"\n") + head.count(b"\r") - head.count(b"\r\n")
 
 
-def _test_prices(sheet: Sheet, faults: list[Fault]) -> NDArray[np.float64]:
-    """Return the prices of test rows, NaN where none is known."""
-    if PRICE not in sheet.cells:
-        return np.full(len(sheet.cells), np.nan)
-    faulty = {fault.row for fault in faults if fault.column == PRICE}
-    cells = enumerate(sheet.cells[PRICE])
-    return np.array([np.nan if row in faulty else float(price) for row, price in cells])
+CELL_LIMIT = 2**20  # characters
+ODD_LIMIT = 10_000  # rows
+_BATCH = 10_000  # rows
+_SHOWN = 80  # characters of a cell
 
 
-def _told(fault: Fault) -> list[str | int]:
-    return [fault.line, fault.sample_id, fault.column, fault.reason, fault.found]
+@dataclass(frozen=True)
+class OddRow:
+    """A row whose number of cells is not the header's."""
+
+    line: int
+    count: int
+    first: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    r"""The rows of one CSV file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    cells : DataFrame
+        One ``str`` column per expected column, nothing missing: an empty cell is ``""``.
+        Line ends inside cells are ``\n``; everything else is as written.
+    lines : ndarray of int64, shape (n,)
+        The line that each row starts on, counted from 1 as a text editor does.
+    odd : list of OddRow
+        Rows that are not in `cells`.
+    broken : str
+        Why reading stopped before the end of the file; empty where it did not.
+    """
+
+    path: Path
+    cells: pd.DataFrame
+    lines: NDArray[np.int64]
+    odd: list[OddRow]
+    broken: str
+
+    @property
+    def total(self) -> int:
+        """Return the number of rows read, odd ones included."""
+        return len(self.cells) + len(self.odd)
+
+
+def read_sheet(
+    path: Path, columns: tuple[str, ...], max_bytes: int, optional: tuple[str, ...] = ()
+) -> Sheet:
+    """Read one CSV file (RFC 4180, UTF-8), every cell as text.
+
+    A byte order mark and any line ends are accepted, and so is any order of the columns.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    columns : tuple of str
+        The columns that it has to have.
+    max_bytes : int
+        Refuse a larger file.
+    optional : tuple of str
+        Columns that it may have besides; any other is refused.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is no UTF-8 text, has another header, or no rows.
+    """
+    check_text_file(path, max_bytes)
+    # The default of `newline` turns every line end into \n, those inside cells included.
+    with path.open(encoding="utf-8-sig") as stream, _cell_limit():
+        rows = _Rows(stream)
+        header = next(rows, [])
+        if rows.broken:
+            raise DataError(f"{path}: {rows.broken}")
+        _check_header(path, header, columns, optional)
+        sheet = _read_rows(path, rows, header)
+    if not sheet.total and not sheet.broken:
+        raise DataError(f"{path}: has a header but no rows")
+    return sheet
+
+
+class _Rows:
+    """Iterator over the rows of a CSV but the blank ones; it ends early at broken quoting."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.reader = csv.reader(stream, strict=True)
+        self.start = 0
+        self.broken = ""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[str]:
+        row: list[str] = []
+        try:
+            while not row:
+                self.start = self.reader.line_num + 1
+                row = next(self.reader)
+        except csv.Error as error:
+            self.broken = _broken(self.start, self.reader.line_num, error)
+            raise StopIteration from None
+        return row
+
+
+def _read_rows(path: Path, rows: _Rows, header: list[str]) -> Sheet:
+    lines: list[int] = []
+    odd: list[OddRow] = []
+    batches = [pd.DataFrame(columns=header, dtype="str")]
+    batch: list[list[str]] = []
+    for row in rows:
+        if len(row) != len(header):
+            odd.append(OddRow(rows.start, len(row), row[0][:_SHOWN]))
+            if len(odd) == ODD_LIMIT:
+                rows.broken = (
+                    f"{ODD_LIMIT:,} rows do not fit the header; no row after them was read"
+                )
+                break
+            continue
+        lines.append(rows.start)
+        batch.append(row)
+        # Python strings take several times the memory of the columns that they end in.
+        if len(batch) == _BATCH:
+            batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
+            batch = []
+    batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
+    cells = pd.concat(batches, ignore_index=True)
+    return Sheet(path, cells, np.asarray(lines, dtype=np.int64), odd, rows.broken)
+
+
+@contextmanager
+def _cell_limit() -> Iterator[None]:
+    # The csv module keeps this for the whole process.
+    before = csv.field_size_limit(CELL_LIMIT)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _broken(start: int, line: int, error: csv.Error) -> str:
+    what = str(error)
+    if "field limit" in what:
+        what = f"a cell is longer than {CELL_LIMIT:,} characters, most likely for want of a quote"
+    elif "unexpected end" in what:
+        what = "a quoted cell is not closed before the file ends"
+    elif "expected after" in what:
+        what = "a closing quote is followed by more text"
+    where = f"line {start}" if line == start else f"line {line}, in the row from line {start}"
+    return (
+        f"broken quoting at {where}: {what}; nothing after it was checked: put a cell that holds "
+        'a comma, a quote or a line end in quotes, and write each quote inside it twice ("")'
+    )
+
+
+def _check_header(
+    path: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]
+) -> None:
+    missing = [name for name in columns if name not in header]
+    extra = [name[:_SHOWN] for name in header if name not in columns + optional]
+    repeated = sorted({name for name in columns + optional if header.count(name) > 1})
+    faults = [
+        f"{what} columns: {first_few((repr(name) for name in names), 10)}"
+        for what, names in (("missing", missing), ("extra", extra), ("repeated", repeated))
+        if names
+    ]
+    if faults:
+        expected = ",".join(columns)
+        raise DataError(f"{path}: {'; '.join(faults)}; expected {expected}{_separator(header)}")
+
+
+def _separator(header: list[str]) -> str:
+    marks = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
+    return f"; cells seem to be separated by {marks[0]!r}, not by ','" if marks else ""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amlc.catalog.table import ID, PRICE
+from amlc.catalog.products import ID, PRICE
 from amlc.errors import CheckError, first_few
 from amlc.files import write_text
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.catalog.content import Content, normalised_title, parse
-from amlc.catalog.quantity import parse_quantity
-from amlc.catalog.units import KINDS, UNIT_NAMES, lookup
+from amlc.catalog.quantities import KINDS, UNIT_NAMES, lookup, parse_quantity
 from amlc.errors import DataError
-from amlc.features.columns import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Keys, Tabular
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Keys, Tabular
 from amlc.files import write_json
 from amlc.params import Settings
 

@@ -14,8 +14,8 @@ from amlc.images.outcome import (
     HOST_NOT_FOUND,
     NO_CONNECTION,
     TIMEOUT,
-    Again,
-    Fault,
+    FetchError,
+    Retry,
 )
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -106,7 +106,7 @@ class Resolver:
 
         Raises
         ------
-        Fault
+        FetchError
             `HOST_NOT_FOUND`; `ADDRESS_NOT_ALLOWED` where any address is not public, because a
             name that points both outside and inside is a trap.
         """
@@ -114,7 +114,7 @@ class Resolver:
         if known is None or known.until < time.monotonic():
             known = self._asked(host, known)
         if host not in self._private and not all(map(is_public, known.addresses)):
-            raise Fault(ADDRESS_NOT_ALLOWED, Again.LATER)
+            raise FetchError(ADDRESS_NOT_ALLOWED, Retry.NEXT_RUN)
         return known.addresses[:MAX_ADDRESSES]
 
     def prefer(self, host: str, address: str) -> None:
@@ -132,7 +132,7 @@ class Resolver:
             self._count_unanswered(error)
             if stale is not None:
                 return stale
-            raise Fault(HOST_NOT_FOUND, Again.LATER) from None
+            raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN) from None
         answer = _Answer(addresses, time.monotonic() + KEEP_SECONDS)
         with self._lock:
             self._found = True
@@ -147,7 +147,7 @@ class Resolver:
     def _lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
             if self._unanswered >= OFFLINE_AFTER and not self._found:
-                raise Fault(HOST_NOT_FOUND, Again.LATER)
+                raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
             future = self._running.get(host)
             if future is None:
                 future = self._running[host] = Future()
@@ -181,7 +181,7 @@ def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.
 
     Raises
     ------
-    Fault
+    FetchError
         What `Resolver.resolve` raises, `NO_CONNECTION` or `TIMEOUT`.
     """
     until = time.monotonic() + seconds
@@ -199,4 +199,4 @@ def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         resolver.prefer(host, address)
         return sock
-    raise Fault(reason, Again.NOW)
+    raise FetchError(reason, Retry.NOW)

@@ -16,9 +16,9 @@ from amlc.images.outcome import (
     NOT_AN_IMAGE,
     TOO_MANY_PIXELS,
     TRUNCATED,
-    Again,
-    Fault,
+    FetchError,
     Picture,
+    Retry,
 )
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
@@ -84,12 +84,12 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
 
     Raises
     ------
-    Fault
+    FetchError
         `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
     """
     image = _opened(body)
     if image.width * image.height > max_pixels:
-        raise Fault(TOO_MANY_PIXELS, Again.NEVER)
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
     target = _fitted(image.width, image.height, size)
     try:
         # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough.
@@ -98,7 +98,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
         small = _resized(_rgb(image), target)
     except _BROKEN as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
-        raise Fault(reason, Again.NEVER) from None
+        raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     turn = _TURNS.get(_orientation(image))
     return _encoded(small.transpose(turn) if turn is not None else small, quality)
 
@@ -113,9 +113,9 @@ def _opened(body: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(body), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Fault(TOO_MANY_PIXELS, Again.NEVER) from None
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
     except _BROKEN:
-        raise Fault(NOT_AN_IMAGE, Again.NEVER) from None
+        raise FetchError(NOT_AN_IMAGE, Retry.AFTER_EXPIRY) from None
 
 
 def _fitted(width: int, height: int, size: int) -> tuple[int, int]:

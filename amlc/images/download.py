@@ -1,6 +1,9 @@
 """From the product table's links to shards: the store, then the mirror, then the network."""
 
-from collections.abc import Iterator, Sequence
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -8,18 +11,97 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from amlc.errors import ImageError
-from amlc.images import links as image_links
-from amlc.images.begun import Begun
+from tqdm import tqdm
+
+from amlc.errors import ImageError, first_few
+from amlc.images import urls as image_links
 from amlc.images.decode import pillow_warnings_settled, placeholder
-from amlc.images.links import Link
 from amlc.images.mirror import Mirror
-from amlc.images.network import Network, cores, decode_body
-from amlc.images.outcome import OK, Fault, Outcome
-from amlc.images.progress import Progress
+from amlc.images.outcome import OK, FetchError, FetchResult
+from amlc.images.pool import Network, Settled, cores, decode_body
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
-from amlc.images.store import Scope, Store
+from amlc.images.store import Begun, Scope, Store
+from amlc.images.urls import Link
+
+_TOLD_HOSTS = 5
+
+
+class Progress:
+    """A live line on a terminal, and a note for what needs one.
+
+    Parameters
+    ----------
+    total : int
+        Distinct links.
+    """
+
+    def __init__(self, total: int) -> None:
+        # `disable=None` keeps it silent where no terminal is.
+        self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
+        self._counts: Counter[str] = Counter()
+        self._received = 0
+        self._given_up = 0
+        self._bad: list[Path] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+        if self._bad:
+            names = first_few(sorted(path.name for path in self._bad))
+            _note(f"images.mirror: {len(self._bad)} files are no good pictures: {names}")
+        if self._given_up > _TOLD_HOSTS:
+            _note(f"{self._given_up - _TOLD_HOSTS} more hosts were given up")
+
+    def mirror(self, ambiguous: int) -> None:
+        """Tell of file names in the mirror that more than one link could mean."""
+        if ambiguous:
+            _note(f"images.mirror: {ambiguous} file names fit several links and are not used")
+
+    def stored(self, count: int) -> None:
+        """Count links that the store had."""
+        self._count("stored", count)
+
+    def settled_here(self, outcome: FetchResult, *, mirror: bool) -> None:
+        """Count a link that needed no network."""
+        self._count("mirror" if mirror else "ok" if outcome.status == OK else "failed", 1)
+
+    def settled(self, settled: Settled, given_up: Mapping[str, FetchError]) -> None:
+        """Count a link that the network is done with; tell of hosts given up since the last."""
+        self._received += settled.received
+        self._count("ok" if settled.outcome.status == OK else "failed", 1)
+        for host, fault in given_up.items():
+            self._given_up += 1
+            if self._given_up <= _TOLD_HOSTS:
+                _note(f"{host}: {fault.reason}, again and again: gave it up until the next run")
+
+    def bad_in_mirror(self, path: Path) -> None:
+        """Remember a file of the mirror that is no good picture; from any thread."""
+        with self._lock:
+            self._bad.append(path)
+
+    def _count(self, what: str, count: int) -> None:
+        self._counts[what] += count
+        if self._bar.disable:
+            return
+        seconds = max(self._bar.format_dict["elapsed"], 1e-3)
+        self._bar.set_postfix(
+            {"MB/s": f"{self._received / 1e6 / seconds:.1f}", **self._counts}, refresh=False
+        )
+        self._bar.update(count)
+
+
+def _note(text: str) -> None:
+    tqdm.write(text, file=sys.stderr)
+
 
 # Shards that wait for the network at once: enough to keep every worker busy while some links of
 # the first ones are tried again, few enough to keep memory flat.
@@ -42,7 +124,7 @@ class _Shard:
 
     index: int
     links: Sequence[str]
-    known: dict[str, Outcome] = field(default_factory=dict)
+    known: dict[str, FetchResult] = field(default_factory=dict)
     waiting: int = 0
 
 
@@ -177,7 +259,7 @@ class _Run:
             self._network.submit(link, image_links.parse(link), late=True)
         self._late.clear()
 
-    def _from_mirror(self, links: Sequence[str]) -> dict[str, Outcome]:
+    def _from_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
         paths = {link: path for link in links if (path := self._mirrored(link)) is not None}
         outcomes = self._decoders.map(self._read, paths.values())
         both = zip(paths, outcomes, strict=True)
@@ -186,27 +268,27 @@ class _Run:
     def _mirrored(self, link: str) -> Path | None:
         try:
             return self._mirror.find(image_links.parse(link))
-        except Fault:
+        except FetchError:
             return None
 
-    def _read(self, path: Path) -> Outcome | None:
+    def _read(self, path: Path) -> FetchResult | None:
         """Decode a picture of the mirror; None, told at the end, where it is no good."""
         try:
             with path.open("rb") as stream:
                 data = stream.read(self._settings.max_bytes + 1)
             if len(data) <= self._settings.max_bytes:
-                return Outcome.ok(decode_body(data, self._settings))
-        except (OSError, Fault):
+                return FetchResult.ok(decode_body(data, self._settings))
+        except (OSError, FetchError):
             pass
         self._progress.bad_in_mirror(path)
         return None
 
-    def _without_network(self, link: str, stored: Outcome | None) -> Outcome | None:
+    def _without_network(self, link: str, stored: FetchResult | None) -> FetchResult | None:
         try:
             parsed: Link = image_links.parse(link)
             image_links.check_host(parsed, self._settings)
-        except Fault as fault:
-            return Outcome.failed(fault.reason, 0)
+        except FetchError as fault:
+            return FetchResult.failed(fault.reason, 0)
         return None if self._settings.retry_failed else stored
 
     def _settle_one(self) -> None:
@@ -221,13 +303,13 @@ class _Run:
             self._store.flush()
             self._write(shard)
 
-    def _outcomes(self, shard: _Shard) -> Iterator[Outcome]:
+    def _outcomes(self, shard: _Shard) -> Iterator[FetchResult]:
         """Yield a shard's outcomes; few pictures of the store are in memory at once."""
         for start in range(0, len(shard.links), ROWS_AT_ONCE):
             some = shard.links[start : start + ROWS_AT_ONCE]
             pictures = self._store.pictures([link for link in some if link not in shard.known])
             for link in some:
-                yield shard.known.get(link) or Outcome.ok(pictures[link])
+                yield shard.known.get(link) or FetchResult.ok(pictures[link])
 
     def _write(self, shard: _Shard) -> None:
         outcomes = self._outcomes(shard)
@@ -245,5 +327,5 @@ def _shards(links: Sequence[str], size: int) -> Iterator[_Shard]:
         yield _Shard(index, links[start : start + size])
 
 
-def _is_ok(outcome: Outcome | None) -> bool:
+def _is_ok(outcome: FetchResult | None) -> bool:
     return outcome is not None and outcome.status == OK

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amlc.errors import ImageError
-from amlc.images import links
-from amlc.images.outcome import Fault
+from amlc.images import urls
+from amlc.images.outcome import FetchError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
@@ -53,7 +53,7 @@ class Mirror:
         """How many names of the folder two links or more claim."""
         return sum(1 for name in self._names if self._claims[name] > 1)
 
-    def find(self, link: links.Link) -> Path | None:
+    def find(self, link: urls.Link) -> Path | None:
         """Return where the picture of a link lies, or None.
 
         The file may have another extension than the link. Only names that were seen in the
@@ -61,7 +61,7 @@ class Mirror:
         """
         if self._folder is None:
             return None
-        names = links.file_names(link)
+        names = urls.file_names(link)
         exact = (name for name in names if self._claims[name] == 1)
         stems = {Path(name).stem for name in names}
         others = (
@@ -76,6 +76,6 @@ class Mirror:
 
 def _names(link: str) -> list[str]:
     try:
-        return links.file_names(links.parse(link))
-    except Fault:
+        return urls.file_names(urls.parse(link))
+    except FetchError:
         return []

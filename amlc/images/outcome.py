@@ -26,31 +26,31 @@ TOO_MANY_PIXELS = "too many pixels"
 OPTED_OUT = "opted out by X-Robots-Tag"
 
 
-class Again(enum.Enum):
+class Retry(enum.Enum):
     """When a link that failed is worth another try."""
 
     NOW = "in this run"
-    LATER = "in the next run"
-    NEVER = "not before remember_days have passed"
+    NEXT_RUN = "in the next run"
+    AFTER_EXPIRY = "not before remember_days have passed"
 
 
-class Fault(Exception):  # noqa: N818 - "Fault" is the term: it becomes a status, not an error
+class FetchError(Exception):  # noqa: N818 - "FetchError" is the term: it becomes a status, not an error
     """Why one try brought no picture; it ends as a status, never as a crash.
 
     Parameters
     ----------
     reason : str
         One of this module's constants, or ``"http 404"`` and the like.
-    again : Again
+    retry : Retry
         When it is worth another try.
     wait : float
         Seconds that the server asked for before the next try.
     """
 
-    def __init__(self, reason: str, again: Again, wait: float = 0.0) -> None:
+    def __init__(self, reason: str, retry: Retry, wait: float = 0.0) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.again = again
+        self.retry = retry
         self.wait = wait
 
 
@@ -72,7 +72,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FetchResult:
     """The final word on one link.
 
     Parameters
@@ -94,11 +94,11 @@ class Outcome:
     picture: Picture | None
 
     @staticmethod
-    def ok(picture: Picture) -> "Outcome":
+    def ok(picture: Picture) -> "FetchResult":
         """Return the outcome of a link that gave a picture."""
-        return Outcome(OK, "", 0, picture)
+        return FetchResult(OK, "", 0, picture)
 
     @staticmethod
-    def failed(reason: str, tries: int) -> "Outcome":
+    def failed(reason: str, tries: int) -> "FetchResult":
         """Return the outcome of a link that gave none."""
-        return Outcome(PLACEHOLDER, reason, tries, None)
+        return FetchResult(PLACEHOLDER, reason, tries, None)

@@ -11,16 +11,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from amlc.images.links import Link
 from amlc.images.outcome import (
     BROKEN,
     HOST_NOT_FOUND,
     NO_CONNECTION,
     TIMEOUT,
     TLS_FAILURE,
-    Again,
-    Fault,
+    FetchError,
+    Retry,
 )
+from amlc.images.urls import Link
 
 # Faults that speak about a host and not about one link; so does "http 5xx".
 _HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})
@@ -39,7 +39,7 @@ class Job:
     link : Link
     tries : int
         Tries so far.
-    fault : Fault, optional
+    fault : FetchError, optional
         What the last try met.
     late : bool
         To be tried only when its host has nothing else to do.
@@ -48,7 +48,7 @@ class Job:
     text: str
     link: Link
     tries: int = 0
-    fault: Fault | None = None
+    fault: FetchError | None = None
     late: bool = False
 
 
@@ -63,7 +63,7 @@ class _Host:
     failures: int = 0
     pauses: int = 0
     resume_at: float = 0.0
-    dead: Fault | None = None
+    dead: FetchError | None = None
 
 
 class Schedule:
@@ -91,10 +91,10 @@ class Schedule:
         self._later: list[tuple[float, int, Job | _Host]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
-        self._given_up: dict[str, Fault] = {}
+        self._given_up: dict[str, FetchError] = {}
         self._ended = False
 
-    def given_up(self) -> dict[str, Fault]:
+    def given_up(self) -> dict[str, FetchError]:
         """Return the hosts whose breaker opened for good since the last call, and why."""
         with self._changed:
             found, self._given_up = self._given_up, {}
@@ -108,12 +108,12 @@ class Schedule:
             else:
                 self._enqueue(job)
 
-    def take(self) -> tuple[Job, Fault | None] | None:
+    def take(self) -> tuple[Job, FetchError | None] | None:
         """Wait for the next job.
 
         Returns
         -------
-        tuple of Job and Fault, or None
+        tuple of Job and FetchError, or None
             With a fault where the job's host is given up: then the job is not to be tried and
             `done` not to be called. None after `close`.
         """
@@ -127,7 +127,7 @@ class Schedule:
                 self._changed.wait(wait)
         return None
 
-    def done(self, job: Job, fault: Fault | None) -> None:
+    def done(self, job: Job, fault: FetchError | None) -> None:
         """Say that a try has ended, and how the host did in it."""
         with self._changed:
             host = self._hosts[job.link.host]
@@ -146,7 +146,7 @@ class Schedule:
             self._ended = True
             self._changed.notify_all()
 
-    def _count_failure(self, host: _Host, job: Job, fault: Fault) -> None:
+    def _count_failure(self, host: _Host, job: Job, fault: FetchError) -> None:
         probing = host.pauses > 0
         # Tries that were under way when the pause or the end came prove nothing new.
         if host.dead or (probing and self._clock() < host.resume_at):
@@ -157,7 +157,7 @@ class Schedule:
         if probing or host.failures >= self._give_up_after:
             self._trip(host, fault)
 
-    def _trip(self, host: _Host, fault: Fault) -> None:
+    def _trip(self, host: _Host, fault: FetchError) -> None:
         if host.worked and host.pauses < len(PAUSES):
             self._pause(host, PAUSES[host.pauses])
             host.pauses += 1
@@ -199,7 +199,7 @@ class Schedule:
         limit = 1 if host.pauses else self._per_host
         return host.active < limit and self._clock() >= host.resume_at
 
-    def _take_ready(self) -> tuple[Job, Fault | None] | None:
+    def _take_ready(self) -> tuple[Job, FetchError | None] | None:
         while self._ready:
             host = self._ready.popleft()
             host.offered = False
@@ -212,14 +212,14 @@ class Schedule:
         return None
 
 
-def _blames_host(fault: Fault) -> bool:
+def _blames_host(fault: FetchError) -> bool:
     return fault.reason in _HOST_REASONS or fault.reason.startswith("http 5")
 
 
-def tries_of(fault: Fault, tries: int) -> int:
+def tries_of(fault: FetchError, tries: int) -> int:
     """Return how many tries a link gets that meets this fault every time.
 
     A try that an open breaker answers counts like any other, so that a dead host's links all
     tell the same story, whichever of them were asked.
     """
-    return tries if fault.again is Again.NOW else 1
+    return tries if fault.retry is Retry.NOW else 1

@@ -36,3 +36,36 @@ class ImageSettings(Settings):
     deadline_seconds: Seconds
     backoff_seconds: Seconds
     retry_after_seconds: Seconds
+
+
+def standalone(**changes: object) -> ImageSettings:
+    """Return settings for fetching pictures where there is no params.yaml, some of them changed.
+
+    They suit a program that prices products; the settings of an experiment have no defaults.
+    """
+    settings: dict[str, object] = {
+        "size": 256,
+        "quality": 90,
+        "shard_links": 1000,
+        "mirror": None,
+        "retry_failed": False,
+        "remember_days": 30,
+        "allow_hosts": [],
+        "allow_private_hosts": [],
+        "ca_bundle": None,
+        "respect_noai": True,
+        "thumbnail": False,
+        "thumbnail_hosts": [],
+        "max_bytes": 20_000_000,
+        "max_pixels": 25_000_000,
+        "tries": 3,
+        "workers": 60,
+        "per_host": 60,
+        "give_up_after": 20,
+        "connect_seconds": 5.0,
+        "read_seconds": 10.0,
+        "deadline_seconds": 30.0,
+        "backoff_seconds": 0.5,
+        "retry_after_seconds": 30.0,
+    }
+    return ImageSettings.model_validate({**settings, **changes})

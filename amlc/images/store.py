@@ -1,9 +1,6 @@
-"""What was fetched before: one SQLite file outside every repository, keyed by link and size.
+"""What was fetched before: one SQLite file outside every repository, keyed by link and size."""
 
-One thread writes, at once and in short transactions, so that a kill at any moment loses only what
-is on its way, and several runs can share the file.
-"""
-
+import hashlib
 import os
 import queue
 import sqlite3
@@ -18,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from amlc.errors import ImageError, first_few
-from amlc.images.outcome import Outcome, Picture
+from amlc.images.outcome import FetchResult, Picture
 
 VERSION = 1
 COMMIT_ROWS = 500
@@ -101,7 +98,9 @@ class Store:
     def __init__(self, path: Path, scope: Scope) -> None:
         self._path = path
         self._scope = scope
-        self._queue: queue.Queue[tuple[str, Outcome] | threading.Event | None] = queue.Queue(256)
+        self._queue: queue.Queue[tuple[str, FetchResult] | threading.Event | None] = queue.Queue(
+            256
+        )
         self._error: ImageError | None = None
         with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +124,12 @@ class Store:
         if kind is None:
             self._check()
 
-    def known(self, links: Sequence[str]) -> dict[str, Outcome]:
+    def known(self, links: Sequence[str]) -> dict[str, FetchResult]:
         """Return what is known of some links, without pictures: ok, or failed for good."""
         rows = self._rows(_KNOWN, links)
-        return {link: Outcome(status, reason, tries, None) for link, status, reason, tries in rows}
+        return {
+            link: FetchResult(status, reason, tries, None) for link, status, reason, tries in rows
+        }
 
     def pictures(self, links: Sequence[str]) -> dict[str, Picture]:
         """Return the pictures of links that are ok."""
@@ -147,7 +148,7 @@ class Store:
             with self._explained():
                 yield from self._reader.execute(f"{query} ({_marks(len(some))})", values)
 
-    def put(self, link: str, outcome: Outcome) -> None:
+    def put(self, link: str, outcome: FetchResult) -> None:
         """Hand one outcome to the writer; from any thread."""
         self._check()
         self._queue.put((link, outcome))
@@ -199,7 +200,7 @@ class Store:
         except sqlite3.Error as error:
             self._error = _explained(self._path, error)
 
-    def _row(self, link: str, outcome: Outcome) -> tuple[object, ...]:
+    def _row(self, link: str, outcome: FetchResult) -> tuple[object, ...]:
         picture = outcome.picture or Picture(0, 0, b"")
         return (
             self._scope.variant,
@@ -255,3 +256,69 @@ def _cache_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "amlc"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlc"
+
+
+_DIGEST_BYTES = 16
+
+
+class Begun:
+    """A file of links' digests, appended to; emptied by a run that comes to its end.
+
+    Parameters
+    ----------
+    path : Path
+        Created where it is missing.
+
+    Raises
+    ------
+    ImageError
+        The file cannot be read, or a link cannot be added to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            content = path.read_bytes()
+        except OSError as error:
+            raise self._explained(error) from None
+        self._before = {
+            content[start : start + _DIGEST_BYTES]
+            for start in range(0, len(content), _DIGEST_BYTES)
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+    def __contains__(self, link: str) -> bool:
+        """Return whether an earlier run that did not come to its end had begun with a link."""
+        return _digest(link) in self._before
+
+    def add(self, link: str) -> None:
+        """Say that a link's first request is next; from any thread."""
+        try:
+            # In one piece, also beside other runs: the file was opened for appending.
+            os.write(self._file, _digest(link))
+        except OSError as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: OSError) -> ImageError:
+        return ImageError(
+            f"{self._path}: cannot be written: {error.strerror}; what was fetched before is safe: "
+            "make space or give access, or set AMLC_STORE to another folder, and run again"
+        )
+
+
+def _digest(link: str) -> bytes:
+    return hashlib.blake2b(link.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

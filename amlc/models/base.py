@@ -1,6 +1,5 @@
-"""What every regressor of log price is: settings, fit, predict, save, load; found by name."""
+"""What every regressor of log price is: settings, fit, predict, save, load."""
 
-import importlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -15,13 +14,10 @@ from pydantic import Field, field_validator
 from amlc.errors import DataError, ModelError, ParamsError
 from amlc.features.blocks import BlockName, Blocks
 from amlc.files import write_json
-from amlc.models.encodings import Rows
-from amlc.models.objectives import Floats, WeightSettings
-from amlc.models.views import Design, Kind, View
+from amlc.models.design import Design, DesignEncoder, Kind
+from amlc.models.losses import Floats, WeightSettings
+from amlc.models.target_encoding import Rows
 from amlc.params import Settings, check
-
-# A model's name is the name of its module here and of its section below `train` in params.yaml.
-MODELS = ("linear", "ridge", "forest", "lightgbm", "xgboost", "mlp")
 
 
 class ModelSettings(Settings):
@@ -162,7 +158,7 @@ class Regressor(ABC):
             path = folder / "settings.json"
             raw = json.loads(path.read_text(encoding="utf-8"))
             model = cls(check(cls.settings_type, raw, "settings", path))
-            model.view = View.load(folder)
+            model.view = DesignEncoder.load(folder)
             model._load(folder)
         except (OSError, ValueError, KeyError, ParamsError, DataError) as error:
             raise ModelError(f"{folder}: no saved {cls.__name__}: {error}") from None
@@ -188,35 +184,5 @@ class Regressor(ABC):
     def _load(self, folder: Path) -> None: ...
 
 
-def _view(kind: Kind, settings: ModelSettings) -> View:
-    return View(kind, settings.smoothing, settings.neighbours)
-
-
-def regressor(name: str) -> type[Regressor]:
-    """Return the class of a model, importing its module and the libraries that it needs only now.
-
-    Raises
-    ------
-    ParamsError
-        No model has this name.
-    """
-    if name not in MODELS:
-        raise ParamsError(f"no model {name!r}; models: {', '.join(MODELS)}")
-    found: type[Regressor] = importlib.import_module(f"amlc.models.{name}").Model
-    return found
-
-
-def members(found: object) -> list[str]:
-    """Return the list `models` of params.yaml, checked.
-
-    Raises
-    ------
-    ParamsError
-        It is no list of different models' names.
-    """
-    if not isinstance(found, list) or not found or len(set(map(str, found))) < len(found):
-        raise ParamsError(f"models: expected a list of different names, got {found!r}")
-    unknown = [str(name) for name in found if name not in MODELS]
-    if unknown:
-        raise ParamsError(f"models: unknown {', '.join(unknown)}; models: {', '.join(MODELS)}")
-    return [str(name) for name in found]
+def _view(kind: Kind, settings: ModelSettings) -> DesignEncoder:
+    return DesignEncoder(kind, settings.smoothing, settings.neighbours)

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amlc.catalog.table import ID
+from amlc.catalog.products import ID, PRICE, test_rows, train_rows
 from amlc.errors import ModelError
 from amlc.files import replacing_folder, write_frame, write_json
 from amlc.metrics import smape_of_logs
-from amlc.models.objectives import Floats, gradient
+from amlc.models.losses import Floats, gradient
 from amlc.models.predictions import PREDICTIONS, read_log_prices
 from amlc.params import Settings
 
@@ -134,7 +134,7 @@ class Blend:
             raise ModelError(f"{path}: no saved blend: {error}") from None
 
 
-class Learner:
+class BlendFitter:
     """Learns weights, calibration and interval from out-of-fold predictions.
 
     Parameters
@@ -254,30 +254,57 @@ def _limits(
     return centers, low, high
 
 
-def write_blend(
-    folder: Path, blend: Blend, products: pd.DataFrame, predicted: Floats, smape: float
-) -> None:
-    """Write weights.json, blend.json and predictions.parquet.
+@dataclass(frozen=True)
+class Blended:
+    """A blend and what it predicts.
 
     Parameters
     ----------
-    folder : Path
-        Replaced as a whole.
     blend : Blend
         Learned from all train rows.
-    products : DataFrame
-        The product table.
     predicted : ndarray of float64, shape (products, 3)
         Log price, low and high limit; cross-fitted for train rows.
     smape : float
         Cross-fitted, in percent.
     """
-    frame = pd.DataFrame(predicted, columns=list(COLUMNS))
-    frame.insert(0, ID, products[ID].to_numpy())
-    with replacing_folder(folder) as temporary:
-        write_json(temporary / "weights.json", {"smape": smape, "weights": blend.weights})
-        blend.save(temporary / "blend.json")
-        write_frame(temporary / PREDICTIONS, frame)
+
+    blend: Blend
+    predicted: Floats
+    smape: float
+
+    def save(self, folder: Path, products: pd.DataFrame) -> None:
+        """Write blend.json and predictions.parquet into a folder, which is replaced as a whole."""
+        frame = pd.DataFrame(self.predicted, columns=list(COLUMNS))
+        frame.insert(0, ID, products[ID].to_numpy())
+        with replacing_folder(folder) as temporary:
+            self.blend.save(temporary / "blend.json")
+            write_frame(temporary / PREDICTIONS, frame)
+
+
+def blend_members(
+    members: dict[str, Floats], products: pd.DataFrame, settings: BlendSettings
+) -> Blended:
+    """Learn the blend of some models, and blend their predictions.
+
+    Parameters
+    ----------
+    members : dict of str to ndarray of float64, shape (products,)
+        Each model's log prices, out of fold for train rows.
+    products : DataFrame
+        The product table: split, price and fold.
+    settings : BlendSettings
+        Section `blend` of params.yaml.
+    """
+    log_prices = np.column_stack(list(members.values()))
+    train, test = train_rows(products), test_rows(products)
+    actual = np.log(products[PRICE].to_numpy()[train])
+    folds = products["fold"].to_numpy()[train]
+    learner = BlendFitter(list(members), log_prices[train], actual, settings, folds)
+    blend = learner.learned()
+    predicted = np.empty((len(products), 3))
+    predicted[train] = learner.crossfitted()
+    predicted[test] = blend.predict(log_prices[test])
+    return Blended(blend, predicted, smape_of_logs(actual, predicted[train, 0]))
 
 
 def read_blend(folder: Path, products: pd.DataFrame) -> pd.DataFrame:

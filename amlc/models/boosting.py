@@ -11,9 +11,9 @@ from pydantic import Field
 from amlc.features.blocks import Blocks
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, Regressor, Target
-from amlc.models.encodings import inner_splits
-from amlc.models.objectives import Floats, LossName, curvature, gradient
-from amlc.models.views import Design
+from amlc.models.design import Design
+from amlc.models.losses import Floats, LossName, curvature, gradient
+from amlc.models.target_encoding import inner_splits
 
 # Points of a learning curve.
 CURVE_POINTS = 40
@@ -109,7 +109,7 @@ def slopes(loss: str, gap: Floats, weight: Floats | None) -> tuple[Floats, Float
     Parameters
     ----------
     loss : str
-        See `amlc.models.objectives`.
+        See `amlc.models.losses`.
     gap : ndarray of float64, shape (n,)
         Predicted less actual log price.
     weight : ndarray of float, shape (n,), optional

@@ -11,8 +11,8 @@ from amlc.errors import ModelError
 from amlc.features.blocks import Floats32
 from amlc.files import write_array
 from amlc.models.base import DenseSettings, Regressor, Target
-from amlc.models.objectives import Floats
-from amlc.models.views import Design
+from amlc.models.design import Design
+from amlc.models.losses import Floats
 
 # Rows times trees that are walked down together.
 PLACES_AT_ONCE = 100_000
@@ -32,7 +32,7 @@ class ForestSettings(DenseSettings):
     tree_rows: int = Field(ge=1)
 
 
-class Model(Regressor):
+class RandomForest(Regressor):
     """Mean of many deep trees, each on a bootstrap sample of the rows."""
 
     settings_type = ForestSettings

@@ -1,22 +1,59 @@
-"""Ordinary least squares: the baseline that every other model has to beat."""
+"""Linear models of log price: ordinary least squares and ridge regression."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import Field
 
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
-from amlc.models.objectives import Floats
-from amlc.models.views import Design
+from amlc.models.design import Design
+from amlc.models.losses import Floats
 
 LinearSettings = ModelSettings
 
 
-class Model(Regressor):
+class RidgeSettings(ModelSettings):
+    """Section `train.ridge` of params.yaml."""
+
+    # Strength of the penalty on squared coefficients.
+    alpha: float = Field(gt=0)
+    # Standardised dense columns are multiplied by this: larger is penalised less.
+    dense_scale: float = Field(gt=0)
+    # Conjugate gradients stop at this residual.
+    tolerance: float = Field(gt=0, lt=1)
+
+
+class _LinearRegressor(Regressor):
+    """A weighted sum of columns: coefficients, the intercept last."""
+
+    kind = "linear"
+    coefficients: Floats
+
+    def _columns(self, design: Design) -> Any:
+        """Return the columns as the coefficients apply to them: dense, or sparse with terms."""
+        return design.joined()
+
+    def _predict(self, design: Design) -> Floats:
+        columns = self._columns(design)
+        if design.terms is None:
+            # Each row by itself: several at once are rounded differently for another number.
+            columns = columns[:, None]
+        found = columns @ self.coefficients[:-1] + self.coefficients[-1]
+        return np.asarray(found).reshape(len(design.dense))
+
+    def _save(self, folder: Path) -> None:
+        write_array(folder / "coefficients.npy", self.coefficients)
+
+    def _load(self, folder: Path) -> None:
+        self.coefficients = np.load(folder / "coefficients.npy", allow_pickle=False)
+
+
+class LeastSquares(_LinearRegressor):
     """Linear regression of log price on scaled numbers and one-hot categories."""
 
     settings_type = LinearSettings
-    kind = "linear"
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - least squares draws nothing
         from sklearn.linear_model import LinearRegression  # noqa: PLC0415 - slow to import
@@ -25,22 +62,31 @@ class Model(Regressor):
         fitted = LinearRegression().fit(columns, target.log_price, sample_weight=target.weight)
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)
 
-    def _predict(self, design: Design) -> Floats:
-        columns = design.joined()
-        if design.terms is None:
-            # Each row by itself: several at once are rounded differently for another number.
-            columns = columns[:, None]
-        found = columns @ self.coefficients[:-1] + self.coefficients[-1]
-        return np.asarray(found).reshape(len(design.dense))
-
     def importance(self) -> dict[str, float]:
         """Return each dense column's share of the absolute coefficients of scaled columns."""
         sizes = np.abs(self.coefficients[:-1])[-len(self.view.columns) :]
         total = float(sizes.sum()) or 1.0
         return dict(zip(self.view.columns, (sizes / total).tolist(), strict=True))
 
-    def _save(self, folder: Path) -> None:
-        write_array(folder / "coefficients.npy", self.coefficients)
 
-    def _load(self, folder: Path) -> None:
-        self.coefficients = np.load(folder / "coefficients.npy", allow_pickle=False)
+class RidgeRegression(_LinearRegressor):
+    """Penalised least squares on log price."""
+
+    settings_type = RidgeSettings
+    settings: RidgeSettings
+
+    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - least squares draws nothing
+        from sklearn.linear_model import Ridge  # noqa: PLC0415 - slow to import
+
+        settings = self.settings
+        solver = Ridge(
+            alpha=settings.alpha,
+            tol=settings.tolerance,
+            solver="cholesky" if design.terms is None else "sparse_cg",
+        )
+        fitted = solver.fit(self._columns(design), target.log_price, sample_weight=target.weight)
+        self.coefficients = np.append(fitted.coef_, fitted.intercept_)
+
+    def _columns(self, design: Design) -> Any:
+        scaled = Design(design.dense * np.float32(self.settings.dense_scale), design.terms)
+        return scaled.joined().astype(np.float64)

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from amlc.features.neighbours import NOBODY, Neighbours
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import replacing
 
 Floats = NDArray[np.float64]
@@ -95,16 +95,16 @@ class NeighbourPrices:
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
     def _lookup(self, train: Rows) -> NDArray[np.int64]:
-        """Return, by position in the product table, the train row or `NOBODY`."""
+        """Return, by position in the product table, the train row or `NO_NEIGHBOUR`."""
         size = int(self.rows.max(initial=-1)) + 1
-        # One place more, so that NOBODY, which is -1, finds nobody.
-        lookup = np.full(size + 1, NOBODY, dtype=np.int64)
+        # One place more, so that NO_NEIGHBOUR, which is -1, finds nobody.
+        lookup = np.full(size + 1, NO_NEIGHBOUR, dtype=np.int64)
         lookup[self.rows[train]] = train
         return lookup
 
     def _columns(self, neighbours: Neighbours, total: Floats, allowed: NDArray[np.int64]) -> Floats:
         rows, similarity = self._first_allowed(neighbours, allowed)
-        known = rows != NOBODY
+        known = rows != NO_NEIGHBOUR
         prices = np.where(known, self.log_price[rows], self._means[0])
         totals = np.where(known, self.total[rows], self._means[1])
         # Without any neighbour the weights are even, over the mean of all train rows.
@@ -122,12 +122,12 @@ class NeighbourPrices:
         self, neighbours: Neighbours, allowed: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         outside = neighbours.rows >= len(allowed) - 1
-        found = allowed[np.where(outside, NOBODY, neighbours.rows)]
+        found = allowed[np.where(outside, NO_NEIGHBOUR, neighbours.rows)]
         # Stable: those that are allowed move to the front in their order.
-        order = np.argsort(found == NOBODY, axis=1, kind="stable")[:, : max(self.counts)]
+        order = np.argsort(found == NO_NEIGHBOUR, axis=1, kind="stable")[:, : max(self.counts)]
         rows = np.take_along_axis(found, order, axis=1)
         similarity = np.take_along_axis(neighbours.similarity, order, axis=1)
-        return rows, np.where(rows == NOBODY, np.float32(0), similarity)
+        return rows, np.where(rows == NO_NEIGHBOUR, np.float32(0), similarity)
 
     def save(self, path: Path) -> None:
         """Write the train prices that `transform` looks up."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from amlc.catalog.table import ID
+from amlc.catalog.products import ID
 from amlc.errors import DataError, first_few
 from amlc.files import write_frame
 

@@ -18,14 +18,24 @@ import pandas as pd
 import yaml
 from tqdm import tqdm
 
-from amlc.catalog.table import PRICE, train_rows
+from amlc import layout, params
+from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.errors import MissingExtraError, ModelError
-from amlc.features.blocks import Blocks
+from amlc.features.blocks import Blocks, read_blocks
 from amlc.files import write_text
 from amlc.metrics import smape_of_logs
-from amlc.models.base import Regressor, regressor
+from amlc.models.base import Regressor
 from amlc.models.crossfit import fits, splits_of
-from amlc.models.search_space import Spaces, draw, model_settings, override, stored
+from amlc.models.registry import regressor
+from amlc.models.search_space import (
+    SearchSettings,
+    Spaces,
+    draw,
+    model_settings,
+    model_spaces,
+    override,
+    stored,
+)
 
 if sys.platform != "win32":
     import fcntl
@@ -123,6 +133,45 @@ class Best:
         """Return both scores in words."""
         before = "" if math.isnan(self.before) else f", {self.before:.4f} before"
         return f"SMAPE {self.smape:.4f}{before}"
+
+
+def search_model(name: str, trials: int | None = None, seconds: float = math.inf) -> Best:
+    """Search for the settings of a model of the repository in the current folder.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    trials : int, optional
+        Settings to try in all, those of earlier runs included; None: as params.yaml says.
+    seconds : float
+        For new trials.
+
+    Raises
+    ------
+    AmlcError
+        A setting is wrong, a feature block is missing, or anything that `search` raises.
+    """
+    settings = params.load(SearchSettings, "search")
+    section = params.value(f"train.{name}")
+    spaces = model_spaces(settings, name, section)
+    lists = spaces.get("blocks", [section["blocks"]])
+    blocks: list[Any] = sorted({block for names in lists for block in names})
+    task = Task(
+        model=name,
+        section=section,
+        spaces=spaces,
+        blocks=read_blocks(layout.FEATURES, blocks),
+        products=read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"]),
+        files=[
+            layout.PRODUCTS,
+            *(path for block in blocks for path in layout.FEATURES.glob(f"{block}.*")),
+        ],
+        seed=params.seed(),
+        threads=params.threads(),
+        patience=settings.patience,
+    )
+    return search(task, layout.STUDIES, trials or settings.trials, seconds)
 
 
 def fold_scores(

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from amlc.errors import ParamsError
-from amlc.models.base import ModelSettings, regressor
+from amlc.models.base import ModelSettings
+from amlc.models.registry import regressor
 from amlc.params import Settings, check
 
 # A float is tried as it will be written: with this many digits.

@@ -1,10 +1,22 @@
-"""Which products the page shows."""
+"""Which products the page shows, and their pictures, small enough for it."""
+
+import base64
+import io
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
+from pyarrow import ArrowInvalid
 
-from amlc.catalog.table import LINK, PRICE
+from amlc.catalog.products import LINK, PRICE
+from amlc.errors import DataError
+from amlc.images.outcome import OK
+from amlc.images.shards import shard_paths
 from amlc.report.findings import Findings, Floats
 
 # Rows of each kind.
@@ -54,3 +66,43 @@ def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
     order = pictured.index[np.argsort(pictured[PRICE].to_numpy(), kind="stable")]
     places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
     return rows.loc[order[places]]
+
+
+# Longest side in pixels: twice what the page shows, for dense screens.
+SIZE = 176
+QUALITY = 80
+
+
+def thumbnails(folder: Path, links: Iterable[str]) -> dict[str, str]:
+    """Return small pictures as data URLs, by link; placeholders are left out.
+
+    Parameters
+    ----------
+    folder : Path
+        ``data/images``.
+    links : iterable of str
+        Which pictures. Only row groups whose range of links holds one of them are read.
+
+    Raises
+    ------
+    DataError
+        A shard or a picture in it cannot be read.
+    """
+    wanted = sorted(set(links))
+    found: dict[str, str] = {}
+    for path in shard_paths(folder) if wanted else []:
+        chosen = pc.field("link").isin(wanted) & (pc.field("status") == OK)
+        try:
+            rows = pq.read_table(path, columns=["link", "bytes"], filters=chosen).to_pylist()
+            found |= {row["link"]: _data_url(row["bytes"]) for row in rows}
+        except (OSError, ArrowInvalid) as error:
+            raise DataError(f"{path}: cannot be read: {error}; run the stage images") from None
+    return found
+
+
+def _data_url(data: bytes) -> str:
+    with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+        picture.thumbnail((SIZE, SIZE), Image.Resampling.LANCZOS)
+        stream = io.BytesIO()
+        picture.convert("RGB").save(stream, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pandas as pd
+import seaborn as sns  # type: ignore[import-untyped]  # it ships no types
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from amlc.catalog.table import PRICE
-from amlc.models.optional import without
+from amlc.catalog.products import PRICE
 from amlc.report.findings import Findings, Floats, coverage_shares
 from amlc.report.markup import Html, clean
 from amlc.report.svg import (
@@ -21,8 +21,6 @@ from amlc.report.svg import (
 )
 
 # Seaborn imports SciPy for estimates of densities, which no picture here shows.
-with without("scipy"):
-    import seaborn as sns  # type: ignore[import-untyped]  # it ships no types
 
 NAME_LENGTH = 28
 

@@ -10,10 +10,11 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 from pyarrow import ArrowInvalid
 
-from amlc.catalog.table import PRICE, read_products, test_rows, train_rows
+from amlc import layout
+from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
+from amlc.evaluation.scores import priced
 from amlc.files import read_json
-from amlc.report.priced import priced
 
 Floats = NDArray[np.float64]
 
@@ -83,18 +84,18 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
     DataError
         A file is missing, unreadable or of other products.
     """
-    products = read_products(root / "data/products.parquet")
-    rows = priced(root, products)
+    products = read_products(root / layout.PRODUCTS)
+    rows = priced(products, root)
     return Findings(
         train=rows.iloc[train_rows(products)].reset_index(drop=True),
         test_price=rows["predicted"].to_numpy()[test_rows(products)],
-        metrics=read_json(root / "metrics/metrics.json"),
-        data=read_json(root / "metrics/data.json"),
-        images=read_json(root / "metrics/images.json"),
-        floor=read_json(root / "metrics/sample.json")["smape_floor"] if sampled else None,
+        metrics=_metrics(root),
+        data=read_json(root / layout.DATA_METRICS),
+        images=read_json(root / layout.IMAGE_METRICS),
+        floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if sampled else None,
         curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
         importance=_of_models(root, models, "importance.csv", ["feature", "share"]),
-        descriptors=read_json(root / "data/features/vision.json"),
+        descriptors=read_json(root / layout.VISION_COLUMNS),
     )
 
 
@@ -103,10 +104,17 @@ def _of_models(root: Path, models: list[str], name: str, columns: list[str]) -> 
     empty = pd.DataFrame(columns=["model", *columns])
     found = []
     for model in models:
-        path = root / "data/models" / model / name
+        path = root / layout.MODELS / model / name
         if path.exists():
             found.append(_read_csv(path, columns).assign(model=model)[list(empty)])
     return pd.concat(found, ignore_index=True) if found else empty
+
+
+def _metrics(root: Path) -> dict[str, Any]:
+    """Return scores, their details and what the guards found, as one mapping."""
+    files = (layout.SCORES, layout.SCORE_DETAILS, layout.GUARD_METRICS)
+    scores, details, guards = (read_json(root / path) for path in files)
+    return {**scores, **details, "guards": guards, "drift": guards["drift"]}
 
 
 def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:

@@ -7,13 +7,12 @@ from typing import Any
 
 import yaml
 
-from amlc.catalog.table import LINK
+from amlc.catalog.products import LINK
 from amlc.report import sections
-from amlc.report.examples import extremes, sheet
+from amlc.report.examples import extremes, sheet, thumbnails
 from amlc.report.findings import Findings
 from amlc.report.markup import Html, tag
 from amlc.report.parts import section, table
-from amlc.report.pictures import thumbnails
 
 STYLE = Path(__file__).with_name("report.css")
 

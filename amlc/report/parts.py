@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from amlc.catalog.content import parse
-from amlc.catalog.table import LINK, PRICE, TEXT
+from amlc.catalog.products import LINK, PRICE, TEXT
 from amlc.report.findings import Findings
 from amlc.report.markup import Child, Html, clean, joined, tag
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from amlc.catalog.table import PRICE
+from amlc.catalog.products import PRICE
 from amlc.report import figures
 from amlc.report.examples import extremes, sheet
 from amlc.report.findings import Findings
@@ -34,7 +34,7 @@ def headline(findings: Findings, *, wanted: float, level: float) -> Html:
     """Return the score, how sure it is, what it means, and the counts behind it."""
     metrics, data, images = findings.metrics, findings.data, findings.images
     half, most = np.exp(np.quantile(np.abs(findings.log_ratio), [0.5, 0.9]))
-    used = sum(weight > 0 for weight in findings.metrics["weights"].values())
+    used = sum(score["weight"] > 0 for score in findings.metrics["models"].values())
     return tag(
         "header",
         tag("h1", "Price model report"),
@@ -80,7 +80,7 @@ def _yardsticks(findings: Findings) -> str:
 
 def models(findings: Findings, parameters: dict[str, Any]) -> Html:
     """Return the league of models, the blend's weights, the curves and what each model sees."""
-    metrics, weights = findings.metrics, findings.metrics["weights"]
+    metrics = findings.metrics
     members = sorted(metrics["models"].items(), key=lambda item: item[1]["smape"])
     rows: list[tuple[str | Html, ...]] = [
         ("blend", f"{metrics['smape']:.2f}", f"{metrics['smape_se']:.2f}", ""),
@@ -90,7 +90,7 @@ def models(findings: Findings, parameters: dict[str, Any]) -> Html:
             clean(name, REASON_LENGTH),
             f"{score['smape']:.2f}",
             f"{score['smape_se']:.2f}",
-            joined(f"{weights.get(name, 0.0):.3f}", bar(weights.get(name, 0.0))),
+            joined(f"{score['weight']:.3f}", bar(score["weight"])),
         )
         for name, score in members
     ]
@@ -237,7 +237,7 @@ def importance(findings: Findings) -> Html | str:
     if not len(findings.importance):
         return ""
     known = findings.importance["model"].unique().tolist()
-    model = max(known, key=lambda name: findings.metrics["weights"].get(name, 0.0))
+    model = max(known, key=lambda name: findings.metrics["models"][name]["weight"])
     return section(
         "importance",
         "What the models rely on",

@@ -6,7 +6,6 @@ from pathlib import Path
 import learning_curve
 import numpy as np
 import pytest
-from learning import SECTIONS, make_products
 from learning_curve import (
     SHARES,
     Scores,
@@ -21,9 +20,10 @@ from learning_curve import (
     trend,
 )
 
-from amlc.features.term_index import NeighboursSettings
+from amlc.features.text.similarity import NeighboursSettings
 from amlc.metrics import smape_of_logs
-from amlc.models.base import regressor
+from amlc.models.registry import regressor
+from tests.helpers.learning import SECTIONS, make_products
 
 SIZES = np.array([700.0, 1400.0, 2800.0, 5600.0])
 

@@ -8,8 +8,8 @@ import pytest
 import unseen
 
 from amlc import params
-from amlc.catalog.reading import DataSettings
-from amlc.catalog.table import ID, LINK, PRICE, TEXT
+from amlc.catalog.intake import DataSettings
+from amlc.catalog.products import ID, LINK, PRICE, TEXT
 
 SETTINGS = DataSettings(
     dir="elsewhere", on_invalid="error", folds=2, max_text=100_000, max_bytes=10_000_000

@@ -5,10 +5,22 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amlc.catalog.content import normalised_title, parse, parse_number, title_of
+from amlc.catalog.content import (
+    BULLETS,
+    DESCRIPTION,
+    QUANTITY,
+    TITLE,
+    Content,
+    normalised_title,
+    parse,
+    parse_number,
+    title_of,
+    to_text,
+    without_parts,
+)
 
 FULL = """Item Name: Bear Bowl, 1.9 Ounce
 Bullet Point 1: Hearty
@@ -98,3 +110,119 @@ def test_real_rows_have_a_title_and_mostly_a_value() -> None:
         contents = [parse(row["catalog_content"]) for row in csv.DictReader(stream)]
     assert all(content.title for content in contents)
     assert sum(content.value is not None for content in contents) > 0.95 * len(contents)
+
+
+# Everything that str.splitlines takes for a line end, labels, and what surrounds them.
+TEXTS = st.lists(
+    st.sampled_from(
+        ["Tea", " ", "\n", "\r\n", "\u2028", "\x0b", "\x1c", "\x85", "\t", "Value: 3", "Unit: oz",
+         "Item Name:", "Bullet Point 2: x", "Product Description: y", "None", "é", ":", "1e5"]
+    ),
+    max_size=6,
+).map("".join)  # fmt: skip
+CONTENTS = st.builds(
+    Content,
+    TEXTS,
+    st.lists(TEXTS, max_size=12).map(tuple),
+    TEXTS,
+    st.none() | st.floats(0, 1e300),
+    TEXTS,
+)
+
+
+def _line(text: str) -> str:
+    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+
+
+@given(CONTENTS)
+def test_fields_come_back_as_they_were(content: Content) -> None:
+    """But for line ends, which become blanks, and for words that mean a missing unit."""
+    unit = _line(content.unit)
+    bullets = tuple(line for line in map(_line, content.bullets) if line)
+    assert parse(to_text(content)) == Content(
+        _line(content.title),
+        bullets,
+        _line(content.description),
+        content.value,
+        "" if unit.casefold() in {"none", "nan", "null", "n/a"} else unit,
+    )
+
+
+@given(st.text(max_size=200))
+def test_no_text_in_a_title_becomes_another_field(title: str) -> None:
+    """Whatever is typed into the title stays there."""
+    content = parse(to_text(Content(title, (), "", 7.0, "")))
+    assert (content.bullets, content.description, content.value, content.unit) == ((), "", 7.0, "")
+
+
+def test_nothing_is_an_empty_text() -> None:
+    """A form that nobody filled in is a product without text, not one without a title."""
+    assert to_text(Content(" ", ("", "\n"), "", None, "")) == ""
+
+
+def test_the_text_is_as_the_catalogue_writes_it() -> None:
+    """Numbered bullets, a value with its point, one line each, a line end behind the last."""
+    content = Content("Soup", ("Hearty", "Easy"), "Good.", 11.4, "Ounce")
+    assert to_text(content) == (
+        "Item Name: Soup\nBullet Point 1: Hearty\nBullet Point 2: Easy\n"
+        "Product Description: Good.\nValue: 11.4\nUnit: Ounce\n"
+    )
+
+
+def test_what_is_missing_is_said_as_in_the_catalogue() -> None:
+    """No value is nan, no unit is None, a single bullet has no number."""
+    assert to_text(Content("Soup", ("Hearty",), "", None, "")) == (
+        "Item Name: Soup\nBullet Point: Hearty\nValue: nan\nUnit: None\n"
+    )
+
+
+TEXT = (
+    "Item Name: Acme Green Tea, 20 Bags\nBullet Point 1: Fresh\nBullet Point 2: Cheap\n"
+    "Product Description: Good\nand long\nValue: 20.0\nUnit: Count\n"
+)
+
+
+def test_each_part_is_left_out_by_itself() -> None:
+    """What is read from the rest lacks that part, and nothing else."""
+    whole = parse(TEXT)
+    rest = {part: parse(text) for part, text in without_parts(TEXT)}
+    assert rest[TITLE].title == "Acme Green Tea,"
+    assert rest[BULLETS].bullets == ()
+    assert rest[DESCRIPTION].description == ""
+    assert (rest[QUANTITY].value, rest[QUANTITY].unit) == (None, "")
+    for part, content in rest.items():
+        kept = [
+            part == BULLETS or content.bullets == whole.bullets,
+            part == DESCRIPTION or content.description == whole.description,
+            part == TITLE or content.title == whole.title,
+            part == QUANTITY or (content.value, content.unit) == (whole.value, whole.unit),
+        ]
+        assert all(kept)
+
+
+def test_parts_that_are_not_there_are_not_named() -> None:
+    """A short title alone has no part to leave out."""
+    assert list(without_parts("Item Name: Green Tea")) == []
+
+
+def test_a_part_that_says_nothing_is_not_named() -> None:
+    """A form without an amount or bullet points has lines for them all the same."""
+    text = to_text(Content("Green Tea", (), "", None, ""))
+    assert "Value: nan" in text
+    assert list(without_parts(f"{text}Bullet Point:\nProduct Description: ")) == []
+
+
+def test_a_text_without_labels_loses_title_or_description() -> None:
+    """As it is read everywhere."""
+    rest = dict(without_parts("Acme Green Tea 20 Bags\nGood and long"))
+    assert rest == {
+        TITLE: "Acme Green Tea\nGood and long",
+        DESCRIPTION: "Acme Green Tea 20 Bags",
+    }
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_has_parts(text: str) -> None:
+    """Nothing raises, and no part is the whole."""
+    assert all(rest != text for _, rest in without_parts(text))

@@ -1,302 +1,327 @@
-"""Both files are checked together, and on_invalid decides what becomes of faulty rows."""
+"""Files that are no UTF-8 text are refused by name, byte and line."""
 
 import csv
+import gzip
+import io
+import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from amlc.catalog.reading import (
-    REJECTED_COLUMNS,
-    Catalogue,
-    DataSettings,
-    read_catalogue,
-    read_ids,
-    write_rejected,
-)
+from amlc.catalog import reading
+from amlc.catalog import reading as sheet_module
+from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, Sheet, check_text_file, read_sheet
 from amlc.errors import DataError
 
-TRAIN = "sample_id,catalog_content,image_link,price\n"
-TEST = "sample_id,catalog_content,image_link\n"
-GOOD = "9,oil,https://h/9\n"
 
-
-def read(
-    folder: Path, train: str, test: str = GOOD, on_invalid: Literal["error", "drop"] = "drop"
-) -> Catalogue:
-    """Write the rows of both files and read them."""
-    (folder / "train.csv").write_text(TRAIN + train, encoding="utf-8", newline="")
-    (folder / "test.csv").write_text(TEST + test, encoding="utf-8", newline="")
-    return read_catalogue(
-        DataSettings(dir=str(folder), on_invalid=on_invalid, folds=2, max_text=20, max_bytes=10**6)
-    )
-
-
-def refusal(
-    folder: Path, train: str, test: str = GOOD, on_invalid: Literal["error", "drop"] = "drop"
-) -> str:
-    """Return the message, with the folder's path taken out."""
+def refusal(path: Path, content: bytes, max_bytes: int = 10**9) -> str:
+    """Return the message that a file with this content gives, without its path."""
+    path.write_bytes(content)
     with pytest.raises(DataError) as caught:
-        read(folder, train, test, on_invalid)
-    return str(caught.value).replace(f"{folder}/", "")
+        check_text_file(path, max_bytes)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
 
 
-def row(sample_id: object, text: str = "tea", link: str = "https://h/a", price: object = 1) -> str:
-    """Return a row of train.csv."""
-    return f"{sample_id},{text},{link},{price}\n"
-
-
-def test_good_files_become_products(tmp_path: Path) -> None:
-    """Train rows first, in the files' order, with prices as numbers and texts as written."""
-    found = read(tmp_path, row("007", " None ") + row("1e3", "nan", price=" 2.50 "), GOOD, "error")
-    assert found.products.to_dict("list") == {
-        "sample_id": ["007", "1e3", "9"],
-        "catalog_content": [" None ", "nan", "oil"],
-        "image_link": ["https://h/a", "https://h/a", "https://h/9"],
-        "price": [1.0, 2.5, pytest.approx(np.nan, nan_ok=True)],
-        "split": ["train", "train", "test"],
-    }
-    assert (found.rejected, found.flagged, found.train_total) == ([], [], 2)
-
-
-def test_columns_in_another_order_make_no_difference(tmp_path: Path) -> None:
-    """The product table's columns have their own order."""
-    expected = read(tmp_path, row(1)).products
-    header = "price,image_link,sample_id,catalog_content\n"
-    (tmp_path / "train.csv").write_text(header + "1,https://h/a,1,tea\n")
-    settings = DataSettings(
-        dir=str(tmp_path), on_invalid="error", folds=2, max_text=9, max_bytes=999
-    )
-    pd.testing.assert_frame_equal(read_catalogue(settings).products, expected)
-
-
-def test_error_reports_every_fault_of_both_files(tmp_path: Path) -> None:
-    """One run is enough to know all that has to be mended."""
-    train = row(1, price="$5") + row(1) + row(2, "") + row(9) + "4,a\n"
-    message = refusal(tmp_path, train, "8,,https://h/8\n9,oil,file:///x\n", "error")
-    rows = (
-        "the catalogue cannot be used:\n"
-        """\
-  train.csv: row: another number of cells than the header, in 1 of 5 rows: line 6 \
-('2 cells, not 4'): quote cells that hold a comma
-  train.csv: sample_id: the id of an earlier row, in 1 of 5 rows: line 3 ('1'): \
-give each row its own id
-  train.csv: sample_id: an id that test.csv has too, in 1 of 5 rows: line 5 ('9'): \
-remove the row from one of the files
-  train.csv: catalog_content: no text, in 1 of 5 rows: line 4 (''): describe the product
-  train.csv: price: a price that is no number, in 1 of 5 rows: line 2 ('$5'): \
-write a plain decimal such as 12.50
-  test.csv: catalog_content: no text, in 1 of 2 rows: line 2 (''): describe the product
-  test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
-write http(s)://HOST/... without user name and white space, in 2,048 characters"""
-    )
-    assert message.splitlines()[:-1] == rows.splitlines()
-    assert "set data.on_invalid to drop" in message.splitlines()[-1]
-
-
-def test_error_stays_short_for_many_faults(tmp_path: Path) -> None:
-    """A file in which every row is wrong gives a message that fits a screen."""
-    train = "".join(row(n, "x" * 1000, "y" * 1000, "z" * 1000) for n in range(300))
-    message = refusal(tmp_path, train, on_invalid="error")
-    assert "295 more" in message
-    assert len(message) < 3000
-
-
-def test_drop_leaves_faulty_train_rows_out(tmp_path: Path) -> None:
-    """The others stay in order; a row with two faults is one row with two reasons."""
-    train = row(1) + row(2, price="x", link="y") + "3,tea\n" + row(4, "x" * 21) + row(5, "x" * 20)
-    found = read(tmp_path, train)
-    assert found.products["sample_id"].tolist() == ["1", "5", "9"]
-    assert [(fault.line, fault.reason) for fault in found.rejected] == [
-        (3, "link_malformed"),
-        (3, "price_not_number"),
-        (4, "cells"),
-        (5, "text_long"),
-    ]
-    assert found.train_total == 5
-
-
-def test_drop_keeps_the_first_row_of_an_id(tmp_path: Path) -> None:
-    """As a user of drop_duplicates expects."""
-    found = read(tmp_path, row(1, price=3) + row(2) + row(1, price=4))
-    assert found.products["price"].tolist()[:2] == [3, 1]
-
-
-def test_drop_leaves_out_train_rows_that_are_test_rows(tmp_path: Path) -> None:
-    """A test row's price must not be trained on."""
-    found = read(tmp_path, row(1) + row(9))
-    assert found.products["sample_id"].tolist() == ["1", "9"]
-    assert [fault.reason for fault in found.rejected] == ["id_in_test"]
-
-
-def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
-    """Its text is cut or empty, its link empty where it is none; the rest is as written."""
-    test = (
-        f"a, ,https://h/a\nb,{'x' * 21},https://h/b\nc,tea,\nd,oil,ftp://h/d\ne,rye,https://h/e\n"
-    )
-    found = read(tmp_path, row(1), test)
-    rows = found.products[found.products["split"] == "test"]
-    assert rows["sample_id"].tolist() == list("abcde")
-    assert rows["catalog_content"].tolist() == ["", "x" * 20, "tea", "oil", "rye"]
-    assert rows["image_link"].tolist() == ["https://h/a", "https://h/b", "", "", "https://h/e"]
-    assert [(fault.line, fault.reason) for fault in found.flagged] == [
-        (2, "text_empty"),
-        (3, "text_long"),
-        (4, "link_missing"),
-        (5, "link_malformed"),
-    ]
-
-
-@pytest.mark.parametrize("on_invalid", ["error", "drop"])
 @pytest.mark.parametrize(
-    ("test", "what"),
+    "content",
+    [b"a,b\n", b"\xef\xbb\xbfa,b\r\n", "é,\u2028🥭\n".encode(), b"a" * LINE_LIMIT + b"\nb"],
+)
+def test_utf8_text_passes(tmp_path: Path, content: bytes) -> None:
+    """With or without a byte order mark, with any line ends."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    check_text_file(path, 10**9)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\r\n ", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
+def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
+    """White space and a byte order mark alone are nothing."""
+    assert refusal(tmp_path / "a.csv", content) == "is empty"
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
     [
-        ("8,a,https://h/a\n8,b,https://h/b\n", "the id of an earlier row, in 1 of 2 rows: line 3"),
-        (",a,https://h/a\n", "no id, in 1 of 1 rows: line 2"),
-        ("8 ,a,https://h/a\n", "white space around the id"),
-        ("8,a\n", "another number of cells than the header"),
+        (b"\x89PNG\r\n\x1a\n", "a PNG image"),
+        (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"),
+        (b"PK\x03\x04\x14\x00", "a zip archive or an Excel workbook"),
+        (gzip.compress(b"sample_id", mtime=0), "a gzip archive"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"<!DOCTYPE html><title>Sign in</title>", "an HTML or XML page"),
+        (b'{"sample_id": 1}', "JSON"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("sample_id,price\n".encode("utf-16"), "UTF-16 text"),
     ],
 )
-def test_test_rows_that_no_submission_can_name_always_stop(
-    tmp_path: Path, test: str, what: str, on_invalid: Literal["error", "drop"]
+def test_other_formats_are_named(tmp_path: Path, content: bytes, what: str) -> None:
+    """The message says what the file is, and what to do."""
+    message = refusal(tmp_path / "a.csv", content)
+    assert message.startswith(f"is {what}, not a CSV file; ")
+
+
+def test_a_folder_is_named(tmp_path: Path) -> None:
+    """A folder under the file's name is no traceback."""
+    with pytest.raises(DataError, match="is a folder, expected a CSV file"):
+        check_text_file(tmp_path, 10**9)
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    """Opening a named pipe would hang for ever."""
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(DataError, match="is not a regular file"):
+        check_text_file(tmp_path / "a.csv", 10**9)
+
+
+def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
+    """Most likely data.dir is wrong."""
+    with pytest.raises(DataError, match=r"no such file; put it there, or set data\.dir"):
+        check_text_file(tmp_path / "a.csv", 10**9)
+
+
+def test_a_missing_file_that_dvc_knows_names_the_command(tmp_path: Path) -> None:
+    """After a fresh clone the data has to be fetched."""
+    (tmp_path / "a.csv.dvc").touch()
+    with pytest.raises(DataError, match="run dvc pull or dvc checkout"):
+        check_text_file(tmp_path / "a.csv", 10**9)
+
+
+def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
+    """The operating system's own reason is given."""
+    (tmp_path / "a").touch()
+    with pytest.raises(DataError, match="cannot be read: Not a directory"):
+        check_text_file(tmp_path / "a" / "b.csv", 10**9)
+
+
+def test_a_file_above_the_size_limit_is_refused(tmp_path: Path) -> None:
+    """The message gives both sizes and the setting."""
+    message = refusal(tmp_path / "a.csv", b"a" * 1001, 1000)
+    assert message == "has 1,001 bytes, data.max_bytes allows 1,000"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_a_byte_that_is_no_utf8_is_located(tmp_path: Path, end: bytes) -> None:
+    """Line, offset, value and what stands before it."""
+    head = b"id,text" + end + b"1,tea" + end + b"2,caf"
+    message = refusal(tmp_path / "a.csv", head + b"\xe9" + end)
+    assert message.startswith(f"line 3, byte {len(head)} of the file, 0xe9 after '")
+    assert "2,caf'" in message
+    assert "is not UTF-8; save the file as UTF-8" in message
+
+
+@pytest.mark.parametrize("content", [b"ab\xe2\x82", b"abc\xed\xa0\x80", b"abc\xc0\xaf"])
+def test_cut_off_and_forbidden_sequences_are_no_utf8(tmp_path: Path, content: bytes) -> None:
+    """A file that ends within a character, a surrogate, an overlong form."""
+    assert "is not UTF-8" in refusal(tmp_path / "a.csv", content)
+
+
+@pytest.mark.parametrize("shift", range(-3, 3))
+def test_a_bad_byte_is_located_across_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int
 ) -> None:
-    """A submission names each test row once; drop does not help."""
-    message = refusal(tmp_path, row(1), test, on_invalid)
-    assert f"test.csv: {'row' if 'cells' in what else 'sample_id'}: {what}" in message
-    assert "drop does not help" in message
+    """The offset is right wherever the blocks of reading end, within a character too."""
+    monkeypatch.setattr(reading, "_BLOCK", 64)
+    head = "é".encode() * 30 + b"x" * (4 + shift) + "€".encode()
+    message = refusal(tmp_path / "a.csv", head + b"\xff more")
+    assert f"byte {len(head)} of the file, 0xff" in message
 
 
-def test_broken_quoting_always_stops_and_earlier_faults_are_told(tmp_path: Path) -> None:
-    """After it no row is known, so none can be dropped."""
-    message = refusal(tmp_path, row(1, price="x") + '2,"a"b,https://h/a,1\n')
-    assert "train.csv: broken quoting at line 3" in message
-    assert "train.csv: price: a price that is no number" in message
-    assert "drop does not help" in message
+def test_a_nul_byte_is_located(tmp_path: Path) -> None:
+    """A block of zeros after a crash is damage, not text."""
+    message = refusal(tmp_path / "a.csv", b"id\n1\n2\x00\x00")
+    assert message.startswith("line 3, byte 6 of the file, 0x00 after ")
+    assert message.endswith("is NUL: not text, or damaged")
 
 
-def test_faults_of_one_file_are_told_beside_the_other_files_ruin(tmp_path: Path) -> None:
-    """A missing train.csv does not hide what is wrong with test.csv."""
-    read(tmp_path, row(1))
-    (tmp_path / "train.csv").unlink()
-    (tmp_path / "test.csv").write_text(TEST + "8,,https://h/a\n")
-    settings = DataSettings(
-        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=9, max_bytes=999
-    )
-    with pytest.raises(DataError, match=r"(?s)train\.csv: no such file.*test\.csv: .*no text"):
-        read_catalogue(settings)
+def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
+    """Reading it would take memory without bound."""
+    message = refusal(tmp_path / "a.csv", b"id\n" + b"a" * (LINE_LIMIT + 2**20 + 1))
+    assert message.startswith("line 2 is longer than 4,194,304 bytes")
 
 
-def test_test_rows_may_have_prices(tmp_path: Path) -> None:
-    """They are known, but not to any model: the rows stay test rows."""
-    (tmp_path / "train.csv").write_text(TRAIN + row(1))
-    (tmp_path / "test.csv").write_text(TRAIN + row(2, price="7.5"))
-    settings = DataSettings(
-        dir=str(tmp_path), on_invalid="error", folds=2, max_text=99, max_bytes=999
-    )
-    products = read_catalogue(settings).products
-    assert products["split"].tolist() == ["train", "test"]
-    assert products["price"].iloc[1] == 7.5
+COLUMNS = ("sample_id", "text")
+CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
+SHARED_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def test_a_faulty_test_price_is_flagged_and_not_known(tmp_path: Path) -> None:
-    """The row itself stays, as every test row does."""
-    (tmp_path / "train.csv").write_text(TRAIN + row(1))
-    (tmp_path / "test.csv").write_text(TRAIN + row(2, price="$7") + row(3, price="0"))
-    settings = DataSettings(
-        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=99, max_bytes=999
-    )
-    catalogue = read_catalogue(settings)
-    assert catalogue.products["price"].isna().tolist() == [False, True, True]
-    assert [fault.reason for fault in catalogue.flagged] == [
-        "price_not_number",
-        "price_not_positive",
-    ]
+def read(folder: Path, content: str | bytes, columns: tuple[str, ...] = COLUMNS) -> Sheet:
+    """Write a CSV and read it."""
+    path = folder / "a.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_sheet(path, columns, 10**9)
 
 
-def test_no_row_left_stops(tmp_path: Path) -> None:
-    """The message says why every row went."""
-    message = refusal(tmp_path, row(1, price="$1") + row(2, price="$2"))
-    assert "train.csv: no row is left" in message
-    assert "a price that is no number, in 2 of 2 rows" in message
+def rows_of(sheet: Sheet) -> list[list[str]]:
+    """Return the cells as lists."""
+    return sheet.cells.to_numpy().tolist()
 
 
-CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5", "y" * 21, "n\n"])
-
-
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=8))
-def test_no_row_is_lost_silently(tmp_path: Path, rows: list[list[str]]) -> None:
-    """Every train row is among the products or among the rejected, never in both or neither."""
-    content = "".join(",".join(f'"{cell}"' for cell in cells) + "\n" for cells in rows)
-    try:
-        found = read(tmp_path, row("first") + content)
-    except DataError as error:
-        pytest.fail(f"the first row is good, so nothing stops: {error}")
-    kept = found.products[found.products["split"] == "train"]
-    rejected = {fault.line for fault in found.rejected}
-    assert len(kept) + len(rejected) == found.train_total == 1 + len(rows)
-    assert kept["sample_id"].is_unique
-    assert (kept["price"] > 0).all()
-
-
-def test_read_ids_returns_test_ids_as_written(tmp_path: Path) -> None:
-    """In the file's order, zeros and all."""
-    read(tmp_path, row(1), "007,a,https://h/a\n1e3,b,https://h/b\n")
-    assert read_ids(tmp_path / "test.csv") == ["007", "1e3"]
-
-
-@pytest.mark.parametrize("line", ["8\n", '8,"a"b,https://h/a\n'])
-def test_read_ids_refuses_a_file_that_was_never_accepted(tmp_path: Path, line: str) -> None:
-    """A row that cannot be read is not skipped."""
-    path = tmp_path / "test.csv"
-    path.write_text(TEST + GOOD + line)
-    with pytest.raises(DataError, match="changed since it was checked; run the stage prepare"):
-        read_ids(path)
-
-
-def test_rejected_csv_lists_each_fault_with_what_was_done(tmp_path: Path) -> None:
-    """File, line, id, column, reason, what was found, what became of the row."""
-    found = read(tmp_path, row(1) + row(2, price='"$1,5"'), "8,,https://h/8\n9,oil,x\n")
-    write_rejected(tmp_path / "rejected.csv", found)
-    with (tmp_path / "rejected.csv").open(encoding="utf-8", newline="") as stream:
-        assert list(csv.reader(stream)) == [
-            list(REJECTED_COLUMNS),
-            ["train.csv", "3", "2", "price", "price_not_number", "$1,5", "dropped"],
-            ["test.csv", "2", "8", "catalog_content", "text_empty", "", "text left empty"],
-            ["test.csv", "3", "9", "image_link", "link_malformed", "x", "link left empty"],
-        ]
-
-
-def test_rejected_csv_is_there_without_faults(tmp_path: Path) -> None:
-    """Its header alone says that it was looked for."""
-    write_rejected(tmp_path / "rejected.csv", read(tmp_path, row(1)))
-    content = (tmp_path / "rejected.csv").read_bytes()
-    assert content == b"file,line,sample_id,column,reason,found,action\n"
-
-
-@pytest.mark.slow
-def test_a_large_file_is_read_with_the_right_lines(tmp_path: Path) -> None:
-    """30,000 rows of several lines each: the one that is wrong is named by its line."""
-    text = '"Item Name: tea\nBullet Point 1: green\nValue: 1"'
-    rows = [row(n, text) for n in range(30_000)]
-    rows[25_000] = row(25_000, text, price="free")
-    message = refusal_of_large(tmp_path, "".join(rows))
-    assert f"in 1 of 30,000 rows: line {2 + 3 * 25_000} ('free')" in message
-
-
-def refusal_of_large(folder: Path, train: str) -> str:
-    """Return the message for a file above the other tests' size limit."""
-    (folder / "train.csv").write_text(TRAIN + train)
-    (folder / "test.csv").write_text(TEST + GOOD.replace("9,", "test,"))
-    settings = DataSettings(
-        dir=str(folder), on_invalid="error", folds=2, max_text=99, max_bytes=10**8
-    )
+def sheet_refusal(folder: Path, content: str | bytes) -> str:
+    """Return the message without the path."""
     with pytest.raises(DataError) as caught:
-        read_catalogue(settings)
-    return str(caught.value)
+        read(folder, content)
+    return str(caught.value).partition(": ")[2]
+
+
+# Python's writer leaves a line end in a cell bare where its own line end is another one.
+DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
+
+
+@SHARED_FOLDER
+@given(
+    st.lists(st.tuples(CELL, CELL), min_size=1),
+    st.sampled_from(DIALECTS),
+    st.sampled_from(["utf-8", "utf-8-sig"]),
+)
+def test_what_a_csv_writer_writes_is_read_back(
+    tmp_path: Path, rows: list[tuple[str, str]], dialect: tuple[str, Literal[0, 1]], encoding: str
+) -> None:
+    """Any text, any line ends, any quoting, with or without a byte order mark."""
+    end, quoting = dialect
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator=end, quoting=quoting).writerows([COLUMNS, *rows])
+    found = read(tmp_path, stream.getvalue().encode(encoding))
+    assert rows_of(found) == [[re.sub("\r\n?", "\n", cell) for cell in row] for row in rows]
+    assert (found.odd, found.broken) == ([], "")
+
+
+@SHARED_FOLDER
+@given(st.lists(st.tuples(CELL, CELL), min_size=1), st.sampled_from(["\n", "\r\n", "\r"]))
+def test_lines_are_those_of_a_text_editor(
+    tmp_path: Path, rows: list[tuple[str, str]], end: str
+) -> None:
+    """A row starts as many lines down as there are line ends before it."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL)
+    writer.writerow(COLUMNS)
+    expected = []
+    for row in rows:
+        expected.append(1 + len(re.findall("\r\n|\r|\n", stream.getvalue())))
+        writer.writerow(row)
+    assert read(tmp_path, stream.getvalue()).lines.tolist() == expected
+
+
+@SHARED_FOLDER
+@given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 5))
+def test_no_bytes_cause_another_exception(
+    tmp_path: Path, noise: bytes, start: int, cut: int
+) -> None:
+    """A good file damaged anywhere gives rows or a DataError."""
+    good = 'sample_id,text\n1,"tea, ""green""\n20 bags"\n2,caf\u00e9\n3,\u2028x\n'.encode()
+    with suppress(DataError):
+        found = read(tmp_path, good[:start] + noise + good[start + cut :])
+        assert found.total == len(found.lines) + len(found.odd)
+
+
+def test_words_that_mean_nothing_to_pandas_stay_words(tmp_path: Path) -> None:
+    """Text is text: no missing values, no numbers, no booleans."""
+    words = ["None", "NA", "nan", "null", "007", "1e3", "True", " 1 ", ""]
+    content = "sample_id,text\n" + "".join(f"{word},{word}\n" for word in words)
+    assert rows_of(read(tmp_path, content)) == [[word, word] for word in words]
+
+
+def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
+    """Names count, not places."""
+    found = read(tmp_path, "text,sample_id\na,1\n")
+    assert found.cells["sample_id"].tolist() == ["1"]
+
+
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    """They count as lines all the same."""
+    found = read(tmp_path, "\nsample_id,text\n\n1,a\n\n\n2,b\n\n")
+    assert rows_of(found) == [["1", "a"], ["2", "b"]]
+    assert found.lines.tolist() == [4, 7]
+
+
+def test_rows_of_another_width_are_put_aside(tmp_path: Path) -> None:
+    """They do not shift the cells of other rows."""
+    found = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
+    assert rows_of(found) == [["1", "a"], ["4", "d"]]
+    assert [(odd.line, odd.count, odd.first) for odd in found.odd] == [(3, 1, "2"), (4, 3, "3")]
+    assert found.total == 4
+
+
+def test_too_many_odd_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of other rows than its header's takes no memory without bound."""
+    monkeypatch.setattr(sheet_module, "ODD_LIMIT", 5)
+    found = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
+    assert (len(found.cells), len(found.odd)) == (1, 5)
+    assert found.broken == "5 rows do not fit the header; no row after them was read"
+
+
+def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are collected in batches, and none is lost between two."""
+    monkeypatch.setattr(sheet_module, "_BATCH", 3)
+    for count in range(1, 8):
+        content = "sample_id,text\n" + "".join(f"{row},t\n" for row in range(count))
+        found = read(tmp_path, content)
+        assert found.cells["sample_id"].tolist() == [str(row) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("sample_id\n1\n", "missing columns: 'text'; expected sample_id,text"),
+        ("sample_id,text,x\n", "extra columns: 'x'; expected"),
+        ("sample_id, text\n", "missing columns: 'text'; extra columns: ' text'"),
+        ("Sample_ID,text\n", "missing columns: 'sample_id'; extra columns: 'Sample_ID'"),
+        ("sample_id,text,text\n", "repeated columns: 'text'"),
+        ("sample_id;text\n1;a\n", "cells seem to be separated by ';', not by ','"),
+        ("sample_id\ttext\n1\ta\n", r"cells seem to be separated by '\t', not by ','"),
+        ("1,tea\n2,oil\n", "missing columns: 'sample_id', 'text'; extra columns: '1', 'tea'"),
+        ("sample_id,text\n", "has a header but no rows"),
+        ("sample_id,text\n\n\n", "has a header but no rows"),
+        ('"sample_id,text\n1,a\n', "broken quoting at line 2, in the row from line 1: "),
+    ],
+)
+def test_a_wrong_header_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    """Every fault of the header is named with the columns in question."""
+    assert message in sheet_refusal(tmp_path, content)
+
+
+def test_a_header_of_very_many_columns_gives_a_short_message(tmp_path: Path) -> None:
+    """A message is read by a person."""
+    message = sheet_refusal(tmp_path, ",".join(f"{'c' * 500}{n}" for n in range(1000)) + "\n1\n")
+    assert len(message) < 1500
+    assert "990 more" in message
+
+
+@pytest.mark.parametrize(
+    ("row", "where", "what"),
+    [
+        ('2,"a" b\n', "line 3", "a closing quote is followed by more text"),
+        ('2,"a \\"b\\" c"\n', "line 3", "a closing quote is followed by more text"),
+        ('2,"open\n3,b\n', "line 4, in the row from line 3", "not closed before the file ends"),
+        ('2,"open\n3,"b"\n', "line 4, in the row from line 3", "followed by more text"),
+    ],
+)
+def test_broken_quoting_ends_reading_and_says_where(
+    tmp_path: Path, row: str, where: str, what: str
+) -> None:
+    """The rows before it are there; after it no row can be trusted."""
+    found = read(tmp_path, f"sample_id,text\n1,a\n{row}")
+    assert rows_of(found) == [["1", "a"]]
+    assert found.broken.startswith(f"broken quoting at {where}: ")
+    assert what in found.broken
+
+
+def test_a_cell_of_huge_size_ends_reading(tmp_path: Path) -> None:
+    """A quote that is never closed does not swallow the memory with the file."""
+    lines = "2,long long long text\n" * (CELL_LIMIT // 10)
+    found = read(tmp_path, f'sample_id,text\n1,"{lines}')
+    assert found.broken.startswith("broken quoting at line ")
+    assert f"a cell is longer than {CELL_LIMIT:,} characters" in found.broken
+
+
+def test_the_longest_cell_is_read(tmp_path: Path) -> None:
+    """The limit itself is allowed, and the process's own limit is left as it was."""
+    before = csv.field_size_limit()
+    found = read(tmp_path, f"sample_id,text\n1,{'a' * CELL_LIMIT}\n")
+    assert len(found.cells["text"][0]) == CELL_LIMIT
+    assert csv.field_size_limit() == before

@@ -6,10 +6,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from amlc.features.blocks import Blocks
-from amlc.features.columns import Tabular
-from amlc.features.neighbours import Neighbours
-from amlc.features.term_index import NeighboursSettings, nearest
+from amlc.features.blocks import Blocks, Neighbours, Tabular
+from amlc.features.text.similarity import NeighboursSettings, nearest
 from amlc.models.base import Target
 
 EVEN = {"limits": [], "weights": [], "column": None}

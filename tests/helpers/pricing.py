@@ -5,8 +5,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
-from amlc.images.outcome import Fault
-from amlc.serving.answers import Answer, Contribution, Question, Similar
+from amlc.images.outcome import FetchError
+from amlc.pricing.answers import Answer, Contribution, Question, Similar
 from tests.helpers.pictures import jpeg
 
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
@@ -72,7 +72,7 @@ def _reasons(question: Question) -> Iterator[str]:
         return
     try:
         decode(question.picture, size=64, quality=90, max_pixels=1_000_000)
-    except Fault as fault:
+    except FetchError as fault:
         yield f"picture not used: {fault.reason}"
 
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pictures import jpeg
 
-from amlc.catalog.table import write_products
+from amlc.catalog.products import write_products
+from amlc.evaluation.scores import EvaluateSettings, details, evaluate, headline
 from amlc.files import write_frame, write_json, write_rows
-from amlc.images.outcome import Outcome, Picture
+from amlc.images.outcome import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.models.blend import Blend, write_blend
-from amlc.report.evaluation import EvaluateSettings, evaluate, rounded
+from amlc.models.blend import Blend, Blended
+from tests.helpers.pictures import jpeg
 
 # What a catalogue may hold: markup, quotes, controls, writing from right to left, endless words.
 HOSTILE = (
@@ -86,8 +86,8 @@ def write_results(
 
 def _write_images(folder: Path, table: pd.DataFrame, *, pictured: bool) -> None:
     links = sorted(table["image_link"])
-    good = Outcome.ok(Picture(96, 64, jpeg()))
-    bad = Outcome.failed("http 404 <b>", 1)
+    good = FetchResult.ok(Picture(96, 64, jpeg()))
+    bad = FetchResult.failed("http 404 <b>", 1)
     outcomes = [good if pictured and n % 4 else bad for n in range(len(links))]
     folder.mkdir(parents=True)
     write_shard(folder, 0, links, outcomes, Picture(96, 64, jpeg(1)))
@@ -98,7 +98,7 @@ def _write_blend(folder: Path, table: pd.DataFrame) -> Any:
     log_price = np.log(table["price"].fillna(15.0).to_numpy()) + rng.normal(0, 0.5, len(table))
     predicted = np.column_stack([log_price, log_price - 0.6, log_price + 0.6])
     blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6])
-    write_blend(folder, blend, table, predicted, 40.0)
+    Blended(blend, predicted, 40.0).save(folder, table)
     return np.exp(predicted)
 
 
@@ -116,17 +116,17 @@ def _write_metrics(folder: Path, table: pd.DataFrame, predicted: Any, *, boosted
     names = ["linear", "lightgbm"] if boosted else ["linear"]
     members = {name: train["predicted"].to_numpy() * 1.1 for name in names}
     settings = EvaluateSettings(bootstrap_draws=100, bootstrap_level=0.95)
-    scores = evaluate(train, members, settings, 1)
+    weights = dict.fromkeys(names, 1 / len(names))
+    scores = evaluate(train, members, weights, settings, 1)
     shuffled = {"smape": 80.0, "constant": 79.0, "error": 0.5}
     strongest = {"feature": "tabular: log <total>", "partner": "nothing", "share": 0.4}
-    found: dict[str, Any] = {
-        "weights": dict.fromkeys(names, 1 / len(names)),
-        "guards": {"shuffled": shuffled, "strongest_feature": strongest},
-    }
+    guards: dict[str, Any] = {"shuffled": shuffled, "strongest_feature": strongest, "drift": None}
     if (rows["split"] == "test").any():
-        found["drift"] = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: 3": 0.53}}
-    write_json(folder / "metrics.json", rounded({**scores, **found}))
-    write_json(folder / "sample.json", {"smape_floor": 30.0})
+        guards["drift"] = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: 3": 0.53}}
+    write_json(folder / "metrics.json", headline(scores))
+    write_json(folder / "details.json", details(scores))
+    write_json(folder / "guards.json", guards)
+    write_json(folder / "synthetic.json", {"smape_floor": 30.0})
     write_json(folder / "data.json", _counts(train, rows))
 
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-from amlc.models.base import MODELS
+from amlc.models.registry import MODELS
 from stages import (
     blend,
     images,
     neighbours,
     predict,
     prepare,
-    sample,
+    synthetic,
     tabular,
     terms,
     topics,
@@ -28,7 +28,7 @@ from stages import bundle as bundle_stage
 
 ROOT = Path(__file__).parents[2]
 CHANGES: dict[str, dict[str, Any]] = {
-    "sample": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
+    "synthetic": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
     "topics": {"components": 8},
     "neighbours": {"count": 40},
 }
@@ -50,7 +50,7 @@ def run_pipeline(folder: Path) -> Path:
     params["models"] = list(MODELS)
     params["threads"] = 1
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    stages = [sample, prepare, images, tabular, terms, topics, neighbours, vision]
+    stages = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision]
     with _within(folder):
         for stage in stages:
             stage.main()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from amlc.images import addresses
 from amlc.images.addresses import Resolver, connect, is_public
-from amlc.images.outcome import Fault
+from amlc.images.outcome import FetchError
 
 Lookup = Callable[[dict[str, list[str]]], list[str]]
 
@@ -95,7 +95,7 @@ def test_mapping_to_ipv6_changes_nothing(address: object) -> None:
 def test_a_name_that_points_inside_is_refused(names: Lookup) -> None:
     """One private address among public ones is enough."""
     names({"trap.com": ["1.1.1.1", "10.0.0.1"]})
-    with pytest.raises(Fault, match="address not allowed"):
+    with pytest.raises(FetchError, match="address not allowed"):
         Resolver([], 5).resolve("trap.com")
 
 
@@ -147,7 +147,7 @@ def test_without_any_name_server_names_soon_fail_unasked(monkeypatch: pytest.Mon
     monkeypatch.setattr(addresses.socket, "getaddrinfo", look_up)
     resolver = Resolver([], 5)
     for number in range(200):
-        with pytest.raises(Fault, match="host not found"):
+        with pytest.raises(FetchError, match="host not found"):
             resolver.resolve(f"host{number}.com")
     assert len(asked) == addresses.OFFLINE_AFTER
 
@@ -160,7 +160,7 @@ def test_one_name_that_is_found_proves_the_network(names: Lookup) -> None:
     resolver.resolve("cdn.com")
     for number in range(2 * addresses.OFFLINE_AFTER):
         resolver._count_unanswered(TimeoutError())
-        with pytest.raises(Fault):
+        with pytest.raises(FetchError):
             resolver.resolve(f"dead{number}.com")
     assert resolver.resolve("late.com") == ["1.1.1.1"]
     assert asked[-1] == "late.com"
@@ -171,7 +171,7 @@ def test_a_lookup_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> 
     release = threading.Event()
     monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
     start = time.monotonic()
-    with pytest.raises(Fault, match="host not found"):
+    with pytest.raises(FetchError, match="host not found"):
         Resolver([], 0.05).resolve("slow.com")
     release.set()
     assert time.monotonic() - start < 10
@@ -181,12 +181,12 @@ def test_a_refused_connection_is_a_fault() -> None:
     """Nobody listens: no connection."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    with pytest.raises(Fault, match="no connection"):
+    with pytest.raises(FetchError, match="no connection"):
         connect(Resolver(["127.0.0.1"], 5), "127.0.0.1", port, 5)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "::1"])
 def test_no_spelling_of_loopback_is_connected_to(host: str) -> None:
     """A number, a hexadecimal number and a name all end at the same check."""
-    with pytest.raises(Fault, match=r"address not allowed|host not found"):
+    with pytest.raises(FetchError, match=r"address not allowed|host not found"):
         connect(Resolver([], 5), host, 80, 5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from amlc.images.decode import decode, placeholder
-from amlc.images.outcome import Fault, Picture
+from amlc.images.outcome import FetchError, Picture
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 
 
@@ -127,21 +127,21 @@ def test_of_a_moving_picture_the_first_frame_counts() -> None:
 )
 def test_what_is_no_picture_says_so(body: bytes) -> None:
     """HTML, fragments and other formats are not images."""
-    with pytest.raises(Fault, match="not an image"):
+    with pytest.raises(FetchError, match="not an image"):
         _decode(body)
 
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "ICO"])
 def test_other_formats_are_not_read(kind: str) -> None:
     """Only four decoders ever see a byte from outside."""
-    with pytest.raises(Fault, match="not an image"):
+    with pytest.raises(FetchError, match="not an image"):
         _decode(encoded(noise(32, 32), kind))
 
 
 @pytest.mark.parametrize("side", [1001, 12_000, 30_000])
 def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
     """Too many declared pixels, below and above Pillow's own limit, are one and the same fault."""
-    with pytest.raises(Fault, match="too many pixels"):
+    with pytest.raises(FetchError, match="too many pixels"):
         _decode(png_bomb(side, side))
 
 
@@ -150,7 +150,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(side: int) -> None:
 def test_a_truncated_file_is_never_a_picture(kind: str, share: float) -> None:
     """No half-grey picture comes out of a file that ends early."""
     body = encoded(noise(300, 200), kind)
-    with pytest.raises(Fault):
+    with pytest.raises(FetchError):
         _decode(body[: int(len(body) * share)])
 
 
@@ -164,7 +164,7 @@ def test_broken_bytes_give_a_picture_or_a_fault(kind: str, data: st.DataObject) 
         body[place] = value
     try:
         picture = _decode(bytes(body), 32)
-    except Fault:
+    except FetchError:
         return
     assert max(picture.width, picture.height) == 32
 

@@ -12,11 +12,11 @@ import trustme
 from PIL import Image
 
 from amlc.errors import ImageError
-from amlc.images import network, store
+from amlc.images import pool, store
 from amlc.images.download import download
-from amlc.images.links import parse
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import ImageRow, check_links, read_rows
+from amlc.images.urls import parse
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.site import Page, Site, Talk, page, tls
 from tests.images.conftest import MakeSettings
@@ -317,7 +317,7 @@ def test_a_store_that_breaks_stops_the_run(
 ) -> None:
     """No placeholder is written for what could not be stored; nobody waits for ever."""
     monkeypatch.setattr(store, "_PUT", "INSERT INTO nothing VALUES (?)")
-    monkeypatch.setattr(network, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "_POLL_SECONDS", 0.05)
     site.other = GOOD
     with pytest.raises(ImageError, match="cannot be used as the image store"):
         run([site.url(f"/{number}.jpg") for number in range(100)], make())

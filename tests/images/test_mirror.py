@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import ImageError
-from amlc.images.links import parse
 from amlc.images.mirror import Mirror
+from amlc.images.urls import parse
 
 
 def _find(folder: Path, link: str, *others: str) -> str | None:

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from amlc.images.links import Link
-from amlc.images.outcome import Again, Fault
+from amlc.images.outcome import FetchError, Retry
 from amlc.images.schedule import PAUSES, Job, Schedule, tries_of
+from amlc.images.urls import Link
 
 
 class Clock:
@@ -19,8 +19,8 @@ class Clock:
         return self.now
 
 
-TIMEOUT = Fault("timeout", Again.NOW)
-MISSING = Fault("http 404", Again.NEVER)
+TIMEOUT = FetchError("timeout", Retry.NOW)
+MISSING = FetchError("http 404", Retry.AFTER_EXPIRY)
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ def _job(number: int = 0, host: str = "a.com") -> Job:
     return Job(str(number), Link("https", host, 443, f"/{number}"))
 
 
-def _take(schedule: Schedule) -> tuple[Job, Fault | None] | None:
+def _take(schedule: Schedule) -> tuple[Job, FetchError | None] | None:
     """Take a job if one is ready; None where a thread would have to wait."""
     with schedule._changed:
         schedule._release_due()
         return schedule._take_ready()
 
 
-def _try(schedule: Schedule, fault: Fault | None) -> Job:
+def _try(schedule: Schedule, fault: FetchError | None) -> Job:
     taken = _take(schedule)
     assert taken is not None
     assert taken[1] is None
@@ -85,7 +85,7 @@ def test_a_host_that_asks_for_time_gets_it(clock: Clock) -> None:
     schedule = Schedule(9, 100, clock)
     for job in (_job(0), _job(1), _job(2, "b.com")):
         schedule.put(job)
-    _try(schedule, Fault("http 429", Again.NOW, wait=3))
+    _try(schedule, FetchError("http 429", Retry.NOW, wait=3))
     taken = _take(schedule)
     assert taken is not None
     assert taken[0].link.host == "b.com"
@@ -118,7 +118,7 @@ def test_a_host_is_given_up_once(clock: Clock) -> None:
         schedule.done(job, TIMEOUT)
     assert schedule.given_up() == {"a.com": TIMEOUT}
     for job in running[3:]:
-        schedule.done(job, Fault("no connection", Again.NOW))
+        schedule.done(job, FetchError("no connection", Retry.NOW))
     assert schedule.given_up() == {}
     schedule.put(_job())
     taken = _take(schedule)

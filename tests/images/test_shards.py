@@ -5,16 +5,26 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import CheckError, DataError
-from amlc.images.outcome import Outcome, Picture
-from amlc.images.shards import check_links, read_rows, read_status, read_statuses, write_shard
+from amlc.images.outcome import FetchResult, Picture
+from amlc.images.shards import (
+    Summary,
+    check_links,
+    read_rows,
+    read_status,
+    read_statuses,
+    summarise,
+    write_shard,
+)
 
 GREY = Picture(8, 8, b"grey")
 RED = Picture(8, 4, b"red")
 
 
 def _write(folder: Path) -> None:
-    write_shard(folder, 0, ["a", "b"], [Outcome.ok(RED), Outcome.failed("http 404", 1)], GREY)
-    write_shard(folder, 1, ["c"], [Outcome.ok(RED)], GREY)
+    write_shard(
+        folder, 0, ["a", "b"], [FetchResult.ok(RED), FetchResult.failed("http 404", 1)], GREY
+    )
+    write_shard(folder, 1, ["c"], [FetchResult.ok(RED)], GREY)
 
 
 def test_rows_come_back_in_the_order_of_their_links(tmp_path: Path) -> None:
@@ -73,7 +83,7 @@ def test_a_missing_row_and_one_too_many_are_caught(
 def test_a_repeated_row_is_caught(tmp_path: Path) -> None:
     """Two rows for one link are one too many."""
     _write(tmp_path)
-    write_shard(tmp_path, 2, ["c"], [Outcome.ok(RED)], GREY)
+    write_shard(tmp_path, 2, ["c"], [FetchResult.ok(RED)], GREY)
     with pytest.raises(CheckError, match=r"1 links with several rows \(c\)"):
         check_links(tmp_path, ["a", "b", "c"])
 
@@ -89,3 +99,51 @@ def test_a_broken_shard_is_said(tmp_path: Path) -> None:
     (tmp_path / "shard-00000.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match="cannot be read as an image shard"):
         list(read_rows(tmp_path))
+
+
+GREY_JPEG = Picture(8, 8, b"grey")
+LINKS = ["", "https://a.com/1", "https://a.com/2", "https://b.com/\t\n3"]
+OUTCOMES = [
+    FetchResult.failed("malformed link", 0),
+    FetchResult.ok(GREY_JPEG),
+    FetchResult.failed("http 404", 1),
+    FetchResult.failed("timeout", 3),
+]
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> Summary:
+    """Return the summary of four links."""
+    write_shard(tmp_path, 0, LINKS, OUTCOMES, GREY_JPEG)
+    return summarise(tmp_path, tmp_path / "failed.txt")
+
+
+def test_every_failure_is_one_line(tmp_path: Path, summary: Summary) -> None:
+    """Link, reason and tries between tabs, whatever the link holds."""
+    assert summary.links == 4
+    lines = (tmp_path / "failed.txt").read_text().split("\n")
+    assert lines == [
+        "link\treason\ttries",
+        "\tmalformed link\t0",
+        "https://a.com/2\thttp 404\t1",
+        "https://b.com/\\x09\\x0a3\ttimeout\t3",
+        "",
+    ]
+
+
+def test_metrics_count_what_is_there(summary: Summary) -> None:
+    """Links, good ones, placeholders, and the failures by reason."""
+    assert summary.metrics() == {
+        "links": 4,
+        "ok": 1,
+        "placeholders": 3,
+        "failures": {"malformed link": 1, "http 404": 1, "timeout": 1},
+    }
+
+
+def test_the_table_names_reasons_and_hosts(summary: Summary) -> None:
+    """People see where to look."""
+    table = summary.table()
+    assert table.startswith("4 links, 1 ok, 3 placeholders")
+    for name in ("http 404", "timeout", "a.com", "b.com", "(none)"):
+        assert name in table

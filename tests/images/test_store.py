@@ -8,12 +8,12 @@ import pytest
 
 from amlc.errors import ImageError
 from amlc.images import store as module
-from amlc.images.outcome import Outcome, Picture
-from amlc.images.store import Scope, Store, default_path
+from amlc.images.outcome import FetchResult, Picture
+from amlc.images.store import Begun, Scope, Store, default_path
 
 SCOPE = Scope("jpeg 64", "limits", 30)
-OK = Outcome.ok(Picture(4, 3, b"picture"))
-GONE = Outcome.failed("http 404", 1)
+OK = FetchResult.ok(Picture(4, 3, b"picture"))
+GONE = FetchResult.failed("http 404", 1)
 
 
 @pytest.fixture
@@ -22,17 +22,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "images.sqlite"
 
 
-def _put(path: Path, scope: Scope = SCOPE, **outcomes: Outcome) -> None:
+def _put(path: Path, scope: Scope = SCOPE, **outcomes: FetchResult) -> None:
     with Store(path, scope) as store:
         for link, outcome in outcomes.items():
             store.put(link, outcome)
 
 
-def _read(path: Path, *links: str, scope: Scope = SCOPE) -> dict[str, Outcome]:
+def _read(path: Path, *links: str, scope: Scope = SCOPE) -> dict[str, FetchResult]:
     with Store(path, scope) as store:
         known = store.known(links)
         pictures = store.pictures([link for link in known if known[link].status == "ok"])
-    return known | {link: Outcome.ok(picture) for link, picture in pictures.items()}
+    return known | {link: FetchResult.ok(picture) for link, picture in pictures.items()}
 
 
 def test_a_later_run_finds_what_an_earlier_one_stored(path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_there(
         return connection
 
     monkeypatch.setattr(module, "_connect", small_disk)
-    big = Outcome.ok(Picture(4, 3, bytes(50_000)))
+    big = FetchResult.ok(Picture(4, 3, bytes(50_000)))
     with pytest.raises(ImageError, match="no space left on the disk"):
         _put(path, **{f"big{number}": big for number in range(10)})
     monkeypatch.undo()
@@ -172,3 +172,50 @@ def test_pictures_that_vanish_stop_the_run(path: Path) -> None:
     """A store that somebody empties meanwhile gives an error, not a placeholder."""
     with Store(path, SCOPE) as store, pytest.raises(ImageError, match=r"vanished.*: a;"):
         store.pictures(["a"])
+
+
+def _broken_off(path: Path, *links: str) -> None:
+    """Begin with some links and be broken off."""
+    begun = Begun(path)
+    for link in links:
+        begun.add(link)
+    begun.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+def test_a_run_that_was_broken_off_leaves_its_links(tmp_path: Path) -> None:
+    """The next run knows which links were begun, and no others."""
+    _broken_off(tmp_path / "begun", "https://a.com/1", "https://a.com/2")
+    with Begun(tmp_path / "begun") as begun:
+        assert "https://a.com/2" in begun
+        assert "https://a.com/3" not in begun
+
+
+def test_a_link_of_this_run_is_not_one_of_an_earlier_one(tmp_path: Path) -> None:
+    """A run does not put off its own links."""
+    with Begun(tmp_path / "begun") as begun:
+        begun.add("https://a.com/1")
+        assert "https://a.com/1" not in begun
+
+
+def test_a_run_that_ends_leaves_nothing(tmp_path: Path) -> None:
+    """The file does not grow from run to run."""
+    _broken_off(tmp_path / "begun", "https://a.com/1")
+    with Begun(tmp_path / "begun") as begun:
+        begun.add("https://a.com/2")
+    assert (tmp_path / "begun").read_bytes() == b""
+
+
+def test_links_of_several_broken_runs_add_up(tmp_path: Path) -> None:
+    """Kills may come in quick succession."""
+    _broken_off(tmp_path / "begun", "https://a.com/1")
+    _broken_off(tmp_path / "begun", "https://a.com/2")
+    with Begun(tmp_path / "begun") as begun:
+        assert "https://a.com/1" in begun
+        assert "https://a.com/2" in begun
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A folder in the file's place gives a sentence, not a traceback."""
+    (tmp_path / "begun").mkdir()
+    with pytest.raises(ImageError, match=r"begun: cannot be written"):
+        Begun(tmp_path / "begun")

@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
-from learning import make_products
 
 from amlc.features.blocks import Blocks
 from amlc.models.base import Target
+from tests.helpers.learning import make_products
 
 
 @pytest.fixture(scope="session")

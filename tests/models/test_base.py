@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from learning import DENSE, SECTIONS, Catalogue
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import Blocks
-from amlc.features.columns import Tabular
-from amlc.models.base import MODELS, Regressor, members, regressor
+from amlc.features.blocks import Blocks, Tabular
+from amlc.models.base import Regressor
+from amlc.models.registry import MODELS, members, regressor
 from amlc.params import check
+from tests.helpers.learning import DENSE, SECTIONS, Catalogue
 
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
@@ -166,7 +166,7 @@ def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) 
     for path in everything(tmp_path):
         content = path.read_bytes()
         path.unlink()
-        with pytest.raises(ModelError, match=r"no saved Model: .*" + path.name):
+        with pytest.raises(ModelError, match=r"no saved .*: .*" + path.name):
             regressor(name).load(tmp_path)
         path.write_bytes(content)
 

@@ -10,12 +10,12 @@ from amlc.errors import DataError, ModelError
 from amlc.metrics import smape_of_logs
 from amlc.models.blend import (
     Blend,
+    Blended,
+    BlendFitter,
     BlendSettings,
     Floats,
-    Learner,
     read_blend,
     simplex_weights,
-    write_blend,
 )
 
 NAMES = ["good", "other", "noise"]
@@ -57,7 +57,7 @@ def test_simplex_weights_find_the_best_of_a_grid(problem: tuple[Floats, Floats])
 def test_blend_beats_each_member(problem: tuple[Floats, Floats]) -> None:
     """Two members with independent errors are better together, also cross-fitted."""
     members, actual = problem
-    predicted = Learner(NAMES, members, actual, settings(), FOLDS).crossfitted()
+    predicted = BlendFitter(NAMES, members, actual, settings(), FOLDS).crossfitted()
     best = min(smape_of_logs(actual, one) for one in members.T)
     assert smape_of_logs(actual, predicted[:, 0]) < best - 2
 
@@ -65,7 +65,7 @@ def test_blend_beats_each_member(problem: tuple[Floats, Floats]) -> None:
 def test_one_member_is_taken_as_it_is(problem: tuple[Floats, Floats]) -> None:
     """A blend of one has weight 1."""
     members, actual = problem
-    blend = Learner(["good"], members[:, :1], actual, settings(), FOLDS).learned()
+    blend = BlendFitter(["good"], members[:, :1], actual, settings(), FOLDS).learned()
     assert blend.weights == {"good": 1.0}
     np.testing.assert_array_equal(blend.predict(members[:, :1])[:, 0], members[:, 0])
 
@@ -75,8 +75,8 @@ def test_cross_fitted_rows_do_not_see_their_own_fold(problem: tuple[Floats, Floa
     members, actual = problem
     changed = np.where(FOLDS == 2, -5.0, actual)
     chosen = settings(calibration_bands=4)
-    before = Learner(NAMES, members, actual, chosen, FOLDS).crossfitted()
-    after = Learner(NAMES, members, changed, chosen, FOLDS).crossfitted()
+    before = BlendFitter(NAMES, members, actual, chosen, FOLDS).crossfitted()
+    after = BlendFitter(NAMES, members, changed, chosen, FOLDS).crossfitted()
     np.testing.assert_array_equal(before[FOLDS == 2], after[FOLDS == 2])
     assert not np.allclose(before[FOLDS == 3], after[FOLDS == 3])
 
@@ -92,7 +92,7 @@ def test_no_weights_are_searched_twice(
         return simplex_weights(members, actual)
 
     monkeypatch.setattr("amlc.models.blend.simplex_weights", counted)
-    learner = Learner(NAMES, *problem, settings(calibration_bands=4), FOLDS)
+    learner = BlendFitter(NAMES, *problem, settings(calibration_bands=4), FOLDS)
     learner.learned()
     learner.crossfitted()
     assert sorted(searched) == [540] * 10 + [720] * 5 + [900]
@@ -102,12 +102,12 @@ def test_calibration_is_kept_where_it_gains(problem: tuple[Floats, Floats]) -> N
     """Members that are all too high for cheap products get a shift there."""
     members, actual = problem
     tilted = members - 0.25 * (members < 2)
-    blend = Learner(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS).learned()
+    blend = BlendFitter(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS).learned()
     assert blend.shift[0] > 0.05
-    plain = Learner(NAMES, tilted, actual, settings(), FOLDS).crossfitted()[:, 0]
-    shifted = Learner(NAMES, tilted, actual, settings(calibration_bands=4), FOLDS).crossfitted()[
-        :, 0
-    ]
+    plain = BlendFitter(NAMES, tilted, actual, settings(), FOLDS).crossfitted()[:, 0]
+    shifted = BlendFitter(
+        NAMES, tilted, actual, settings(calibration_bands=4), FOLDS
+    ).crossfitted()[:, 0]
     assert smape_of_logs(actual, shifted) < smape_of_logs(actual, plain)
 
 
@@ -115,7 +115,7 @@ def test_calibration_is_left_out_where_it_does_not_gain() -> None:
     """Members that are right need no shift."""
     actual = np.random.default_rng(0).normal(2, 1, 300)
     members = np.column_stack([actual, actual])
-    blend = Learner(
+    blend = BlendFitter(
         ["a", "b"], members, actual, settings(calibration_bands=4), FOLDS[:300]
     ).learned()
     assert blend.shift == []
@@ -125,7 +125,9 @@ def test_calibration_is_left_out_where_it_does_not_gain() -> None:
 def test_interval_covers_what_it_says(problem: tuple[Floats, Floats], coverage: float) -> None:
     """The share of prices inside is near the wanted one, and as many are below as above."""
     members, actual = problem
-    predicted = Learner(NAMES, members, actual, settings(coverage=coverage), FOLDS).crossfitted()
+    predicted = BlendFitter(
+        NAMES, members, actual, settings(coverage=coverage), FOLDS
+    ).crossfitted()
     low, high = predicted[:, 1], predicted[:, 2]
     assert np.mean((low <= actual) & (actual <= high)) == pytest.approx(coverage, abs=0.03)
     assert np.mean(actual < low) == pytest.approx((1 - coverage) / 2, abs=0.03)
@@ -136,7 +138,7 @@ def test_interval_is_wider_where_residuals_are(problem: tuple[Floats, Floats]) -
     _, actual = problem
     noise = np.random.default_rng(8).normal(0, 0.1 + 0.5 * (actual > 2.5))
     member = (actual + noise)[:, None]
-    blend = Learner(["only"], member, actual, settings(), FOLDS).learned()
+    blend = BlendFitter(["only"], member, actual, settings(), FOLDS).learned()
     width = np.subtract(blend.high, blend.low)
     assert width[-1] > 3 * width[0]
 
@@ -145,7 +147,7 @@ def test_saved_blend_predicts_the_same(problem: tuple[Floats, Floats], tmp_path:
     """Nothing is lost on disk, not even the order of the members."""
     members, actual = problem
     names = ["z", "a", "m"]
-    blend = Learner(names, members, actual, settings(calibration_bands=4), FOLDS).learned()
+    blend = BlendFitter(names, members, actual, settings(calibration_bands=4), FOLDS).learned()
     blend.save(tmp_path / "blend.json")
     again = Blend.load(tmp_path / "blend.json")
     assert list(again.weights) == names
@@ -164,7 +166,7 @@ def test_broken_blend_is_refused(tmp_path: Path, content: str | None) -> None:
 
 def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
     """Columns and weights have to match."""
-    blend = Learner(NAMES, *problem, settings(), FOLDS).learned()
+    blend = BlendFitter(NAMES, *problem, settings(), FOLDS).learned()
     with pytest.raises(ModelError, match="expected 3 members"):
         blend.predict(problem[0][:, :2])
 
@@ -172,10 +174,10 @@ def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
 def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> None:
     """Predictions come back as they were written; other products are refused."""
     members, actual = problem
-    blend = Learner(NAMES, members, actual, settings(), FOLDS).learned()
+    blend = BlendFitter(NAMES, members, actual, settings(), FOLDS).learned()
     products = pd.DataFrame({"sample_id": [str(row) for row in range(900)]})
     predicted = blend.predict(members)
-    write_blend(tmp_path / "blend", blend, products, predicted, 50.0)
+    Blended(blend, predicted, 50.0).save(tmp_path / "blend", products)
     found = read_blend(tmp_path / "blend", products)
     assert list(found.columns) == ["log_price", "log_low", "log_high"]
     np.testing.assert_array_equal(found.to_numpy(), predicted)

@@ -7,11 +7,12 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 import pytest
-from learning import SECTIONS, Catalogue
 
 from amlc.errors import ModelError
 from amlc.features.blocks import Blocks
-from amlc.models.base import Regressor, regressor
+from amlc.models.base import Regressor
+from amlc.models.registry import regressor
+from tests.helpers.learning import SECTIONS, Catalogue
 
 BOOSTERS = ["lightgbm", "xgboost"]
 FIT, NEW = np.arange(180), np.arange(180, 240)

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from learning import SECTIONS, Catalogue
 
 from amlc.errors import DataError
 from amlc.features.blocks import Blocks
 from amlc.metrics import smape
-from amlc.models.base import Regressor, Target, regressor
+from amlc.models.base import Regressor, Target
 from amlc.models.crossfit import Crossfit, crossfit
+from amlc.models.registry import regressor
+from tests.helpers.learning import SECTIONS, Catalogue
 
 TEST = slice(200, 240)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amlc.features.neighbours import NOBODY, Neighbours
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.models.neighbour_prices import POWER, NeighbourPrices
 
 _, NEAREST, _, MEAN, DEVIATION, AMOUNT, _ = range(7)
@@ -57,13 +57,13 @@ def test_the_mean_weighs_by_a_power_of_similarity() -> None:
 
 def test_a_new_row_sees_all_train_rows() -> None:
     """Its nearest neighbour may be of any fold."""
-    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NOBODY], np.int32))
+    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NO_NEIGHBOUR], np.int32))
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 2.0
 
 
 def test_without_neighbours_the_columns_are_the_train_mean() -> None:
     """No similar product is no reason to fail."""
-    nobody = np.full((1, 3), NOBODY, np.int32)
+    nobody = np.full((1, 3), NO_NEIGHBOUR, np.int32)
     new = Neighbours(nobody, np.zeros((1, 3), np.float32), nobody[0, :1])
     columns = fitted()[0].transform(new, np.array([0.25]))
     assert columns[0, MEAN] == pytest.approx(LOG_PRICE.mean())

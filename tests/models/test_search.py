@@ -9,13 +9,13 @@ from typing import Any
 import optuna
 import pytest
 import yaml
-from learning import SECTIONS, Catalogue
 
 from amlc.errors import MissingExtraError, ModelError
-from amlc.models.base import regressor
 from amlc.models.crossfit import crossfit
+from amlc.models.registry import regressor
 from amlc.models.search import Best, Task, fold_scores, search
 from amlc.models.search_space import Range
+from tests.helpers.learning import SECTIONS, Catalogue
 
 SPACES: dict[str, Any] = {
     "alpha": Range(low=0.01, high=1000.0, log=True),

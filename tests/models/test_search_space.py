@@ -7,11 +7,11 @@ import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from learning import SECTIONS
 
 from amlc.errors import ParamsError
 from amlc.models.search_space import SearchSettings, draw, model_spaces, override, stored
 from amlc.params import check
+from tests.helpers.learning import SECTIONS
 
 ALPHA = {"low": 0.5, "high": 50.0, "log": True}
 

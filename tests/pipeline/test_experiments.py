@@ -13,7 +13,7 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 
-from amlc.catalog.table import ID, PRICE, read_products, train_rows
+from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.metrics import smape_of_logs
 from amlc.models.predictions import read_predictions
 
@@ -23,7 +23,7 @@ COPIED = (".ci", ".dvcignore", ".gitignore", "amlc", "dvc.yaml", "params.yaml", 
 # What training needs, and the blend; two quick models on a few rows.
 STAGES = (
     "code",
-    "sample",
+    "synthetic",
     "prepare",
     "images",
     "tabular",
@@ -34,9 +34,9 @@ STAGES = (
 )
 SMALL = [
     "models=[linear,ridge]",
-    "sample.rows=120",
-    "sample.test_rows=20",
-    "sample.images=false",
+    "synthetic.rows=120",
+    "synthetic.test_rows=20",
+    "synthetic.images=false",
     "images.mirror=null",
     "images.tries=1",
     "topics.components=8",
@@ -171,10 +171,10 @@ def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Pa
 @pytest.mark.parametrize(
     ("edited", "rerun"),
     [
-        ("amlc/models/ridge.py", ["train@ridge"]),
+        ("amlc/models/linear.py", ["train@linear", "train@ridge"]),
         ("amlc/models/blend.py", ["blend"]),
         ("amlc/models/forest.py", []),
-        ("amlc/report/readme.py", []),
+        ("amlc/report/results.py", []),
     ],
 )
 def test_an_edit_reruns_the_stages_that_reach_it(
@@ -188,7 +188,7 @@ def test_an_edit_reruns_the_stages_that_reach_it(
 
 def test_an_edit_outside_the_pipeline_reruns_nothing(pulled: Path) -> None:
     """The service is no stage."""
-    path = pulled / "amlc/serving/http/app.py"
+    path = pulled / "amlc/service/app.py"
     path.write_text(path.read_text() + "# A comment.\n")
     assert stages_run(dvc(pulled, "repro")) == []
 
@@ -205,7 +205,7 @@ def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Pat
 
 def test_the_best_setting_of_a_search_scores_the_same_in_an_experiment(pulled: Path) -> None:
     """Its printed command, run as it is, to every printed digit."""
-    program = (sys.executable, "-m", "stages.search", "ridge", "--trials", "4")
+    program = (sys.executable, "-m", "amlc", "search", "ridge", "--trials", "4")
     said = run(pulled, *program)
     scored = re.search(r"SMAPE (\d+\.\d+), (\d+\.\d+) before", said)
     assert scored is not None

@@ -17,9 +17,3 @@ def test_no_stage_loads_at_its_start_what_only_its_work_needs() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert HEAVY.isdisjoint(found.stdout.split())
-
-
-def test_the_report_is_drawn_without_scipy() -> None:
-    """Seaborn would import it for what no picture shows, and take as long as all drawing."""
-    program = "import sys, amlc.report.page; sys.exit('scipy' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -1,13 +1,20 @@
 """Which products the page shows."""
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from results import write_results
+from PIL import Image
 
-from amlc.report.examples import SHEET, extremes, sheet
+from amlc.errors import DataError
+from amlc.images.outcome import FetchResult, Picture
+from amlc.images.shards import write_shard
+from amlc.report.examples import SHEET, SIZE, extremes, sheet, thumbnails
 from amlc.report.findings import Findings, read_findings
+from tests.helpers.pictures import jpeg
+from tests.helpers.results import write_results
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +66,40 @@ def test_a_catalogue_without_pictures_has_no_sheet(tmp_path: Path) -> None:
     """The page leaves it out."""
     write_results(tmp_path, pictured=False)
     assert sheet(read_findings(tmp_path, ["linear"], sampled=True)).empty
+
+
+LARGE = Picture(256, 128, jpeg(width=256, height=128))
+
+
+def write(folder: Path, picture: Picture = LARGE) -> None:
+    """Write two shards: a good link in each, and a placeholder."""
+    outcomes = [FetchResult.ok(picture), FetchResult.failed("http 404", 1)]
+    write_shard(folder, 0, ["a", "b"], outcomes, LARGE)
+    write_shard(folder, 1, ["c"], [FetchResult.ok(picture)], LARGE)
+
+
+def test_pictures_shrink_and_keep_their_shape(tmp_path: Path) -> None:
+    """The longest side is what the page needs."""
+    write(tmp_path)
+    head, data = thumbnails(tmp_path, ["a"])["a"].split(",")
+    assert head == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        assert picture.size == (SIZE, SIZE // 2)
+
+
+def test_placeholders_and_unknown_links_are_left_out(tmp_path: Path) -> None:
+    """From all shards, only those asked for that have a picture."""
+    write(tmp_path)
+    assert sorted(thumbnails(tmp_path, ["a", "b", "c", "d", "a"])) == ["a", "c"]
+
+
+def test_no_links_read_nothing(tmp_path: Path) -> None:
+    """Not even the folder."""
+    assert thumbnails(tmp_path / "missing", []) == {}
+
+
+def test_a_stored_picture_that_is_none_is_an_error(tmp_path: Path) -> None:
+    """It names the shard and what to do."""
+    write(tmp_path, Picture(8, 8, b"nothing"))
+    with pytest.raises(DataError, match=r"shard-00000.*run the stage images"):
+        thumbnails(tmp_path, ["a"])

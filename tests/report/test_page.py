@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from results import PARAMETERS, write_results
 
 from amlc.report.findings import read_findings
 from amlc.report.markup import VOID
 from amlc.report.page import page
+from tests.helpers.results import PARAMETERS, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Milliseconds: a machine that is busy draws in its own time.

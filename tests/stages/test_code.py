@@ -40,13 +40,13 @@ def replace(path: Path, old: str, new: str) -> None:
     ("edited", "changed"),
     [
         ("stages/blend.py", {"blend"}),
-        ("amlc/catalog/sample_words.py", {"sample"}),
-        ("amlc/features/vision_scene.py", {"vision", "bundle"}),
-        ("amlc/models/ridge.py", {"train.ridge"}),
+        ("amlc/synthetic/words.py", {"synthetic"}),
+        ("amlc/features/vision/scene.py", {"vision", "bundle"}),
+        ("amlc/models/linear.py", {"train.linear", "train.ridge", "guards"}),
         ("amlc/models/boosting.py", {"train.lightgbm", "train.xgboost"}),
         ("amlc/report/figures.py", {"report"}),
-        ("amlc/serving/bundle.py", {"bundle"}),
-        ("amlc/serve.py", set()),
+        ("amlc/pricing/bundle.py", {"bundle"}),
+        ("amlc/cli.py", set()),
     ],
 )
 @pytest.mark.parametrize("text", ["# A comment.\n", "def (\n"], ids=["comment", "fault"])
@@ -78,5 +78,5 @@ def test_a_module_that_dvc_does_not_watch_is_refused() -> None:
 def test_a_model_without_a_module_is_named() -> None:
     """No traceback."""
     replace(Path("params.yaml"), "models:\n- linear\n", "models:\n- linaer\n")
-    with pytest.raises(ParamsError, match="no model 'linaer'"):
+    with pytest.raises(ParamsError, match="unknown linaer"):
         code.main()

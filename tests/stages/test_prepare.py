@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amlc.catalog.table import read_products
+from amlc.catalog.products import read_products
 from amlc.errors import DataError
 from stages import prepare
 

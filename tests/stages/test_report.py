@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 import yaml
-from results import PARAMETERS, write_results
 
 from amlc.errors import ParamsError
 from stages import report
+from tests.helpers.results import PARAMETERS, write_results
 
 ROOT = Path(__file__).parents[2]
 SECTIONS: dict[str, Any] = {
     **PARAMETERS,
     "seed": 1,
     "models": ["linear", "lightgbm"],
-    "data": {"dir": "data/sample"},
+    "data": {"dir": "data/synthetic"},
     "blend": {"coverage": 0.8},
     "evaluate": {"bootstrap_level": 0.95},
     "guards": {"most_explained": 0.9},

@@ -1,6 +1,5 @@
 """The stages train and blend, from files to files."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +7,14 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import yaml
-from learning import SECTIONS, make_products
 
-from amlc.catalog.table import write_products
+from amlc.catalog.products import write_products
 from amlc.errors import ParamsError
-from amlc.features.neighbours import write_neighbours
-from amlc.models.base import regressor
+from amlc.features.blocks import write_neighbours
 from amlc.models.blend import Blend
+from amlc.models.registry import regressor
 from stages import blend, train
+from tests.helpers.learning import SECTIONS, make_products
 
 NAMES = ["linear", "ridge", "lightgbm"]
 BLEND = {
@@ -70,7 +69,7 @@ def test_train_then_blend(
     found = pd.read_parquet(folder / "data/blend/predictions.parquet")
     np.testing.assert_allclose(found.iloc[200:, 1:].to_numpy(), expected, rtol=1e-12)
     assert (found["log_low"] < found["log_high"]).all()
-    weights = json.loads((folder / "data/blend/weights.json").read_text())["weights"]
+    weights = learned.weights
     assert sum(weights.values()) == pytest.approx(1)
 
 

@@ -1,0 +1,1 @@
+"""How good the predictions are, and whether that can be believed."""

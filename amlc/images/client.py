@@ -1,0 +1,277 @@
+"""One try at one link: redirects, headers and the body, each within its limits."""
+
+import email.utils
+import http.client
+import math
+import ssl
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+
+from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.response import BaseHTTPResponse
+
+import amlc
+from amlc.images import urls
+from amlc.images.outcome import (
+    BAD_ENCODING,
+    BROKEN,
+    EMPTY,
+    NOT_HTTP,
+    OPTED_OUT,
+    REDIRECT_NOT_ALLOWED,
+    TIMEOUT,
+    TLS_FAILURE,
+    TOO_MANY_BYTES,
+    TOO_MANY_REDIRECTS,
+    TRUNCATED,
+    FetchError,
+    Retry,
+)
+from amlc.images.settings import ImageSettings
+from amlc.images.transport import Transport, Watch, Watchdog
+from amlc.images.urls import Link
+
+MAX_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+GONE = frozenset({404, 410})
+BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+OPT_OUTS = frozenset({"noai", "noimageai"})
+HEADERS = {
+    "User-Agent": f"{amlc.__name__}/0.1 (image downloader of a price prediction project)",
+    # JPEG before the others: it alone can be decoded at reduced size.
+    "Accept": "image/jpeg, image/png;q=0.9, image/gif;q=0.8, image/webp;q=0.7",
+    "Accept-Encoding": "identity",
+}
+_DRAIN_BYTES = 16_384
+_BIG, _BIG_AT_ONCE = 1_000_000, 4
+# All that urllib3, http.client and a socket raise.
+_ERRORS = (HTTPError, http.client.HTTPException, OSError, ValueError)
+# The first row that fits an error, or what it wraps, names its reason.
+_FAULTS = (
+    (ssl.SSLCertVerificationError, TLS_FAILURE, Retry.NEXT_RUN),
+    ((ReadTimeoutError, TimeoutError), TIMEOUT, Retry.NOW),
+    ((IncompleteRead, http.client.IncompleteRead), TRUNCATED, Retry.NOW),
+    ((ssl.SSLError, SSLError), TLS_FAILURE, Retry.NOW),
+    (ConnectionError, BROKEN, Retry.NOW),
+    (http.client.HTTPException, NOT_HTTP, Retry.NOW),
+    ((ProtocolError, OSError), BROKEN, Retry.NOW),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a link gave.
+
+    Parameters
+    ----------
+    data : bytes
+    whole : bool
+        Whether the server said how long it is, so that it is known to be complete.
+    """
+
+    data: bytes
+    whole: bool
+
+
+class Client:
+    """Fetches links, from any number of threads.
+
+    Parameters
+    ----------
+    settings : ImageSettings
+
+    Raises
+    ------
+    ImageError
+        The CA bundle cannot be read.
+    """
+
+    def __init__(self, settings: ImageSettings) -> None:
+        self._settings = settings
+        self._transport = Transport(settings)
+        self._watchdog = Watchdog()
+        self._big = threading.BoundedSemaphore(_BIG_AT_ONCE)
+
+    def close(self) -> None:
+        """Break off what is under way and close all connections."""
+        self._watchdog.close()
+        self._transport.close()
+
+    def fetch(self, link: Link) -> Body:
+        """Try once to get the body behind a link, within the deadline.
+
+        Raises
+        ------
+        FetchError
+            Whatever went wrong.
+        """
+        with self._watchdog.watch(self._settings.deadline_seconds) as watch:
+            try:
+                body = self._followed(link, watch)
+            except _ERRORS as error:
+                raise FetchError(TIMEOUT, Retry.NOW) if watch.expired else _fault(error) from None
+            except FetchError:
+                if watch.expired:
+                    raise FetchError(TIMEOUT, Retry.NOW) from None
+                raise
+            # A line that was shut in the middle of a body can look like the body's end.
+            if watch.expired:
+                raise FetchError(TIMEOUT, Retry.NOW)
+            return body
+
+    def _followed(self, link: Link, watch: Watch) -> Body:
+        for _ in range(MAX_REDIRECTS + 1):
+            urls.check_host(link, self._settings)
+            response = self._transport.get(link, HEADERS, watch)
+            try:
+                location = _location(response)
+                if location is None:
+                    return self._body(response)
+            finally:
+                _give_back(response)
+            link = _redirected(link, location)
+        raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
+
+    def _body(self, response: BaseHTTPResponse) -> Body:
+        self._check_headers(response)
+        limit = self._settings.max_bytes
+        declared = _declared_length(response)
+        if declared is not None and declared > limit:
+            raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
+        data = self._read(response, limit + 1)
+        if len(data) > limit:
+            raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
+        if declared is not None and len(data) < declared:
+            raise FetchError(TRUNCATED, Retry.NOW)
+        data = _decompressed(data, response.headers.get("Content-Encoding", ""), limit)
+        if not data:
+            raise FetchError(EMPTY, Retry.AFTER_EXPIRY)
+        chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
+        return Body(data, declared is not None or chunked)
+
+    def _read(self, response: BaseHTTPResponse, most: int) -> bytes:
+        """Read a body; few big ones at once, so that hostile ones cannot fill the memory."""
+        data = response.read(min(most, _BIG), decode_content=False)
+        if len(data) < _BIG:
+            return data
+        with self._big:
+            return data + response.read(most - len(data), decode_content=False)
+
+    def _check_headers(self, response: BaseHTTPResponse) -> None:
+        status = response.status
+        if status in GONE:
+            raise FetchError(f"http {status}", Retry.AFTER_EXPIRY)
+        if status in BUSY:
+            raise self._busy(response)
+        if status != http.HTTPStatus.OK:
+            raise FetchError(f"http {status}", Retry.NEXT_RUN)
+        if self._settings.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
+            raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
+
+    def _busy(self, response: BaseHTTPResponse) -> FetchError:
+        reason = f"http {response.status}"
+        wait = retry_after(response.headers.get("Retry-After", ""), time.time())
+        if wait > self._settings.retry_after_seconds:
+            return FetchError(reason, Retry.NEXT_RUN)
+        return FetchError(reason, Retry.NOW, wait)
+
+
+def retry_after(text: str, now: float) -> float:
+    """Return the seconds that a Retry-After header asks for; 0 where it makes no sense.
+
+    Parameters
+    ----------
+    text : str
+        Seconds, or a date (RFC 9110, section 10.2.3).
+    now : float
+        Seconds since the epoch.
+
+    Examples
+    --------
+    >>> retry_after("3", 0), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 50)
+    (3.0, 10.0)
+    """
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return float(text) if len(text) < 10 else math.inf
+    try:
+        date = email.utils.parsedate_to_datetime(text)
+        return max(0.0, date.timestamp() - now)
+    except (ValueError, TypeError, OverflowError, IndexError, OSError):
+        return 0.0
+
+
+def opted_out(text: str) -> bool:
+    """Return whether an X-Robots-Tag header forbids use by machine learning.
+
+    Examples
+    --------
+    >>> opted_out("otherbot: noindex, NoImageAI"), opted_out("noarchive")
+    (True, False)
+    """
+    directives = text.lower().replace(":", ",").split(",")
+    return not OPT_OUTS.isdisjoint(directive.strip() for directive in directives)
+
+
+def _location(response: BaseHTTPResponse) -> str | None:
+    if response.status not in REDIRECTS:
+        return None
+    location: str | None = response.headers.get("Location")
+    return location
+
+
+def _redirected(link: Link, location: str) -> Link:
+    try:
+        return urls.redirect(link, location)
+    except FetchError:
+        raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
+
+
+def _declared_length(response: BaseHTTPResponse) -> int | None:
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
+def _give_back(response: BaseHTTPResponse) -> None:
+    """Return the connection to its pool where the body was read to its end, else close it."""
+    declared = _declared_length(response)
+    try:
+        # Reading a short answer away is cheaper than another handshake.
+        if not response.closed and declared is not None and declared <= _DRAIN_BYTES:
+            response.read(decode_content=False)
+    except _ERRORS:
+        pass
+    if not response.closed:
+        response.close()
+    response.release_conn()
+
+
+def _decompressed(data: bytes, encoding: str, limit: int) -> bytes:
+    """Undo a content encoding that nobody asked for, within the limit."""
+    encoding = encoding.strip().lower()
+    if encoding in {"", "identity"}:
+        return data
+    if encoding not in {"gzip", "x-gzip", "deflate"}:
+        raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY)
+    # 32 more than the window's size: gzip or zlib, by its header.
+    unpacker = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    try:
+        unpacked = unpacker.decompress(data, limit + 1)
+    except zlib.error:
+        raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY) from None
+    if len(unpacked) > limit:
+        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
+    if not unpacker.eof:
+        raise FetchError(TRUNCATED, Retry.NOW)
+    return unpacked
+
+
+def _fault(error: Exception) -> FetchError:
+    """Say in our words what urllib3, http.client, ssl or a socket said."""
+    causes = [error, *error.args, error.__cause__, error.__context__]
+    for kinds, reason, again in _FAULTS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return FetchError(reason, again)
+    return FetchError(NOT_HTTP, Retry.NOW)

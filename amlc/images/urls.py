@@ -1,0 +1,162 @@
+"""Image links: what is one, where it points, and what its file is called."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from amlc.images.outcome import HOST_NOT_ALLOWED, HOST_NOT_FOUND, MALFORMED, FetchError, Retry
+from amlc.images.settings import ImageSettings
+
+MAX_LENGTH = 4096
+DEFAULT_PORTS = {"http": 80, "https": 443}
+# RFC 2606 and 6761: no such name is ever found on the internet.
+RESERVED = ("invalid", "test", "example", "localhost")
+# What a request line may hold as it is; all else is percent-encoded as UTF-8.
+_SAFE = "%/:@!$&'()*+,;=~-._?"
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
+_HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link taken apart.
+
+    Parameters
+    ----------
+    scheme : str
+        ``"http"`` or ``"https"``.
+    host : str
+        Lower case, in ASCII (IDNA), without a final dot; an IPv6 address without brackets.
+    port : int
+    target : str
+        Path and query as a request line holds them.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def url(self) -> str:
+        """The whole link again, normalised."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.target}"
+
+
+def parse(text: str) -> Link:
+    """Take a link apart.
+
+    Parameters
+    ----------
+    text : str
+        Anything.
+
+    Returns
+    -------
+    Link
+
+    Raises
+    ------
+    FetchError
+        `MALFORMED`: not http or https, user info, no host or a strange one, a port out of range,
+        white space or control characters, a backslash, or longer than `MAX_LENGTH`.
+
+    Examples
+    --------
+    >>> parse("https://M.Example.com/I/é.jpg#top").url
+    'https://m.example.com/I/%C3%A9.jpg'
+    """
+    if len(text) > MAX_LENGTH or _FORBIDDEN.search(text):
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY)
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+        host = _ascii_host(parts.hostname or "", bracketed="[" in parts.netloc)
+        target = quote(parts.path or "/", safe=_SAFE)
+        query = quote(parts.query, safe=_SAFE)
+    except ValueError:  # UnicodeError is one
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
+    scheme = parts.scheme.lower()
+    if scheme not in DEFAULT_PORTS or "@" in parts.netloc or port == 0:
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY)
+    target = f"{target}?{query}" if query else target
+    return Link(scheme, host, port or DEFAULT_PORTS[scheme], target)
+
+
+def redirect(link: Link, location: str) -> Link:
+    """Return where a redirect from `link` leads; raise `FetchError` as `parse` does."""
+    try:
+        return parse(urljoin(link.url, location))
+    except ValueError:
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
+
+
+def check_host(link: Link, settings: ImageSettings) -> None:
+    """Raise `FetchError` where the link's host is not one to ask.
+
+    A name that is reserved never reaches a name server: the same links fail in the same way,
+    at once, with a network and without.
+    """
+    host = link.host
+    if host in settings.allow_private_hosts:
+        return
+    if settings.allow_hosts and host not in settings.allow_hosts:
+        raise FetchError(HOST_NOT_ALLOWED, Retry.NEXT_RUN)
+    if host.rpartition(".")[2] in RESERVED:
+        raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
+
+
+def file_names(link: Link) -> list[str]:
+    """Return the names that a picture of this link may have in a folder: no path, ever.
+
+    Examples
+    --------
+    >>> file_names(parse("https://a.com/I/21Rv+jEL.jpg?x=/y.jpg"))
+    ['21Rv+jEL.jpg']
+    >>> file_names(parse("https://a.com/b/.."))
+    []
+    """
+    segment = link.target.partition("?")[0].rpartition("/")[2]
+    names = dict.fromkeys([unquote(segment), segment])
+    return [name for name in names if _is_plain_name(name)]
+
+
+def thumbnail(link: Link, size: int) -> Link | None:
+    """Return the link of a smaller rendition, or None where the name has no room for the mark.
+
+    Parameters
+    ----------
+    link : Link
+        A link to a host that offers renditions by a mark before the extension.
+    size : int
+        Longest side wanted, in pixels; twice as much is asked for, so that reducing stays sharp.
+
+    Examples
+    --------
+    >>> thumbnail(parse("https://m.media-amazon.com/images/I/71a.jpg"), 256).target
+    '/images/I/71a._SL512_.jpg'
+    """
+    folder, _, name = link.target.rpartition("/")
+    stem, dot, extension = name.partition(".")
+    if not (stem and dot) or not extension.isalnum():
+        return None
+    target = f"{folder}/{stem}._SL{2 * size}_.{extension}"
+    return Link(link.scheme, link.host, link.port, target)
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in {"", ".", ".."} and len(name) <= 255 and not re.search(r"[\x00/\\]", name)
+
+
+def _ascii_host(host: str, *, bracketed: bool) -> str:
+    if bracketed:
+        return ipaddress.IPv6Address(host.partition("%")[0]).compressed
+    host = host.lower().removesuffix(".")
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    if len(host) > 253 or not _HOST.fullmatch(host):
+        raise ValueError(host)
+    return host

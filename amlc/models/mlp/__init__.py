@@ -1,0 +1,1 @@
+"""A small multilayer perceptron over sparse terms and dense columns."""

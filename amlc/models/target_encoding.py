@@ -1,0 +1,76 @@
+"""Features made of other rows' prices, cross-fitted: no row's own price is in its features."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amlc.errors import ModelError
+from amlc.features.blocks import Keys
+
+Floats = NDArray[np.float64]
+Groups = NDArray[np.int32]
+Rows = NDArray[np.intp]
+
+# Inner folds for cross-fitted features; more of them cost time and gain little.
+INNER_FOLDS = 5
+
+
+def inner_splits(groups: Groups, seed: int) -> list[tuple[Rows, Rows]]:
+    """Return (fit, held out) row positions of grouped inner folds.
+
+    Raises
+    ------
+    ModelError
+        Fewer than two groups.
+    """
+    # scikit-learn takes a second to import, and a stage reads its inputs first.
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
+
+    count = min(INNER_FOLDS, len(np.unique(groups)))
+    if count < 2:
+        raise ModelError(f"{len(groups)} train rows in one group cannot be split; add products")
+    splitter = GroupKFold(count, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(len(groups)), groups=groups))
+
+
+class TargetEncoding:
+    """Smoothed mean log price of each value of the high-cardinality columns.
+
+    Parameters
+    ----------
+    smoothing : float
+        The number of rows that the mean of all rows counts for.
+    """
+
+    def __init__(self, smoothing: float) -> None:
+        self.smoothing = smoothing
+        # Of each value, by column.
+        self.means: list[dict[str, float]] = []
+        self.mean = 0.0
+
+    def fit_transform(
+        self, keys: Keys, log_price: Floats, splits: list[tuple[Rows, Rows]]
+    ) -> Floats:
+        """Learn from all rows; encode each from the rows of other inner folds only.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, columns)
+        """
+        from sklearn.preprocessing import TargetEncoder  # noqa: PLC0415 - see `inner_splits`
+
+        encoder = TargetEncoder(target_type="continuous", smooth=self.smoothing, cv=splits)
+        encoded = encoder.fit_transform(keys, log_price)
+        self.mean = float(encoder.target_mean_)
+        self.means = [
+            dict(zip(map(str, values), map(float, means), strict=True))
+            for values, means in zip(encoder.categories_, encoder.encodings_, strict=True)
+        ]
+        return np.asarray(encoded, dtype=np.float64)
+
+    def transform(self, keys: Keys) -> Floats:
+        """Encode new rows; a value never seen gives the mean of all train rows."""
+        columns = [
+            [means.get(key, self.mean) for key in column]
+            for means, column in zip(self.means, keys.T.tolist(), strict=True)
+        ]
+        return np.asarray(columns, dtype=np.float64).T.reshape(len(keys), len(columns))

@@ -1,0 +1,1 @@
+"""What prices a new product: the bundle, and the ways through it."""

@@ -1,0 +1,158 @@
+"""The train products as a customer sees them: title, price, link and a small picture."""
+
+import io
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from PIL import Image
+from tqdm import tqdm
+
+from amlc.catalog.content import title_of
+from amlc.catalog.products import ID, LINK, PRICE, TEXT
+from amlc.errors import ModelError
+from amlc.images.outcome import OK
+from amlc.images.shards import ImageRow
+from amlc.pricing.answers import Similar
+
+PRODUCTS, PICTURES = "products.arrow", "pictures.bin"
+# Longest side in pixels and JPEG quality of a small picture.
+SIDE, QUALITY = 96, 80
+_BATCH = 256
+SCHEMA = pa.schema(
+    [
+        pa.field(ID, pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field(LINK, pa.string(), nullable=False),
+        pa.field(PRICE, pa.float64(), nullable=False),
+        # Where the picture lies among the pictures; no bytes where there is none.
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("bytes", pa.int32(), nullable=False),
+    ]
+)
+
+
+class Catalogue:
+    """The train products by their number.
+
+    Parameters
+    ----------
+    products : Table
+        See `SCHEMA`.
+    pictures : ndarray of uint8
+        JPEG files, one after another.
+    """
+
+    def __init__(self, products: pa.Table, pictures: np.ndarray) -> None:
+        self._columns = {name: products[name] for name in SCHEMA.names}
+        self._pictures = pictures
+
+    def __len__(self) -> int:
+        """Return the number of train products."""
+        return len(self._columns[ID])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Map what `write_train_products` wrote into memory.
+
+        Raises
+        ------
+        ModelError
+            A file is missing or broken.
+        """
+        try:
+            with pa.ipc.open_file(pa.memory_map(str(folder / PRODUCTS))) as reader:
+                products = reader.read_all()
+            path = folder / PICTURES
+            some = path.stat().st_size
+            pictures = np.memmap(path, np.uint8, "r") if some else np.empty(0, np.uint8)
+        except (OSError, ValueError, pa.ArrowInvalid) as error:
+            raise ModelError(f"{folder}: no saved catalogue: {error}") from None
+        if products.schema != SCHEMA:
+            raise ModelError(f"{folder / PRODUCTS}: other columns than {', '.join(SCHEMA.names)}")
+        return cls(products, pictures)
+
+    def similar(self, number: int, similarity: float) -> Similar:
+        """Return a product as one that resembles another."""
+        values = {name: column[number].as_py() for name, column in self._columns.items()}
+        start, size = values["start"], values["bytes"]
+        return Similar(
+            sample_id=values[ID],
+            title=values["title"],
+            image_link=values[LINK],
+            price=values[PRICE],
+            similarity=similarity,
+            picture=self._pictures[start : start + size].tobytes() if size else None,
+        )
+
+
+def write_train_products(
+    folder: Path, products: pd.DataFrame, images: Iterable[ImageRow], threads: int
+) -> None:
+    """Write the train products and their small pictures.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to; it is created.
+    products : DataFrame
+        The train rows of the product table.
+    images : iterable of ImageRow
+        Of their links, and of any others.
+    threads : int
+        Pictures worked on at once; the bytes do not depend on it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    places = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
+    found = [places.get(link, (0, 0)) for link in products[LINK]]
+    columns = [
+        products[ID].tolist(),
+        [title_of(text) for text in products[TEXT]],
+        products[LINK].tolist(),
+        products[PRICE].tolist(),
+        [start for start, _ in found],
+        [size for _, size in found],
+    ]
+    arrays = [pa.array(some, field.type) for some, field in zip(columns, SCHEMA, strict=True)]
+    with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, SCHEMA) as out:
+        out.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+
+
+def _write_pictures(
+    path: Path, links: set[str], images: Iterable[ImageRow], threads: int
+) -> dict[str, tuple[int, int]]:
+    """Write the small pictures of some links; return where each starts, and its bytes."""
+    wanted = (row for row in images if row.status == OK and row.link in links)
+    places: dict[str, tuple[int, int]] = {}
+    start = 0
+    with path.open("wb") as stream:
+        for link, picture in tqdm(
+            _reduced(wanted, threads), desc="small pictures", unit="image", disable=None
+        ):
+            places[link] = (start, len(picture))
+            start += stream.write(picture)
+    return places
+
+
+def _reduced(rows: Iterable[ImageRow], threads: int) -> Iterator[tuple[str, bytes]]:
+    waiting = iter(rows)
+    with ThreadPoolExecutor(threads) as pool:
+        while some := list(islice(waiting, _BATCH)):
+            pictures = pool.map(lambda row: small(row.data), some)
+            yield from zip((row.link for row in some), pictures, strict=True)
+
+
+def small(body: bytes) -> bytes:
+    """Return a picture of the image shards reduced to `SIDE` pixels, as JPEG."""
+    with Image.open(io.BytesIO(body), formats=("JPEG",)) as image:
+        image.draft("RGB", (SIDE, SIDE))
+        reduced = image.convert("RGB")
+    reduced.thumbnail((SIDE, SIDE))
+    stream = io.BytesIO()
+    reduced.save(stream, "JPEG", quality=QUALITY)
+    return stream.getvalue()

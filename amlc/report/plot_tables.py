@@ -1,0 +1,88 @@
+"""Small tables for DVC's plots, one file each, so that git can keep and DVC compare them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from amlc.catalog.products import PRICE
+from amlc.files import write_rows
+from amlc.report.findings import Findings, coverage_shares
+from amlc.report.markup import clean
+
+# Points of the plot of predicted against actual prices; more would only weigh down git.
+POINTS = 1000
+# Of the histogram of predicted divided by actual price: bins of an eighth of a doubling, and the
+# doublings that it reaches to either side; what is beyond counts in the last bin.
+BINS_PER_DOUBLING, DOUBLINGS = 8, 4
+# Columns of each model whose importance is shown.
+FEATURES = 15
+NAME_LENGTH = 90
+# DVC puts names into a script as they are, and some of them hold words of the catalogue.
+NOT_PLAIN = re.compile(r"[^\w .,:;()'/%+-]")
+
+
+def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int) -> None:
+    """Write predicted.csv, residuals.csv, coverage.csv, curves.csv and importance.csv.
+
+    Parameters
+    ----------
+    folder : Path
+        ``metrics``.
+    findings : Findings
+        See there.
+    coverage : float
+        The share of prices that the intervals have to hold.
+    seed : int
+        Of the draw of products whose prices are shown.
+    """
+    tables = {
+        "predicted": predicted_table(findings, seed),
+        "residuals": residual_table(findings),
+        "coverage": coverage_table(findings, coverage),
+        "curves": findings.curves.assign(smape=findings.curves["smape"].astype(float).round(4)),
+        "importance": importance_table(findings),
+    }
+    for name, table in tables.items():
+        write_rows(folder / f"{name}.csv", table.columns.tolist(), table.itertuples(index=False))
+
+
+def predicted_table(findings: Findings, seed: int) -> pd.DataFrame:
+    """Return actual and predicted price of up to `POINTS` train products, drawn by the seed."""
+    rows = findings.train
+    if len(rows) > POINTS:
+        drawn = np.random.default_rng(seed).choice(len(rows), POINTS, replace=False)
+        rows = rows.iloc[np.sort(drawn)]
+    prices = rows[[PRICE, "predicted"]].astype(float).round(2)
+    return prices.set_axis(["actual", "predicted"], axis=1)
+
+
+def residual_table(findings: Findings) -> pd.DataFrame:
+    """Return the share of train products, in percent, by predicted divided by actual price.
+
+    Returns
+    -------
+    DataFrame
+        ``factor``, the middle of a bin, and ``share``.
+    """
+    reach = DOUBLINGS * BINS_PER_DOUBLING
+    steps = np.rint(findings.log_ratio / np.log(2) * BINS_PER_DOUBLING).astype(int)
+    counts = np.bincount(np.clip(steps, -reach, reach) + reach, minlength=2 * reach + 1)
+    factors = 2.0 ** (np.arange(-reach, reach + 1) / BINS_PER_DOUBLING)
+    shares = 100 * counts / len(steps)
+    return pd.DataFrame({"factor": factors.round(4), "share": shares.round(3)})
+
+
+def coverage_table(findings: Findings, coverage: float) -> pd.DataFrame:
+    """Return the share of prices inside their interval by decile, and the wanted one."""
+    return coverage_shares(findings.metrics).assign(wanted=round(100 * coverage, 4))
+
+
+def importance_table(findings: Findings) -> pd.DataFrame:
+    """Return the first `FEATURES` columns of each model and their shares in percent."""
+    first = findings.importance.groupby("model", sort=False).head(FEATURES)
+    names = [
+        NOT_PLAIN.sub("?", clean(findings.column(name), NAME_LENGTH)) for name in first["feature"]
+    ]
+    return first.assign(feature=names, share=(100 * first["share"].astype(float)).round(3))

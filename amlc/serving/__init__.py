@@ -1,1 +1,0 @@
-"""What prices a new product: the bundle, the command's engine, the web application."""

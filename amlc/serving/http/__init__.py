@@ -1,1 +1,0 @@
-"""The page and the API over HTTP; needs the extra `serve`."""

@@ -1,0 +1,234 @@
+"""Pictures of the made-up products: drawn packages whose look says something about the price.
+
+A link holds a digest of all that determines its picture, so that a link stands for one picture
+in every sample, whatever its seed.
+"""
+
+import colorsys
+import hashlib
+import io
+import math
+import random
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from amlc.synthetic.assortment import Products
+from amlc.synthetic.draws import Draws
+from amlc.synthetic.words import CATEGORIES, Shape
+
+# Count up when anything below draws another picture for the same specification: what was
+# fetched before is found by its link.
+VERSION = 1
+LINK_HEAD, LINK_TAIL = "https://images.amlc.invalid/I/", ".jpg"
+LONGEST_SIDE = 160
+MOST_SHOWN = 12
+
+Colour = tuple[int, int, int]
+GOLD: Colour = (205, 164, 62)
+
+# Width of one package divided by its height.
+ASPECTS: dict[Shape, float] = {
+    "jar": 0.72,
+    "bottle": 0.36,
+    "can": 0.68,
+    "box": 0.8,
+    "bag": 0.68,
+    "tub": 0.95,
+    "roll": 1.9,
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """All that determines a picture.
+
+    Parameters
+    ----------
+    shape : str
+        Of the package.
+    hue, house_hue : int
+        Colour of what is inside and of the brand, in degrees.
+    tier : int
+        Style of the label: 0 a shouting sticker, 1 plain paper, 2 a dark band, 3 black and gold.
+    items : int
+        Number of packages in the picture.
+    jitter : int
+        Seed of everything else.
+    """
+
+    shape: Shape
+    hue: int
+    house_hue: int
+    tier: int
+    items: int
+    jitter: int
+
+    def link(self) -> str:
+        """Return the link that stands for this picture."""
+        content = repr((VERSION, *astuple(self))).encode()
+        return LINK_HEAD + hashlib.blake2b(content, digest_size=10).hexdigest() + LINK_TAIL
+
+    def draw(self) -> Image.Image:
+        """Draw the picture, RGB, `LONGEST_SIDE` pixels along its longest side."""
+        dice = random.Random(self.jitter)  # noqa: S311 - made-up pictures, no secrets
+        columns, rows = _grid(self.items, ASPECTS[self.shape])
+        aspect = columns * ASPECTS[self.shape] / rows
+        width = round(LONGEST_SIDE * min(aspect, 1.0))
+        height = round(LONGEST_SIDE * min(1 / aspect, 1.0))
+        canvas = Image.new("RGB", (width, height), _backdrop(dice))
+        margin = 0.02 + 0.08 * dice.random()
+        cell = (width * (1 - 2 * margin) / columns, height * (1 - 2 * margin) / rows)
+        package = self._package(dice, (max(int(cell[0] * 0.84), 6), max(int(cell[1] * 0.84), 6)))
+        for item in range(self.items):
+            left = width * margin + cell[0] * (item % columns + 0.08)
+            top = height * margin + cell[1] * (item // columns + 0.08)
+            canvas.paste(package, (int(left), int(top)), package)
+        return canvas
+
+    def encode(self) -> bytes:
+        """Return the picture as a JPEG file's content."""
+        stream = io.BytesIO()
+        self.draw().save(stream, "JPEG", quality=80)
+        return stream.getvalue()
+
+    def _package(self, dice: random.Random, size: tuple[int, int]) -> Image.Image:
+        """Draw one package, transparent around it, at twice its size for smooth edges."""
+        width, height = 2 * size[0], 2 * size[1]
+        package = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+        draw = ImageDraw.Draw(package)
+        body = _rgb(self.hue + dice.uniform(-25, 25), 0.62, 0.55 + 0.2 * dice.random())
+        lid = GOLD if self.tier == 3 else _rgb(self.house_hue, 0.3, 0.35 + 0.4 * dice.random())
+        BODIES[self.shape](draw, width, height, body, lid)
+        _label(draw, dice, self, width, height)
+        shine = tuple(min(channel + 28, 255) for channel in body)
+        draw.rectangle((width * 0.1, height * 0.32, width * 0.15, height * 0.9), fill=shine)
+        return package.reduce(2)
+
+
+def make_pictures(seed: int, products: Products) -> list[Picture]:
+    """Specify each product's picture; a variant has its origin's."""
+    jitter = (Draws(seed, products.shot).bits("picture") >> np.uint64(16)).tolist()
+    return [
+        Picture(
+            shape=CATEGORIES[category].shape,
+            hue=CATEGORIES[category].hue,
+            house_hue=brand * 67 % 360,
+            tier=tier,
+            items=min(shown, MOST_SHOWN),
+            jitter=bits,
+        )
+        for category, brand, tier, shown, bits in zip(
+            products.category.tolist(),
+            products.brand.tolist(),
+            products.tier.tolist(),
+            products.shown_pack.tolist(),
+            jitter,
+            strict=True,
+        )
+    ]
+
+
+def _grid(items: int, aspect: float) -> tuple[int, int]:
+    """Return columns and rows that hold the items in about a square."""
+    columns = min(max(round(math.sqrt(items / aspect)), 1), items)
+    return columns, math.ceil(items / columns)
+
+
+def _rgb(hue: float, saturation: float, value: float) -> Colour:
+    red, green, blue = colorsys.hsv_to_rgb(hue % 360 / 360, saturation, min(value, 1.0))
+    return int(255 * red), int(255 * green), int(255 * blue)
+
+
+def _backdrop(dice: random.Random) -> Colour:
+    """Return white for most pictures, another colour for those taken in a kitchen."""
+    chance, hue, value = dice.random(), dice.uniform(20, 60), dice.uniform(0.6, 0.95)
+    return _rgb(hue, 0.25, value) if chance < 0.08 else (255, 255, 255)
+
+
+def _label(
+    draw: ImageDraw.ImageDraw, dice: random.Random, picture: Picture, width: int, height: int
+) -> None:
+    box = (width * 0.16, height * 0.44, width * 0.84, height * 0.82)
+    paper, ink, rim = _label_colours(picture)
+    draw.rectangle(box, fill=paper, outline=rim, width=max(width // 24, 1))
+    step = (box[3] - box[1]) / 5
+    for line in range(3):
+        top = box[1] + step * (line + 1)
+        right = box[2] - (box[2] - box[0]) * dice.uniform(0.12, 0.4)
+        draw.rectangle((box[0] + width * 0.07, top, right, top + step * 0.4), fill=ink)
+    if picture.tier == 0:
+        side = width * 0.42
+        draw.ellipse((width - side, height * 0.3, width, height * 0.3 + side), fill=(250, 220, 20))
+
+
+def _label_colours(picture: Picture) -> tuple[Colour, Colour, Colour]:
+    """Return the colours of paper, ink and rim."""
+    house = _rgb(picture.house_hue, 0.7, 0.75)
+    dark = _rgb(picture.house_hue, 0.6, 0.32)
+    return (
+        (_rgb(52, 0.45, 1.0), (200, 30, 30), (200, 30, 30)),
+        ((245, 243, 236), house, (245, 243, 236)),
+        (dark, (240, 240, 240), (240, 240, 240)),
+        ((22, 20, 24), GOLD, GOLD),
+    )[picture.tier]
+
+
+def _jar(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.rounded_rectangle((0, height * 0.14, width - 1, height - 1), width * 0.14, fill=body)
+    draw.rectangle((width * 0.08, 0, width * 0.92, height * 0.18), fill=lid)
+
+
+def _bottle(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.rounded_rectangle((0, height * 0.34, width - 1, height - 1), width * 0.12, fill=body)
+    shoulders = ((width * 0.3, height * 0.1), (width * 0.7, height * 0.1))
+    draw.polygon((*shoulders, (width - 1, height * 0.4), (0, height * 0.4)), fill=body)
+    draw.rectangle((width * 0.28, 0, width * 0.72, height * 0.1), fill=lid)
+
+
+def _can(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.ellipse((0, height * 0.86, width - 1, height - 1), fill=body)
+    draw.rectangle((0, height * 0.07, width - 1, height * 0.93), fill=body)
+    draw.ellipse((0, 0, width - 1, height * 0.14), fill=lid, outline=(150, 150, 150))
+
+
+def _box(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.rectangle((0, height * 0.1, width * 0.88, height - 1), fill=body)
+    top = ((0, height * 0.1), (width * 0.12, 0), (width - 1, 0), (width * 0.88, height * 0.1))
+    draw.polygon(top, fill=lid)
+    side = ((width * 0.88, height * 0.1), (width - 1, 0), (width - 1, height * 0.9))
+    dark = (body[0] * 2 // 3, body[1] * 2 // 3, body[2] * 2 // 3)
+    draw.polygon((*side, (width * 0.88, height - 1)), fill=dark)
+
+
+def _bag(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.rounded_rectangle((0, height * 0.08, width - 1, height - 1), width * 0.2, fill=body)
+    draw.rectangle((width * 0.04, 0, width * 0.96, height * 0.12), fill=lid)
+    for tooth in range(8):
+        left = width * (0.04 + 0.115 * tooth)
+        draw.polygon(((left, 0), (left + width * 0.06, height * 0.03), (left + width * 0.115, 0)))
+
+
+def _tub(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    bottom = ((width * 0.92, height - 1), (width * 0.08, height - 1))
+    draw.polygon(((0, height * 0.12), (width - 1, height * 0.12), *bottom), fill=body)
+    draw.rounded_rectangle((0, 0, width - 1, height * 0.16), height * 0.05, fill=lid)
+
+
+def _roll(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:
+    draw.rectangle((width * 0.1, 0, width * 0.9, height - 1), fill=body)
+    draw.ellipse((0, 0, width * 0.2, height - 1), fill=body)
+    draw.ellipse((width * 0.8, 0, width - 1, height - 1), fill=lid, outline=body)
+
+
+BODIES: dict[Shape, Callable[[ImageDraw.ImageDraw, int, int, Colour, Colour], None]] = {
+    "jar": _jar,
+    "bottle": _bottle,
+    "can": _can,
+    "box": _box,
+    "bag": _bag,
+    "tub": _tub,
+    "roll": _roll,
+}

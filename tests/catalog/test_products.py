@@ -1,0 +1,99 @@
+"""The product table comes back as it was written, or not at all."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from amlc.catalog.products import (
+    read_products,
+    train_rows,
+    write_products,
+)
+from amlc.catalog.products import (
+    test_rows as rows_of_test,
+)
+from amlc.errors import DataError
+from amlc.files import write_frame
+
+
+def products() -> pd.DataFrame:
+    """Return two train rows and a test row with texts that parsers like to spoil."""
+    return pd.DataFrame(
+        {
+            "sample_id": ["007", "None", "é"],
+            "split": ["train", "train", "test"],
+            "catalog_content": ["Value: None\n", "nan", ""],
+            "image_link": ["https://h/a", "https://h/b", ""],
+            "price": [1.5, 2.0, np.nan],
+            "group": np.array([0, 1, 0], dtype=np.int32),
+            "fold": np.array([0, 1, -1], dtype=np.int8),
+        }
+    )
+
+
+def test_products_round_trip(tmp_path: Path) -> None:
+    """Texts stay text, test prices stay NaN, types stay as they are."""
+    path = tmp_path / "data" / "products.parquet"
+    write_products(path, products())
+    pd.testing.assert_frame_equal(read_products(path), products(), check_dtype=True)
+
+
+def test_products_are_written_with_the_same_bytes_twice(tmp_path: Path) -> None:
+    """A rerun changes no hash."""
+    for name in ("a", "b"):
+        write_products(tmp_path / name, products())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_price_of_a_test_row_is_null_in_the_file(tmp_path: Path) -> None:
+    """Readers other than pandas see a missing price, not a number."""
+    write_products(tmp_path / "a", products())
+    read = pq.read_table(tmp_path / "a")
+    assert read["price"].to_pylist() == [1.5, 2.0, None]
+
+
+def test_some_columns_can_be_read(tmp_path: Path) -> None:
+    """Only what is asked for is read."""
+    write_products(tmp_path / "a", products())
+    read = read_products(tmp_path / "a", ["price", "sample_id"])
+    assert set(read.columns) == {"price", "sample_id"}
+
+
+def test_rows_of_each_split_are_positions() -> None:
+    """Together the two splits are all rows, whatever the index says."""
+    frame = products().set_index(pd.Index([9, 9, 9]))
+    assert train_rows(frame).tolist() == [0, 1]
+    assert rows_of_test(frame).tolist() == [2]
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """The message starts with the path."""
+    with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
+        read_products(tmp_path / "products.parquet")
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    """Text under the table's name is an error of data."""
+    path = tmp_path / "products.parquet"
+    path.write_text("sample_id,price\n1,2\n")
+    with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
+        read_products(path)
+
+
+def test_missing_columns_are_named(tmp_path: Path) -> None:
+    """The message says which stage writes them."""
+    write_frame(tmp_path / "a", products().drop(columns=["fold", "group"]))
+    with pytest.raises(DataError, match="missing columns: group, fold; run the stage prepare"):
+        read_products(tmp_path / "a")
+
+
+def test_a_missing_text_cannot_be_written(tmp_path: Path) -> None:
+    """The contract has no missing texts, so none gets into the file."""
+    broken = products()
+    broken["catalog_content"] = ["a", None, "b"]
+    with pytest.raises(ValueError, match="catalog_content"):
+        write_products(tmp_path / "a", broken)
+    assert not (tmp_path / "a").exists()

@@ -1,0 +1,206 @@
+"""Groups are the connected components of shared links and titles."""
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from amlc.catalog.splits import grouped_folds, linked_groups, product_groups
+from amlc.errors import DataError
+
+KEYS = st.lists(
+    st.tuples(st.sampled_from(["", *"abcdef"]), st.sampled_from(["", *"abcdef"])), min_size=1
+)
+
+
+def naive_groups(rows: list[tuple[str, str]]) -> list[int]:
+    """Merge labels pair by pair until nothing changes."""
+    labels = list(range(len(rows)))
+    for i, one in enumerate(rows):
+        for j, other in enumerate(rows[:i]):
+            if any(a == b != "" for a, b in zip(one, other, strict=True)):
+                old, new = labels[i], labels[j]
+                labels = [new if label == old else label for label in labels]
+    first_seen = list(dict.fromkeys(labels))
+    return [first_seen.index(label) for label in labels]
+
+
+@settings(deadline=None)
+@given(KEYS)
+def test_groups_are_those_of_a_slow_way(rows: list[tuple[str, str]]) -> None:
+    """Any pattern of shared and empty keys, numbers included."""
+    found = linked_groups([[a for a, _ in rows], [b for _, b in rows]])
+    assert found.tolist() == naive_groups(rows)
+    assert found.dtype == np.int32
+
+
+@settings(deadline=None)
+@given(KEYS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_change_who_is_together(
+    rows: list[tuple[str, str]], random: Random
+) -> None:
+    """Only the groups' numbers depend on it."""
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    before = linked_groups([[a for a, _ in rows], [b for _, b in rows]])[order]
+    after = linked_groups([[rows[i][0] for i in order], [rows[i][1] for i in order]])
+    assert len(set(zip(before.tolist(), after.tolist(), strict=True))) == len(set(after.tolist()))
+
+
+def test_a_chain_is_one_group() -> None:
+    """The first and the last share nothing but the row between them."""
+    texts = ["Item Name: Tea", "Item Name: Tea", "Item Name: Oil", "Item Name: Rye"]
+    assert product_groups(texts, ["a", "b", "b", "c"]).tolist() == [0, 0, 0, 1]
+
+
+def test_a_long_chain_is_one_group() -> None:
+    """Its length meets no limit of recursion."""
+    count = 20_000
+    left = [str(n // 2) for n in range(count)]
+    right = [str((n + 1) // 2) for n in range(count)]
+    assert set(linked_groups([left, right])) == {0}
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "green tea, 20 bags",
+        "GREEN   TEA - 20 BAGS!",
+        "\uff27reen\u00a0Tea (20 Bags)",
+    ],
+)
+def test_titles_are_compared_without_case_punctuation_and_width(title: str) -> None:
+    """Case, punctuation, white space and compatibility forms do not tell products apart."""
+    texts = ["Item Name: Green Tea 20 Bags\nValue: 1", f"Item Name: {title}\nValue: 2"]
+    assert product_groups(texts, ["a", "b"]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("other", ["Green Tea 200 Bags", "Green Tea 20", "Tea Green 20 Bags"])
+def test_titles_with_other_words_are_other_products(other: str) -> None:
+    """A size, a missing word, another order."""
+    texts = ["Item Name: Green Tea 20 Bags", f"Item Name: {other}"]
+    assert product_groups(texts, ["a", "b"]).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("text", ["", "Item Name: ", "Item Name:\nValue: 1", "Item Name: !!!"])
+def test_empty_titles_and_links_join_nothing(text: str) -> None:
+    """What says nothing is no evidence of being the same."""
+    assert product_groups([text, text], ["", ""]).tolist() == [0, 1]
+
+
+def test_a_title_and_a_link_with_the_same_words_are_no_pair() -> None:
+    """Keys of two kinds never meet."""
+    assert linked_groups([["a", "b"], ["b", "c"]]).tolist() == [0, 1]
+
+
+PRODUCTS = st.lists(
+    st.tuples(st.integers(0, 12), st.floats(0.01, 1e5)), min_size=40, max_size=120
+).filter(lambda rows: len({group for group, _ in rows}) >= 6)
+
+
+def split(
+    groups: list[int], prices: object = None, *, folds: int = 5, seed: int = 1
+) -> NDArray[np.int8]:
+    """Return folds of rows whose ids are their numbers."""
+    ids = [str(n) for n in range(len(groups))]
+    given_prices = np.arange(1.0, len(groups) + 1) if prices is None else np.asarray(prices)
+    return grouped_folds(ids, given_prices, np.asarray(groups, np.int32), folds=folds, seed=seed)
+
+
+@settings(deadline=None)
+@given(PRODUCTS, st.integers(2, 6), st.integers(0, 99))
+def test_no_group_is_on_two_sides(rows: list[tuple[int, float]], folds: int, seed: int) -> None:
+    """Every row has a fold, every fold has rows, every group has one fold."""
+    groups = [group for group, _ in rows]
+    found = split(groups, [price for _, price in rows], folds=folds, seed=seed)
+    assert sorted(set(found.tolist())) == list(range(folds))
+    pairs = set(zip(groups, found.tolist(), strict=True))
+    assert len(pairs) == len(set(groups))
+
+
+@settings(deadline=None)
+@given(PRODUCTS, st.integers(0, 60), st.integers(2, 6))
+def test_sizes_differ_by_no_more_than_the_largest_group(
+    rows: list[tuple[int, float]], singles: int, folds: int
+) -> None:
+    """And by one row at most where single rows are enough to fill up."""
+    groups = [group for group, _ in rows] + list(range(100, 100 + singles))
+    sizes = np.bincount(split(groups, folds=folds))
+    largest = int(np.bincount(groups).max())
+    assert np.ptp(sizes) <= largest
+    if singles >= largest * folds:
+        assert np.ptp(sizes) <= 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(10, 400), st.integers(2, 8), st.integers(0, 99))
+def test_every_price_range_is_shared_out_evenly(count: int, folds: int, seed: int) -> None:
+    """Among the k cheapest rows, for every k, each fold has its share, give or take two."""
+    found = split(list(range(count)), np.geomspace(0.1, 600, count), folds=folds, seed=seed)
+    rank = np.arange(1, count + 1)
+    for fold in range(folds):
+        assert np.abs(np.cumsum(found == fold) - rank / folds).max() <= 3
+
+
+def test_groups_of_several_rows_are_stratified_too() -> None:
+    """Pairs are dealt out by their mean log price."""
+    groups = np.repeat(np.arange(500), 2)
+    prices = np.repeat(np.geomspace(0.1, 600, 500), 2)
+    found = split(groups.tolist(), prices)
+    medians = [np.log(prices[found == fold]).mean() for fold in range(5)]
+    assert np.ptp(medians) < 0.1
+
+
+@settings(deadline=None)
+@given(PRODUCTS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_the_numbers_of_groups_do_not_matter(
+    rows: list[tuple[int, float]], random: Random
+) -> None:
+    """A shuffled train.csv has the same folds, row by row."""
+    ids = np.array([f"id{n}" for n in range(len(rows))])
+    groups = np.array([group for group, _ in rows], dtype=np.int32)
+    # Few different prices: most groups of one size are tied.
+    prices = np.array([1.0 + (price > 1) for _, price in rows])
+    order = list(range(len(rows)))
+    random.shuffle(order)
+    before = grouped_folds(ids.tolist(), prices, groups, folds=5, seed=1)
+    after = grouped_folds(ids[order].tolist(), prices[order], 99 - groups[order], folds=5, seed=1)
+    assert after.tolist() == before[order].tolist()
+
+
+def test_the_seed_decides() -> None:
+    """The same seed gives the same folds, another one others."""
+    groups = list(range(100))
+    assert split(groups, seed=1).tolist() == split(groups, seed=1).tolist()
+    assert split(groups, seed=1).tolist() != split(groups, seed=2).tolist()
+
+
+def test_neighbours_in_price_are_not_dealt_out_in_turn() -> None:
+    """The draw is random: the folds along the price do not repeat."""
+    found = split(list(range(1000)))
+    assert len({tuple(found[start : start + 5]) for start in range(0, 1000, 5)}) > 50
+
+
+def test_equal_prices_are_no_trouble() -> None:
+    """Ids settle every tie."""
+    assert np.bincount(split(list(range(50)), np.full(50, 9.99))).tolist() == [10] * 5
+
+
+def test_one_group_for_each_fold_is_enough() -> None:
+    """The smallest data that can be split."""
+    assert sorted(split([0, 0, 1, 2], folds=3).tolist()) in (
+        [0, 0, 1, 2],
+        [0, 1, 1, 2],
+        [0, 1, 2, 2],
+    )
+
+
+@pytest.mark.parametrize("groups", [[], [0], [0, 1], [0, 0, 0, 1, 1, 1]])
+def test_fewer_groups_than_folds_is_an_error_of_data(groups: list[int]) -> None:
+    """However many rows they have."""
+    message = rf"{len(groups)} valid rows make {len(set(groups))} groups .* too few for 3 folds"
+    with pytest.raises(DataError, match=message):
+        split(groups, folds=3)

@@ -1,0 +1,289 @@
+"""Which texts can be image links."""
+
+import math
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from amlc.catalog import validation
+from amlc.catalog.products import TRAIN_COLUMNS
+from amlc.catalog.reading import Sheet, read_sheet
+from amlc.catalog.validation import MAX_LENGTH, REASONS, RowError, is_link
+from amlc.errors import DataError
+
+LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://m.media-amazon.com/images/I/71Xb+d%20L.jpg",
+        "HTTP://EXAMPLE.COM/a.jpg?x=1#y",
+        "http://localhost:8000/a",
+        "http://[::1]:80/a",
+        "https://bücher.example/ä.jpg",
+        "https://example.com",
+        "https://example.com/a@b.jpg",
+        "https://h/" + "a" * (MAX_LENGTH - 10),
+    ],
+)
+def test_links_of_products_are_accepted(text: str) -> None:
+    """Any http or https URL with a host, whatever its path."""
+    assert is_link(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nan",
+        "image.jpg",
+        "/etc/passwd",
+        "//example.com/a.jpg",
+        "file:///etc/passwd",
+        "ftp://example.com/a.jpg",
+        "javascript:alert(1)",
+        "data:image/png;base64,AAAA",
+        "https:example.com/a.jpg",
+        "https:///a.jpg",
+        "https://",
+        "https://./a.jpg",
+        "https://:443/a.jpg",
+        "https://user@example.com/a.jpg",
+        "https://user:secret@example.com/a.jpg",
+        "https://@example.com/a.jpg",
+        "https://example.com:port/a.jpg",
+        "https://example.com:0/a.jpg",
+        "https://example.com:65536/a.jpg",
+        "https://[::1/a.jpg",
+        "https://example.com/a b.jpg",
+        " https://example.com/a.jpg",
+        "https://example.com/a.jpg\n",
+        "https://example.com/\x00a.jpg",
+        "https://example.com/a\u00a0b.jpg",
+        "https://example.com/a\u200bb.jpg",
+        "https://example.com\\@evil.example/a.jpg",
+        "https://example.com/a\\b.jpg",
+        "https://h/" + "a" * (MAX_LENGTH - 9),
+    ],
+)
+def test_everything_else_is_refused(text: str) -> None:
+    """Other schemes, no host, a user name, white space, control characters, too long."""
+    assert not is_link(text)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["http", "https"]), st.lists(LABEL, min_size=1, max_size=4), LABEL)
+def test_links_put_together_from_their_parts_are_accepted(
+    scheme: str, labels: list[str], name: str
+) -> None:
+    """Whatever has the form of a link is one."""
+    assert is_link(f"{scheme}://{'.'.join(labels)}/{name}.jpg")
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("http://h/".__add__)))
+@example("https://h]/")
+@example("https://[v1.a]/")
+def test_accepted_links_keep_their_promise(text: str) -> None:
+    """No text raises, and whatever passes has a scheme, a host, and nothing hidden in it."""
+    if is_link(text):
+        parts = urlsplit(text)
+        assert parts.scheme in {"http", "https"}
+        assert parts.hostname
+        assert parts.username is None
+        assert not any(mark.isspace() for mark in text)
+        assert len(text) <= MAX_LENGTH
+
+
+LINK = "https://h/a.jpg"
+
+
+def sheet(folder: Path, rows: str) -> Sheet:
+    """Write rows of a train.csv and read them."""
+    path = folder / "train.csv"
+    path.write_text("sample_id,catalog_content,image_link,price\n" + rows, encoding="utf-8")
+    return read_sheet(path, TRAIN_COLUMNS, 10**6)
+
+
+def faults(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
+    """Return line, id, column and reason of each fault."""
+    found = validation.sheet_faults(sheet(folder, rows), 10)
+    return [(fault.line, fault.sample_id, fault.column, fault.reason) for fault in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("12.5", ""),
+        (" 12.5 ", ""),
+        ("1e3", ""),
+        ("1E-3", ""),
+        ("+5", ""),
+        (".5", ""),
+        ("5.", ""),
+        ("007", ""),
+        ("", "price_missing"),
+        (" ", "price_missing"),
+        ("$12", "price_not_number"),
+        ("12,50", "price_not_number"),
+        ("1,200.00", "price_not_number"),
+        ("1_000", "price_not_number"),
+        ("0x10", "price_not_number"),
+        ("١٢", "price_not_number"),
+        ("1 2", "price_not_number"),
+        ("None", "price_not_number"),
+        (".", "price_not_number"),
+        ("e5", "price_not_number"),
+        ("1" * 65, "price_not_number"),
+        ("nan", "price_not_finite"),
+        ("-NaN", "price_not_finite"),
+        ("inf", "price_not_finite"),
+        ("Infinity", "price_not_finite"),
+        ("1e999", "price_not_finite"),
+        ("0", "price_not_positive"),
+        ("-0.0", "price_not_positive"),
+        ("-5", "price_not_positive"),
+        ("1e-999", "price_not_positive"),
+    ],
+)
+def test_price_fault(text: str, reason: str) -> None:
+    """A plain decimal above 0 is a price, and nothing else is."""
+    assert validation.price_fault(text) == reason
+
+
+@settings(deadline=None)
+@given(st.one_of(st.text(), st.text("0123456789.eE+-_ naif,", max_size=12)))
+@example("9" * 100_000)
+def test_an_accepted_price_is_a_positive_number(text: str) -> None:
+    """No text raises, and what passes is a number that Python reads as well."""
+    reason = validation.price_fault(text)
+    assert reason == "" or reason in REASONS
+    if not reason:
+        assert 0 < float(text) < math.inf
+
+
+@settings(deadline=None)
+@given(st.floats(min_value=1e-300, allow_infinity=False))
+def test_a_price_that_python_writes_is_accepted(price: float) -> None:
+    """So is every price in a file that pandas wrote."""
+    assert validation.price_fault(repr(price)) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("007", ""),
+        ("None", ""),
+        ("a b", ""),
+        ("é-1", ""),
+        ("x" * 200, ""),
+        ("", "id_missing"),
+        (" \n", "id_missing"),
+        (" 7", "id_malformed"),
+        ("7\u00a0", "id_malformed"),
+        ("7\n8", "id_malformed"),
+        ("7\x1b[31m", "id_malformed"),
+        ("x" * 201, "id_malformed"),
+    ],
+)
+def test_id_fault(text: str, reason: str) -> None:
+    """An id is any printable text of bounded length without white space around it."""
+    assert validation.id_fault(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a", ""), ("None", ""), ("x" * 5, ""), (" \n\t", "text_empty"), ("x" * 6, "text_long")],
+)
+def test_text_fault(text: str, reason: str) -> None:
+    """A text says something, within the length that is allowed."""
+    assert validation.text_fault(text, 5) == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [(LINK, ""), ("", "link_missing"), ("a.jpg", "link_malformed")]
+)
+def test_link_fault(text: str, reason: str) -> None:
+    """A missing link is told from a malformed one."""
+    assert validation.link_fault(text) == reason
+
+
+def test_good_rows_have_no_faults(tmp_path: Path) -> None:
+    """Nothing is made up."""
+    assert faults(tmp_path, f"1,a,{LINK},1\n2,a,{LINK},2\n") == []
+
+
+def test_every_fault_of_every_row_is_found_in_the_rows_order(tmp_path: Path) -> None:
+    """Each carries the line that a text editor shows."""
+    rows = f'1,"a\nb",{LINK},1\n2,,ftp://h,x\n\n3,c\n1,d,{LINK},0\n,long long text,,\n'
+    assert faults(tmp_path, rows) == [
+        (4, "2", "catalog_content", "text_empty"),
+        (4, "2", "image_link", "link_malformed"),
+        (4, "2", "price", "price_not_number"),
+        (6, "3", "row", "cells"),
+        (7, "1", "sample_id", "id_duplicate"),
+        (7, "1", "price", "price_not_positive"),
+        (8, "", "sample_id", "id_missing"),
+        (8, "", "catalog_content", "text_long"),
+        (8, "", "image_link", "link_missing"),
+        (8, "", "price", "price_missing"),
+    ]
+
+
+def test_the_first_row_of_an_id_is_no_duplicate(tmp_path: Path) -> None:
+    """The second and the third are; ids are compared as text."""
+    rows = "".join(f"{sample_id},a,{LINK},1\n" for sample_id in ("7", "07", "7", "7"))
+    assert [fault[0] for fault in faults(tmp_path, rows)] == [4, 5]
+
+
+def test_missing_ids_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
+    """One fault says enough."""
+    rows = f",a,{LINK},1\n,b,{LINK},1\n"
+    assert [fault[3] for fault in faults(tmp_path, rows)] == ["id_missing"] * 2
+
+
+def test_very_many_faults_stop_with_the_first_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of any size that is no catalogue takes no memory without bound."""
+    monkeypatch.setattr(validation, "FAULT_LIMIT", 5)
+    assert len(faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(5)))) == 5
+    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 faults.*no link.*line 2"):
+        faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(9)))
+
+
+def test_found_is_cut(tmp_path: Path) -> None:
+    """A cell of any size leaves a short trace."""
+    found = validation.sheet_faults(sheet(tmp_path, f"1,{'x' * 5000},{LINK},1\n"), 10)
+    assert [fault.found for fault in found] == ["x" * 80]
+
+
+def test_describe_tells_file_column_count_rows_and_remedy() -> None:
+    """One line per reason, the first rows by line, the rest counted."""
+    several = [RowError(n, n + 2, str(n), "price", "price_not_number", f"${n}") for n in range(7)]
+    (line,) = validation.describe(Path("d/train.csv"), several, 7000)
+    assert line == (
+        "d/train.csv: price: a price that is no number, in 7 of 7,000 rows: line 2 ('$0'), "
+        "line 3 ('$1'), line 4 ('$2'), line 5 ('$3'), line 6 ('$4') and 2 more: "
+        "write a plain decimal such as 12.50"
+    )
+
+
+def test_describe_shows_control_characters_harmlessly() -> None:
+    """What a file holds must not drive the reader's terminal."""
+    fault = RowError(0, 2, "1", "price", "price_not_number", "\x1b[2J\n")
+    (line,) = validation.describe(Path("t.csv"), [fault], 1)
+    assert line.isprintable()
+
+
+def test_describe_keeps_one_order_of_reasons() -> None:
+    """Messages of two runs can be compared."""
+    found = [RowError(0, 2, "1", "x", reason, "") for reason in reversed(REASONS)]
+    lines = validation.describe(Path("t.csv"), found, 1)
+    assert [what in line for (what, _), line in zip(REASONS.values(), lines, strict=True)] == [
+        True
+    ] * len(REASONS)

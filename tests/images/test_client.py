@@ -1,0 +1,383 @@
+"""One try at one link meets every fault with the right reason, and never hangs."""
+
+import gzip
+import socket
+import zlib
+from collections.abc import Callable, Iterator
+
+import pytest
+import trustme
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amlc.images import urls
+from amlc.images.client import Client, opted_out, retry_after
+from amlc.images.outcome import FetchError, Retry
+from amlc.images.settings import ImageSettings
+from tests.helpers.pictures import jpeg
+from tests.helpers.site import Page, Site, Talk, page, tls
+from tests.images.conftest import MakeSettings
+
+GOOD = jpeg()
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+
+Fetch = Callable[[str, ImageSettings], bytes]
+
+
+@pytest.fixture
+def fetch() -> Iterator[Fetch]:
+    """Return a function that fetches one link with settings of its own."""
+    clients: list[Client] = []
+
+    def one(url: str, settings: ImageSettings) -> bytes:
+        clients.append(Client(settings))
+        return clients[-1].fetch(urls.parse(url)).data
+
+    yield one
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def sites(authority: trustme.CA) -> Iterator[dict[str, Site]]:
+    """Return a running server of each kind."""
+    with Site() as plain, Site(context=tls(authority, "127.0.0.1")) as secure:
+        yield {"http": plain, "https": secure}
+
+
+@pytest.fixture
+def quick(make: MakeSettings, ca_bundle: str) -> ImageSettings:
+    """Return settings with a short deadline, which trust the tests' authority."""
+    return make(deadline_seconds=0.4, ca_bundle=ca_bundle)
+
+
+def _raw(data: bytes, *, stay: bool = False) -> Page:
+    def answer(talk: Talk) -> bool:
+        talk.raw(data)
+        return stay
+
+    return answer
+
+
+def _stalls(data: bytes) -> Page:
+    def answer(talk: Talk) -> bool:
+        if data:
+            talk.raw(data)
+        talk.stall()
+        return False
+
+    return answer
+
+
+def _trickles(before: bytes, data: bytes) -> Page:
+    def answer(talk: Talk) -> bool:
+        talk.raw(before)
+        talk.trickle(data, 0.05)
+        return False
+
+    return answer
+
+
+def _resets(data: bytes) -> Page:
+    def answer(talk: Talk) -> bool:
+        talk.raw(data)
+        talk.reset()
+        return False
+
+    return answer
+
+
+def _endless(talk: Talk) -> bool:
+    talk.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        talk.raw(b"10000\r\n" + bytes(65_536) + b"\r\n")
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(GOOD),
+        page(GOOD, Content_Type="text/html"),
+        _raw(b"HTTP/1.1 200 OK\r\n\r\n" + GOOD),
+        _raw(CHUNKED % (len(GOOD), GOOD)),
+        page(gzip.compress(GOOD), Content_Encoding="gzip"),
+        page(zlib.compress(GOOD), Content_Encoding="deflate"),
+        _raw(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD % len(GOOD) + GOOD),
+        _raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD),
+    ],
+)
+def test_a_good_answer_in_any_framing_is_taken(
+    answer: Page, site: Site, fetch: Fetch, settings: ImageSettings
+) -> None:
+    """With a length, in chunks, up to the connection's end, compressed or not."""
+    site.pages["/a.jpg"] = answer
+    assert fetch(site.url("/a.jpg"), settings) == GOOD
+
+
+FAULTS: dict[str, tuple[Page, str, Retry]] = {
+    "not found": (page(b"no", "404 Not Found"), "http 404", Retry.AFTER_EXPIRY),
+    "gone": (page(b"", "410 Gone"), "http 410", Retry.AFTER_EXPIRY),
+    "forbidden": (page(b"", "403 Forbidden"), "http 403", Retry.NEXT_RUN),
+    "no content": (_raw(b"HTTP/1.1 204 No Content\r\n\r\n"), "http 204", Retry.NEXT_RUN),
+    "partial": (page(GOOD, "206 Partial Content"), "http 206", Retry.NEXT_RUN),
+    "busy": (page(b"", "503 Service Unavailable"), "http 503", Retry.NOW),
+    "limited": (page(b"", "429 Too Many Requests", Retry_After="2"), "http 429", Retry.NOW),
+    "limited for long": (page(b"", "429 Slow", Retry_After="9999"), "http 429", Retry.NEXT_RUN),
+    "to metadata": (
+        page(b"", "302 Found", Location="http://169.254.169.254/latest/meta-data/"),
+        "address not allowed",
+        Retry.NEXT_RUN,
+    ),
+    "to mapped loopback": (
+        page(b"", "302 Found", Location="http://[::ffff:127.0.0.1]/"),
+        "address not allowed",
+        Retry.NEXT_RUN,
+    ),
+    "to a file": (
+        page(b"", "302 Found", Location="file:///etc/hostname"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to nowhere": (page(b"", "302 Found"), "http 302", Retry.NEXT_RUN),
+    "in circles": (page(b"", "302 Found", Location="/x"), "too many redirects", Retry.AFTER_EXPIRY),
+    "too short": (_raw(HEAD % len(GOOD) + GOOD[:-9]), "truncated body", Retry.NOW),
+    "length too big": (_raw(HEAD % (len(GOOD) + 9) + GOOD), "truncated body", Retry.NOW),
+    "chunk cut off": (
+        _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nabc"),
+        "truncated body",
+        Retry.NOW,
+    ),
+    "chunk of nonsense": (
+        _raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc"),
+        "truncated body",
+        Retry.NOW,
+    ),
+    "declared too big": (page(b"x", Content_Length="99999999"), "too many bytes", Retry.AFTER_EXPIRY),
+    "really too big": (_raw(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(3_000_000)), "too many bytes",
+                       Retry.AFTER_EXPIRY),
+    "chunks without end": (_endless, "too many bytes", Retry.AFTER_EXPIRY),
+    "gzip bomb": (
+        page(gzip.compress(bytes(30_000_000)), Content_Encoding="gzip"),
+        "too many bytes",
+        Retry.AFTER_EXPIRY,
+    ),
+    "gzip cut off": (
+        page(gzip.compress(GOOD)[:-20], Content_Encoding="gzip"),
+        "truncated body",
+        Retry.NOW,
+    ),
+    "not really gzip": (page(GOOD, Content_Encoding="gzip"), "bad content encoding", Retry.AFTER_EXPIRY),
+    "brotli": (page(GOOD, Content_Encoding="br"), "bad content encoding", Retry.AFTER_EXPIRY),
+    "empty": (page(b""), "empty body", Retry.AFTER_EXPIRY),
+    "reset at once": (_resets(b""), "connection broken", Retry.NOW),
+    "reset in the body": (_resets(HEAD % len(GOOD) + GOOD[:99]), "connection broken", Retry.NOW),
+    "hung up": (_raw(b""), "connection broken", Retry.NOW),
+    "not http": (_raw(b"220 mail.example ESMTP\r\n"), "answer is not HTTP", Retry.NOW),
+    "headers without end": (
+        _raw(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 5000 + b"\r\n"),
+        "answer is not HTTP",
+        Retry.NOW,
+    ),
+    "opted out": (page(GOOD, X_Robots_Tag="noai"), "opted out by X-Robots-Tag", Retry.AFTER_EXPIRY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_has_its_reason(
+    name: str, site: Site, fetch: Fetch, settings: ImageSettings
+) -> None:
+    """What is wrong decides the reason, and whether another try is worth while."""
+    answer, reason, again = FAULTS[name]
+    site.pages["/x"] = answer
+    with pytest.raises(FetchError) as caught:
+        fetch(site.url("/x"), settings)
+    assert (caught.value.reason, caught.value.retry) == (reason, again)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _stalls(b""),
+        _stalls(b"HTTP/1.1 200 OK\r\nContent-"),
+        _stalls(HEAD % 5000 + GOOD[:50]),
+        _trickles(b"", b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 90),
+        _trickles(HEAD % 5000, bytes(5000)),
+        _trickles(b"HTTP/1.1 200 OK\r\n\r\n", bytes(5000)),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_whoever_stalls_or_trickles_meets_the_deadline(
+    answer: Page, scheme: str, sites: dict[str, Site], fetch: Fetch, quick: ImageSettings
+) -> None:
+    """Before the headers, in them or in the body, over TLS too: a time-out, though bytes come."""
+    sites[scheme].pages["/x"] = answer
+    with pytest.raises(FetchError, match="timeout"):
+        fetch(sites[scheme].url("/x"), quick)
+
+
+def test_a_silent_socket_meets_the_read_timeout(
+    site: Site, fetch: Fetch, make: MakeSettings
+) -> None:
+    """A server that says nothing at all is left before the deadline."""
+    site.pages["/x"] = _stalls(b"")
+    with pytest.raises(FetchError, match="timeout"):
+        fetch(site.url("/x"), make(read_seconds=0.1))
+
+
+def test_a_handshake_that_stalls_meets_the_deadline(fetch: Fetch, make: MakeSettings) -> None:
+    """TLS spoken to a server that never answers the hello."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(FetchError, match="timeout"):
+            fetch(url, make(deadline_seconds=0.3))
+
+
+def test_redirects_are_followed(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
+    """A chain of five leads to the picture."""
+    for step in range(5):
+        site.pages[f"/{step}"] = page(b"moved", "302 Found", Location=f"/{step + 1}")
+    site.pages["/5"] = page(GOOD)
+    assert fetch(site.url("/0"), settings) == GOOD
+
+
+def test_a_sixth_redirect_is_one_too_many(
+    site: Site, fetch: Fetch, settings: ImageSettings
+) -> None:
+    """The chain ends after five, and nothing is asked behind it."""
+    for step in range(6):
+        site.pages[f"/{step}"] = page(b"", "302 Found", Location=f"/{step + 1}")
+    with pytest.raises(FetchError, match="too many redirects"):
+        fetch(site.url("/0"), settings)
+    assert "/6" not in site.hits
+
+
+def test_a_redirect_to_another_inside_host_is_refused(
+    fetch: Fetch, settings: ImageSettings
+) -> None:
+    """An allowed private host opens no door to its neighbours: they get not one connection."""
+    with Site() as first, Site() as second:
+        first.pages["/x"] = page(b"", "302 Found", Location=second.url("/y", host="127.0.0.2"))
+        with pytest.raises(FetchError, match="address not allowed"):
+            fetch(first.url("/x"), settings)
+        assert second.connections == 0
+
+
+def test_a_redirect_out_of_the_allowed_hosts_is_refused(
+    site: Site, fetch: Fetch, make: MakeSettings
+) -> None:
+    """Who wants only one CDN gets nothing from elsewhere, and nobody there is asked."""
+    site.pages["/x"] = page(b"", "302 Found", Location="https://other.com/y")
+    with pytest.raises(FetchError, match="host not in allow_hosts"):
+        fetch(site.url("/x"), make(allow_hosts=["cdn.com"]))
+
+
+def test_loopback_is_refused_by_default(site: Site, fetch: Fetch, make: MakeSettings) -> None:
+    """Without the setting for private mirrors not even a connection is opened."""
+    with pytest.raises(FetchError, match="address not allowed"):
+        fetch(site.url("/x"), make(allow_private_hosts=[]))
+    assert site.connections == 0
+
+
+def test_an_unknown_certificate_is_refused(
+    authority: trustme.CA, fetch: Fetch, settings: ImageSettings
+) -> None:
+    """No request reaches a server whose certificate nobody vouches for."""
+    with Site({"/x": page(GOOD)}, tls(authority, "127.0.0.1")) as site:
+        with pytest.raises(FetchError, match="TLS failure"):
+            fetch(site.url("/x"), settings)
+        assert not site.hits
+
+
+def test_a_certificate_for_another_name_is_refused(
+    authority: trustme.CA, ca_bundle: str, fetch: Fetch, make: MakeSettings
+) -> None:
+    """A good certificate has to be for this host."""
+    with (
+        Site({"/x": page(GOOD)}, tls(authority, "other.com")) as site,
+        pytest.raises(FetchError, match="TLS failure"),
+    ):
+        fetch(site.url("/x"), make(ca_bundle=ca_bundle))
+
+
+def test_a_tls_host_that_speaks_no_tls_is_a_fault(
+    site: Site, fetch: Fetch, settings: ImageSettings
+) -> None:
+    """An https link to a plain server fails as TLS."""
+    with pytest.raises(FetchError, match=r"TLS failure|connection broken"):
+        fetch(site.url("/x").replace("http:", "https:"), settings)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_connections_are_kept(scheme: str, sites: dict[str, Site], quick: ImageSettings) -> None:
+    """Good answers, redirects and errors one after the other share one connection."""
+    site = sites[scheme]
+    site.pages["/good"] = page(GOOD)
+    site.pages["/moved"] = page(b"moved", "302 Found", Location="/good")
+    site.pages["/gone"] = page(b"gone", "404 Not Found")
+    client = Client(quick.model_copy(update={"deadline_seconds": 30.0}))
+    for path in ("/good", "/moved", "/good"):
+        assert client.fetch(urls.parse(site.url(path))).data == GOOD
+        with pytest.raises(FetchError):
+            client.fetch(urls.parse(site.url("/gone")))
+    client.close()
+    assert site.connections == 1
+
+
+def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
+    site: Site, settings: ImageSettings
+) -> None:
+    """A server cannot plant an answer to a request that was not made yet."""
+    planted = jpeg(1)
+    site.pages["/trap"] = _raw(HEAD % len(GOOD) + GOOD + HEAD % len(planted) + planted, stay=True)
+    site.pages["/next"] = page(GOOD)
+    client = Client(settings)
+    client.fetch(urls.parse(site.url("/trap")))
+    assert client.fetch(urls.parse(site.url("/next"))).data == GOOD
+    client.close()
+
+
+def test_the_request_says_who_asks(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
+    """An honest User-Agent, and no compression that nobody needs."""
+    site.pages["/a"] = page(GOOD)
+    fetch(site.url("/a"), settings)
+    assert site.seen[0]["User-Agent"].startswith("amlc/")
+    assert site.seen[0]["Accept-Encoding"] == "identity"
+
+
+def test_an_opt_out_may_be_disregarded(site: Site, fetch: Fetch, make: MakeSettings) -> None:
+    """respect_noai is a setting."""
+    site.pages["/a"] = page(GOOD, X_Robots_Tag="noai")
+    assert fetch(site.url("/a"), make(respect_noai=False)) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5", 5),
+        (" 7 ", 7),
+        ("Thu, 01 Jan 1970 00:20:00 GMT", 200),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("-3", 0),
+        ("soon", 0),
+        ("", 0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, seconds: float) -> None:
+    """Both forms of RFC 9110; a date in the past and nonsense mean now."""
+    assert retry_after(text, 1000.0) == seconds
+
+
+@given(st.text(max_size=40))
+def test_no_retry_after_crashes(text: str) -> None:
+    """Whatever a server sends, it is a number of seconds that is not negative."""
+    assert retry_after(text, 1e9) >= 0
+
+
+@given(st.text(max_size=40))
+def test_no_robots_tag_crashes(text: str) -> None:
+    """Any text is an opt-out or not; with the directive added, it is one."""
+    opted_out(text)
+    assert opted_out(f"{text}, noai")

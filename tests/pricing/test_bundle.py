@@ -1,0 +1,93 @@
+"""What is in a bundle, and what is refused as one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amlc.errors import AmlcError, ModelError
+from amlc.pricing.bundle import Bundle, write_bundle
+from amlc.pricing.manifest import MANIFEST, write_manifest
+from amlc.pricing.pricer import BundlePricer
+from tests.helpers.tiny import copied
+
+
+def test_a_bundle_holds_no_pickle(pipeline: Path) -> None:
+    """Every array loads with pickles forbidden, and nothing else could hold one."""
+    kinds = set()
+    for path in (pipeline / "bundle").rglob("*.*"):
+        kinds.add(path.suffix)
+        if path.suffix in {".npy", ".npz"}:
+            np.load(path, allow_pickle=False)
+    assert kinds <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin"}
+
+
+def test_what_another_version_left_behind_is_not_bundled(pipeline: Path, tmp_path: Path) -> None:
+    """The same results give the same bundle, whatever else lies about."""
+    params = json.loads((pipeline / "bundle" / "params.json").read_text())
+    data = copied(pipeline, tmp_path)
+    (data / "encoders" / "topics.npy").write_bytes(b"left behind")
+    (tmp_path / "again").mkdir()
+    write_bundle(data, tmp_path / "again", params, threads=1)
+    manifest = (tmp_path / "again" / MANIFEST).read_bytes()
+    assert manifest == (pipeline / "bundle" / MANIFEST).read_bytes()
+
+
+def test_a_bundle_says_what_it_was_made_with(pipeline: Path) -> None:
+    """Parameters in the order of the columns, and the versions of the libraries."""
+    params = json.loads((pipeline / "bundle" / "params.json").read_text())
+    manifest = json.loads((pipeline / "bundle" / MANIFEST).read_text())
+    assert list(params["terms"]["vectorizers"]) == ["title_words", "text_words", "title_chars"]
+    assert params["train"]["mlp"]["epochs"] == 2
+    assert {"numpy", "lightgbm", "scikit-learn"} <= set(manifest["libraries"])
+
+
+def test_a_bundle_holds_no_predictions(pipeline: Path) -> None:
+    """They are of rows that nobody asks about."""
+    assert not list((pipeline / "bundle").rglob("predictions.parquet"))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_cut, _empty, Path.unlink])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "blend.json",
+        "params.json",
+        "encoders/tabular.json",
+        "encoders/terms/text_words.txt",
+        "encoders/terms/text_words.npy",
+        "encoders/topics/rows.npy",
+        "neighbours/rare_indices.npy",
+        "products/products.arrow",
+    ],
+)
+def test_a_bundle_that_does_not_fit_together_is_one_sentence(
+    name: str, damage: Callable[[Path], None], pipeline: Path, tmp_path: Path
+) -> None:
+    """Even where the manifest vouches for the damage."""
+    bundle = copied(pipeline / "bundle", tmp_path)
+    damage(bundle / name)
+    (bundle / MANIFEST).unlink()
+    write_manifest(bundle)
+    with pytest.raises(AmlcError):
+        Bundle.load(bundle)
+
+
+def test_a_damaged_bundle_is_refused_before_anything_is_read(
+    pipeline: Path, tmp_path: Path
+) -> None:
+    """The hashes come first."""
+    bundle = copied(pipeline / "bundle", tmp_path)
+    _cut(bundle / "blend.json")
+    with pytest.raises(ModelError, match=r"changed or damaged files: blend\.json"):
+        BundlePricer.load(bundle)

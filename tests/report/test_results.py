@@ -1,0 +1,46 @@
+"""The summary that `make repro` ends with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from amlc.errors import DataError
+from amlc.files import write_json
+from amlc.report.results import results
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a repository of which only the metrics exist."""
+    score = {"smape": 50.0, "smape_se": 0.5}
+    models = {name: {**score, "weight": weight} for name, weight in (("a", 1.0), ("b", 0.0))}
+    scores = {**score, "smape_low": 49.0, "smape_high": 51.0, "models": {"a": 50.0, "b": 50.0}}
+    write_json(tmp_path / "metrics/metrics.json", scores)
+    write_json(tmp_path / "metrics/details.json", {"models": models})
+    write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
+    data = {"train": {"kept": 5, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
+    write_json(tmp_path / "metrics/data.json", data)
+    return tmp_path
+
+
+def test_it_names_every_model_the_images_and_the_submission(root: Path) -> None:
+    """What a newcomer wants to know after the first run."""
+    text = results(root)
+    assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "a", "b", "blend"]
+    assert "9 links: 7 good, 2 placeholders" in text
+    assert "data/submission.csv" in text
+
+
+def test_without_metrics_it_says_what_to_run(root: Path) -> None:
+    """No traceback for a pipeline that has not run."""
+    shutil.rmtree(root / "metrics")
+    with pytest.raises(DataError, match="run dvc repro"):
+        results(root)
+
+
+def test_a_broken_file_is_named(root: Path) -> None:
+    """A half-written file of another tool is said to be one."""
+    (root / "metrics/images.json").write_text("{")
+    with pytest.raises(DataError, match=r"images\.json: not JSON"):
+        results(root)

@@ -1,0 +1,54 @@
+"""What the tests of the service share: a pricer without a model, and servers on loopback."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from amlc.pricing.workers import Workers
+from amlc.service.limits import Limits
+from amlc.service.server import server
+from tests.helpers.pricing import FakePricer
+
+Start = Callable[..., httpx.Client]
+
+
+@contextlib.contextmanager
+def running(
+    pricer: FakePricer, *, pool: Workers | None = None, **limits: object
+) -> Iterator[httpx.Client]:
+    """Run a server on a free loopback port; give a client of it."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    running_server = server(pricer, Limits.model_validate(limits), pool)
+    thread = threading.Thread(target=running_server.run, args=([listener],))
+    thread.start()
+    try:
+        with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
+            yield client
+    finally:
+        running_server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def pricer() -> FakePricer:
+    """Return a pricer that needs no model."""
+    return FakePricer()
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[httpx.Client]:
+    """Return a client of a server with the default limits, one for all tests."""
+    with running(FakePricer()) as found:
+        yield found
+
+
+@pytest.fixture
+def start(pricer: FakePricer) -> Iterator[Start]:
+    """Return a function that starts a server of the test's own, with some limits changed."""
+    with contextlib.ExitStack() as stack:
+        yield lambda **limits: stack.enter_context(running(pricer, **limits))

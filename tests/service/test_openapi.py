@@ -1,0 +1,88 @@
+"""The service keeps what its OpenAPI description promises, for whatever is sent."""
+
+import csv
+import io
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+
+from amlc.service import questions
+from amlc.service.app import create_app
+from amlc.service.limits import Limits
+from tests.helpers.pictures import jpeg
+from tests.helpers.pricing import FakePricer
+
+
+def _described() -> dict[str, Any]:
+    """Return the description without forms, which are tested in test_app.py.
+
+    In a form a number is a text like any other, and Schemathesis makes no files in a oneOf.
+    """
+    description = create_app(FakePricer(), Limits()).openapi()
+    del description["paths"]["/v1/price"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    return description
+
+
+# A body that is too large for the form it should have is refused for its size, with 413.
+_CHECKS = {"negative_data_rejection": {"expected-statuses": ["4xx"]}}
+API = schemathesis.openapi.from_dict(
+    _described(), config=schemathesis.Config.from_dict({"checks": _CHECKS})
+)
+OPERATIONS = [
+    (path, method) for path, methods in API.raw_schema["paths"].items() for method in methods
+]
+# What takes nothing cannot be given anything wrong.
+WITH_BODY = [(path, method) for path, method in OPERATIONS if method == "post"]
+
+_CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
+_ROWS = st.lists(st.tuples(_CELLS, _CELLS), min_size=1, max_size=5)
+
+
+def _csv(rows: list[tuple[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([("sample_id", "catalog_content"), *rows])
+    return text.getvalue().encode()
+
+
+schemathesis.openapi.media_type("text/csv", _ROWS.map(_csv))
+
+
+def _check(client: httpx.Client, operation: tuple[str, str], mode: GenerationMode) -> None:
+    path, method = operation
+
+    @settings(
+        max_examples=30,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        strategy = API[path][method].as_strategy(generation_mode=mode)
+        data.draw(strategy).call_and_validate(base_url=str(client.base_url))
+
+    check()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation[0])
+def test_what_is_described_is_taken(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, operation: tuple[str, str]
+) -> None:
+    """Good input gets a good answer of the described form."""
+    # Every link brings a picture: what is valid has to be taken.
+    monkeypatch.setattr(questions, "fetch", lambda *_: jpeg())
+    _check(client, operation, GenerationMode.POSITIVE)
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation[0])
+def test_what_is_not_described_is_refused(client: httpx.Client, operation: tuple[str, str]) -> None:
+    """Bad input gets a described error, never a 500 and never a price."""
+    _check(client, operation, GenerationMode.NEGATIVE)

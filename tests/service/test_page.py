@@ -1,0 +1,289 @@
+"""The page in a real browser: priced as one types, told in words, usable by keyboard and phone."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from amlc.pricing.answers import Question
+from tests.helpers.pictures import jpeg
+from tests.helpers.pricing import FakePricer, price_of
+from tests.service.conftest import Start
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TEA = "Item Name: Green tea\nValue: nan\nUnit: None\n"
+PRICE = re.compile(r"^\d+\.\d\d$")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return a headless browser."""
+    with sync_playwright() as tool:
+        found = tool.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
+    """Return the page, opened; it may ask nobody but its server, and report no error."""
+    yield from _opened(browser, str(client.base_url))
+
+
+def _opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
+    page = browser.new_page(**options)
+    asked: list[str] = []
+    errors: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    page.bring_to_front()
+    yield page
+    hosts = {urlsplit(url).netloc for url in asked if urlsplit(url).scheme in {"http", "https"}}
+    page.close()
+    assert hosts == {urlsplit(address).netloc}
+    assert not errors
+
+
+def shown(text: str, picture: bytes | None = None) -> str:
+    """Return the price of a product as the page shows it."""
+    return f"{price_of(Question(text, picture)):,.2f}"
+
+
+def drop(page: Page, zone: str, name: str, kind: str, data: bytes) -> None:
+    """Drop a file on a zone, as a mouse does."""
+    transfer = page.evaluate_handle(
+        """([name, type, data]) => {
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([new Uint8Array(data)], name, { type }));
+          return transfer;
+        }""",
+        [name, kind, list(data)],
+    )
+    page.dispatch_event(zone, "drop", {"dataTransfer": transfer})
+
+
+def test_a_product_is_priced_as_one_types(page: Page) -> None:
+    """The price, its interval as a picture, similar products and contributions, in words."""
+    page.get_by_label("Title").fill("Green tea")
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+    expect(page.get_by_role("img", name=f"Price {shown(TEA)}")).to_be_visible()
+    expect(page.locator("#interval")).to_contain_text("80 %")
+    expect(page.locator("#similar li")).to_have_count(3)
+    expect(page.locator("#similar img")).to_have_count(2)
+    expect(page.locator("#parts li").first).to_contain_text("picture")
+    expect(page.locator("#parts li").first).to_contain_text("+4 %")
+    expect(page.locator("#reasons")).to_contain_text("no picture")
+
+
+def test_all_fields_are_sent(page: Page) -> None:
+    """Each is a part of the catalogue text."""
+    page.get_by_label("Title").fill("Green tea")
+    page.get_by_label("Bullet points").fill("Organic\n\nLoose")
+    page.get_by_label("Description").fill("Good")
+    page.get_by_label("Amount").fill("12,5")
+    page.get_by_label("Unit").fill("Ounce")
+    text = (
+        "Item Name: Green tea\nBullet Point 1: Organic\nBullet Point 2: Loose\n"
+        "Product Description: Good\nValue: 12.5\nUnit: Ounce\n"
+    )
+    expect(page.locator("#price")).to_have_text(shown(text))
+
+
+def test_a_dropped_picture_counts(page: Page) -> None:
+    """It is shown, sent as it is, and can be removed again."""
+    page.get_by_label("Title").fill("Green tea")
+    drop(page, "#picture-drop", "tea.jpg", "image/jpeg", jpeg(4))
+    expect(page.get_by_alt_text("The picture that you chose")).to_be_visible()
+    expect(page.locator("#price")).to_have_text(shown(TEA, jpeg(4)))
+    page.get_by_role("button", name="Remove the picture").click()
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+
+
+def test_a_picture_alone_has_a_price(page: Page) -> None:
+    """No text is needed."""
+    page.get_by_label("Choose a picture").set_input_files(
+        {"name": "tea.jpg", "mimeType": "image/jpeg", "buffer": jpeg(4)}
+    )
+    expect(page.locator("#price")).to_have_text(PRICE)
+    expect(page.locator("#reasons")).to_contain_text("no text")
+
+
+def test_a_file_that_is_no_picture_is_told(page: Page) -> None:
+    """Beside the drop zone, with what to choose instead."""
+    drop(page, "#picture-drop", "tea.txt", "text/plain", b"tea")
+    fault = page.locator("#picture-fault")
+    expect(fault).to_contain_text("“tea.txt” is not a picture that can be read")
+
+
+def test_a_picture_that_is_too_large_is_told(browser: Browser, start: Start) -> None:
+    """With how large it may be; the server is not bothered with it."""
+    for page in _opened(browser, str(start(image_bytes=1_000).base_url)):
+        drop(page, "#picture-drop", "tea.jpg", "image/jpeg", jpeg(1, 300, 300))
+        expect(page.locator("#picture-fault")).to_contain_text("too large")
+
+
+def test_an_amount_that_is_no_number_is_told(page: Page) -> None:
+    """At the field, which says so to a screen reader too; mended, it is priced."""
+    page.get_by_label("Title").fill("Green tea")
+    amount = page.get_by_label("Amount")
+    amount.fill("twelve")
+    expect(amount).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#value-fault")).to_be_visible()
+    amount.fill("")
+    expect(page.locator("#value-fault")).to_be_hidden()
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+
+
+def test_a_server_that_is_gone_is_told(page: Page) -> None:
+    """In words, and the price of before does not stay."""
+    page.get_by_label("Title").fill("Green tea")
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+    page.context.set_offline(offline=True)
+    page.get_by_label("Title").fill("Black tea")
+    expect(page.get_by_text("The server cannot be reached")).to_be_visible()
+    expect(page.locator("#answer")).to_be_hidden()
+    page.context.set_offline(offline=False)
+    page.get_by_label("Title").fill("Green tea")
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+
+
+def test_an_answer_that_comes_late_is_not_shown(
+    browser: Browser, start: Start, pricer: FakePricer
+) -> None:
+    """What was typed last counts, whichever answer comes last."""
+    for page in _opened(browser, str(start(workers=1).base_url)):
+        pricer.gate.clear()
+        page.get_by_label("Title").fill("Black tea")
+        assert pricer.begun.acquire(timeout=30)
+        with page.expect_request("**/v1/price"):
+            page.get_by_label("Title").fill("Green tea")
+        pricer.gate.set()
+        expect(page.locator("#price")).to_have_text(shown(TEA))
+
+
+def test_a_csv_comes_back_with_prices(page: Page, tmp_path: Path) -> None:
+    """Each row, as a file to save, with its first rows to see."""
+    page.get_by_role("tab", name="A whole CSV").click()
+    text = "sample_id,catalog_content\n" + "".join(f"{n},Tea {n}\n" for n in range(500))
+    drop(page, "#table-drop", "teas.csv", "text/csv", text.encode())
+    expect(page.locator("#done-text")).to_have_text("500 rows of “teas.csv” priced.")
+    expect(page.locator("#table-body tr")).to_have_count(8)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save prices.csv").click()
+    download.value.save_as(tmp_path / "prices.csv")
+    lines = (tmp_path / "prices.csv").read_text().splitlines()
+    assert lines[0] == "sample_id,price,low,high,reason"
+    assert len(lines) == 501
+    assert lines[7].startswith(f"6,{price_of(Question('Tea 6')):.4f},")
+
+
+def test_a_bad_csv_is_told(page: Page) -> None:
+    """The server's words, and the page is ready for the next."""
+    page.get_by_role("tab", name="A whole CSV").click()
+    drop(page, "#table-drop", "teas.csv", "text/csv", b"id,text\n1,Tea\n")
+    expect(page.locator("#table-failure")).to_contain_text("column 'sample_id' is missing")
+    drop(page, "#table-drop", "teas.csv", "text/csv", b"sample_id,catalog_content\n1,Tea\n")
+    expect(page.locator("#done-text")).to_have_text("1 row of “teas.csv” priced.")
+    expect(page.locator("#table-failure")).to_be_hidden()
+
+
+def test_a_csv_that_breaks_off_is_told(page: Page) -> None:
+    """Half an answer is not given out as a whole one."""
+    page.get_by_role("tab", name="A whole CSV").click()
+    text = b"sample_id,catalog_content\n" + b"1,Tea\n" * 1_000 + b"2,poison\n"
+    drop(page, "#table-drop", "teas.csv", "text/csv", text)
+    expect(page.locator("#table-failure")).to_contain_text("The connection broke")
+    expect(page.locator("#done")).to_be_hidden()
+
+
+def test_a_csv_can_be_stopped(browser: Browser, start: Start, pricer: FakePricer) -> None:
+    """With a word that nothing was kept."""
+    for page in _opened(browser, f"{start().base_url}/#many"):
+        pricer.gate.clear()
+        drop(page, "#table-drop", "a.csv", "text/csv", b"sample_id,catalog_content\n1,Tea\n")
+        page.get_by_role("button", name="Stop").click()
+        expect(page.locator("#table-failure")).to_have_text("Stopped. Nothing was kept.")
+        pricer.gate.set()
+
+
+def test_everything_can_be_done_by_keyboard(page: Page) -> None:
+    """Tabs by arrows, fields by Tab in their order, with the focus always to be seen."""
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("tab", name="One product")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="A whole CSV")).to_be_focused()
+    expect(page.get_by_role("tabpanel", name="A whole CSV")).to_be_visible()
+    page.keyboard.press("Home")
+    expect(page.get_by_role("tabpanel", name="One product")).to_be_visible()
+    for label in ("Title", "Bullet points", "Description", "Amount", "Unit", "Choose a picture"):
+        page.keyboard.press("Tab")
+        expect(page.get_by_label(label)).to_be_focused()
+    page.get_by_label("Title").focus()
+    page.keyboard.type("Green tea")
+    expect(page.locator("#price")).to_have_text(shown(TEA))
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_a_screen_reader_is_told_the_price(page: Page) -> None:
+    """By a live region, once it stays."""
+    page.get_by_label("Title").fill("Green tea")
+    expect(page.get_by_role("status").first).to_contain_text(f"Price {shown(TEA)}, between")
+
+
+def test_every_field_and_button_has_a_name(page: Page) -> None:
+    """So that a screen reader can say what it is."""
+    names = page.evaluate(
+        """[...document.querySelectorAll("input, textarea, button, a, progress")]
+          .filter((e) => !e.labels?.length && !e.textContent.trim() && !e.ariaLabel)
+          .map((e) => e.outerHTML)"""
+    )
+    assert names == []
+
+
+@pytest.mark.parametrize("tab", ["one", "many"])
+def test_a_phone_needs_no_sideways_scrolling(
+    browser: Browser, client: httpx.Client, tab: str
+) -> None:
+    """At 360 pixels, with an answer or a table in sight."""
+    address = f"{client.base_url}/#{tab}"
+    for page in _opened(browser, address, viewport={"width": 360, "height": 740}):
+        if tab == "one":
+            page.get_by_role("button", name="Fill in an example").click()
+            expect(page.locator("#price")).to_have_text(PRICE)
+            expect(page.locator("#brief-price")).to_have_text(PRICE)
+        else:
+            text = f"sample_id,catalog_content\n{'x' * 90},Tea\n"
+            drop(page, "#table-drop", "teas.csv", "text/csv", text.encode())
+            expect(page.locator("#done")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_markup_in_a_title_stays_text(page: Page) -> None:
+    """A similar product's title is shown as it is, and runs nothing."""
+    page.get_by_label("Title").fill("Green tea")
+    expect(page.locator("#similar")).to_contain_text("Mint Tea <b>loose</b>, 1 lb")
+    expect(page.locator("#similar b")).to_have_count(0)
+
+
+def test_the_api_is_described_offline(browser: Browser, client: httpx.Client) -> None:
+    """From the description itself, without a request to elsewhere."""
+    for page in _opened(browser, f"{client.base_url}/docs"):
+        expect(page.locator("article h2")).to_have_count(6)
+        expect(page.locator("article").first).to_contain_text("image_url")

@@ -1,0 +1,192 @@
+"""The made-up catalogue as a whole."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from amlc import params
+from amlc.errors import ParamsError
+from amlc.synthetic import generator
+from amlc.synthetic.generator import SyntheticSettings, make_rows, write_catalogue
+from stages import synthetic as stage
+
+USUAL: dict[str, Any] = {
+    "rows": 120,
+    "test_rows": 40,
+    "images": True,
+    "missing_images": 0.2,
+    "test_prices": True,
+    "repeated_links": 0.1,
+    "repeated_titles": 0.1,
+    "noise": 0.39,
+}
+
+
+def settings(**changed: Any) -> SyntheticSettings:
+    """Return small settings, some of them changed."""
+    return SyntheticSettings(**{**USUAL, **changed})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder by its relative name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Read a CSV file as text."""
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hold a small sample."""
+    path = tmp_path_factory.mktemp("sample") / "sample"
+    write_catalogue(path, 20, settings())
+    return path
+
+
+def test_two_runs_give_the_same_bytes_whatever_the_chunks(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rerunning with other chunks changes no byte of any file."""
+    monkeypatch.setattr(generator, "CHUNK_ROWS", 7)
+    write_catalogue(tmp_path / "again", 20, settings())
+    assert contents(tmp_path / "again") == contents(folder)
+
+
+def test_another_seed_gives_another_catalogue(folder: Path, tmp_path: Path) -> None:
+    """No train row is the same."""
+    write_catalogue(tmp_path / "other", 21, settings(images=False))
+    other = {row["catalog_content"] for row in read(tmp_path / "other" / "train.csv")}
+    assert not other & {row["catalog_content"] for row in read(folder / "train.csv")}
+
+
+def test_more_rows_leave_the_first_ones_as_they_are(folder: Path, tmp_path: Path) -> None:
+    """A larger catalogue starts with the smaller one."""
+    write_catalogue(tmp_path / "more", 20, settings(rows=200, images=False))
+    assert read(tmp_path / "more" / "train.csv")[:120] == read(folder / "train.csv")
+
+
+def test_the_files_are_in_the_competitions_format(folder: Path) -> None:
+    """Columns, row counts and positive prices are as they have to be."""
+    train, test = read(folder / "train.csv"), read(folder / "test.csv")
+    assert list(train[0]) == ["sample_id", "catalog_content", "image_link", "price"]
+    assert list(test[0]) == ["sample_id", "catalog_content", "image_link", "price"]
+    assert (len(train), len(test)) == (120, 40)
+    assert all(float(row["price"]) > 0 for row in train)
+    assert all(row["catalog_content"].startswith("Item Name: ") for row in train + test)
+
+
+def test_ids_are_unique_positive_and_in_no_order(folder: Path) -> None:
+    """Train and test share no id, and neither file is sorted."""
+    train, test = (
+        [int(row["sample_id"]) for row in read(folder / name)] for name in ("train.csv", "test.csv")
+    )
+    assert len({*train, *test}) == 160
+    assert min(*train, *test) > 0
+    assert 40 < np.sum(np.diff(train) > 0) < 80
+
+
+def test_ids_stay_unique_over_the_largest_keys() -> None:
+    """Fifty thousand keys at the far end of the range get fifty thousand ids."""
+    keys = 200_000_000 - np.arange(50_000, dtype=np.int64)
+    ids = generator._ids(20, keys)
+    assert len(set(ids.tolist())) == 50_000
+    assert ids.min() > 0
+
+
+def test_test_prices_are_a_column_of_their_own(folder: Path, tmp_path: Path) -> None:
+    """Without them, test.csv is as the competition's, with the same rows."""
+    priced = read(folder / "test.csv")
+    assert all(float(row.pop("price")) > 0 for row in priced)
+    write_catalogue(tmp_path / "plain", 20, settings(test_prices=False))
+    assert read(tmp_path / "plain/test.csv") == priced
+
+
+def test_the_folder_holds_the_pictures_of_all_links_but_some(folder: Path) -> None:
+    """About the share that the settings ask for is missing; nothing else lies there."""
+    names = {
+        row["image_link"].rsplit("/", 1)[1]
+        for name in ("train.csv", "test.csv")
+        for row in read(folder / name)
+    }
+    drawn = {path.name for path in (folder / "images").iterdir()}
+    assert drawn < names
+    assert 0.08 < 1 - len(drawn) / len(names) < 0.35
+
+
+def test_a_file_shows_what_its_link_stands_for(folder: Path) -> None:
+    """Each row's picture, where there is one, is the one that its specification draws."""
+    chunk = make_rows(20, settings(), generator.keys_of_train(0, 30))
+    for picture, missing in zip(chunk.pictures, chunk.missing, strict=True):
+        path = folder / "images" / picture.link().rsplit("/", 1)[1]
+        assert path.exists() != missing
+        assert missing or path.read_bytes() == picture.encode()
+
+
+def test_rows_that_share_a_link_share_its_absence() -> None:
+    """A link is either missing in every row or in none."""
+    chunk = make_rows(20, settings(missing_images=0.5), generator.keys_of_train(0, 2_000))
+    links = [picture.link() for picture in chunk.pictures]
+    pairs = set(zip(links, chunk.missing.tolist(), strict=True))
+    assert len(pairs) == len(set(links)) < len(links)
+
+
+def test_without_images_there_are_links_only(tmp_path: Path) -> None:
+    """The folder is there and empty, the CSV files unchanged."""
+    write_catalogue(tmp_path / "bare", 20, settings(images=False))
+    assert list((tmp_path / "bare" / "images").iterdir()) == []
+    assert len(read(tmp_path / "bare" / "train.csv")) == 120
+
+
+def test_the_noise_floor_is_what_theory_says(tmp_path: Path) -> None:
+    """For log-normal noise it is the mean of 200 tanh(|D| / 2) over a normal D."""
+    numbers = write_catalogue(tmp_path / "many", 20, settings(rows=8_000, images=False))
+    expected = 2 * quad(lambda z: 200 * np.tanh(0.39 * z / 2) * norm.pdf(z), 0, 10)[0]
+    assert numbers["smape_floor"] == pytest.approx(expected, abs=1.0)
+    assert numbers["smape_constant"] > 2 * numbers["smape_floor"]
+
+
+def test_without_noise_the_floor_is_rounding_alone(tmp_path: Path) -> None:
+    """Nothing but cents stands between the median and the price."""
+    numbers = write_catalogue(tmp_path / "quiet", 20, settings(noise=0.0, images=False))
+    assert numbers["smape_floor"] < 0.3
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [("rows", 0), ("missing_images", 0.6), ("noise", -0.1), ("images", 1)],
+)
+def test_a_setting_out_of_range_is_named(tmp_path: Path, key: str, wrong: object) -> None:
+    """The error has the key's path."""
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump({"synthetic": {**USUAL, key: wrong}}), encoding="utf-8")
+    with pytest.raises(ParamsError, match=f"synthetic.{key}"):
+        params.load(SyntheticSettings, "synthetic", path)
+
+
+def test_the_stage_writes_the_sample_and_its_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It prints the noise floor that it puts into metrics/synthetic.json."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(
+        yaml.safe_dump({"seed": 20, "synthetic": {**USUAL, "rows": 30}}), encoding="utf-8"
+    )
+    stage.main()
+    numbers = json.loads(Path("metrics/synthetic.json").read_text(encoding="utf-8"))
+    assert set(numbers) == {"rows", "test_rows", "smape_floor", "smape_constant"}
+    assert f"{numbers['smape_floor']:.2f} %" in capsys.readouterr().out
+    assert len(read(Path("data/synthetic/train.csv"))) == 30
