@@ -78,7 +78,7 @@ $(VENV)/bin/python:
 
 $(VENV)/base.done: requirements.txt | $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements.txt
-	$(PIP) --no-deps --no-build-isolation -e .
+	$(PIP) --no-deps -e .
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
 	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
 	@touch $@

@@ -34,7 +34,7 @@ class Retry(enum.Enum):
     AFTER_EXPIRY = "not before remember_days have passed"
 
 
-class FetchError(Exception):  # noqa: N818 - "FetchError" is the term: it becomes a status, not an error
+class FetchError(Exception):
     """Why one try brought no picture; it ends as a status, never as a crash.
 
     Parameters
