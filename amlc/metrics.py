@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from amlc.arrays import Floats
 
 
 def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:

@@ -22,11 +22,12 @@ import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from paired import Floats, group_sums
+from paired import group_sums
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc import params
+from amlc.arrays import Floats, Rows
 from amlc.catalog.products import PRICE, read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, read_blocks
@@ -37,8 +38,6 @@ from amlc.models.base import Regressor, Target
 from amlc.models.blend import simplex_weights
 from amlc.models.losses import row_weights
 from amlc.models.registry import members, regressor
-
-Rows = NDArray[np.intp]
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 BLEND = "blend"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from amlc.arrays import Floats
 
 
 def group_sums(rows: Floats, groups: NDArray[Any]) -> tuple[Floats, Floats]:

@@ -23,11 +23,12 @@ import numpy as np
 import pandas as pd
 from checkout import ROOT
 from numpy.typing import NDArray
-from paired import Floats, bootstrap_error
+from paired import bootstrap_error
 from peer_recipes import NAMES
 from peer_recipes.recipe import Recipe
 
 from amlc import params
+from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, TEXT, read_products, train_rows
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape, standard_error_over_folds

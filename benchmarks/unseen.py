@@ -25,9 +25,10 @@ import pandas as pd
 import yaml
 from checkout import ROOT
 from numpy.typing import NDArray
-from paired import Floats, bootstrap_error
+from paired import bootstrap_error
 
 from amlc import params
+from amlc.arrays import Floats
 from amlc.catalog.intake import DataSettings, read_catalogue
 from amlc.catalog.products import (
     ID,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from amlc.arrays import Rows
 from amlc.catalog.content import normalised_title, title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, train_rows
 from amlc.errors import DataError
@@ -103,9 +104,6 @@ def linked_groups(keys: list[list[str]]) -> NDArray[np.int32]:
     return pd.factorize(labels[:count])[0].astype(np.int32)
 
 
-Ints = NDArray[np.intp]
-
-
 def grouped_folds(
     ids: list[str],
     prices: NDArray[np.float64],
@@ -166,7 +164,7 @@ def grouped_folds(
 
 
 def _deal(
-    sizes: Ints, level: NDArray[np.float64], folds: int, rng: np.random.Generator
+    sizes: Rows, level: NDArray[np.float64], folds: int, rng: np.random.Generator
 ) -> NDArray[np.int8]:
     dealt = np.empty(len(sizes), dtype=np.int8)
     heap = [(0, int(tie), fold) for fold, tie in enumerate(rng.permutation(folds))]

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats, Rows
 from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import CheckError
 from amlc.evaluation.scores import rounded
@@ -18,8 +19,6 @@ from amlc.models.base import ModelSettings, Regressor
 from amlc.models.crossfit import out_of_fold
 from amlc.models.design import DesignEncoder
 from amlc.models.linear import LeastSquares
-from amlc.models.losses import Floats
-from amlc.models.target_encoding import Rows
 from amlc.params import Settings
 
 # Shuffled prices that score this many standard errors below the constant did not come by luck.

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError
 from amlc.files import replacing
 
@@ -18,8 +19,6 @@ from amlc.files import replacing
 NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
 CATEGORICAL = "cat_"  # few, fixed categories
 HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" where there is none
-
-Keys = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Tabular:
 
     numbers: NDArray[np.float32]
     codes: NDArray[np.int16]
-    keys: Keys
+    keys: Objects
     number_names: tuple[str, ...]
     key_names: tuple[str, ...]
     levels: dict[str, tuple[str, ...]]
@@ -129,10 +128,6 @@ def read_tabular(path: Path) -> Tabular:
         raise DataError(f"{path}: cannot be read: {error}; run the stage tabular") from None
 
 
-Rows = NDArray[np.intp]
-Indices = NDArray[np.int32]
-Floats32 = NDArray[np.float32]
-
 NO_NEIGHBOUR = -1
 
 
@@ -150,9 +145,9 @@ class Neighbours:
         The products' own positions in the product table; `NO_NEIGHBOUR` for one that is not in it.
     """
 
-    rows: Indices
+    rows: Ints32
     similarity: Floats32
-    own: Indices
+    own: Ints32
 
     @property
     def shape(self) -> tuple[int, int]:

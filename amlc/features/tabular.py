@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats, Objects
 from amlc.catalog.content import Content, normalised_title, parse
 from amlc.catalog.quantities import KINDS, UNIT_NAMES, lookup, parse_quantity
 from amlc.errors import DataError
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Keys, Tabular
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
 from amlc.files import write_json
 from amlc.params import Settings
-
-Floats = NDArray[np.float64]
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
 _NUMBER = re.compile(rb"\d+(?:\.\d+)?")
@@ -166,7 +165,7 @@ class TabularFeatures:
             _LEVELS,
         )
 
-    def _keys(self, contents: Sequence[Content]) -> Keys:
+    def _keys(self, contents: Sequence[Content]) -> Objects:
         rows = []
         for content in contents:
             title = normalised_title(content.title)

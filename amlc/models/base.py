@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
+from amlc.arrays import Floats, Rows
 from amlc.errors import DataError, ModelError, ParamsError
 from amlc.features.blocks import BlockName, Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
-from amlc.models.losses import Floats, WeightSettings
-from amlc.models.target_encoding import Rows
+from amlc.models.losses import WeightSettings
 from amlc.params import Settings, check
 
 

@@ -10,11 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats
 from amlc.catalog.products import ID, PRICE, test_rows, train_rows
 from amlc.errors import ModelError
 from amlc.files import replacing_folder, write_frame, write_json
 from amlc.metrics import smape_of_logs
-from amlc.models.losses import Floats, gradient
+from amlc.models.losses import gradient
 from amlc.models.predictions import PREDICTIONS, read_log_prices
 from amlc.params import Settings
 

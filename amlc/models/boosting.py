@@ -8,11 +8,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from amlc.arrays import Floats
 from amlc.features.blocks import Blocks
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, Regressor, Target
 from amlc.models.design import Design
-from amlc.models.losses import Floats, LossName, curvature, gradient
+from amlc.models.losses import LossName, curvature, gradient
 from amlc.models.target_encoding import inner_splits
 
 # Points of a learning curve.

@@ -10,15 +10,15 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from amlc.arrays import Floats, Rows
 from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import DataError
 from amlc.features.blocks import Blocks
 from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor, Target
-from amlc.models.losses import Floats, row_weights
+from amlc.models.losses import row_weights
 from amlc.models.predictions import write_predictions
-from amlc.models.target_encoding import Rows
 
 # Held-out SMAPE by rounds of training.
 Curve = dict[int, float]

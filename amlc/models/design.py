@@ -9,18 +9,11 @@ from typing import Any, Literal, Self
 import numpy as np
 import scipy.sparse as sp
 
-from amlc.features.blocks import (
-    CATEGORICAL,
-    HIGH_CARDINALITY,
-    NUMERIC,
-    Blocks,
-    Floats32,
-    Keys,
-    Tabular,
-)
+from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular
 from amlc.files import write_array, write_json
 from amlc.models.neighbour_prices import COLUMNS_BY_COUNT, NEAREST_COLUMNS, NeighbourPrices
-from amlc.models.target_encoding import Floats, Groups, Rows, TargetEncoding, inner_splits
+from amlc.models.target_encoding import TargetEncoding, inner_splits
 
 Kind = Literal["linear", "tree"]
 
@@ -80,7 +73,7 @@ class DesignEncoder:
         # Names of the dense columns; known after a fit only.
         self.columns: list[str] = []
 
-    def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Groups, seed: int) -> Design:
+    def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int) -> Design:
         """Learn from the train rows and return their design, with cross-fitted encodings."""
         numbers = _numbers(blocks, self._fit_prices(blocks, log_price, groups, seed))
         self.columns = self.names(blocks)
@@ -101,7 +94,7 @@ class DesignEncoder:
         return self._design(blocks, _numbers(blocks, parts))
 
     def _fit_prices(
-        self, blocks: Blocks, log_price: Floats, groups: Groups, seed: int
+        self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int
     ) -> list[Floats]:
         """Return the features made of other rows' prices."""
         keys = _keys(blocks)
@@ -178,7 +171,7 @@ def _neighbour_names(counts: list[int]) -> list[str]:
     return [*NEAREST_COLUMNS, *by_count]
 
 
-def _keys(blocks: Blocks) -> Keys | None:
+def _keys(blocks: Blocks) -> Objects | None:
     tabular = blocks.tabular
     return tabular.keys if tabular is not None and tabular.key_names else None
 

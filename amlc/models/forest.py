@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
-from amlc.features.blocks import Floats32
 from amlc.files import write_array
 from amlc.models.base import DenseSettings, Regressor, Target
 from amlc.models.design import Design
-from amlc.models.losses import Floats
 
 # Rows times trees that are walked down together.
 PLACES_AT_ONCE = 100_000

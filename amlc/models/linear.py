@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from amlc.arrays import Floats
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
 from amlc.models.design import Design
-from amlc.models.losses import Floats
 
 LinearSettings = ModelSettings
 

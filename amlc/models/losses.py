@@ -3,14 +3,13 @@
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from amlc.arrays import Floats
 from amlc.errors import DataError, ParamsError, first_few
 from amlc.features.blocks import Tabular
 from amlc.params import Settings
 
-Floats = NDArray[np.float64]
 LossName = Literal["squared", "l1", "huber", "smape"]
 
 # Where the Huber loss turns from squared to absolute, in log price.

@@ -6,11 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from amlc.arrays import Floats, Rows
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import replacing
-
-Floats = NDArray[np.float64]
-Rows = NDArray[np.intp]
 
 # Similarities count by this power: a twin weighs more than many distant relatives.
 POWER = 4

@@ -6,13 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from amlc.arrays import Floats
 from amlc.catalog.products import ID
 from amlc.errors import DataError, first_few
 from amlc.files import write_frame
-
-Floats = NDArray[np.float64]
 
 PREDICTIONS = "predictions.parquet"
 

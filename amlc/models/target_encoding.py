@@ -1,20 +1,15 @@
 """Features made of other rows' prices, cross-fitted: no row's own price is in its features."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from amlc.arrays import Floats, Ints32, Objects, Rows
 from amlc.errors import ModelError
-from amlc.features.blocks import Keys
-
-Floats = NDArray[np.float64]
-Groups = NDArray[np.int32]
-Rows = NDArray[np.intp]
 
 # Inner folds for cross-fitted features; more of them cost time and gain little.
 INNER_FOLDS = 5
 
 
-def inner_splits(groups: Groups, seed: int) -> list[tuple[Rows, Rows]]:
+def inner_splits(groups: Ints32, seed: int) -> list[tuple[Rows, Rows]]:
     """Return (fit, held out) row positions of grouped inner folds.
 
     Raises
@@ -48,7 +43,7 @@ class TargetEncoding:
         self.mean = 0.0
 
     def fit_transform(
-        self, keys: Keys, log_price: Floats, splits: list[tuple[Rows, Rows]]
+        self, keys: Objects, log_price: Floats, splits: list[tuple[Rows, Rows]]
     ) -> Floats:
         """Learn from all rows; encode each from the rows of other inner folds only.
 
@@ -67,7 +62,7 @@ class TargetEncoding:
         ]
         return np.asarray(encoded, dtype=np.float64)
 
-    def transform(self, keys: Keys) -> Floats:
+    def transform(self, keys: Objects) -> Floats:
         """Encode new rows; a value never seen gives the mean of all train rows."""
         columns = [
             [means.get(key, self.mean) for key in column]

@@ -7,12 +7,13 @@ import numpy as np
 import xgboost as xgb
 from pydantic import Field
 
+from amlc.arrays import Floats
 from amlc.errors import ModelError
 from amlc.files import write_text
 from amlc.models.base import Target
 from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
 from amlc.models.design import Design
-from amlc.models.losses import Floats, center
+from amlc.models.losses import center
 
 
 class XgboostSettings(BoostingSettings):

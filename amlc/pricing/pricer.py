@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from amlc.arrays import Floats
 from amlc.catalog.content import parse, without_parts
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
@@ -20,8 +21,6 @@ from amlc.images.decode import decode
 from amlc.images.outcome import TOO_MANY_BYTES, FetchError, Retry
 from amlc.pricing.answers import Answer, Contribution, Question, Similar
 from amlc.pricing.bundle import Bundle, PictureSettings
-
-Floats = NDArray[np.float64]
 
 # Products that go through the models together.
 ROWS_AT_ONCE = 512

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyarrow import ArrowInvalid
 
+from amlc.arrays import Floats
 from amlc.catalog.products import LINK, PRICE
 from amlc.errors import DataError
 from amlc.images.outcome import OK
 from amlc.images.shards import shard_paths
-from amlc.report.findings import Findings, Floats
+from amlc.report.findings import Findings
 
 # Rows of each kind.
 COUNTS = {"too low": 6, "too high": 6, "closest": 3}

@@ -7,8 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from amlc.arrays import Floats
 from amlc.catalog.products import PRICE
-from amlc.report.findings import Findings, Floats, coverage_shares
+from amlc.report.findings import Findings, coverage_shares
 from amlc.report.markup import Html, clean
 from amlc.report.svg import (
     ACCENT,

@@ -7,16 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.csv as pacsv
-from numpy.typing import NDArray
 from pyarrow import ArrowInvalid
 
 from amlc import layout
+from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
 from amlc.evaluation.scores import priced
 from amlc.files import read_json
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

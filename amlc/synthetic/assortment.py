@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amlc.synthetic.draws import Draws, Floats, Keys
+from amlc.arrays import Floats, Ints64, Rows
+from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import (
     BRAND_ENDS,
     BRAND_HEADS,
@@ -14,8 +15,6 @@ from amlc.synthetic.words import (
     FLAVOURS,
     QUALITIES,
 )
-
-Indices = NDArray[np.intp]
 
 BRANDS = len(BRAND_HEADS) * len(BRAND_ENDS)
 BRAND_SPREAD = 0.32
@@ -64,25 +63,25 @@ class Products:
         In cents' steps.
     """
 
-    key: Keys
-    origin: Keys
-    shot: Keys
+    key: Ints64
+    origin: Ints64
+    shot: Ints64
     retitled: NDArray[np.bool_]
-    category: Indices
-    brand: Indices
-    quality: Indices
-    flavour: Indices
-    tier: Indices
+    category: Rows
+    brand: Rows
+    quality: Rows
+    flavour: Rows
+    tier: Rows
     size: Floats
-    pack: Indices
-    shown_pack: Indices
+    pack: Rows
+    shown_pack: Rows
     silent: NDArray[np.bool_]
     median: Floats
     price: Floats
 
 
 def make_products(
-    seed: int, keys: Keys, *, noise: float, repeated_titles: float, repeated_links: float
+    seed: int, keys: Ints64, *, noise: float, repeated_titles: float, repeated_links: float
 ) -> Products:
     """Draw the products of some rows.
 
@@ -150,7 +149,7 @@ def _falling(count: int, flat: float) -> Floats:
     return 1.0 / (np.arange(count, dtype=np.float64) + flat)
 
 
-def _sizes(draws: Draws, category: Indices) -> Floats:
+def _sizes(draws: Draws, category: Rows) -> Floats:
     usual = np.array([row.size for row in CATEGORIES])[category]
     whole = np.array([row.kind in {"count", "length"} for row in CATEGORIES])[category]
     size = usual * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
@@ -158,12 +157,12 @@ def _sizes(draws: Draws, category: Indices) -> Floats:
     return rounded
 
 
-def _packs(draws: Draws) -> Indices:
-    packs: Indices = np.array(PACKS, dtype=np.intp)[draws.pick("pack", PACK_WEIGHTS)]
+def _packs(draws: Draws) -> Rows:
+    packs: Rows = np.array(PACKS, dtype=np.intp)[draws.pick("pack", PACK_WEIGHTS)]
     return packs
 
 
-def _shown_packs(draws: Draws) -> Indices:
+def _shown_packs(draws: Draws) -> Rows:
     alone = (draws.uniform("silent") >= SILENT_PACKS) & (draws.uniform("alone") < LONELY_PACKS)
     return np.where(alone, 1, _packs(draws))
 
@@ -171,13 +170,13 @@ def _shown_packs(draws: Draws) -> Indices:
 def _log_price(
     seed: int,
     *,
-    category: Indices,
-    brand: Indices,
-    quality: Indices,
-    flavour: Indices,
-    tier: Indices,
+    category: Rows,
+    brand: Rows,
+    quality: Rows,
+    flavour: Rows,
+    tier: Rows,
     size: Floats,
-    pack: Indices,
+    pack: Rows,
 ) -> Floats:
     base = np.log([row.price for row in CATEGORIES])[category]
     usual = np.array([row.size for row in CATEGORIES])[category]

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-Keys = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from amlc.arrays import Floats, Ints64
 
 
 class Draws:
@@ -33,7 +32,7 @@ class Draws:
     True
     """
 
-    def __init__(self, seed: int, keys: Keys) -> None:
+    def __init__(self, seed: int, keys: Ints64) -> None:
         self._state = _mix(keys.astype(np.uint64) + _mix(np.array([seed], dtype=np.uint64)))
 
     def __len__(self) -> int:

@@ -15,12 +15,13 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
+from amlc.arrays import Floats, Ints64
 from amlc.catalog.products import TEST_COLUMNS, TRAIN_COLUMNS
 from amlc.files import replacing_folder
 from amlc.metrics import smape
 from amlc.params import Settings
 from amlc.synthetic.assortment import make_products
-from amlc.synthetic.draws import Draws, Floats, Keys
+from amlc.synthetic.draws import Draws
 from amlc.synthetic.packshots import Picture, make_pictures
 from amlc.synthetic.texts import make_texts
 
@@ -81,7 +82,7 @@ class Chunk:
         Price without and with noise.
     """
 
-    ids: Keys
+    ids: Ints64
     texts: list[str]
     pictures: list[Picture]
     missing: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -89,7 +90,7 @@ class Chunk:
     prices: Floats
 
 
-def make_rows(seed: int, settings: SyntheticSettings, keys: Keys) -> Chunk:
+def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> Chunk:
     """Make up the rows of some keys; a row depends on the seed, the settings and its key.
 
     Parameters
@@ -119,12 +120,12 @@ def make_rows(seed: int, settings: SyntheticSettings, keys: Keys) -> Chunk:
     )
 
 
-def keys_of_train(start: int, stop: int) -> Keys:
+def keys_of_train(start: int, stop: int) -> Ints64:
     """Return the keys of the train rows from `start` to before `stop`: odd numbers."""
     return 2 * np.arange(start, stop, dtype=np.int64) + 1
 
 
-def keys_of_test(start: int, stop: int) -> Keys:
+def keys_of_test(start: int, stop: int) -> Ints64:
     """Return the keys of the test rows from `start` to before `stop`: even numbers."""
     return 2 * np.arange(start, stop, dtype=np.int64) + 2
 
@@ -223,7 +224,7 @@ def _rows(chunk: Chunk) -> Iterator[tuple[tuple[int, str, str], float]]:
     return zip(rows, chunk.prices.tolist(), strict=True)
 
 
-def _ids(seed: int, keys: Keys) -> Keys:
+def _ids(seed: int, keys: Ints64) -> Ints64:
     """Permute the keys, all below 2**28, so that they look like a shop's numbers."""
     factor = int(Draws(seed, np.zeros(1, dtype=np.int64)).bits("ids")[0]) % (IDS - 1) + 1
     fourth = (keys * keys % IDS) ** 2 % IDS

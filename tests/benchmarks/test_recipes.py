@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from peer_recipes import NAMES, mercari, quantities, svd_boosting
-from peer_recipes.recipe import Features, Floats, Options, Recipe, out_of_fold
+from peer_recipes.recipe import Features, Options, Recipe, out_of_fold
 from peers import load
+
+from amlc.arrays import Floats
 
 OPTIONS = Options(seed=1, threads=1, seconds=5)
 # AutoGluon lives in an environment of its own.

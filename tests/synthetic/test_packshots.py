@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from amlc.arrays import Ints64
 from amlc.synthetic.assortment import Products, make_products
-from amlc.synthetic.draws import Keys
 from amlc.synthetic.packshots import (
     BODIES,
     LONGEST_SIDE,
@@ -106,5 +106,5 @@ def test_another_seed_gives_other_pictures_under_other_links() -> None:
     assert not links[0] & links[1]
 
 
-def _products(seed: int, keys: Keys) -> Products:
+def _products(seed: int, keys: Ints64) -> Products:
     return make_products(seed, keys, noise=0.4, repeated_titles=0.0, repeated_links=0.0)

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
+from amlc.arrays import Floats32, Ints32, Rows
 from amlc.errors import DataError
-from amlc.features.blocks import NO_NEIGHBOUR, Floats32, Indices, Neighbours, Rows
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
 
@@ -63,7 +64,7 @@ class TermIndex:
     """
 
     def __init__(
-        self, rare: sp.csr_array, common: sp.csr_array, common_terms: Indices, candidates: int
+        self, rare: sp.csr_array, common: sp.csr_array, common_terms: Ints32, candidates: int
     ) -> None:
         self.rare = rare
         self.common = common
@@ -155,7 +156,7 @@ class TermIndex:
                 yield slice(start, end)
                 start = end
 
-    def _nearest(self, queries: sp.csr_array, own: Rows, count: int) -> tuple[Indices, Floats32]:
+    def _nearest(self, queries: sp.csr_array, own: Rows, count: int) -> tuple[Ints32, Floats32]:
         by_rare = self._by_rare_terms(queries)
         candidates = _largest(by_rare, self.candidates)
         values = np.take_along_axis(by_rare, candidates, axis=1)
@@ -292,7 +293,7 @@ def _keys(values: Floats32, rows: Rows) -> NDArray[np.int64]:
     return (values.view(np.int32).astype(np.int64) << 32) | (LARGEST_ROW - rows)
 
 
-def _unpacked(keys: NDArray[np.int64]) -> tuple[Indices, Floats32]:
+def _unpacked(keys: NDArray[np.int64]) -> tuple[Ints32, Floats32]:
     """Return rows and values of `_keys`."""
     rows = (LARGEST_ROW - (keys & LARGEST_ROW)).astype(np.int32)
     return rows, (keys >> 32).astype(np.int32).view(np.float32)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from amlc.arrays import Floats32
 from amlc.catalog.content import title_of
 from amlc.errors import DataError, ParamsError
 from amlc.features.text import tokens
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 TextField = Literal["title", "text"]
-Floats32 = NDArray[np.float32]
 
 # Texts that are worked on at once.
 ROWS_AT_ONCE = 1024

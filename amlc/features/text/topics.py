@@ -4,14 +4,12 @@ from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats32
 from amlc.errors import DataError
 from amlc.features.text.weight_table import TermTable
 from amlc.params import Settings
-
-Floats32 = NDArray[np.float32]
 
 
 class TopicsSettings(Settings):

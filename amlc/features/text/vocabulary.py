@@ -9,10 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from amlc.arrays import Ints32, Rows
 from amlc.features.text.tokens import NOT_AT_ENDS, Analyzer, runs
-
-Columns = NDArray[np.int32]
-Places = NDArray[np.intp]
 
 # What is remembered of words that were looked up: so many, and none that is longer.
 REMEMBERED, LONGEST_REMEMBERED = 100_000, 30
@@ -23,7 +21,7 @@ NONE = -1
 class Lookup(Protocol):
     """Finds the terms of one group of columns."""
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Places, Columns]:
+    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
         """Return the place of the text and the column, for each occurrence of a known term."""
         ...
 
@@ -41,7 +39,7 @@ class _Level:
     """
 
     following: sp.csr_array
-    columns: Columns
+    columns: Ints32
 
 
 class WordLookup:
@@ -68,7 +66,7 @@ class WordLookup:
             np.array(flat, dtype=np.int64), sizes, len(numbers) + 1, start
         )
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Places, Columns]:
+    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
         """See `Lookup`."""
         number = self._number.__getitem__
         found = [list(map(number, runs(field))) for field in fields]
@@ -106,8 +104,8 @@ class _Numbers(dict[bytes, int]):
 
 
 def _tree(
-    flat: NDArray[np.int64], sizes: Places, width: int, start: int
-) -> tuple[Columns, list[_Level]]:
+    flat: NDArray[np.int64], sizes: Rows, width: int, start: int
+) -> tuple[Ints32, list[_Level]]:
     """Return the columns of single words, and the levels of longer terms.
 
     Parameters
@@ -142,7 +140,7 @@ def _tree(
     return single, levels
 
 
-def _columns(count: int, ngram: NDArray[np.int64], terms: NDArray[np.bool_], start: int) -> Columns:
+def _columns(count: int, ngram: NDArray[np.int64], terms: NDArray[np.bool_], start: int) -> Ints32:
     columns = np.full(count, NONE, np.int32)
     columns[ngram[terms]] = np.flatnonzero(terms) + start
     return columns
@@ -162,7 +160,7 @@ class CharacterLookup:
     def __init__(self, terms: list[str], start: int, analyze: Analyzer) -> None:
         self._found = _PackedColumns(terms, start, analyze)
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Places, Columns]:
+    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
         """See `Lookup`."""
         packed = [b"".join(map(self._found.__getitem__, field.split())) for field in fields]
         columns = np.frombuffer(b"".join(packed), np.int32)
@@ -188,7 +186,7 @@ class _PackedColumns(dict[str, bytes]):
         return found
 
 
-def _known(places: Places, found: NDArray[np.int32]) -> tuple[Places, NDArray[np.int32]]:
+def _known(places: Rows, found: NDArray[np.int32]) -> tuple[Rows, NDArray[np.int32]]:
     """Return what was found, and where, without `NONE`."""
     known = found != NONE
     return places[known], found[known]

@@ -8,10 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from amlc.arrays import Floats32
 from amlc.errors import DataError
 from amlc.files import write_array
-
-Floats32 = NDArray[np.float32]
 
 # The largest number of a row becomes this, which eight bits hold with either sign.
 LARGEST = 127

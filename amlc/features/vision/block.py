@@ -13,9 +13,10 @@ from PIL import Image
 from pydantic import Field
 from tqdm import tqdm
 
+from amlc.arrays import Floats32
 from amlc.errors import DataError, first_few
 from amlc.features.vision.descriptors import GROUPS, describe_scene
-from amlc.features.vision.scene import Floats, Pixels, make_scene
+from amlc.features.vision.scene import Pixels, make_scene
 from amlc.images.outcome import OK
 from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
@@ -44,7 +45,7 @@ class VisionSettings(Settings):
     size: Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
 
-def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats:
+def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats32:
     """Describe some pictures.
 
     Parameters
@@ -75,7 +76,7 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
 
 def describe_products(
     links: Sequence[str], folder: Path, settings: VisionSettings, threads: int
-) -> Floats:
+) -> Floats32:
     """Describe each product's picture from the image shards.
 
     Parameters
@@ -109,14 +110,14 @@ def describe_products(
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
-    table: Floats = np.concatenate(blocks)
+    table: Floats32 = np.concatenate(blocks)
     return table[[places[link] for link in links]]
 
 
 def _described_shards(
     folder: Path, settings: VisionSettings, threads: int
-) -> Iterator[tuple[list[str], Floats]]:
-    def work(rows: list[ImageRow]) -> tuple[list[str], Floats]:
+) -> Iterator[tuple[list[str], Floats32]]:
+    def work(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
         bodies = [row.data if row.status == OK else None for row in rows]
         return [row.link for row in rows], describe(bodies, settings)
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amlc.features.vision.scene import Floats, Masks, Scene, border, count_areas
+from amlc.arrays import Bools, Floats32
+from amlc.features.vision.scene import Scene, border, count_areas
 
 HUES, DIRECTIONS, GRID = 8, 6, 3
 # An area of the foreground counts as an object from this share of the picture on.
@@ -18,7 +19,7 @@ OBJECT_SHARE = 0.004
 LIGHTER = np.float32(0.01)
 
 
-def colour(scene: Scene) -> Floats:
+def colour(scene: Scene) -> Floats32:
     """Return mean and standard deviation of the colour channels over the foreground."""
     weight = _weights(scene.foreground)
     columns = []
@@ -29,7 +30,7 @@ def colour(scene: Scene) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def tones(scene: Scene) -> Floats:
+def tones(scene: Scene) -> Floats32:
     """Return the shares of dark, light, grey and vivid pixels in the foreground."""
     weight = _weights(scene.foreground)
     lightness, chroma = scene.lightness, scene.chroma
@@ -37,21 +38,21 @@ def tones(scene: Scene) -> Floats:
     return np.stack([(mask * weight).sum(axis=(1, 2)) for mask in masks], axis=1)
 
 
-def hues(scene: Scene) -> Floats:
+def hues(scene: Scene) -> Floats32:
     """Return the foreground's mean chroma, split by hue."""
     weight = _weights(scene.foreground) * scene.chroma
     turns = np.arctan2(scene.yellowness, scene.redness) / np.float32(2 * np.pi)
     return _histogram(turns % 1 * HUES, weight, HUES)
 
 
-def background(scene: Scene) -> Floats:
+def background(scene: Scene) -> Floats32:
     """Return how much white surrounds the product."""
     share = 1 - scene.foreground.mean(axis=(1, 2), dtype=np.float32)
     clear = 1 - border(scene.foreground).mean(axis=1, dtype=np.float32)
     return np.stack([share, clear, border(scene.lightness).std(axis=1)], axis=1)
 
 
-def box(scene: Scene) -> Floats:
+def box(scene: Scene) -> Floats32:
     """Return size, shape and place of the foreground's bounding box."""
     left, right = _extent(np.any(scene.foreground, axis=1))
     top, bottom = _extent(np.any(scene.foreground, axis=2))
@@ -65,7 +66,7 @@ def box(scene: Scene) -> Floats:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def layout(scene: Scene) -> Floats:
+def layout(scene: Scene) -> Floats32:
     """Return the share of the foreground in each cell of the grid, row by row."""
     cuts = np.linspace(0, scene.foreground.shape[1], GRID + 1).astype(int)[:-1]
     weight = _weights(scene.foreground)
@@ -73,7 +74,7 @@ def layout(scene: Scene) -> Floats:
     return sums.reshape(len(sums), GRID**2)
 
 
-def edges(scene: Scene) -> Floats:
+def edges(scene: Scene) -> Floats32:
     """Return the mean edge strength, and its shares by direction."""
     down, across = np.gradient(scene.lightness, axis=(1, 2))
     strength = np.hypot(across, down)
@@ -84,7 +85,7 @@ def edges(scene: Scene) -> Floats:
     return np.column_stack([strength.mean(axis=(1, 2)), shares])
 
 
-def texture(scene: Scene) -> Floats:
+def texture(scene: Scene) -> Floats32:
     """Return how much detail is lost by halving the picture once, twice and three times."""
     level, columns = scene.lightness, []
     for _ in range(3):
@@ -95,7 +96,7 @@ def texture(scene: Scene) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def patterns(scene: Scene) -> Floats:
+def patterns(scene: Scene) -> Floats32:
     """Return the shares of local binary patterns: how many neighbours are lighter, in one arc.
 
     Notes
@@ -114,21 +115,21 @@ def patterns(scene: Scene) -> Floats:
     return np.stack(shares, axis=1)
 
 
-def symmetry(scene: Scene) -> Floats:
+def symmetry(scene: Scene) -> Floats32:
     """Return how alike the picture and its mirror images are."""
     light = scene.lightness
     gaps = [np.abs(light - np.flip(light, axis)).mean(axis=(1, 2)) for axis in (2, 1)]
     return 1 - np.stack(gaps, axis=1)
 
 
-def objects(scene: Scene) -> Floats:
+def objects(scene: Scene) -> Floats32:
     """Return how many things there seem to be, and how regularly they repeat."""
     count = np.log2(1 + count_areas(scene.foreground, OBJECT_SHARE)) / 5
     repeats = [_repetition(scene.lightness.mean(axis=axis)) for axis in (1, 2)]
     return np.stack([count, *repeats], axis=1).astype(np.float32)
 
 
-def log_aspect(ratio: Floats) -> Floats:
+def log_aspect(ratio: Floats32) -> Floats32:
     """Map width divided by height to 0..1: 0.5 for a square, 1 for eight times as wide.
 
     Examples
@@ -139,7 +140,7 @@ def log_aspect(ratio: Floats) -> Floats:
     return np.clip(0.5 + np.log2(np.maximum(ratio, 1e-3)) / 6, 0, 1).astype(np.float32)
 
 
-def _weights(mask: Masks) -> Floats:
+def _weights(mask: Bools) -> Floats32:
     """Return weights that sum to one over each mask, or over the whole picture if it is empty."""
     weight = mask.astype(np.float32)
     weight[~mask.any(axis=(1, 2))] = 1
@@ -147,7 +148,7 @@ def _weights(mask: Masks) -> Floats:
     return weight
 
 
-def _histogram(bins: NDArray[Any], weight: Floats, count: int) -> Floats:
+def _histogram(bins: NDArray[Any], weight: Floats32, count: int) -> Floats32:
     """Sum the weights by floored bin, picture by picture, shape (n, count)."""
     codes = np.minimum(bins.astype(np.intp), count - 1)
     codes += np.arange(len(bins))[:, np.newaxis, np.newaxis] * count
@@ -155,7 +156,7 @@ def _histogram(bins: NDArray[Any], weight: Floats, count: int) -> Floats:
     return sums.reshape(len(bins), count).astype(np.float32)
 
 
-def _extent(hits: Masks) -> tuple[Floats, Floats]:
+def _extent(hits: Bools) -> tuple[Floats32, Floats32]:
     """Return where each row's hits start and end, as shares of its length."""
     length, some = hits.shape[1], hits.any(axis=1)
     start = np.where(some, hits.argmax(axis=1), 0) / length
@@ -163,13 +164,13 @@ def _extent(hits: Masks) -> tuple[Floats, Floats]:
     return start.astype(np.float32), end.astype(np.float32)
 
 
-def _halved(values: Floats) -> Floats:
+def _halved(values: Floats32) -> Floats32:
     left, right = values[:, :, ::2], values[:, :, 1::2]
-    sums: Floats = left[:, ::2] + left[:, 1::2] + right[:, ::2] + right[:, 1::2]
+    sums: Floats32 = left[:, ::2] + left[:, 1::2] + right[:, ::2] + right[:, 1::2]
     return sums / np.float32(4)
 
 
-def _repetition(profile: Floats) -> NDArray[np.float64]:
+def _repetition(profile: Floats32) -> NDArray[np.float64]:
     """Return each profile's highest autocorrelation after its first dip below zero, or 0."""
     length = profile.shape[1]
     centred = profile - profile.mean(axis=1, keepdims=True, dtype=np.float64)
@@ -186,7 +187,7 @@ def _named(pattern: str, meaning: str, count: int) -> dict[str, str]:
 
 
 # Each function, and the name and the meaning of each of its columns.
-GROUPS: tuple[tuple[Callable[[Scene], Floats], dict[str, str]], ...] = (
+GROUPS: tuple[tuple[Callable[[Scene], Floats32], dict[str, str]], ...] = (
     (
         colour,
         {
@@ -271,7 +272,7 @@ GROUPS: tuple[tuple[Callable[[Scene], Floats], dict[str, str]], ...] = (
 )
 
 
-def describe_scene(scene: Scene) -> Floats:
+def describe_scene(scene: Scene) -> Floats32:
     """Return every descriptor of each picture, in the order of `GROUPS`."""
     columns: Any = [function(scene) for function, _ in GROUPS]
     return np.concatenate(columns, axis=1)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from amlc.arrays import Bools, Floats32
+
 Pixels = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-Masks = NDArray[np.bool_]
 
 # A pixel is near white where its lightness is above and its chroma below these.
 WHITE_LIGHTNESS, WHITE_CHROMA = 0.93, 0.093
@@ -52,15 +52,15 @@ class Scene(NamedTuple):
         Width divided by height of the picture before it was squeezed into the square.
     """
 
-    lightness: Floats
-    redness: Floats
-    yellowness: Floats
-    chroma: Floats
-    foreground: Masks
-    aspect: Floats
+    lightness: Floats32
+    redness: Floats32
+    yellowness: Floats32
+    chroma: Floats32
+    foreground: Bools
+    aspect: Floats32
 
 
-def make_scene(pixels: Pixels, aspect: Floats) -> Scene:
+def make_scene(pixels: Pixels, aspect: Floats32) -> Scene:
     """Prepare a stack of sRGB pictures.
 
     Parameters
@@ -78,7 +78,7 @@ def make_scene(pixels: Pixels, aspect: Floats) -> Scene:
     return Scene(lightness, redness, yellowness, chroma, ~touching_border(white), aspect)
 
 
-def oklab(pixels: Pixels) -> tuple[Floats, Floats, Floats]:
+def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
     """Turn 8-bit sRGB into OKLab, in which distances are about as large as they look.
 
     Parameters
@@ -107,17 +107,17 @@ def border(values: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate(sides, axis=1)
 
 
-def touching_border(mask: Masks) -> Masks:
+def touching_border(mask: Bools) -> Bools:
     """Keep those connected areas of each picture's mask that reach its border."""
     labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
     reached = np.zeros(count + 1, dtype=np.bool_)
     reached[border(labels)] = True
     reached[0] = False
-    kept: Masks = reached[labels]
+    kept: Bools = reached[labels]
     return kept
 
 
-def count_areas(mask: Masks, share: float) -> NDArray[np.intp]:
+def count_areas(mask: Bools, share: float) -> NDArray[np.intp]:
     """Count each picture's connected areas that cover at least a share of it, shape (n,)."""
     labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
     big = np.bincount(labels.ravel(), minlength=count + 1) >= share * mask[0].size
@@ -127,7 +127,7 @@ def count_areas(mask: Masks, share: float) -> NDArray[np.intp]:
     return np.bincount(owner[big], minlength=len(mask))
 
 
-def _mixed(row: tuple[float, float, float], channels: list[Floats]) -> Floats:
+def _mixed(row: tuple[float, float, float], channels: list[Floats32]) -> Floats32:
     """Weigh three channels; element by element, so that no value depends on its neighbours.
 
     A matrix product would round differently from one stack of pictures to another.
@@ -135,5 +135,5 @@ def _mixed(row: tuple[float, float, float], channels: list[Floats]) -> Floats:
     one, two, three = (
         np.float32(weight) * channel for weight, channel in zip(row, channels, strict=True)
     )
-    mixed: Floats = one + two + three
+    mixed: Floats32 = one + two + three
     return mixed

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from amlc.features.blocks import Floats32
+from amlc.arrays import Floats, Floats32, Rows
 from amlc.features.text.weight_table import TermTable
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
 from amlc.models.design import Design
-from amlc.models.losses import Floats, LossName, gradient
-from amlc.models.target_encoding import Rows
+from amlc.models.losses import LossName, gradient
 
 # Adam's decay rates and its guard against division by 0: Kingma and Ba, arXiv:1412.6980.
 MOMENTUM, VARIANCE, TINY = 0.9, 0.999, 1e-8
