@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Floats32 = NDArray[np.float32]
+Ints8 = NDArray[np.int8]
 Ints32 = NDArray[np.int32]
 Ints64 = NDArray[np.int64]
 Objects = NDArray[np.object_]

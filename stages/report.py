@@ -43,7 +43,7 @@ def main() -> None:
         {name: parameters[name] for name in SHOWN if name in parameters},
         coverage=coverage,
         level=params.value("evaluate.bootstrap_level"),
-        most_explained=params.value("guards.most_explained"),
+        most_explained=params.value("guards.max_explained_variance"),
     )
     write_text(layout.REPORT / "index.html", html)
     print(f"report: {layout.REPORT}/index.html, {len(html.encode()) / 1e6:.1f} MB")

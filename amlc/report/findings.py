@@ -13,7 +13,7 @@ from amlc import layout
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
-from amlc.evaluation.scores import priced
+from amlc.evaluation.scores import join_predictions
 from amlc.files import read_json
 
 
@@ -36,8 +36,6 @@ class Findings:
         ``model``, ``round`` and ``smape``: held-out SMAPE by rounds of training; may be empty.
     importance : DataFrame
         ``model``, ``feature`` and ``share`` (of sum 1 by model, largest first); may be empty.
-    descriptors : list of str
-        Names of the columns of the vision block.
     """
 
     train: pd.DataFrame
@@ -48,14 +46,6 @@ class Findings:
     floor: float | None
     curves: pd.DataFrame
     importance: pd.DataFrame
-    descriptors: list[str]
-
-    def column(self, name: str) -> str:
-        """Return a column's name with the descriptor of pictures in the place of its number."""
-        block, _, place = name.partition(": ")
-        if block != "vision" or not place.isdecimal() or int(place) >= len(self.descriptors):
-            return name
-        return f"{block}: {self.descriptors[int(place)]}"
 
     @property
     def log_ratio(self) -> Floats:
@@ -83,7 +73,7 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
         A file is missing, unreadable or of other products.
     """
     products = read_products(root / layout.PRODUCTS)
-    rows = priced(products, root)
+    rows = join_predictions(products, root)
     return Findings(
         train=rows.iloc[train_rows(products)].reset_index(drop=True),
         test_price=rows["predicted"].to_numpy()[test_rows(products)],
@@ -93,7 +83,6 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
         floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if sampled else None,
         curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
         importance=_of_models(root, models, "importance.csv", ["feature", "share"]),
-        descriptors=read_json(root / layout.VISION_COLUMNS),
     )
 
 

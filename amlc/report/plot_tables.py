@@ -82,7 +82,5 @@ def coverage_table(findings: Findings, coverage: float) -> pd.DataFrame:
 def importance_table(findings: Findings) -> pd.DataFrame:
     """Return the first `FEATURES` columns of each model and their shares in percent."""
     first = findings.importance.groupby("model", sort=False).head(FEATURES)
-    names = [
-        NOT_PLAIN.sub("?", clean(findings.column(name), NAME_LENGTH)) for name in first["feature"]
-    ]
+    names = [NOT_PLAIN.sub("?", clean(name, NAME_LENGTH)) for name in first["feature"]]
     return first.assign(feature=names, share=(100 * first["share"].astype(float)).round(3))

@@ -71,7 +71,7 @@ def headline(findings: Findings, *, wanted: float, level: float) -> Html:
 
 def _yardsticks(findings: Findings) -> str:
     """Return between which scores this one lies, as far as they are known."""
-    constant = findings.metrics["guards"]["shuffled"]["constant"]
+    constant = findings.metrics["guards"]["permutation"]["constant"]
     said = [f"One price for everything would score {constant:.2f} %."]
     if findings.floor is not None:
         said.append(f"The best model possible on this made-up catalogue: {findings.floor:.2f} %.")
@@ -259,7 +259,7 @@ def _columns(findings: Findings, model: str) -> Html:
     most = float(first["share"].max()) or 1.0
     rows = [
         (
-            clean(findings.column(name), COLUMN_LENGTH),
+            clean(name, COLUMN_LENGTH),
             joined(f"{100 * share:.1f} %", bar(share / most)),
         )
         for name, share in zip(first["feature"], first["share"].astype(float), strict=True)
@@ -338,13 +338,13 @@ def checks(findings: Findings, *, most_explained: float) -> Html:
     return section(
         "checks",
         "Is it too good to be true?",
-        pair(_guards(findings, most_explained), _drift(findings, drift) if drift else ""),
+        pair(_guards(findings, most_explained), _drift(drift) if drift else ""),
     )
 
 
 def _guards(findings: Findings, most_explained: float) -> Html:
     metrics = findings.metrics
-    shuffled, strongest = metrics["guards"]["shuffled"], metrics["guards"]["strongest_feature"]
+    shuffled, strongest = metrics["guards"]["permutation"], metrics["guards"]["leak"]
     found = [
         _check(
             f"Fitted to shuffled prices, a linear model scores {shuffled['smape']:.2f} %; a "
@@ -354,14 +354,14 @@ def _guards(findings: Findings, most_explained: float) -> Html:
         ),
         _check(
             "The column that tells most of the price, ",
-            tag("q", clean(findings.column(strongest["feature"]), COLUMN_LENGTH)),
+            tag("q", clean(strongest["feature"], COLUMN_LENGTH)),
             " with the help of ",
-            tag("q", clean(findings.column(strongest["partner"]), COLUMN_LENGTH)),
+            tag("q", clean(strongest["partner"], COLUMN_LENGTH)),
             f", explains {100 * strongest['share']:.0f} % of the variance of log price; "
             f"above {100 * most_explained:g} % it would be the price itself.",
             good=strongest["share"] <= most_explained,
         ),
-        _unseen(metrics.get("unseen")),
+        _unseen(metrics.get("held_out")),
     ]
     return tag("div", tag("h3", "Guards against self-deception"), tag("ul", found, class_="checks"))
 
@@ -390,10 +390,10 @@ def _check(*children: Child, good: bool) -> Html:
     )
 
 
-def _drift(findings: Findings, drift: dict[str, Any]) -> Html:
+def _drift(drift: dict[str, Any]) -> Html:
     ordered = sorted(drift["columns"].items(), key=lambda item: -item[1])
     rows = [
-        (clean(findings.column(name), COLUMN_LENGTH), joined(f"{auc:.3f}", bar(2 * auc - 1)))
+        (clean(name, COLUMN_LENGTH), joined(f"{auc:.3f}", bar(2 * auc - 1)))
         for name, auc in ordered[:LONGEST]
     ]
     return tag(

@@ -7,7 +7,8 @@ import pytest
 
 from amlc.catalog.products import read_products
 from amlc.errors import DataError
-from amlc.report.findings import coverage_shares, priced, read_findings
+from amlc.evaluation.scores import join_predictions
+from amlc.report.findings import coverage_shares, read_findings
 from tests.helpers.results import write_results
 
 
@@ -15,7 +16,7 @@ def test_every_product_gets_price_kind_and_picture(tmp_path: Path) -> None:
     """In the order of the table, train and test rows alike, in the unit of the price."""
     write_results(tmp_path, rows=40, test_rows=8)
     products = read_products(tmp_path / "data/products.parquet")
-    rows = priced(products, tmp_path)
+    rows = join_predictions(products, tmp_path)
     assert rows["sample_id"].tolist() == products["sample_id"].tolist()
     assert rows["kind"].tolist() == ["count", "mass", "mass", "mass"] * 12
     assert 0 < rows["pictured"].sum() < len(rows)
@@ -54,21 +55,6 @@ def test_a_model_without_curve_is_left_out(tmp_path: Path) -> None:
     found = read_findings(tmp_path, MODELS, sampled=True)
     assert found.curves["model"].unique().tolist() == ["lightgbm"]
     assert found.importance["share"].sum() == pytest.approx(1)
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("vision: 2", "vision: <hue>"),
-        ("vision: 9", "vision: 9"),
-        ("vision: \u00b2", "vision: \u00b2"),
-        ("topics: 2", "topics: 2"),
-    ],
-)
-def test_descriptors_of_pictures_have_names(tmp_path: Path, name: str, shown: str) -> None:
-    """In the place of their number, where it is one of them."""
-    write_results(tmp_path)
-    assert read_findings(tmp_path, MODELS, sampled=True).column(name) == shown
 
 
 def test_the_floor_is_known_for_the_sample_only(tmp_path: Path) -> None:
