@@ -9,8 +9,8 @@ from amlc.evaluation.scores import (
     EvaluateSettings,
     details,
     evaluate,
-    headline,
     join_predictions,
+    main_scores,
     member_table,
     slice_table,
 )
@@ -32,7 +32,7 @@ def main() -> None:
     held_out = rows.iloc[test].dropna(subset=PRICE)
     weights = Blend.load(layout.BLEND / "blend.json").weights
     scores = evaluate(rows.iloc[train], members, weights, settings, params.seed(), held_out)
-    write_json(layout.SCORES, headline(scores))
+    write_json(layout.SCORES, main_scores(scores))
     write_json(layout.SCORE_DETAILS, details(scores))
     write_text(layout.METRICS / "models.csv", member_table(scores))
     write_text(layout.METRICS / "slices.csv", slice_table(scores))

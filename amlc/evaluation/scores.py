@@ -19,7 +19,7 @@ from amlc.models.blend import read_blend
 from amlc.params import Settings
 
 DECIMALS = 4
-HEADLINE = ("smape", "smape_se", "smape_low", "smape_high")
+MAIN = ("smape", "smape_se", "smape_low", "smape_high")
 
 
 class EvaluateSettings(Settings):
@@ -196,15 +196,15 @@ def rounded(node: Any) -> Any:
     return round(node, DECIMALS) if isinstance(node, float) else node
 
 
-def headline(scores: dict[str, Any]) -> dict[str, Any]:
+def main_scores(scores: dict[str, Any]) -> dict[str, Any]:
     """Return the dozen numbers of `evaluate` by which experiments are compared."""
     models = {name: score["smape"] for name, score in scores["models"].items()}
-    return {**{name: scores[name] for name in HEADLINE}, "models": models}
+    return {**{name: scores[name] for name in MAIN}, "models": models}
 
 
 def details(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores of `evaluate` that `headline` leaves out."""
-    return {name: value for name, value in scores.items() if name not in HEADLINE}
+    """Return the scores of `evaluate` that `main_scores` leaves out."""
+    return {name: value for name, value in scores.items() if name not in MAIN}
 
 
 def member_table(metrics: dict[str, Any]) -> str:

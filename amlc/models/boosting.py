@@ -151,7 +151,7 @@ def weighted_derivatives(loss: str, gap: Floats, weight: Floats | None) -> tuple
     Parameters
     ----------
     loss : str
-        A loss of `amlc.models.losses.value`.
+        A loss of `amlc.models.losses.loss_values`.
     gap : ndarray of float64, shape (n,)
         Predicted less actual log price.
     weight : ndarray of float, shape (n,), optional

@@ -102,7 +102,7 @@ def crossfit(
     for fit in progress:
         log_price[fit.rows] = fit.log_price
         models.append(fit.model)
-        # The last fit is the one to all train rows, which holds out no row with a fold.
+        # The last fit is the one to all train rows, whose held-out rows have no price.
         if len(curves) < len(fold_splits):
             held_out = products.iloc[fit.rows]
             curves.append(_curve(fit.model, blocks.take(fit.rows), log_prices(held_out)))

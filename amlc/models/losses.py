@@ -14,7 +14,7 @@ HUBER_DELTA = 0.5
 SMALLEST_GAP = 0.1
 
 
-def value(loss: LossName, gap: Floats) -> Floats:
+def loss_values(loss: LossName, gap: Floats) -> Floats:
     """Return each row's loss.
 
     Parameters
@@ -26,7 +26,7 @@ def value(loss: LossName, gap: Floats) -> Floats:
 
     Examples
     --------
-    >>> value("smape", np.log([3.0])).round(6).tolist()
+    >>> loss_values("smape", np.log([3.0])).round(6).tolist()
     [100.0]
     """
     size = np.abs(gap)

@@ -1,7 +1,6 @@
 """The values that a search may try for each parameter: section `search` of params.yaml."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -9,14 +8,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from amlc.errors import ParamsError
 from amlc.models.base import ModelSettings
 from amlc.models.registry import regressor
-from amlc.params import Settings, check
+from amlc.params import PATH, Settings, check
 
 # Floats are rounded to this many digits, so that they are tried exactly as they are written.
 DIGITS = 4
 # Python writes smaller floats as 1e-05, which PyYAML reads as text.
 SMALLEST_FLOAT = 1e-4
-
-PARAMS = Path("params.yaml")
 
 
 class NumberRange(Settings):
@@ -80,7 +77,7 @@ def model_spaces(settings: SearchSettings, name: str, section: dict[str, Any]) -
     """
     spaces = settings.spaces.get(name, {})
     if not spaces:
-        raise ParamsError(f"{PARAMS}: search.spaces.{name}: expected the parameters to search")
+        raise ParamsError(f"{PATH}: search.spaces.{name}: expected the parameters to search")
     for parameter, space in spaces.items():
         for value in [space.low, space.high] if isinstance(space, NumberRange) else space:
             try:
@@ -92,7 +89,7 @@ def model_spaces(settings: SearchSettings, name: str, section: dict[str, Any]) -
 
 def model_settings(name: str, section: dict[str, Any]) -> ModelSettings:
     """Return a model's settings from a raw section."""
-    return check(regressor(name).settings_type, section, f"train.{name}", PARAMS)
+    return check(regressor(name).settings_type, section, f"train.{name}", PATH)
 
 
 def draw(trial: Any, spaces: Spaces) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def test_a_model_that_knows_the_prices_is_found(catalogue: Catalogue) -> None:
 
     def make() -> Regressor:
         model = linear(LINEAR)
-        model.predict = lambda rows: np.log(permuted[rows.neighbours.own])  # type: ignore[method-assign, union-attr]  # a cheat
+        model.predict = lambda rows: np.log(permuted[rows.neighbours.own])  # type: ignore[method-assign, union-attr]  # a leak
         return model
 
     with pytest.raises(CheckError, match="a row's own price is among its features"):
@@ -116,8 +116,8 @@ def test_shares_equal_those_of_least_squares() -> None:
     logs = np.log(np.maximum(above, np.maximum(np.quantile(above, 0.001, axis=0), 1e-6)))
     for column in range(4):
         for partner in range(5):
-            others = [columns[:, partner]] if partner < 4 else []
-            design = np.column_stack([np.ones(50), columns[:, column], logs[:, column], *others])
+            extra = [columns[:, partner]] if partner < 4 else []
+            design = np.column_stack([np.ones(50), columns[:, column], logs[:, column], *extra])
             residual = target - design @ np.linalg.lstsq(design, target, rcond=None)[0]
             assert shares[column, partner] == pytest.approx(
                 1 - residual.var() / target.var(), abs=1e-5

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from amlc.catalog.products import write_products
-from amlc.evaluation.scores import EvaluateSettings, details, evaluate, headline
+from amlc.evaluation.scores import EvaluateSettings, details, evaluate, main_scores
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.outcome import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -122,7 +122,7 @@ def _write_metrics(folder: Path, table: pd.DataFrame, predicted: Any, *, boosted
     guards: dict[str, Any] = {"permutation": permutation, "leak": leak, "drift": None}
     if (rows["split"] == "test").any():
         guards["drift"] = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: edges": 0.53}}
-    write_json(folder / "metrics.json", headline(scores))
+    write_json(folder / "metrics.json", main_scores(scores))
     write_json(folder / "details.json", details(scores))
     write_json(folder / "guards.json", guards)
     write_json(folder / "synthetic.json", {"smape_floor": 30.0})

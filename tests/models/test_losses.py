@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.metrics import row_smape
-from amlc.models.losses import LossName, center, curvature, gradient, value
+from amlc.models.losses import LossName, center, curvature, gradient, loss_values
 
 LOSSES = ["squared", "l1", "huber", "smape"]
 GAPS = np.array([-5.0, -1.3, -0.4, -0.03, 0.02, 0.3, 0.9, 4.0])
@@ -16,7 +16,7 @@ GAPS = np.array([-5.0, -1.3, -0.4, -0.03, 0.02, 0.3, 0.9, 4.0])
 def test_gradient_is_the_slope_of_the_value(loss: LossName) -> None:
     """Central finite differences give the gradient."""
     step = 1e-6
-    slope = (value(loss, GAPS + step) - value(loss, GAPS - step)) / (2 * step)
+    slope = (loss_values(loss, GAPS + step) - loss_values(loss, GAPS - step)) / (2 * step)
     np.testing.assert_allclose(gradient(loss, GAPS), slope, rtol=1e-6, atol=1e-7)
 
 
@@ -25,7 +25,7 @@ def test_smape_loss_is_the_metric(actual: float, predicted: float) -> None:
     """The loss of two log prices is the SMAPE of their prices."""
     metric = row_smape(np.exp([actual]), np.exp([predicted]))
     np.testing.assert_allclose(
-        value("smape", np.array([predicted - actual])), metric, rtol=1e-9, atol=1e-9
+        loss_values("smape", np.array([predicted - actual])), metric, rtol=1e-9, atol=1e-9
     )
 
 
@@ -46,8 +46,8 @@ def test_curvature_bounds_the_loss_from_above(loss: LossName, here: float, there
         here = 0.1
     at = np.array([here])
     step = there - here
-    bound = value(loss, at) + gradient(loss, at) * step + curvature(loss, at) * step**2 / 2
-    assert value(loss, np.array([there]))[0] <= bound[0] + 1e-9
+    bound = loss_values(loss, at) + gradient(loss, at) * step + curvature(loss, at) * step**2 / 2
+    assert loss_values(loss, np.array([there]))[0] <= bound[0] + 1e-9
 
 
 def test_boosting_starts_from_the_best_constant() -> None:

@@ -88,7 +88,7 @@ def test_saved_prices_give_the_same_columns(tmp_path: Path) -> None:
 
 
 def test_every_count_has_its_own_columns() -> None:
-    """The columns of one count are the same beside those of another."""
-    one, both = fitted(2)[1], fitted(1, 2)[1]
-    assert both.shape == (4, one.shape[1] + 4)
-    np.testing.assert_array_equal(both[:, -4:], one[:, -4:])
+    """The columns of a count do not depend on the other counts."""
+    single, both = fitted(2)[1], fitted(1, 2)[1]
+    assert both.shape == (4, single.shape[1] + 4)
+    np.testing.assert_array_equal(both[:, -4:], single[:, -4:])

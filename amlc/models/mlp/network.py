@@ -15,7 +15,7 @@ from amlc.arrays import Floats, Floats32, Rows
 # Adam's decay rates and its guard against division by 0: Kingma and Ba, arXiv:1412.6980.
 MOMENTUM, VARIANCE, TINY = 0.9, 0.999, 1e-8
 # Terms whose weights are updated at a time: their rows stay in the processor's cache.
-CHUNK = 2048
+TERMS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ class TermUpdates:
         """
         present, columns = self._present(terms)
         scaled = rate * np.sqrt(1 - VARIANCE**step)
-        for start in range(0, len(present), CHUNK):
-            rows = present[start : start + CHUNK]
-            slopes = columns[start : start + CHUNK] @ slope
+        for start in range(0, len(present), TERMS_AT_ONCE):
+            rows = present[start : start + TERMS_AT_ONCE]
+            slopes = columns[start : start + TERMS_AT_ONCE] @ slope
             self.squares[rows] *= VARIANCE ** (step - self.last_step[rows])
             mean_square = np.einsum("ij,ij->i", slopes, slopes) / slopes.shape[1]
             self.squares[rows] += (1 - VARIANCE) * mean_square

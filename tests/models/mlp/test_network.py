@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from amlc.models.losses import value
+from amlc.models.losses import loss_values
 from amlc.models.mlp.network import TINY, VARIANCE, Adam, Inputs, SparseNetwork, TermUpdates
 
 RNG = np.random.default_rng(4)
@@ -19,7 +19,7 @@ def double(network: SparseNetwork) -> SparseNetwork:
 
 def loss_of(network: SparseNetwork, actual: np.ndarray) -> float:
     """Return the mean loss over the batch."""
-    return float(value("smape", network.forward(INPUTS)[-1][:, 0] - actual).mean())
+    return float(loss_values("smape", network.forward(INPUTS)[-1][:, 0] - actual).mean())
 
 
 def test_backward_gives_the_gradients() -> None:
