@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Floats32
 from amlc.errors import DataError, first_few
-from amlc.features.vision.descriptors import DESCRIPTORS, describe_scene
+from amlc.features.vision.descriptors import GROUPS, describe_scene
 from amlc.features.vision.scene import Pixels, make_scene
 from amlc.images.outcome import OK
 from amlc.images.shards import ImageRow, read_rows
@@ -24,6 +24,11 @@ from amlc.params import Settings
 T = TypeVar("T")
 R = TypeVar("R")
 
+# Name and meaning of each column, in order.
+DESCRIPTORS: dict[str, str] = {
+    "placeholder": "1 where there is no picture; every other descriptor is then 0",
+    **{name: meaning for _, names in GROUPS for name, meaning in names.items()},
+}
 BATCH = 32
 
 

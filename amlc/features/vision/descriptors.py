@@ -271,12 +271,6 @@ GROUPS: tuple[tuple[Callable[[Scene], Floats32], dict[str, str]], ...] = (
     ),
 )
 
-# Name and meaning of each column of the vision block, in order.
-DESCRIPTORS: dict[str, str] = {
-    "placeholder": "1 where there is no picture; every other descriptor is then 0",
-    **{name: meaning for _, names in GROUPS for name, meaning in names.items()},
-}
-
 
 def describe_scene(scene: Scene) -> Floats32:
     """Return every descriptor of each picture, in the order of `GROUPS`."""
