@@ -37,6 +37,8 @@ lint: $(VENV)/dev.done
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports --no-logo
+	codespell
 
 check: lint test
 
@@ -45,7 +47,7 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 show: $(VENV)/base.done
-	dvc exp show --only-changed --sort-by smape --no-pager --drop '$(HIDDEN)'
+	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
 
 sweep: $(VENV)/base.done
 	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.leaves=15,31'
