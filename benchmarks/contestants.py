@@ -129,14 +129,14 @@ def transfer(job: Job) -> int:
 
 def decode(job: Job) -> int:
     """Decode alone, in draft mode, in one thread; the pictures are fetched beforehand."""
-    from amlc.images.pool import decode_body
+    from amlc.images.decode import decode_with
 
     settings = _settings(job)
     context = ssl.create_default_context(cafile=job["ca"])
     bodies = [urllib.request.urlopen(link, context=context).read() for link in job["links"][:40]]
     job["start"] = _used()
     for number in range(len(job["links"])):
-        decode_body(bodies[number % len(bodies)], settings)
+        decode_with(settings, bodies[number % len(bodies)])
     return len(job["links"])
 
 
