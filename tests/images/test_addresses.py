@@ -29,7 +29,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> FakeNames:
                 raise socket.gaierror(error, "no such name")
             return [(0, 0, 0, "", (address, 0)) for address in known[host]]
 
-        monkeypatch.setattr(addresses.socket, "getaddrinfo", look_up)
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
         return lookups
 
     return install
@@ -162,7 +162,7 @@ def test_one_resolved_name_proves_the_network(names: FakeNames) -> None:
 def test_a_lookup_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that never answers takes no longer than the time limit."""
     release = threading.Event()
-    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
     start = time.monotonic()
     with pytest.raises(FetchError, match="host not found"):
         Resolver([], 0.05).resolve("slow.com")

@@ -94,7 +94,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     exif[0x0112] = orientation
     pixels = _pixels(_decode(encoded(image, exif=exif)))
     red = pixels[:, :, 1] < 100
-    rows, columns = red.any(axis=1), red.any(axis=0)
+    rows, columns = np.logical_or.reduce(red, axis=1), np.logical_or.reduce(red, axis=0)
     corner = (rows[0], columns[0], pixels.shape[:2])
     tall, wide = (64, 32), (32, 64)
     assert (
