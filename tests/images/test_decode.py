@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from amlc.images.decode import decode, placeholder
+from amlc.images.decode import decode, encode_jpeg, placeholder
 from amlc.images.fetch_result import FetchError, Picture
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 
@@ -184,3 +184,13 @@ def test_decoding_gives_the_same_bytes_each_time() -> None:
 def test_the_placeholder_is_exactly_grey() -> None:
     """Every channel of every pixel is 128, also after JPEG encoding."""
     assert (_pixels(placeholder(256, 90)) == 128).all()
+
+
+def test_optimized_jpegs_have_the_same_pixels_in_fewer_bytes() -> None:
+    """Optimised Huffman tables change the size of the file, not the picture."""
+    image = noise(96, 64)
+    plain = encode_jpeg(image, quality=80)
+    optimized = encode_jpeg(image, quality=80, optimize=True)
+    assert len(optimized) < len(plain)
+    pixels = [np.asarray(Image.open(io.BytesIO(data))) for data in (plain, optimized)]
+    assert np.array_equal(*pixels)
