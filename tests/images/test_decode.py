@@ -192,5 +192,5 @@ def test_optimized_jpegs_have_the_same_pixels_in_fewer_bytes() -> None:
     plain = encode_jpeg(image, quality=80)
     optimized = encode_jpeg(image, quality=80, optimize=True)
     assert len(optimized) < len(plain)
-    pixels = [np.asarray(Image.open(io.BytesIO(data))) for data in (plain, optimized)]
-    assert np.array_equal(*pixels)
+    first, second = (np.asarray(Image.open(io.BytesIO(data))) for data in (plain, optimized))
+    assert np.array_equal(first, second)
