@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from amlc import files
-from amlc.files import in_use, remove_leftovers, replacing_folder
+from amlc.files import lock_folder, remove_stale_folders, replacing_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -130,21 +130,24 @@ def test_write_frame_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     assert back.index.tolist() == [0, 1, 2]
 
 
-def test_a_killed_runs_folder_is_removed(tmp_path: Path) -> None:
-    """Nothing else beside the target is touched."""
+def test_the_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
+    """Its lock goes too; nothing else beside the target is touched."""
     target = tmp_path / "images"
+    (tmp_path / ".images.abc.lock").touch()
+    (tmp_path / ".images.def.lock").touch()
     (tmp_path / ".images.abc").mkdir()
     (tmp_path / ".images.abc" / "shard").touch()
     (tmp_path / ".other.abc").mkdir()
     target.mkdir()
-    remove_leftovers(target)
+    remove_stale_folders(target)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc", "images"]
 
 
-def test_a_folder_in_use_stays(tmp_path: Path) -> None:
-    """Another run's half-made folder is not a leftover."""
+def test_the_folder_of_a_running_process_stays(tmp_path: Path) -> None:
+    """A temporary folder that another run has locked is not stale."""
     target = tmp_path / "images"
-    with replacing_folder(target) as folder, in_use(folder):
+    with replacing_folder(target) as folder, lock_folder(folder):
         (folder / "shard").touch()
-        remove_leftovers(target)
+        remove_stale_folders(target)
     assert (target / "shard").exists()
+    assert names(tmp_path) == ["images"]

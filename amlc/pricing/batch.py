@@ -21,11 +21,11 @@ from amlc.catalog.rows import Row, open_rows
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
 from amlc.images import urls as image_links
-from amlc.images.decode import pillow_warnings_settled
+from amlc.images.decode import pillow_warning_filters
 from amlc.images.download import download
+from amlc.images.fetch_result import OK, FetchError
 from amlc.images.mirror import Mirror
-from amlc.images.outcome import OK, FetchError
-from amlc.images.settings import ImageSettings, standalone
+from amlc.images.settings import ImageSettings, serving_settings
 from amlc.images.shards import read_rows
 from amlc.images.store import default_path
 from amlc.pricing.answers import Answer
@@ -205,7 +205,7 @@ def price_csv(
         # A file that is not a CSV of products is refused before a bundle is loaded for it.
         pass
     with ExitStack() as stack:
-        stack.enter_context(pillow_warnings_settled())
+        stack.enter_context(pillow_warning_filters())
         pricer = BundlePricer.load(bundle)
         pictures = _pictures(source, images, pricer.bundle.picture, no_images=no_images)
         count = workers if source.stat().st_size > SMALL_BYTES else 1
@@ -227,7 +227,8 @@ def _pictures(
         with open_rows(source, links=True) as (rows, _):
             return FolderPictures(images, (row.link for row in rows), limits)
     # How pictures are fetched is told by the params.yaml of a repository, where there is one.
-    settings = params.load(ImageSettings, "images") if params.PATH.exists() else standalone()
+    in_repository = params.PATH.exists()
+    settings = params.load(ImageSettings, "images") if in_repository else serving_settings()
     # Pictures have to be as the models have seen them.
     changed = {**limits.model_dump(), "mirror": None}
     return DownloadedPictures(settings.model_copy(update=changed), default_path())

@@ -18,7 +18,7 @@ from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import decode
-from amlc.images.outcome import TOO_MANY_BYTES, FetchError, Retry
+from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError, Retry
 from amlc.pricing.answers import Answer, Contribution, Question, Similar
 from amlc.pricing.bundle import Bundle, PictureSettings
 

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from amlc.catalog.content import title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.errors import ModelError
-from amlc.images.outcome import OK
+from amlc.images.decode import encode_jpeg
+from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow
 from amlc.pricing.answers import Similar
 
@@ -153,6 +154,4 @@ def small(body: bytes) -> bytes:
         image.draft("RGB", (SIDE, SIDE))
         reduced = image.convert("RGB")
     reduced.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    reduced.save(stream, "JPEG", quality=QUALITY)
-    return stream.getvalue()
+    return encode_jpeg(reduced, quality=QUALITY)

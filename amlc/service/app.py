@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from amlc.images.decode import pillow_warnings_settled
+from amlc.images.decode import pillow_warning_filters
 from amlc.pricing.answers import Answer, Pricer
 from amlc.pricing.workers import Workers
 from amlc.service import openapi
@@ -152,7 +152,7 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with pillow_warnings_settled(), contextlib.closing(service):
+        with pillow_warning_filters(), contextlib.closing(service):
             yield
 
     app = FastAPI(

@@ -5,24 +5,24 @@ import http
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from amlc.images import outcome
+from amlc.images import fetch_result
 
 MEDIA_TYPE = "application/problem+json"
 
 # What became of a picture, in words for whoever sent it or its link.
 _PICTURE = {
-    outcome.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
-    outcome.DAMAGED: "the file is damaged",
-    outcome.TRUNCATED: "the file ends too early",
-    outcome.TOO_MANY_PIXELS: "it has more pixels than this service takes",
-    outcome.TOO_MANY_BYTES: "it has more bytes than this service takes",
-    outcome.MALFORMED: "the link is not a valid http or https link",
-    outcome.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
-    outcome.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web page",
-    outcome.HOST_NOT_ALLOWED: "the link's host is not one that this service asks",
-    outcome.HOST_NOT_FOUND: "the link's host was not found",
-    outcome.TIMEOUT: "the link's host took too long",
-    outcome.OPTED_OUT: "the link's host forbids its use by machine learning",
+    fetch_result.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
+    fetch_result.DAMAGED: "the file is damaged",
+    fetch_result.TRUNCATED: "the file ends too early",
+    fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service takes",
+    fetch_result.TOO_MANY_BYTES: "it has more bytes than this service takes",
+    fetch_result.MALFORMED: "the link is not a valid http or https link",
+    fetch_result.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
+    fetch_result.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web page",
+    fetch_result.HOST_NOT_ALLOWED: "the link's host is not one that this service asks",
+    fetch_result.HOST_NOT_FOUND: "the link's host was not found",
+    fetch_result.TIMEOUT: "the link's host took too long",
+    fetch_result.OPTED_OUT: "the link's host forbids its use by machine learning",
 }
 
 
@@ -103,9 +103,9 @@ def bad_picture(field: str, reason: str) -> Problem:
     field : str
         Where it came from, ``"image"`` or ``"image_url"``.
     reason : str
-        A constant of `amlc.images.outcome`, or ``"http 404"`` and the like.
+        A constant of `amlc.images.fetch_result`, or ``"http 404"`` and the like.
     """
-    status = 413 if reason == outcome.TOO_MANY_BYTES else 422
+    status = 413 if reason == fetch_result.TOO_MANY_BYTES else 422
     words = _PICTURE.get(reason, f"fetching the link failed: {reason}")
     return Problem(
         status, f"The picture cannot be used: {words}.", (FieldError(field=field, message=words),)

@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 
 from amlc.images import urls
 from amlc.images.client import Client
-from amlc.images.outcome import TOO_MANY_BYTES, FetchError
-from amlc.images.settings import ImageSettings, standalone
+from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError
+from amlc.images.settings import ImageSettings, serving_settings
 from amlc.pricing.answers import Question
 from amlc.service.bodies import bounded
 from amlc.service.limits import Limits
@@ -48,7 +48,7 @@ def fetch(url: str, limits: Limits) -> bytes:
 def image_settings(limits: Limits) -> ImageSettings:
     """Return the pipeline's image settings that say the same as the service's limits."""
     seconds = limits.fetch_seconds
-    return standalone(
+    return serving_settings(
         allow_hosts=limits.image_hosts,
         allow_private_hosts=limits.private_hosts,
         max_bytes=limits.image_bytes,

@@ -1,6 +1,5 @@
 """What the API takes and gives, as pydantic models; OpenAPI is made from them."""
 
-import base64
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from amlc.catalog.content import Content, to_text
+from amlc.images.decode import data_url
 from amlc.pricing.answers import Answer, Pricer, Similar
 from amlc.service.problems import FieldError, Problem
 
@@ -217,13 +217,8 @@ def _similar(product: Similar) -> SimilarProduct:
         image_link=product.image_link,
         price=product.price,
         similarity=product.similarity,
-        picture=None if product.picture is None else data_link(product.picture),
+        picture=None if product.picture is None else data_url(product.picture),
     )
-
-
-def data_link(jpeg: bytes) -> str:
-    """Return a JPEG as a link that holds it (RFC 2397)."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 def _problem(error: ValidationError) -> Problem:

@@ -6,7 +6,6 @@ in every sample, whatever its seed.
 
 import colorsys
 import hashlib
-import io
 import math
 import random
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from amlc.images.decode import encode_jpeg
 from amlc.synthetic.assortment import Products
 from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import CATEGORIES, Shape
@@ -90,9 +90,7 @@ class Picture:
 
     def encode(self) -> bytes:
         """Return the picture as a JPEG file's content."""
-        stream = io.BytesIO()
-        self.draw().save(stream, "JPEG", quality=80)
-        return stream.getvalue()
+        return encode_jpeg(self.draw(), quality=80)
 
     def _package(self, dice: random.Random, size: tuple[int, int]) -> Image.Image:
         """Draw one package, transparent around it, at twice its size for smooth edges."""

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
-from amlc.images.outcome import FetchError
+from amlc.images.fetch_result import FetchError
 from amlc.pricing.answers import Answer, Contribution, Question, Similar
 from tests.helpers.pictures import jpeg
 

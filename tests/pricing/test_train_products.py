@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from amlc.errors import ModelError
-from amlc.images.outcome import OK, PLACEHOLDER
+from amlc.images.fetch_result import OK, PLACEHOLDER
 from amlc.images.shards import ImageRow
 from amlc.pricing.train_products import SIDE, Catalogue, small, write_train_products
 from tests.helpers.pictures import jpeg

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
     HOST_NOT_ALLOWED,
     MALFORMED,

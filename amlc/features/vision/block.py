@@ -17,7 +17,7 @@ from amlc.arrays import Floats32
 from amlc.errors import DataError, first_few
 from amlc.features.vision.descriptors import GROUPS, describe_scene
 from amlc.features.vision.scene import Pixels, make_scene
-from amlc.images.outcome import OK
+from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
 

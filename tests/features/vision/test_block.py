@@ -19,7 +19,7 @@ from amlc import params
 from amlc.catalog.products import LINK, write_products
 from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe, describe_products
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.synthetic.packshots import Picture as Drawing
 from stages import vision as stage
