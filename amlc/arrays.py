@@ -9,5 +9,7 @@ Floats32 = NDArray[np.float32]
 Ints32 = NDArray[np.int32]
 Ints64 = NDArray[np.int64]
 Objects = NDArray[np.object_]
+# Channels of pictures.
+Pixels = NDArray[np.uint8]
 # Positions of rows, or of columns.
 Rows = NDArray[np.intp]

@@ -23,9 +23,9 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.features.blocks import Blocks, Neighbours, read_blocks
+from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours, read_blocks
 from amlc.features.text import tokens
-from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.topics import TopicFeatures, TopicsSettings
 from amlc.metrics import smape_of_logs
@@ -172,9 +172,10 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
 
 
 def _near(run: Run, terms: Any) -> Neighbours:
-    own = np.full(terms.shape[0], -1)
-    own[run.train] = np.arange(len(run.train))
-    return nearest(terms, terms[run.train], params.load(NeighboursSettings, "neighbours"), own)
+    position = np.full(terms.shape[0], NO_NEIGHBOUR)
+    position[run.train] = np.arange(len(run.train))
+    settings = params.load(NeighboursSettings, "neighbours")
+    return nearest(terms, terms[run.train], settings, position)
 
 
 TABLES: dict[str, list[Line]] = {

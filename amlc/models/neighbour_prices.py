@@ -74,7 +74,7 @@ class NeighbourPrices:
         ndarray of float64, shape (n, columns)
             `NEAREST_COLUMNS`, then `COLUMNS_BY_COUNT` for each count.
         """
-        self._keep(neighbours.own, log_price, total)
+        self._keep(neighbours.position, log_price, total)
         columns = np.zeros((len(log_price), self.width))
         for fit, held_out in splits:
             allowed = self._lookup(fit)

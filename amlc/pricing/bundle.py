@@ -15,9 +15,9 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError
 from amlc.features.blocks import read_terms
 from amlc.features.tabular import TabularFeatures
-from amlc.features.text.similarity import NeighboursSettings, TermIndex
+from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
-from amlc.features.text.weight_table import TermTable
+from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
 from amlc.files import write_text
 from amlc.images.shards import read_rows
@@ -96,7 +96,7 @@ def write_bundle(data: Path, folder: Path, params: Mapping[str, Any], threads: i
     _copy_fitted(data, folder)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = read_terms(data / "features" / "terms.npz")[train]
-    TermIndex.build(terms, settings).save(folder / "neighbours")
+    NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(data / "images")
     write_train_products(folder / "products", products.iloc[train], images, threads)
@@ -183,8 +183,8 @@ class Bundle:
     coverage: float
     tabular: TabularFeatures
     terms: TermFeatures
-    topics: TermTable
-    index: TermIndex
+    topics: WeightTable
+    index: NeighbourIndex
     models: dict[str, Regressor]
     blend: Blend
     catalogue: Catalogue
@@ -209,7 +209,6 @@ class Bundle:
 def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
-    tabular = json.loads((folder / "encoders" / "tabular.json").read_text(encoding="utf-8"))
     blend = Blend.load(folder / "blend.json")
     return {
         "text": check(TextSettings, params["data"], "data", path),
@@ -217,10 +216,10 @@ def _parts(folder: Path) -> dict[str, Any]:
         "vision": check(VisionSettings, params["vision"], "vision", path),
         "neighbours": check(NeighboursSettings, params["neighbours"], "neighbours", path),
         "coverage": float(params["blend"]["coverage"]),
-        "tabular": TabularFeatures.restore(tabular),
+        "tabular": TabularFeatures.load(folder / "encoders" / "tabular.json"),
         "terms": TermFeatures.load(folder / "encoders" / "terms"),
-        "topics": TermTable.load(folder / "encoders" / "topics"),
-        "index": TermIndex.load(folder / "neighbours"),
+        "topics": WeightTable.load(folder / "encoders" / "topics"),
+        "index": NeighbourIndex.load(folder / "neighbours"),
         "models": {
             name: regressor(name).load(folder / "models" / name) for name in _members(blend)
         },

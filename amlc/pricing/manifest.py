@@ -16,7 +16,7 @@ from amlc.files import write_json
 
 MANIFEST = "manifest.json"
 # Raised whenever a bundle's layout changes.
-FORMAT = 3
+FORMAT = 4
 # The version of amlc; pyproject.toml says the same.
 AMLC = "0.1.0"
 # Libraries that read the bundle's files or compute prices, by the name of their distribution.

@@ -185,8 +185,8 @@ class BundlePricer:
         contents = [parse(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
         topics = project(terms, bundle.topics) if "topics" in self._needed else None
-        neighbours = bundle.index.nearest(terms, bundle.neighbours.count)
-        return Blocks(bundle.tabular.encode(contents), terms, topics, None, neighbours)
+        neighbours = bundle.index.nearest(terms, bundle.neighbours.n_neighbors)
+        return Blocks(bundle.tabular.transform_parsed(contents), terms, topics, None, neighbours)
 
     def _prices(self, blocks: Blocks) -> Floats:
         """Return price, low and high limit of each product."""
@@ -203,7 +203,7 @@ class BundlePricer:
 
     def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[Similar, ...]:
         assert blocks.neighbours is not None
-        groups = len(self.bundle.terms.groups)
+        groups = len(self.bundle.terms.vocabularies)
         numbers = blocks.neighbours.rows[row, :count].tolist()
         found = zip(numbers, blocks.neighbours.similarity[row].tolist(), strict=False)
         return tuple(
@@ -255,5 +255,5 @@ def _without(neighbours: Neighbours, rows: NDArray[np.bool_]) -> Neighbours:
     return Neighbours(
         np.where(rows[:, None], np.int32(NO_NEIGHBOUR), neighbours.rows),
         np.where(rows[:, None], np.float32(0), neighbours.similarity),
-        neighbours.own,
+        neighbours.position,
     )

@@ -41,8 +41,8 @@ def shuffled(blocks: Blocks, products: pd.DataFrame) -> Shuffled:
 def with_column(blocks: Blocks, name: str, column: Any) -> Blocks:
     """Return the blocks with one more number in the tabular block."""
     assert blocks.tabular is not None
-    frame = blocks.tabular.frame().assign(**{name: np.float32(column)})
-    return replace(blocks, tabular=Tabular.of(frame))
+    frame = blocks.tabular.to_frame().assign(**{name: np.float32(column)})
+    return replace(blocks, tabular=Tabular.from_frame(frame))
 
 
 def test_shuffled_prices_teach_nothing(catalogue: Catalogue) -> None:
@@ -65,7 +65,7 @@ def test_a_model_that_peeks_is_caught(catalogue: Catalogue) -> None:
 
     def make() -> Regressor:
         model = linear(SHUFFLED)
-        model.predict = lambda some: np.log(dealt[some.neighbours.own])  # type: ignore[method-assign, union-attr]  # a cheat
+        model.predict = lambda some: np.log(dealt[some.neighbours.position])  # type: ignore[method-assign, union-attr]  # a cheat
         return model
 
     with pytest.raises(CheckError, match="a row's own price is among its features"):
@@ -154,8 +154,10 @@ def test_a_shifted_column_is_named_first(drifting_catalogue: Catalogue) -> None:
     blocks, target, _ = drifting_catalogue
     test = blocks.take(TEST)
     assert test.tabular is not None
-    frame = test.tabular.frame()
-    moved = Tabular.of(frame.assign(num_noise=(frame["num_noise"] - 0.5).astype(np.float32)))
+    frame = test.tabular.to_frame()
+    moved = Tabular.from_frame(
+        frame.assign(num_noise=(frame["num_noise"] - 0.5).astype(np.float32))
+    )
     found = drift(blocks.take(TRAIN), replace(test, tabular=moved), target.groups)
     assert found.auc > 0.8
     assert max(found.columns, key=lambda name: found.columns[name]) == "tabular: noise"

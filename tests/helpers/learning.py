@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks, Neighbours, Tabular
-from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.models.base import Target
 
 EVEN = {"limits": [], "weights": [], "column": None}
@@ -85,7 +85,9 @@ def make_products(rows: int, seed: int) -> Catalogue:
     found = nearest(
         terms,
         terms,
-        NeighboursSettings(count=16, max_share=0.5, candidates=64, rare_share=0.2, rare_rows=1000),
+        NeighboursSettings(
+            n_neighbors=16, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
+        ),
         np.arange(rows),
     )
     neighbours = Neighbours(found.rows, found.similarity, np.arange(rows, dtype=np.int32))
@@ -98,5 +100,5 @@ def make_products(rows: int, seed: int) -> Catalogue:
             "fold": (group % 3).astype(np.int8),
         }
     )
-    blocks = Blocks(Tabular.of(tabular), terms, topics, vision, neighbours)
+    blocks = Blocks(Tabular.from_frame(tabular), terms, topics, vision, neighbours)
     return blocks, Target(log_price, group), products

@@ -29,8 +29,8 @@ from stages import bundle as bundle_stage
 ROOT = Path(__file__).parents[2]
 CHANGES: dict[str, dict[str, Any]] = {
     "synthetic": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
-    "topics": {"components": 8},
-    "neighbours": {"count": 40},
+    "topics": {"n_components": 8},
+    "neighbours": {"n_neighbors": 40},
 }
 MODEL_CHANGES: dict[str, dict[str, Any]] = {
     "forest": {"trees": 6},

@@ -67,7 +67,7 @@ def _empty(path: Path) -> None:
         "encoders/terms/text_words.txt",
         "encoders/terms/text_words.npy",
         "encoders/topics/rows.npy",
-        "neighbours/rare_indices.npy",
+        "neighbours/postings_indices.npy",
         "products/products.arrow",
     ],
 )

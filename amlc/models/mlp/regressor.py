@@ -18,7 +18,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from amlc.arrays import Floats, Floats32, Rows
-from amlc.features.text.weight_table import TermTable
+from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor, Target
 from amlc.models.design import Design
@@ -78,7 +78,7 @@ class SparseMLP(Regressor):
             networks = list(pool.map(fitted, range(len(seeds))))
         self.layers = [network.layers for network in networks]
         self.tables = [
-            TermTable.rounded(
+            WeightTable.quantize(
                 np.concatenate([one.terms for one in networks[view :: len(views)]], 1)
             )
             for view in range(len(views))
@@ -119,7 +119,7 @@ class SparseMLP(Regressor):
             for index in range(self.settings.networks)
         ]
         names = [f"terms{index}" for index in range(self.settings.views)]
-        self.tables = [TermTable.load(folder / name) for name in names]
+        self.tables = [WeightTable.load(folder / name) for name in names]
 
 
 @dataclass(frozen=True)
