@@ -12,7 +12,7 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock readme sweep show serve clean
+.PHONY: help repro test lint check format lock docs sweep show serve clean
 
 help:
 	@echo "make repro   install, rebuild what is out of date, print the results"
@@ -22,7 +22,7 @@ help:
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
 	@echo "make show    the table of experiments, best first"
 	@echo "make sweep   a small grid of experiments on the sample"
-	@echo "make readme  write the generated parts of README.md anew"
+	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
 
@@ -58,8 +58,8 @@ serve: $(VENV)/serve.done
 	dvc repro bundle
 	amlc serve
 
-readme: $(VENV)/base.done
-	python -m tools.readme
+docs: $(VENV)/base.done
+	python -m tools.docs
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt

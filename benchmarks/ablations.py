@@ -91,6 +91,11 @@ class Run:
         scores = {name: smape_of_logs(self.actual, found) for name, found in changed.items()}
         return {**scores, "blend": self._blended({**self.usual, **changed})}
 
+    def usual_scores(self) -> dict[str, float]:
+        """Return the SMAPE of each model and of the blend with nothing changed."""
+        scores = {name: smape_of_logs(self.actual, self.usual[name]) for name in self.models}
+        return {**scores, "blend": self._blended(self.usual)}
+
     def changed(self, line: Line) -> list[str]:
         """Return the models that are fitted anew for a line."""
         return [name for name in line.models if name in self.models]
@@ -209,10 +214,14 @@ def table(lines: list[Line], run: Run) -> Iterator[str]:
     names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
+    yield _row("everything", run.usual_scores(), names)
     for line in lines:
-        scores = run.scores(line)
-        cells = [f"{scores[name]:.2f}" if name in scores else "-" for name in names]
-        yield f"| {line.name} | {' | '.join(cells)} |"
+        yield _row(line.name, run.scores(line), names)
+
+
+def _row(title: str, scores: dict[str, float], names: list[str]) -> str:
+    cells = [f"{scores[name]:.2f}" if name in scores else "-" for name in names]
+    return f"| {title} | {' | '.join(cells)} |"
 
 
 def main() -> None:

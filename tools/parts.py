@@ -49,7 +49,7 @@ def headline(root: Path) -> str:
     """Return the table of four: blend, best model, best published recipe, constant."""
     real, kept = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
     name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
-    header, *peers = _linked(_cells(kept, 0))
+    header, *peers = _linked(_cells(kept))
     place = _places(header, ("recipe", "SMAPE", "source"), "peers.json")
     peers = [row for row in peers if row[place["source"]] != "amlc"]
     constant = next(row for row in peers if "constant" in row[place["recipe"]])
@@ -105,68 +105,85 @@ def real(root: Path) -> str:
 def peers(root: Path) -> str:
     """Return the published recipes beside amlc's models."""
     kept = read_json(root / RESULTS / "peers.json")
-    return _measured(kept, _chosen(_linked(_cells(kept, 0)), PEER_COLUMNS, "peers.json"))
+    return _measured(kept, _chosen(_linked(_cells(kept)), PEER_COLUMNS, "peers.json"))
 
 
 def features(root: Path) -> str:
     """Return what each feature is worth."""
-    return _ablation(root, "features")
+    kept = read_json(root / RESULTS / "features.json")
+    return _measured(kept, _cells(kept))
 
 
 def losses(root: Path) -> str:
     """Return what each loss is worth."""
-    return _ablation(root, "losses")
+    kept = read_json(root / RESULTS / "losses.json")
+    return _measured(kept, _cells(kept))
 
 
 def learning_curve(root: Path) -> str:
     """Return the scores by number of train rows."""
     kept = read_json(root / RESULTS / "learning_curve.json")
-    return _measured(kept, _cells(kept, 0))
+    return _measured(kept, _cells(kept))
 
 
 def held_out(root: Path) -> str:
     """Return the scores on rows that were held out of everything."""
     kept = read_json(root / RESULTS / "held_out.json")
-    return _measured(kept, _cells(kept, 0))
+    return _measured(kept, _cells(kept))
 
 
 def guards(root: Path) -> str:
-    """Return what the guards found on the real products."""
+    """Return what the guards found on the real products, and how many prices the interval holds."""
     kept = read_json(root / REAL)
     found = kept["guards"]
     permutation, leak, drift = found["shuffled"], found["strongest_feature"], found["drift"]
     column, auc = max(drift["columns"].items(), key=lambda item: item[1])
-    coverage = kept["interval"]
-    by_predicted = coverage["coverage_by_predicted_decile"].values()
-    by_price = coverage["coverage_by_price_decile"].values()
-    return "\n".join(
+    interval = kept["interval"]
+    rows = [
+        ["check", "result"],
         [
-            f"At commit `{kept['commit']}`:",
-            "",
-            f"- Permutation check: SMAPE {permutation['smape']:.2f}, the constant has "
-            f"{permutation['constant']:.2f} (standard error of the difference "
-            f"{permutation['error']:.2f}).",
-            f"- Leak check: the strongest feature is `{leak['feature']}`. With `{leak['partner']}` "
-            f"it explains {leak['share']:.0%} of the variance of log price.",
-            f"- Train against test: AUC {drift['auc']:.3f}; the column that separates them best is "
-            f"`{column}` ({auc:.3f}).",
-            f"- The interval holds {coverage['coverage']:.1f} % of the prices: "
-            f"{min(by_predicted):.0f} to {max(by_predicted):.0f} % in each tenth by predicted "
-            f"price, {min(by_price):.0f} to {max(by_price):.0f} % in each tenth by actual price.",
-        ]
-    )
+            "permutation",
+            (
+                f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
+                f"(standard error of the difference {permutation['error']:.2f})"
+            ),
+        ],
+        [
+            "leak",
+            (
+                f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the "
+                f"variance of log price, helped by `{leak['partner']}`"
+            ),
+        ],
+        [
+            "train against test",
+            (
+                f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` "
+                f"({auc:.3f})"
+            ),
+        ],
+        [
+            "interval",
+            (
+                f"holds {interval['coverage']:.1f} % of the prices: "
+                f"{_range(interval['coverage_by_predicted_decile'])} in each tenth by predicted "
+                f"price, {_range(interval['coverage_by_price_decile'])} in each tenth by actual price"
+            ),
+        ],
+    ]
+    return _measured(kept, rows)
 
 
 def download(root: Path) -> str:
     """Return the downloader beside other ways."""
     kept = read_json(root / RESULTS / "download.json")
-    return _measured(kept, _chosen(_cells(kept, 0), DOWNLOAD_COLUMNS, "download.json"))
+    return _measured(kept, _chosen(_cells(kept), DOWNLOAD_COLUMNS, "download.json"))
 
 
 def serve(root: Path) -> str:
     """Return the service under load."""
     kept = read_json(root / RESULTS / "serve.json")
-    return _measured(kept, [["", ""], *_cells(kept, 0)])
+    return _measured(kept, [["", ""], *_cells(kept)])
 
 
 def row_errors(root: Path) -> str:  # noqa: ARG001 - every part takes the root
@@ -218,12 +235,9 @@ PARTS: dict[str, Part] = {
 OUTPUTS = ("outs", "metrics", "plots")
 
 
-def _cells(kept: dict[str, Any], which: int | str) -> Rows:
-    """Return the cells of a recorded table, the header first, by its position or title."""
-    tables: list[dict[str, Any]] = kept["tables"]
-    if isinstance(which, str):
-        tables, which = [table for table in tables if table["title"] == which], 0
-    lines = [line for line in tables[which]["lines"] if set(line) - set("|- ")]
+def _cells(kept: dict[str, Any]) -> Rows:
+    """Return the cells of a record's first table, the header first."""
+    lines = [line for line in kept["tables"][0]["lines"] if set(line) - set("|- ")]
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
@@ -254,13 +268,12 @@ def _linked(cells: Rows) -> Rows:
     return [header, *rows]
 
 
-def _ablation(root: Path, title: str) -> str:
-    kept = read_json(root / RESULTS / "ablations.json")
-    return _measured(kept, _cells(kept, title))
-
-
 def _measured(kept: dict[str, Any], cells: Rows) -> str:
     return f"Commit `{kept['commit']}`:\n\n{_table(cells)}"
+
+
+def _range(percentages: dict[str, float]) -> str:
+    return f"{min(percentages.values()):.0f} to {max(percentages.values()):.0f} %"
 
 
 def _shown(default: Any) -> str:

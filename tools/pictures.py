@@ -49,7 +49,7 @@ def main() -> None:
 def tea() -> Path:
     """Return the picture of a synthetic product like the page's example."""
     products = pd.read_csv(layout.SYNTHETIC / "train.csv")
-    link = products[LINK][products[TEXT].str.contains("Tea Bags")].iloc[0]
+    link: str = products[LINK][products[TEXT].str.contains("Tea Bags")].iloc[0]
     return layout.SYNTHETIC / "images" / urlsplit(link).path.rpartition("/")[2]
 
 
@@ -57,7 +57,7 @@ def tea() -> Path:
 def service() -> Iterator[str]:
     """Run the service and give its address."""
     command = [sys.executable, "-m", "amlc", "serve", "--port", "0"]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own program
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
