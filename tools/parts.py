@@ -135,41 +135,33 @@ def held_out(root: Path) -> str:
 def guards(root: Path) -> str:
     """Return what the guards found on the real products, and how many prices the interval holds."""
     kept = read_json(root / REAL)
-    found = kept["guards"]
-    permutation, leak, drift = found["shuffled"], found["strongest_feature"], found["drift"]
-    column, auc = max(drift["columns"].items(), key=lambda item: item[1])
+    permutation = kept["guards"]["shuffled"]
+    leak = kept["guards"]["strongest_feature"]
+    drift = kept["guards"]["drift"]
     interval = kept["interval"]
+    column, auc = max(drift["columns"].items(), key=lambda item: item[1])
+    noise = (
+        f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
+        f"(standard error of the difference {permutation['error']:.2f})"
+    )
+    strongest = (
+        f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the variance "
+        f"of log price, helped by `{leak['partner']}`"
+    )
+    separation = (
+        f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` ({auc:.3f})"
+    )
+    coverage = (
+        f"holds {interval['coverage']:.1f} % of the prices: "
+        f"{_range(interval['coverage_by_predicted_decile'])} in each tenth by predicted price, "
+        f"{_range(interval['coverage_by_price_decile'])} in each tenth by actual price"
+    )
     rows = [
         ["check", "result"],
-        [
-            "permutation",
-            (
-                f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
-                f"(standard error of the difference {permutation['error']:.2f})"
-            ),
-        ],
-        [
-            "leak",
-            (
-                f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the "
-                f"variance of log price, helped by `{leak['partner']}`"
-            ),
-        ],
-        [
-            "train against test",
-            (
-                f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` "
-                f"({auc:.3f})"
-            ),
-        ],
-        [
-            "interval",
-            (
-                f"holds {interval['coverage']:.1f} % of the prices: "
-                f"{_range(interval['coverage_by_predicted_decile'])} in each tenth by predicted "
-                f"price, {_range(interval['coverage_by_price_decile'])} in each tenth by actual price"
-            ),
-        ],
+        ["permutation", noise],
+        ["leak", strongest],
+        ["train against test", separation],
+        ["interval", coverage],
     ]
     return _measured(kept, rows)
 
