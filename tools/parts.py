@@ -135,9 +135,7 @@ def held_out(root: Path) -> str:
 def guards(root: Path) -> str:
     """Return what the guards found on the real products, and how many prices the interval holds."""
     kept = read_json(root / REAL)
-    permutation = kept["guards"]["shuffled"]
-    leak = kept["guards"]["strongest_feature"]
-    drift = kept["guards"]["drift"]
+    permutation, leak, drift = (kept["guards"][name] for name in ("permutation", "leak", "drift"))
     interval = kept["interval"]
     column, auc = max(drift["columns"].items(), key=lambda item: item[1])
     noise = (
@@ -146,7 +144,7 @@ def guards(root: Path) -> str:
     )
     strongest = (
         f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the variance "
-        f"of log price, helped by `{leak['partner']}`"
+        f"of log price, together with `{leak['partner']}`"
     )
     separation = (
         f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` ({auc:.3f})"
