@@ -49,7 +49,7 @@ def headline(root: Path) -> str:
     """Return the table of four: blend, best model, best published recipe, constant."""
     real, kept = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
     name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
-    header, *peers = _linked(_cells(kept))
+    header, *peers = _sourced(_cells(kept))
     place = _places(header, ("recipe", "SMAPE", "source"), "peers.json")
     peers = [row for row in peers if row[place["source"]] != "amlc"]
     constant = next(row for row in peers if "constant" in row[place["recipe"]])
@@ -60,7 +60,7 @@ def headline(root: Path) -> str:
         ["**blend of all models**", f"**{real['blend']['smape']:.2f}**", real["commit"]],
         [f"best single model: {name}", f"{best['smape']:.2f}", real["commit"]],
         [
-            f"best published recipe without pretrained weights: {peer[place['recipe']]}",
+            f"best of {len(peers)} published recipes: {peer[place['recipe']]}",
             peer[place["SMAPE"]],
             kept["commit"],
         ],
@@ -105,7 +105,7 @@ def real(root: Path) -> str:
 def peers(root: Path) -> str:
     """Return the published recipes beside amlc's models."""
     kept = read_json(root / RESULTS / "peers.json")
-    return _measured(kept, _chosen(_linked(_cells(kept)), PEER_COLUMNS, "peers.json"))
+    return _measured(kept, _chosen(_sourced(_cells(kept)), PEER_COLUMNS, "peers.json"))
 
 
 def features(root: Path) -> str:
@@ -247,14 +247,16 @@ def _chosen(cells: Rows, columns: dict[str, str], source: str) -> Rows:
     return [list(columns.values()), *([row[place] for place in places] for row in cells[1:])]
 
 
-def _linked(cells: Rows) -> Rows:
-    """Return the recipes' table, the name of a recipe linked to its source."""
+def _sourced(cells: Rows) -> Rows:
+    """Return the recipes' table, the name of each recipe with its source."""
     header, *rows = cells
     place = _places(header, ("recipe", "source"), "peers.json")
     for row in rows:
         name, source = row[place["recipe"]], row[place["source"]]
         if re.match(r"https?://\S+$", source):
             row[place["recipe"]] = f"[{name}]({source})"
+        elif source not in {"amlc", "-"}:
+            row[place["recipe"]] = f"{name}<br>{source}"
     return [header, *rows]
 
 

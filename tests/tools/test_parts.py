@@ -135,7 +135,8 @@ def test_the_peers_part_chooses_columns_by_name(root: Path) -> None:
     """The benchmark prints more columns than the documentation shows."""
     rows = cells(parts.peers(root))
     assert rows[0] == list(parts.PEER_COLUMNS.values())
-    assert rows[3] == ["One", "54.00", "+3.87", "6.0", "7", "80"]
+    assert rows[2][0] == "[Two](https://example.org/two)"
+    assert rows[3] == ["One<br>a report", "54.00", "+3.87", "6.0", "7", "80"]
 
 
 def test_a_record_without_a_needed_column_is_refused(root: Path) -> None:
