@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.arrays import Floats, Objects
-from amlc.catalog.content import Content, normalised_title, parse
-from amlc.catalog.quantities import KINDS, UNIT_NAMES, lookup, parse_quantity
+from amlc.catalog.content import Content, normalised_title, parse_content
+from amlc.catalog.quantities import UNIT_KINDS, UNIT_NAMES, find_unit, parse_quantity
 from amlc.errors import DataError
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
 from amlc.files import write_json
@@ -26,7 +26,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _DIGITS = string.digits.encode()
 # A blank for each byte that no number holds.
 _NUMBERS_ONLY = bytes(byte if byte in _DIGITS + b"." else ord(" ") for byte in range(256))
-_LEVELS = {f"{CATEGORICAL}kind": tuple(KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
+_LEVELS = {f"{CATEGORICAL}kind": tuple(UNIT_KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
 _CODES = [dict(zip(levels, range(len(levels)), strict=True)) for levels in _LEVELS.values()]
 # Leading words of a title that are keys.
 _HEADS = (1, 2, 3)
@@ -142,7 +142,7 @@ class TabularFeatures:
         DataError
             There is no text.
         """
-        contents = [parse(text) for text in texts]
+        contents = [parse_content(text) for text in texts]
         if not contents:
             raise DataError("the tabular block needs at least one train row")
         self.brands = BrandGuess(self.settings.brand_min_rows, self.settings.brand_share)
@@ -152,7 +152,7 @@ class TabularFeatures:
 
     def transform(self, texts: Iterable[str]) -> Tabular:
         """Return the tabular block of some texts, one row per text."""
-        return self.encode([parse(text) for text in texts])
+        return self.encode([parse_content(text) for text in texts])
 
     def encode(self, contents: Sequence[Content]) -> Tabular:
         """Return the tabular block of texts that have been parsed, one row per text."""
@@ -228,7 +228,7 @@ NUMBER_NAMES = (
 
 def _codes(contents: Sequence[Content]) -> NDArray[np.int16]:
     kinds, names = _CODES
-    units = [lookup(content.unit) for content in contents]
+    units = [find_unit(content.unit) for content in contents]
     rows = [(kinds[unit.kind], names[unit.name]) for unit in units]
     return np.array(rows, dtype=np.int16).reshape(len(contents), len(_LEVELS))
 
@@ -240,7 +240,7 @@ def _numbers(contents: Sequence[Content]) -> Floats:
 
 def _amounts(content: Content) -> tuple[float, ...]:
     value = content.value or 0.0
-    unit = lookup(content.unit)
+    unit = find_unit(content.unit)
     measured = {unit.kind: value * unit.factor}
     stated = parse_quantity(content.title)
     packs = max(stated.packs, 1.0)

@@ -15,10 +15,10 @@ from amlc.catalog.content import (
     TITLE,
     Content,
     normalised_title,
-    parse,
+    parse_content,
     parse_number,
+    render_content,
     title_of,
-    to_text,
     without_parts,
 )
 
@@ -34,7 +34,7 @@ Unit: Ounce
 
 def test_every_field_is_read() -> None:
     """Each labelled line lands in its own field."""
-    content = parse(FULL)
+    content = parse_content(FULL)
     assert content.title == "Bear Bowl, 1.9 Ounce"
     assert content.bullets == ("Hearty", "Easy")
     assert content.value == 11.4
@@ -43,46 +43,48 @@ def test_every_field_is_read() -> None:
 
 def test_a_line_without_label_continues_the_field_above() -> None:
     """A description may span lines."""
-    assert parse(FULL).description == "First line.\nSecond line."
+    assert parse_content(FULL).description == "First line.\nSecond line."
 
 
 def test_a_bullet_without_number_is_a_bullet() -> None:
     """`Bullet Point:` is as good as `Bullet Point 1:`."""
-    assert parse("Item Name: x\nBullet Point: y").bullets == ("y",)
+    assert parse_content("Item Name: x\nBullet Point: y").bullets == ("y",)
 
 
 @pytest.mark.parametrize("written", ["None", "nan", "", "abc", "-3", "inf", "1e999", "1,5"])
 def test_a_value_that_is_no_number_is_none(written: str) -> None:
     """What is not a finite number of at least zero means that there is no value."""
-    assert parse(f"Item Name: x\nValue: {written}\nUnit: None\n").value is None
+    assert parse_content(f"Item Name: x\nValue: {written}\nUnit: None\n").value is None
 
 
 def test_no_unit_is_an_empty_unit() -> None:
     """`Unit: None` says that there is none."""
-    assert parse("Item Name: x\nValue: 1\nUnit: None\n").unit == ""
+    assert parse_content("Item Name: x\nValue: 1\nUnit: None\n").unit == ""
 
 
 def test_the_last_value_and_the_first_title_win() -> None:
     """A text line inside a bullet may look like a label."""
-    content = parse("Item Name: a\nBullet Point 1: b\nValue: 1\nItem Name: c\nValue: 2\nUnit: oz")
+    content = parse_content(
+        "Item Name: a\nBullet Point 1: b\nValue: 1\nItem Name: c\nValue: 2\nUnit: oz"
+    )
     assert (content.title, content.value) == ("a", 2.0)
 
 
 def test_a_text_without_labels_is_title_and_description() -> None:
     """Catalogues of other shops have no labels."""
-    content = parse("Blue mug\nHolds coffee")
+    content = parse_content("Blue mug\nHolds coffee")
     assert (content.title, content.description) == ("Blue mug", "Holds coffee")
 
 
 def test_windows_line_ends_change_nothing() -> None:
     """A file saved on Windows parses the same."""
-    assert parse(FULL.replace("\n", "\r\n")) == parse(FULL)
+    assert parse_content(FULL.replace("\n", "\r\n")) == parse_content(FULL)
 
 
 @given(st.text())
 def test_any_text_parses(text: str) -> None:
     """No text raises, and the title is the one that parse finds."""
-    assert title_of(text) == parse(text).title
+    assert title_of(text) == parse_content(text).title
 
 
 @given(st.floats(min_value=0, max_value=1e15))
@@ -107,7 +109,7 @@ def test_real_rows_have_a_title_and_mostly_a_value() -> None:
     if not folder:
         pytest.skip("AMLC_COMPETITION is not set")
     with (Path(folder) / "train.csv").open(encoding="utf-8", newline="") as stream:
-        contents = [parse(row["catalog_content"]) for row in csv.DictReader(stream)]
+        contents = [parse_content(row["catalog_content"]) for row in csv.DictReader(stream)]
     assert all(content.title for content in contents)
     assert sum(content.value is not None for content in contents) > 0.95 * len(contents)
 
@@ -139,7 +141,7 @@ def test_fields_come_back_as_they_were(content: Content) -> None:
     """But for line ends, which become blanks, and for words that mean a missing unit."""
     unit = _line(content.unit)
     bullets = tuple(line for line in map(_line, content.bullets) if line)
-    assert parse(to_text(content)) == Content(
+    assert parse_content(render_content(content)) == Content(
         _line(content.title),
         bullets,
         _line(content.description),
@@ -151,19 +153,19 @@ def test_fields_come_back_as_they_were(content: Content) -> None:
 @given(st.text(max_size=200))
 def test_no_text_in_a_title_becomes_another_field(title: str) -> None:
     """Whatever is typed into the title stays there."""
-    content = parse(to_text(Content(title, (), "", 7.0, "")))
+    content = parse_content(render_content(Content(title, (), "", 7.0, "")))
     assert (content.bullets, content.description, content.value, content.unit) == ((), "", 7.0, "")
 
 
 def test_nothing_is_an_empty_text() -> None:
     """A form that nobody filled in is a product without text, not one without a title."""
-    assert to_text(Content(" ", ("", "\n"), "", None, "")) == ""
+    assert render_content(Content(" ", ("", "\n"), "", None, "")) == ""
 
 
 def test_the_text_is_as_the_catalogue_writes_it() -> None:
     """Numbered bullets, a value with its point, one line each, a line end behind the last."""
     content = Content("Soup", ("Hearty", "Easy"), "Good.", 11.4, "Ounce")
-    assert to_text(content) == (
+    assert render_content(content) == (
         "Item Name: Soup\nBullet Point 1: Hearty\nBullet Point 2: Easy\n"
         "Product Description: Good.\nValue: 11.4\nUnit: Ounce\n"
     )
@@ -171,7 +173,7 @@ def test_the_text_is_as_the_catalogue_writes_it() -> None:
 
 def test_what_is_missing_is_said_as_in_the_catalogue() -> None:
     """No value is nan, no unit is None, a single bullet has no number."""
-    assert to_text(Content("Soup", ("Hearty",), "", None, "")) == (
+    assert render_content(Content("Soup", ("Hearty",), "", None, "")) == (
         "Item Name: Soup\nBullet Point: Hearty\nValue: nan\nUnit: None\n"
     )
 
@@ -184,8 +186,8 @@ TEXT = (
 
 def test_each_part_is_left_out_by_itself() -> None:
     """What is read from the rest lacks that part, and nothing else."""
-    whole = parse(TEXT)
-    rest = {part: parse(text) for part, text in without_parts(TEXT)}
+    whole = parse_content(TEXT)
+    rest = {part: parse_content(text) for part, text in without_parts(TEXT)}
     assert rest[TITLE].title == "Acme Green Tea,"
     assert rest[BULLETS].bullets == ()
     assert rest[DESCRIPTION].description == ""
@@ -207,7 +209,7 @@ def test_parts_that_are_not_there_are_not_named() -> None:
 
 def test_a_part_that_says_nothing_is_not_named() -> None:
     """A form without an amount or bullet points has lines for them all the same."""
-    text = to_text(Content("Green Tea", (), "", None, ""))
+    text = render_content(Content("Green Tea", (), "", None, ""))
     assert "Value: nan" in text
     assert list(without_parts(f"{text}Bullet Point:\nProduct Description: ")) == []
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from amlc.catalog.intake import (
     REJECTED_COLUMNS,
-    Catalogue,
+    CheckedCatalogue,
     DataSettings,
+    data_metrics,
     read_catalogue,
-    read_ids,
-    summary,
+    read_test_ids,
     write_rejected,
 )
 from amlc.catalog.validation import RowError
@@ -30,7 +30,7 @@ GOOD = "9,oil,https://h/9\n"
 
 def read(
     folder: Path, train: str, test: str = GOOD, on_invalid: Literal["error", "drop"] = "drop"
-) -> Catalogue:
+) -> CheckedCatalogue:
     """Write the rows of both files and read them."""
     (folder / "train.csv").write_text(TRAIN + train, encoding="utf-8", newline="")
     (folder / "test.csv").write_text(TEST + test, encoding="utf-8", newline="")
@@ -91,11 +91,11 @@ give each row its own id
   train.csv: sample_id: an id that test.csv has too, in 1 of 5 rows: line 5 ('9'): \
 remove the row from one of the files
   train.csv: catalog_content: no text, in 1 of 5 rows: line 4 (''): describe the product
-  train.csv: price: a price that is no number, in 1 of 5 rows: line 2 ('$5'): \
+  train.csv: price: a price that is not a number, in 1 of 5 rows: line 2 ('$5'): \
 write a plain decimal such as 12.50
   test.csv: catalog_content: no text, in 1 of 2 rows: line 2 (''): describe the product
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
-write http(s)://HOST/... without user name and white space, in 2,048 characters"""
+write http(s)://HOST/... without user name and white space, in at most 2,048 characters"""
     )
     assert message.splitlines()[:-1] == rows.splitlines()
     assert "set data.on_invalid to drop" in message.splitlines()[-1]
@@ -114,7 +114,7 @@ def test_drop_leaves_faulty_train_rows_out(tmp_path: Path) -> None:
     train = row(1) + row(2, price="x", link="y") + "3,tea\n" + row(4, "x" * 21) + row(5, "x" * 20)
     found = read(tmp_path, train)
     assert found.products["sample_id"].tolist() == ["1", "5", "9"]
-    assert [(fault.line, fault.reason) for fault in found.rejected] == [
+    assert [(error.line, error.reason) for error in found.rejected] == [
         (3, "link_malformed"),
         (3, "price_not_number"),
         (4, "cells"),
@@ -133,7 +133,7 @@ def test_drop_leaves_out_train_rows_that_are_test_rows(tmp_path: Path) -> None:
     """A test row's price must not be trained on."""
     found = read(tmp_path, row(1) + row(9))
     assert found.products["sample_id"].tolist() == ["1", "9"]
-    assert [fault.reason for fault in found.rejected] == ["id_in_test"]
+    assert [error.reason for error in found.rejected] == ["id_in_test"]
 
 
 def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
     assert rows["sample_id"].tolist() == list("abcde")
     assert rows["catalog_content"].tolist() == ["", "x" * 20, "tea", "oil", "rye"]
     assert rows["image_link"].tolist() == ["https://h/a", "https://h/b", "", "", "https://h/e"]
-    assert [(fault.line, fault.reason) for fault in found.flagged] == [
+    assert [(error.line, error.reason) for error in found.flagged] == [
         (2, "text_empty"),
         (3, "text_long"),
         (4, "link_missing"),
@@ -177,7 +177,7 @@ def test_broken_quoting_always_stops_and_earlier_faults_are_told(tmp_path: Path)
     """After it no row is known, so none can be dropped."""
     message = refusal(tmp_path, row(1, price="x") + '2,"a"b,https://h/a,1\n')
     assert "train.csv: broken quoting at line 3" in message
-    assert "train.csv: price: a price that is no number" in message
+    assert "train.csv: price: a price that is not a number" in message
     assert "drop does not help" in message
 
 
@@ -214,7 +214,7 @@ def test_a_faulty_test_price_is_flagged_and_not_known(tmp_path: Path) -> None:
     )
     catalogue = read_catalogue(settings)
     assert catalogue.products["price"].isna().tolist() == [False, True, True]
-    assert [fault.reason for fault in catalogue.flagged] == [
+    assert [error.reason for error in catalogue.flagged] == [
         "price_not_number",
         "price_not_positive",
     ]
@@ -224,7 +224,7 @@ def test_no_row_left_stops(tmp_path: Path) -> None:
     """The message says why every row went."""
     message = refusal(tmp_path, row(1, price="$1") + row(2, price="$2"))
     assert "train.csv: no row is left" in message
-    assert "a price that is no number, in 2 of 2 rows" in message
+    assert "a price that is not a number, in 2 of 2 rows" in message
 
 
 CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5", "y" * 21, "n\n"])
@@ -242,7 +242,7 @@ def test_no_row_is_lost_silently(tmp_path: Path, rows: list[list[str]]) -> None:
     except DataError as error:
         pytest.fail(f"the first row is good, so nothing stops: {error}")
     kept = found.products[found.products["split"] == "train"]
-    rejected = {fault.line for fault in found.rejected}
+    rejected = {error.line for error in found.rejected}
     assert len(kept) + len(rejected) == found.train_total == 1 + len(rows)
     assert kept["sample_id"].is_unique
     assert (kept["price"] > 0).all()
@@ -251,7 +251,7 @@ def test_no_row_is_lost_silently(tmp_path: Path, rows: list[list[str]]) -> None:
 def test_read_ids_returns_test_ids_as_written(tmp_path: Path) -> None:
     """In the file's order, zeros and all."""
     read(tmp_path, row(1), "007,a,https://h/a\n1e3,b,https://h/b\n")
-    assert read_ids(tmp_path / "test.csv") == ["007", "1e3"]
+    assert read_test_ids(tmp_path / "test.csv") == ["007", "1e3"]
 
 
 @pytest.mark.parametrize("line", ["8\n", '8,"a"b,https://h/a\n'])
@@ -260,7 +260,7 @@ def test_read_ids_refuses_a_file_that_was_never_accepted(tmp_path: Path, line: s
     path = tmp_path / "test.csv"
     path.write_text(TEST + GOOD + line)
     with pytest.raises(DataError, match="changed since it was checked; run the stage prepare"):
-        read_ids(path)
+        read_test_ids(path)
 
 
 def test_rejected_csv_lists_each_fault_with_what_was_done(tmp_path: Path) -> None:
@@ -326,8 +326,8 @@ def test_summary_counts_rows_reasons_groups_and_folds() -> None:
     """A row with two reasons is one rejected row; a count is there for each reason."""
     rejected = faults((4, "price_missing"), (4, "link_missing"), (5, "price_missing"))
     flagged = faults((0, "text_empty"), (0, "link_missing"))
-    catalogue = Catalogue(products(), rejected, flagged, train_total=6)
-    found = summary(catalogue, products())
+    catalogue = CheckedCatalogue(products(), rejected, flagged, train_total=6)
+    found = data_metrics(catalogue, products())
     assert found["train"] == {
         "read": 6,
         "kept": 4,
@@ -354,7 +354,7 @@ def test_summary_counts_rows_reasons_groups_and_folds() -> None:
 
 def test_summary_describes_the_train_prices() -> None:
     """Quantiles by linear interpolation; test rows have no price and no part in them."""
-    prices = summary(Catalogue(products(), [], [], 4), products())["price"]
+    prices = data_metrics(CheckedCatalogue(products(), [], [], 4), products())["price"]
     assert prices["min"] == 1
     assert prices["q25"] == 1.75
     assert prices["median"] == 2.5
@@ -363,5 +363,7 @@ def test_summary_describes_the_train_prices() -> None:
 
 def test_summary_is_plain_json() -> None:
     """No NumPy number is left in it."""
-    text = json.dumps(summary(Catalogue(products(), [], [], 4), products()), allow_nan=False)
+    text = json.dumps(
+        data_metrics(CheckedCatalogue(products(), [], [], 4), products()), allow_nan=False
+    )
     assert json.loads(text)["train"]["kept"] == 4

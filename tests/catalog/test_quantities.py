@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.catalog import quantities
-from amlc.catalog.quantities import KINDS, NO_UNIT, UNIT_NAMES, lookup, parse_quantity, spellings
+from amlc.catalog.quantities import (
+    NO_UNIT,
+    PACK_PATTERNS,
+    UNIT_KINDS,
+    UNIT_NAMES,
+    find_unit,
+    parse_quantity,
+    unit_spellings,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,39 +35,39 @@ from amlc.catalog.quantities import KINDS, NO_UNIT, UNIT_NAMES, lookup, parse_qu
 )
 def test_spellings_seen_in_the_wild(raw: str, name: str, grams_or_so: float) -> None:
     """Case, dots and blanks do not matter."""
-    unit = lookup(raw)
+    unit = find_unit(raw)
     assert (unit.name, unit.factor) == (name, grams_or_so)
 
 
 @pytest.mark.parametrize("raw", ["", "None", "nan", "parsec", "oz" * 50])
 def test_anything_else_is_no_unit(raw: str) -> None:
     """An unknown spelling is not an error."""
-    assert lookup(raw) is NO_UNIT
+    assert find_unit(raw) is NO_UNIT
 
 
 def test_a_pound_has_sixteen_ounces() -> None:
     """The factors agree with each other."""
-    assert lookup("lb").factor == pytest.approx(16 * lookup("oz").factor)
-    assert lookup("gallon").factor == pytest.approx(128 * lookup("fl oz").factor)
+    assert find_unit("lb").factor == pytest.approx(16 * find_unit("oz").factor)
+    assert find_unit("gallon").factor == pytest.approx(128 * find_unit("fl oz").factor)
 
 
 @given(st.text(max_size=60))
 def test_every_text_has_a_known_kind_and_name(raw: str) -> None:
     """The categories of the tabular block are closed."""
-    unit = lookup(raw)
-    assert unit.kind in KINDS
+    unit = find_unit(raw)
+    assert unit.kind in UNIT_KINDS
     assert unit.name in UNIT_NAMES
 
 
 def test_every_spelling_looks_itself_up() -> None:
     """What a pattern is built from is what lookup knows."""
-    for spelling in spellings("mass", "volume", "count", "length"):
-        assert lookup(spelling.upper()) is not NO_UNIT
+    for spelling in unit_spellings("mass", "volume", "count", "length"):
+        assert find_unit(spelling.upper()) is not NO_UNIT
 
 
 def test_longer_spellings_come_first() -> None:
     """An alternation has to try `ounces` before `ounce`."""
-    lengths = [len(spelling) for spelling in spellings("mass")]
+    lengths = [len(spelling) for spelling in unit_spellings("mass")]
     assert lengths == sorted(lengths, reverse=True)
 
 
@@ -130,7 +137,7 @@ def test_any_title_gives_finite_quantities(title: str) -> None:
 @given(st.text(alphabet="0123456789. xpackofgoz-()/perstwd", max_size=60))
 def test_patterns_for_packs_are_tried_where_they_can_match(title: str) -> None:
     """What a title has to hold for a pattern to be tried is held by all that it matches."""
-    for held, pattern in quantities._PACKS:
+    for held, pattern in PACK_PATTERNS:
         for match in pattern.finditer(title):
             assert any(some in match.group() for some in held)
 

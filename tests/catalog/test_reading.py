@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amlc.catalog import reading
-from amlc.catalog import reading as sheet_module
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, Sheet, check_text_file, read_sheet
 from amlc.errors import DataError
 
@@ -188,7 +187,7 @@ def test_what_a_csv_writer_writes_is_read_back(
     csv.writer(stream, lineterminator=end, quoting=quoting).writerows([COLUMNS, *rows])
     found = read(tmp_path, stream.getvalue().encode(encoding))
     assert rows_of(found) == [[re.sub("\r\n?", "\n", cell) for cell in row] for row in rows]
-    assert (found.odd, found.broken) == ([], "")
+    assert (found.ragged, found.broken) == ([], "")
 
 
 @SHARED_FOLDER
@@ -216,7 +215,7 @@ def test_no_bytes_cause_another_exception(
     good = 'sample_id,text\n1,"tea, ""green""\n20 bags"\n2,caf\u00e9\n3,\u2028x\n'.encode()
     with suppress(DataError):
         found = read(tmp_path, good[:start] + noise + good[start + cut :])
-        assert found.total == len(found.lines) + len(found.odd)
+        assert found.total == len(found.lines) + len(found.ragged)
 
 
 def test_words_that_mean_nothing_to_pandas_stay_words(tmp_path: Path) -> None:
@@ -243,21 +242,24 @@ def test_rows_of_another_width_are_put_aside(tmp_path: Path) -> None:
     """They do not shift the cells of other rows."""
     found = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
     assert rows_of(found) == [["1", "a"], ["4", "d"]]
-    assert [(odd.line, odd.count, odd.first) for odd in found.odd] == [(3, 1, "2"), (4, 3, "3")]
+    assert [(row.line, row.count, row.first_cell) for row in found.ragged] == [
+        (3, 1, "2"),
+        (4, 3, "3"),
+    ]
     assert found.total == 4
 
 
 def test_too_many_odd_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of other rows than its header's takes no memory without bound."""
-    monkeypatch.setattr(sheet_module, "ODD_LIMIT", 5)
+    monkeypatch.setattr(reading, "RAGGED_LIMIT", 5)
     found = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
-    assert (len(found.cells), len(found.odd)) == (1, 5)
+    assert (len(found.cells), len(found.ragged)) == (1, 5)
     assert found.broken == "5 rows do not fit the header; no row after them was read"
 
 
 def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are collected in batches, and none is lost between two."""
-    monkeypatch.setattr(sheet_module, "_BATCH", 3)
+    monkeypatch.setattr(reading, "_BATCH", 3)
     for count in range(1, 8):
         content = "sample_id,text\n" + "".join(f"{row},t\n" for row in range(count))
         found = read(tmp_path, content)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.catalog.submission import _shown, check_submission, write_submission
+from amlc.catalog.submission import check_submission, format_price, write_submission
 from amlc.errors import CheckError
 
 IDS = ["7", "007", "x"]
@@ -59,5 +59,5 @@ def test_an_id_with_a_comma_is_quoted(tmp_path: Path) -> None:
 @given(st.floats(min_value=1e-300, max_value=1e300))
 def test_no_positive_price_is_written_as_zero(price: float) -> None:
     """A tiny price keeps its digits, a huge one stays finite."""
-    assert float(_shown(price)) == pytest.approx(price, rel=1e-2)
-    assert float(_shown(price)) > 0
+    assert float(format_price(price)) == pytest.approx(price, rel=1e-2)
+    assert float(format_price(price)) > 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amlc.catalog import validation
 from amlc.catalog.products import TRAIN_COLUMNS
 from amlc.catalog.reading import Sheet, read_sheet
-from amlc.catalog.validation import MAX_LENGTH, REASONS, RowError, is_link
+from amlc.catalog.validation import MAX_LINK_LENGTH, REASONS, RowError, is_link
 from amlc.errors import DataError
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -27,7 +27,7 @@ LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
         "https://bücher.example/ä.jpg",
         "https://example.com",
         "https://example.com/a@b.jpg",
-        "https://h/" + "a" * (MAX_LENGTH - 10),
+        "https://h/" + "a" * (MAX_LINK_LENGTH - 10),
     ],
 )
 def test_links_of_products_are_accepted(text: str) -> None:
@@ -67,7 +67,7 @@ def test_links_of_products_are_accepted(text: str) -> None:
         "https://example.com/a\u200bb.jpg",
         "https://example.com\\@evil.example/a.jpg",
         "https://example.com/a\\b.jpg",
-        "https://h/" + "a" * (MAX_LENGTH - 9),
+        "https://h/" + "a" * (MAX_LINK_LENGTH - 9),
     ],
 )
 def test_everything_else_is_refused(text: str) -> None:
@@ -96,7 +96,7 @@ def test_accepted_links_keep_their_promise(text: str) -> None:
         assert parts.hostname
         assert parts.username is None
         assert not any(mark.isspace() for mark in text)
-        assert len(text) <= MAX_LENGTH
+        assert len(text) <= MAX_LINK_LENGTH
 
 
 LINK = "https://h/a.jpg"
@@ -111,8 +111,8 @@ def sheet(folder: Path, rows: str) -> Sheet:
 
 def faults(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
     """Return line, id, column and reason of each fault."""
-    found = validation.sheet_faults(sheet(folder, rows), 10)
-    return [(fault.line, fault.sample_id, fault.column, fault.reason) for fault in found]
+    found = validation.find_row_errors(sheet(folder, rows), 10)
+    return [(error.line, error.sample_id, error.column, error.reason) for error in found]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def faults(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
 )
 def test_price_fault(text: str, reason: str) -> None:
     """A plain decimal above 0 is a price, and nothing else is."""
-    assert validation.price_fault(text) == reason
+    assert validation.price_error(text) == reason
 
 
 @settings(deadline=None)
@@ -160,7 +160,7 @@ def test_price_fault(text: str, reason: str) -> None:
 @example("9" * 100_000)
 def test_an_accepted_price_is_a_positive_number(text: str) -> None:
     """No text raises, and what passes is a number that Python reads as well."""
-    reason = validation.price_fault(text)
+    reason = validation.price_error(text)
     assert reason == "" or reason in REASONS
     if not reason:
         assert 0 < float(text) < math.inf
@@ -170,7 +170,7 @@ def test_an_accepted_price_is_a_positive_number(text: str) -> None:
 @given(st.floats(min_value=1e-300, allow_infinity=False))
 def test_a_price_that_python_writes_is_accepted(price: float) -> None:
     """So is every price in a file that pandas wrote."""
-    assert validation.price_fault(repr(price)) == ""
+    assert validation.price_error(repr(price)) == ""
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_price_that_python_writes_is_accepted(price: float) -> None:
 )
 def test_id_fault(text: str, reason: str) -> None:
     """An id is any printable text of bounded length without white space around it."""
-    assert validation.id_fault(text) == reason
+    assert validation.id_error(text) == reason
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_id_fault(text: str, reason: str) -> None:
 )
 def test_text_fault(text: str, reason: str) -> None:
     """A text says something, within the length that is allowed."""
-    assert validation.text_fault(text, 5) == reason
+    assert validation.text_error(text, 5) == reason
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_text_fault(text: str, reason: str) -> None:
 )
 def test_link_fault(text: str, reason: str) -> None:
     """A missing link is told from a malformed one."""
-    assert validation.link_fault(text) == reason
+    assert validation.link_error(text) == reason
 
 
 def test_good_rows_have_no_faults(tmp_path: Path) -> None:
@@ -250,24 +250,24 @@ def test_very_many_faults_stop_with_the_first_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file of any size that is no catalogue takes no memory without bound."""
-    monkeypatch.setattr(validation, "FAULT_LIMIT", 5)
+    monkeypatch.setattr(validation, "MAX_ROW_ERRORS", 5)
     assert len(faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(5)))) == 5
-    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 faults.*no link.*line 2"):
+    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 errors.*no link.*line 2"):
         faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(9)))
 
 
 def test_found_is_cut(tmp_path: Path) -> None:
     """A cell of any size leaves a short trace."""
-    found = validation.sheet_faults(sheet(tmp_path, f"1,{'x' * 5000},{LINK},1\n"), 10)
-    assert [fault.found for fault in found] == ["x" * 80]
+    found = validation.find_row_errors(sheet(tmp_path, f"1,{'x' * 5000},{LINK},1\n"), 10)
+    assert [error.cell for error in found] == ["x" * 80]
 
 
 def test_describe_tells_file_column_count_rows_and_remedy() -> None:
     """One line per reason, the first rows by line, the rest counted."""
     several = [RowError(n, n + 2, str(n), "price", "price_not_number", f"${n}") for n in range(7)]
-    (line,) = validation.describe(Path("d/train.csv"), several, 7000)
+    (line,) = validation.describe_errors(Path("d/train.csv"), several, 7000)
     assert line == (
-        "d/train.csv: price: a price that is no number, in 7 of 7,000 rows: line 2 ('$0'), "
+        "d/train.csv: price: a price that is not a number, in 7 of 7,000 rows: line 2 ('$0'), "
         "line 3 ('$1'), line 4 ('$2'), line 5 ('$3'), line 6 ('$4') and 2 more: "
         "write a plain decimal such as 12.50"
     )
@@ -276,14 +276,14 @@ def test_describe_tells_file_column_count_rows_and_remedy() -> None:
 def test_describe_shows_control_characters_harmlessly() -> None:
     """What a file holds must not drive the reader's terminal."""
     fault = RowError(0, 2, "1", "price", "price_not_number", "\x1b[2J\n")
-    (line,) = validation.describe(Path("t.csv"), [fault], 1)
+    (line,) = validation.describe_errors(Path("t.csv"), [fault], 1)
     assert line.isprintable()
 
 
 def test_describe_keeps_one_order_of_reasons() -> None:
     """Messages of two runs can be compared."""
     found = [RowError(0, 2, "1", "x", reason, "") for reason in reversed(REASONS)]
-    lines = validation.describe(Path("t.csv"), found, 1)
+    lines = validation.describe_errors(Path("t.csv"), found, 1)
     assert [what in line for (what, _), line in zip(REASONS.values(), lines, strict=True)] == [
         True
     ] * len(REASONS)

@@ -1,4 +1,4 @@
-"""The made-up catalogue as a whole."""
+"""The synthetic catalogue as a whole."""
 
 import csv
 import io
@@ -129,17 +129,17 @@ def test_the_folder_holds_the_pictures_of_all_links_but_some(folder: Path) -> No
 
 def test_a_file_shows_what_its_link_stands_for(folder: Path) -> None:
     """Each row's picture, where there is one, is the one that its specification draws."""
-    chunk = make_rows(20, settings(), generator.keys_of_train(0, 30))
-    for picture, missing in zip(chunk.pictures, chunk.missing, strict=True):
-        path = folder / "images" / picture.link().rsplit("/", 1)[1]
+    chunk = make_rows(20, settings(), generator.train_keys(0, 30))
+    for packshot, missing in zip(chunk.packshots, chunk.missing, strict=True):
+        path = folder / "images" / packshot.link().rsplit("/", 1)[1]
         assert path.exists() != missing
-        assert missing or path.read_bytes() == picture.encode()
+        assert missing or path.read_bytes() == packshot.encode()
 
 
 def test_rows_that_share_a_link_share_its_absence() -> None:
     """A link is either missing in every row or in none."""
-    chunk = make_rows(20, settings(missing_images=0.5), generator.keys_of_train(0, 2_000))
-    links = [picture.link() for picture in chunk.pictures]
+    chunk = make_rows(20, settings(missing_images=0.5), generator.train_keys(0, 2_000))
+    links = [packshot.link() for packshot in chunk.packshots]
     pairs = set(zip(links, chunk.missing.tolist(), strict=True))
     assert len(pairs) == len(set(links)) < len(links)
 

@@ -1,4 +1,4 @@
-"""The pictures of the made-up products."""
+"""The pictures of the synthetic products."""
 
 import hashlib
 import io
@@ -10,32 +10,32 @@ import pytest
 from PIL import Image
 
 from amlc.arrays import Ints64
-from amlc.synthetic.assortment import Products, make_products
+from amlc.synthetic.assortment import SyntheticProducts, make_products
 from amlc.synthetic.packshots import (
     BODIES,
+    DRAWING_VERSION,
     LONGEST_SIDE,
-    MOST_SHOWN,
-    VERSION,
-    Picture,
-    make_pictures,
+    MAX_ITEMS,
+    Packshot,
+    make_packshots,
 )
 
-JAR = Picture(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
-DRAWN_BY_VERSION = {1: "51c04faad9289bd3"}
+JAR = Packshot(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
+DIGESTS = {1: "51c04faad9289bd3"}
 
 
 def test_a_link_always_stands_for_the_same_picture() -> None:
     """The drawing has not changed under its links.
 
-    Where this fails because the drawing was changed on purpose, count `VERSION` up and put the
-    new digest beside it: what is stored under the old links shows the old drawing.
+    If this fails because the drawing was changed on purpose, raise `DRAWING_VERSION` and add the
+    new digest: the pictures stored under the old links show the old drawing.
     """
     pictures = [
         replace(JAR, shape=shape, tier=tier, items=1 + 3 * tier)
         for shape, tier in product(BODIES, range(4))
     ]
     pixels = b"".join(picture.draw().tobytes() for picture in pictures)
-    assert hashlib.sha256(pixels).hexdigest()[:16] == DRAWN_BY_VERSION[VERSION]
+    assert hashlib.sha256(pixels).hexdigest()[:16] == DIGESTS[DRAWING_VERSION]
 
 
 def test_the_link_depends_on_everything_that_the_picture_depends_on() -> None:
@@ -60,10 +60,10 @@ def test_the_links_look_like_links_to_pictures() -> None:
 
 
 @pytest.mark.parametrize("shape", BODIES)
-@pytest.mark.parametrize("items", [1, 2, 5, MOST_SHOWN])
+@pytest.mark.parametrize("items", [1, 2, 5, MAX_ITEMS])
 def test_every_shape_and_number_can_be_drawn(shape: str, items: int) -> None:
     """The file is an RGB JPEG of the right size that shows more than its backdrop."""
-    body = Picture(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()  # type: ignore[arg-type] # parametrize hands over str
+    body = Packshot(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()  # type: ignore[arg-type] # parametrize hands over str
     with Image.open(io.BytesIO(body)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert max(image.size) == LONGEST_SIDE
@@ -82,7 +82,7 @@ def test_a_variant_shares_its_origins_link() -> None:
     """Rows that show one photograph have one link; all others have links of their own."""
     keys = np.arange(1, 3_001, dtype=np.int64)
     products = make_products(20, keys, noise=0.4, repeated_titles=0.1, repeated_links=0.1)
-    links = np.array([picture.link() for picture in make_pictures(20, products)])
+    links = np.array([picture.link() for picture in make_packshots(20, products)])
     places = {key: place for place, key in enumerate(keys.tolist())}
     variants = [
         (links[row], links[places[origin]])
@@ -100,11 +100,11 @@ def test_another_seed_gives_other_pictures_under_other_links() -> None:
     """Two catalogues share no link, as no two of their pictures are alike."""
     keys = 2 * np.arange(300, dtype=np.int64) + 1
     links = [
-        {picture.link() for picture in make_pictures(seed, _products(seed, keys))}
+        {picture.link() for picture in make_packshots(seed, _products(seed, keys))}
         for seed in (20, 21)
     ]
     assert not links[0] & links[1]
 
 
-def _products(seed: int, keys: Ints64) -> Products:
+def _products(seed: int, keys: Ints64) -> SyntheticProducts:
     return make_products(seed, keys, noise=0.4, repeated_titles=0.0, repeated_links=0.0)

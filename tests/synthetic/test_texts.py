@@ -1,4 +1,4 @@
-"""The text of the made-up products."""
+"""The text of the synthetic products."""
 
 import re
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amlc.synthetic.assortment import Products, make_products
+from amlc.synthetic.assortment import SyntheticProducts, make_products
 from amlc.synthetic.texts import make_texts
 
 LINE = re.compile(
@@ -15,20 +15,20 @@ LINE = re.compile(
 )
 
 
-def make(count: int = 3_000) -> Products:
+def make(count: int = 3_000) -> SyntheticProducts:
     """Make products, with more repeats than usual."""
     keys = 2 * np.arange(count, dtype=np.int64) + 1
     return make_products(20, keys, noise=0.39, repeated_titles=0.1, repeated_links=0.1)
 
 
 @pytest.fixture(scope="module")
-def products() -> Products:
+def products() -> SyntheticProducts:
     """Three thousand products."""
     return make()
 
 
 @pytest.fixture(scope="module")
-def texts(products: Products) -> list[str]:
+def texts(products: SyntheticProducts) -> list[str]:
     """Their texts."""
     return make_texts(20, products)
 
@@ -75,20 +75,22 @@ def test_what_parsers_have_to_cope_with_turns_up(texts: list[str], wanted: str) 
     assert any(re.search(wanted, text, flags=re.MULTILINE) for text in texts)
 
 
-def test_the_label_is_not_in_the_text(products: Products, texts: list[str]) -> None:
+def test_the_label_is_not_in_the_text(products: SyntheticProducts, texts: list[str]) -> None:
     """Another label, another price: the same text, so that only the picture tells."""
     other = replace(products, tier=(products.tier + 1) % 4, price=products.price * 2)
     assert make_texts(20, other) == texts
 
 
-def test_a_silent_pack_is_not_in_the_text(products: Products, texts: list[str]) -> None:
+def test_a_silent_pack_is_not_in_the_text(products: SyntheticProducts, texts: list[str]) -> None:
     """Where the text is silent, another number of pieces leaves it as it is."""
     other = replace(products, pack=np.where(products.silent, 7, products.pack))
     assert products.silent.any()
     assert make_texts(20, other) == texts
 
 
-def test_a_pack_that_is_not_silent_is_in_the_text(products: Products, texts: list[str]) -> None:
+def test_a_pack_that_is_not_silent_is_in_the_text(
+    products: SyntheticProducts, texts: list[str]
+) -> None:
     """Where the text is not silent, another number of pieces changes it."""
     other = replace(products, pack=np.full_like(products.pack, 7))
     spoken = (products.pack > 1) & ~products.silent
@@ -97,7 +99,7 @@ def test_a_pack_that_is_not_silent_is_in_the_text(products: Products, texts: lis
 
 
 def test_a_retitled_row_has_its_origins_title_but_for_case_and_punctuation(
-    products: Products, texts: list[str]
+    products: SyntheticProducts, texts: list[str]
 ) -> None:
     """Both titles are the same words, and not all are the same characters."""
     titles = dict(zip(products.key.tolist(), (text.split("\n")[0] for text in texts), strict=True))

@@ -21,7 +21,7 @@ from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe, describe_products
 from amlc.images.outcome import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.synthetic.packshots import Picture as Drawing
+from amlc.synthetic.packshots import Packshot
 from stages import vision as stage
 
 SETTINGS = VisionSettings(size=32)
@@ -133,10 +133,10 @@ def test_a_size_that_cannot_be_halved_thrice_is_refused(tmp_path: Path, size: fl
         params.load(VisionSettings, "vision", path)
 
 
-def test_the_made_up_pictures_show_their_label_and_number() -> None:
+def test_synthetic_pictures_show_their_label_and_number() -> None:
     """Lightness falls with the label's tier, and objects rise with the number of pieces."""
     drawings = [
-        Drawing(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
+        Packshot(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
         for hue in (30, 120, 210)
         for tier in range(4)
         for items in (1, 4, 12)
