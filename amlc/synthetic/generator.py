@@ -94,7 +94,7 @@ def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> Synthetic
         repeated_links=settings.repeated_links,
     )
     return SyntheticRows(
-        ids=_ids(seed, keys),
+        ids=sample_ids(seed, keys),
         texts=make_texts(seed, products),
         packshots=make_packshots(seed, products),
         # Where a picture is missing, it is missing in all rows that share it.
@@ -112,6 +112,13 @@ def train_keys(start: int, stop: int) -> Ints64:
 def test_keys(start: int, stop: int) -> Ints64:
     """Return the keys of the test rows from `start` to before `stop`: even numbers."""
     return 2 * np.arange(start, stop, dtype=np.int64) + 2
+
+
+def sample_ids(seed: int, keys: Ints64) -> Ints64:
+    """Return a permutation of the keys, all below 2**28, that looks like a shop's numbers."""
+    factor = int(Draws(seed, np.zeros(1, dtype=np.int64)).bits("ids")[0]) % (ID_PRIME - 1) + 1
+    fourth = (keys * keys % ID_PRIME) ** 2 % ID_PRIME
+    return fourth * keys % ID_PRIME * factor % ID_PRIME
 
 
 def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dict[str, float | int]:
@@ -210,10 +217,3 @@ def _rows(chunk: SyntheticRows) -> Iterator[tuple[tuple[int, str, str], float]]:
     links = (packshot.link() for packshot in chunk.packshots)
     rows = zip(chunk.ids.tolist(), chunk.texts, links, strict=True)
     return zip(rows, chunk.prices.tolist(), strict=True)
-
-
-def _ids(seed: int, keys: Ints64) -> Ints64:
-    """Return a permutation of the keys, all below 2**28, that looks like a shop's numbers."""
-    factor = int(Draws(seed, np.zeros(1, dtype=np.int64)).bits("ids")[0]) % (ID_PRIME - 1) + 1
-    fourth = (keys * keys % ID_PRIME) ** 2 % ID_PRIME
-    return fourth * keys % ID_PRIME * factor % ID_PRIME
