@@ -16,10 +16,11 @@ from amlc.errors import DataError, first_few
 
 LINE_LIMIT = 2**22  # bytes of a line, or characters where text is read
 CELL_LIMIT = 2**20  # characters
-RAGGED_LIMIT = 10_000  # rows
+MAX_RAGGED_ROWS = 10_000
 SHOWN_CHARACTERS = 80  # of a cell, in messages and lists
-_BLOCK = 2**20  # bytes
-_BATCH = 10_000  # rows
+# Bytes, and rows, that are read at a time; no result depends on them.
+BLOCK_BYTES = 2**20
+BATCH_ROWS = 10_000
 
 # The check of the text.
 
@@ -109,7 +110,7 @@ def _check_blocks(path: Path, stream: BinaryIO) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = line_length = 0
     while True:
-        block = stream.read(_BLOCK)
+        block = stream.read(BLOCK_BYTES)
         pending = len(decoder.getstate()[0])
         if (nul := block.find(0)) >= 0:
             raise DataError(f"{path}: {_locate(path, offset + nul)} is NUL: not text, or damaged")
@@ -305,16 +306,16 @@ def _read_rows(path: Path, rows: _RowReader, header: list[str]) -> Sheet:
     for row in rows:
         if len(row) != len(header):
             ragged.append(RaggedRow(rows.start, len(row), row[0][:SHOWN_CHARACTERS]))
-            if len(ragged) == RAGGED_LIMIT:
+            if len(ragged) == MAX_RAGGED_ROWS:
                 rows.broken = (
-                    f"{RAGGED_LIMIT:,} rows do not fit the header; no row after them was read"
+                    f"{MAX_RAGGED_ROWS:,} rows do not fit the header; no row after them was read"
                 )
                 break
             continue
         lines.append(rows.start)
         batch.append(row)
         # As Python strings the cells take several times the memory of a column.
-        if len(batch) == _BATCH:
+        if len(batch) == BATCH_ROWS:
             batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
             batch = []
     batches.append(pd.DataFrame(batch, columns=header, dtype="str"))

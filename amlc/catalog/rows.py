@@ -183,7 +183,7 @@ class _Lines:
         self._reread += self._size - len(first)
         if self._reread > REREAD_LIMIT:
             raise DataError(
-                f"{self._name}: quotes are broken in so many rows that they cannot be told apart: "
+                f"{self._name}: quotes are broken in too many rows to tell the rows apart: "
                 'write each quote inside a cell twice ("")'
             )
         self._pending.extendleft(reversed(rest))

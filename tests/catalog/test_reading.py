@@ -132,7 +132,7 @@ def test_a_bad_byte_is_located_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int
 ) -> None:
     """The offset is right wherever a block ends, even within a character."""
-    monkeypatch.setattr(reading, "_BLOCK", 64)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 64)
     head = "é".encode() * 30 + b"x" * (4 + shift) + "€".encode()
     message = refusal(tmp_path / "a.csv", head + b"\xff more")
     assert f"byte {len(head)} of the file, 0xff" in message
@@ -258,7 +258,7 @@ def test_ragged_rows_are_kept_apart(tmp_path: Path) -> None:
 
 def test_too_many_ragged_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file whose rows do not fit its header takes bounded memory."""
-    monkeypatch.setattr(reading, "RAGGED_LIMIT", 5)
+    monkeypatch.setattr(reading, "MAX_RAGGED_ROWS", 5)
     sheet = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
     assert (len(sheet.cells), len(sheet.ragged)) == (1, 5)
     assert sheet.broken == "5 rows do not fit the header; no row after them was read"
@@ -266,7 +266,7 @@ def test_too_many_ragged_rows_end_reading(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are collected in batches, and no row is lost between two of them."""
-    monkeypatch.setattr(reading, "_BATCH", 3)
+    monkeypatch.setattr(reading, "BATCH_ROWS", 3)
     for count in range(1, 8):
         content = "sample_id,text\n" + "".join(f"{row},t\n" for row in range(count))
         sheet = read(tmp_path, content)

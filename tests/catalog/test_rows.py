@@ -202,5 +202,5 @@ def test_too_many_broken_quotes_end_reading(
     """Where every line opens a quote that the next one closes, rereading is bounded."""
     monkeypatch.setattr(rows, "RECORD_LIMIT", 2_000)
     monkeypatch.setattr(rows, "REREAD_LIMIT", 20_000)
-    with pytest.raises(DataError, match="cannot be told apart"):
+    with pytest.raises(DataError, match="in too many rows to tell the rows apart"):
         read(tmp_path, HEADER + 'a","\n' * 5_000)
