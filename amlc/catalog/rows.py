@@ -49,47 +49,6 @@ class Row:
     reasons: tuple[str, ...]
 
 
-@contextmanager
-def open_rows(path: Path, *, links: bool) -> Iterator[tuple["ProductRows", io.BufferedReader]]:
-    """Open a CSV file of products.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    links : bool
-        Whether the column of links is needed.
-
-    Yields
-    ------
-    rows : ProductRows
-        The rows.
-    stream : BufferedReader
-        The file; its position shows how far reading has come.
-
-    Raises
-    ------
-    DataError
-        The file cannot be read, is not a CSV or lacks a column.
-    """
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    with stream, cell_limit:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape")
-        yield _product_rows(path, text, links=links), stream
-
-
-def _product_rows(path: Path, stream: TextIO, *, links: bool) -> "ProductRows":
-    try:
-        return ProductRows(stream, str(path), links=links)
-    except DataError:
-        # A file of another format is recognised by its first bytes.
-        check_text_file(path, sys.maxsize)
-        raise
-
-
 class ProductRows:
     """Iterator over the rows of a CSV file (RFC 4180, UTF-8).
 
@@ -146,6 +105,47 @@ class ProductRows:
                 reasons.append("repeated id")
             self._ids.add(sample_id)
         return Row(sample_id, values[TEXT], "" if errors[1] else link, tuple(reasons))
+
+
+@contextmanager
+def open_rows(path: Path, *, links: bool) -> Iterator[tuple[ProductRows, io.BufferedReader]]:
+    """Open a CSV file of products.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    links : bool
+        Whether the column of links is needed.
+
+    Yields
+    ------
+    rows : ProductRows
+        The rows.
+    stream : BufferedReader
+        The file; its position shows how far reading has come.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is not a CSV or lacks a column.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    with stream, cell_limit:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape")
+        yield _product_rows(path, text, links=links), stream
+
+
+def _product_rows(path: Path, stream: TextIO, *, links: bool) -> ProductRows:
+    try:
+        return ProductRows(stream, str(path), links=links)
+    except DataError:
+        # A file of another format is recognised by its first bytes.
+        check_text_file(path, sys.maxsize)
+        raise
 
 
 class _Lines:
