@@ -21,7 +21,7 @@ help:
 	@echo "make check   lint and test"
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
 	@echo "make show    the table of experiments, best first"
-	@echo "make sweep   a small grid of experiments on the sample"
+	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
 	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
 	@echo "make clean   remove the virtual environment"

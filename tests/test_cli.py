@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from amlc import cli
+from amlc.catalog.submission import format_price
 from amlc.pricing import batch
-from amlc.pricing.batch import HEADER, shown
+from amlc.pricing.batch import HEADER
 from amlc.service.limits import Limits
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def test_every_row_of_a_bad_file_has_a_price(
         missing,
         f"no text; {missing}",
         f"repeated id; {missing}",
-        "bytes that are no UTF-8 text; malformed image link",
+        "bytes that are not UTF-8 text; malformed image link",
         "3 cells, not 4; malformed image link",
         "no image link",
         f"text cut after 100,000 characters; {missing}",
@@ -146,7 +147,7 @@ def test_a_fault_is_one_line(
 
 def test_tiny_prices_keep_their_digits() -> None:
     """No price is written as zero."""
-    assert [shown(12.0), shown(0.000012)] == ["12.0000", "1.2e-05"]
+    assert [format_price(12.0), format_price(0.000012)] == ["12.0000", "1.2e-05"]
 
 
 # The program with a pricer whose gate is shut by one line of its stdin and opened by the next.

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.arrays import Floats, Floats32, Objects
-from amlc.catalog.content import Content, normalised_title, parse
-from amlc.catalog.quantities import KINDS, UNIT_NAMES, lookup, parse_quantity
+from amlc.catalog.content import Content, normalised_title, parse_content
+from amlc.catalog.quantities import UNIT_KINDS, UNIT_NAMES, find_unit, parse_quantity
 from amlc.errors import DataError
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
 from amlc.files import write_json
@@ -45,7 +45,7 @@ NUMBER_NAMES = (
     "non_ascii_share",
     "html_tags",
 )
-_LEVELS = {f"{CATEGORICAL}kind": tuple(KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
+_LEVELS = {f"{CATEGORICAL}kind": tuple(UNIT_KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
 _CODES = [{level: code for code, level in enumerate(levels)} for levels in _LEVELS.values()]
 # Numbers of leading words of a title that make a key.
 _LEADING = (1, 2, 3)
@@ -174,7 +174,7 @@ class TabularFeatures:
         DataError
             There is no text.
         """
-        contents = [parse(text) for text in texts]
+        contents = [parse_content(text) for text in texts]
         if not contents:
             raise DataError("the tabular block needs at least one train row")
         self.brands.fit(normalised_title(content.title) for content in contents)
@@ -183,7 +183,7 @@ class TabularFeatures:
 
     def transform(self, texts: Iterable[str]) -> Tabular:
         """Return the tabular block of some texts, one row per text."""
-        return self.transform_parsed([parse(text) for text in texts])
+        return self.transform_parsed([parse_content(text) for text in texts])
 
     def transform_parsed(self, contents: Sequence[Content]) -> Tabular:
         """Return the tabular block of parsed texts, one row per text."""
@@ -240,7 +240,7 @@ class TabularFeatures:
 
 def _codes(contents: Sequence[Content]) -> NDArray[np.int16]:
     kinds, names = _CODES
-    units = [lookup(content.unit) for content in contents]
+    units = [find_unit(content.unit) for content in contents]
     rows = [(kinds[unit.kind], names[unit.name]) for unit in units]
     return np.array(rows, dtype=np.int16).reshape(len(contents), len(_LEVELS))
 
@@ -252,7 +252,7 @@ def _numbers(contents: Sequence[Content]) -> Floats:
 
 def _amounts(content: Content) -> tuple[float, ...]:
     value = content.value or 0.0
-    unit = lookup(content.unit)
+    unit = find_unit(content.unit)
     measured = {unit.kind: value * unit.factor}
     stated = parse_quantity(content.title)
     packs = max(stated.packs, 1.0)

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from amlc import params
 from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import Row, open_rows
+from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
 from amlc.images import urls as image_links
@@ -294,13 +295,8 @@ def price_file(
 
 def cells(row: Row, answer: Answer) -> tuple[str, ...]:
     """Return a row of the answer, in the order of `HEADER`."""
-    prices = map(shown, (answer.price, answer.low, answer.high))
+    prices = map(format_price, (answer.price, answer.low, answer.high))
     return row.sample_id, *prices, "; ".join((*row.reasons, *answer.reasons))
-
-
-def shown(price: float) -> str:
-    """Return a price with four decimals, as in the submission, and with more where it is tiny."""
-    return f"{price:.4f}" if price >= 0.01 else f"{price:.10g}"
 
 
 def _priced(

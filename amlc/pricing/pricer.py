@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from amlc.arrays import Floats
-from amlc.catalog.content import parse, without_parts
+from amlc.catalog.content import parse_content, without_parts
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
@@ -182,7 +182,7 @@ class BundlePricer:
 
     def _text_blocks(self, texts: list[str]) -> Blocks:
         bundle = self.bundle
-        contents = [parse(text) for text in texts]
+        contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
         topics = project(terms, bundle.topics) if "topics" in self._needed else None
         neighbours = bundle.index.nearest(terms, bundle.neighbours.n_neighbors)

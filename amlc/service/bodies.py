@@ -8,6 +8,7 @@ from typing import IO
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
+from amlc.catalog.reading import LINE_LIMIT
 from amlc.service.limits import Limits
 from amlc.service.problems import Problem
 
@@ -58,7 +59,6 @@ def _too_large(most: int) -> Problem:
     return Problem(413, f"The request's body is too large: at most {most:,} bytes are taken.")
 
 
-LINE_BYTES = 2**22
 _MEMORY_BYTES = 1_000_000
 
 
@@ -85,8 +85,8 @@ class _Check:
         self._line += part.count(b"\n")
         end = part.rfind(b"\n")
         self._length = len(part) - end - 1 if end >= 0 else self._length + len(part)
-        if self._length > LINE_BYTES:
-            raise Problem(422, f"Line {self._line} is longer than {LINE_BYTES:,} bytes: no CSV.")
+        if self._length > LINE_LIMIT:
+            raise Problem(422, f"Line {self._line} is longer than {LINE_LIMIT:,} bytes: no CSV.")
 
 
 async def spooled(request: Request, limits: Limits) -> IO[bytes]:

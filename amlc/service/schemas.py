@@ -13,7 +13,7 @@ from pydantic import (
     ValidationError,
 )
 
-from amlc.catalog.content import Content, to_text
+from amlc.catalog.content import Content, render_content
 from amlc.images.decode import data_url
 from amlc.pricing.answers import Answer, Pricer, Similar
 from amlc.service.problems import FieldError, Problem
@@ -77,7 +77,7 @@ class ProductFields(_Asked):
 
     def as_text(self) -> str:
         """Return the catalogue text."""
-        return to_text(
+        return render_content(
             Content(self.title, tuple(self.bullets), self.description, self.value, self.unit)
         )
 

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from amlc.catalog.reading import CELL_LIMIT
+from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, cell_limit
 from amlc.catalog.rows import ProductRows, Row
 from amlc.errors import DataError
 from amlc.pricing.answers import Answer, Question
@@ -29,8 +29,9 @@ from amlc.service.bodies import spooled
 from amlc.service.limits import Limits
 from amlc.service.problems import Problem, busy
 
-# No product needs more; so no row can have more cells than memory holds.
-RECORD_LINES, RECORD_CHARACTERS = 10_000, 2**22
+# Lines of a row. No product needs more, and with the limit on its characters no row can have more
+# cells than fit into memory.
+RECORD_LINES = 10_000
 
 
 def count_rows(file: IO[bytes], most: int) -> int:
@@ -49,8 +50,6 @@ def count_rows(file: IO[bytes], most: int) -> int:
         422 for a header without the columns that are needed, for no rows, and for broken
         quoting, which makes one row of many; 413 for too many rows.
     """
-    # The csv module keeps this for the whole process.
-    csv.field_size_limit(CELL_LIMIT)
     # Without the header.
     count = -1
     with _text(file) as stream:
@@ -92,7 +91,8 @@ def _text(file: IO[bytes]) -> Iterator[TextIO]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding="utf-8-sig")
     try:
-        yield text
+        with cell_limit:
+            yield text
     finally:
         # The file outlives its wrapper.
         text.detach()
@@ -118,7 +118,7 @@ class _Lines:
         line = next(self._stream)
         self._number += 1
         self._characters += len(line)
-        if self._number - self.start >= RECORD_LINES or self._characters > RECORD_CHARACTERS:
+        if self._number - self.start >= RECORD_LINES or self._characters > LINE_LIMIT:
             raise csv.Error("the row does not end")
         return line
 

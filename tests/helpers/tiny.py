@@ -1,4 +1,4 @@
-"""The whole pipeline on a made-up catalogue of a few products, in this process."""
+"""The whole pipeline on a synthetic catalogue of a few products, in this process."""
 
 import contextlib
 import os

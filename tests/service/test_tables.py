@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from amlc.catalog.reading import CELL_LIMIT
 from amlc.pricing.answers import Answer, Question
 from amlc.pricing.workers import Workers
 from amlc.service import tables
@@ -262,3 +263,15 @@ def test_a_whole_answer_counts_its_products(start: Start) -> None:
     client = start()
     send(client, catalogue(200))
     assert 'amlc_products_total{path="/v1/prices"} 200.0' in client.get("/metrics").text
+
+
+def test_the_csv_limit_is_restored() -> None:
+    """It holds for the whole process, which may read other CSV files."""
+    before = csv.field_size_limit()
+    file = io.BytesIO(b"sample_id,catalog_content\n1,Tea\n")
+    assert tables.count_rows(file, 9) == 1
+    assert csv.field_size_limit() == before
+    with tables.read_rows(file) as rows:
+        assert csv.field_size_limit() == CELL_LIMIT
+        assert [row.text for row in rows] == ["Tea"]
+    assert csv.field_size_limit() == before

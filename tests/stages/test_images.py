@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from amlc.catalog.products import SCHEMA, write_products
+from amlc.catalog.products import PRODUCT_SCHEMA, write_products
 from amlc.images.shards import read_statuses
 from tests.helpers.pictures import jpeg
 from tests.images.conftest import SETTINGS
@@ -38,7 +38,7 @@ def workspace(tmp_path: Path) -> Path:
             "fold": pd.Series([0] * count, dtype="int8"),
         }
     )
-    write_products(tmp_path / "data" / "products.parquet", products[SCHEMA.names])
+    write_products(tmp_path / "data" / "products.parquet", products[PRODUCT_SCHEMA.names])
     return tmp_path
 
 

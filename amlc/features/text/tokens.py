@@ -4,11 +4,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from amlc.catalog.quantities import lookup, spellings
+from amlc.catalog.quantities import find_unit, unit_pattern
 
-_UNIT = "|".join(
-    name.replace(" ", r"[\s.\-]*") for name in spellings("mass", "volume", "count", "length")
-)
+_UNIT = unit_pattern("mass", "volume", "count", "length")
 # A pattern that begins with a set of characters is searched for far faster than one that begins
 # with a lookbehind, so the lookbehind follows the first digit or dot.
 _NUMBER = r"[\d.](?<![\w.].)(?:(?<=\d)\d{0,5}(?:\.\d{1,4})?|(?<=\.)\d{1,4})"
@@ -50,7 +48,7 @@ def join_numbers(text: str) -> str:
 
 def _joined(match: re.Match[str]) -> str:
     number, unit = match.groups()
-    return f"{float(number):g}{lookup(unit).name.replace(' ', '_')} "
+    return f"{float(number):g}{find_unit(unit).name.replace(' ', '_')} "
 
 
 def raw_tokens(text: str) -> list[bytes]:

@@ -21,7 +21,7 @@ from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.synthetic.packshots import Picture as Drawing
+from amlc.synthetic.packshots import Packshot
 from stages import vision as stage
 
 SETTINGS = VisionSettings(size=32)
@@ -134,7 +134,7 @@ def test_a_size_that_cannot_be_halved_three_times_is_refused(tmp_path: Path, siz
 def test_synthetic_pictures_show_label_and_number_of_items() -> None:
     """The share of dark pixels grows with the label's tier, and objects with the items."""
     drawings = [
-        Drawing(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
+        Packshot(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
         for hue in (30, 120, 210)
         for tier in range(4)
         for items in (1, 4, 12)
