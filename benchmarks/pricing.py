@@ -20,7 +20,7 @@ import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the
 # isort: split
 import numpy as np
 
-from amlc.pricing.answers import Question
+from amlc.pricing.estimates import Product
 
 ROOT = Path(__file__).parents[1]
 PRODUCTS, ONE_BY_ONE, WARM_UP = 2000, 300, 30
@@ -46,16 +46,16 @@ def main() -> None:
     tell("models", ", ".join(pricer.bundle.models))
     tell("memory after loading, MB", resident())
     texts = read(options.products)
-    pictures = [Question(one.text, find(options.images, link)) for one, link in texts]
+    pictures = [Product(one.text, find(options.images, link)) for one, link in texts]
     plain = [one for one, _ in texts]
 
-    def timed(questions: list[Question], **more: object) -> None:
+    def timed(products: list[Product], **more: object) -> None:
         times = [
-            elapsed(lambda question=question: pricer.price([question], **more))  # type: ignore[misc, arg-type] # mypy cannot follow keywords through
-            for question in questions[: WARM_UP + ONE_BY_ONE]
+            elapsed(lambda product=product: pricer.price([product], **more))  # type: ignore[misc, arg-type] # mypy cannot follow keywords through
+            for product in products[: WARM_UP + ONE_BY_ONE]
         ][WARM_UP:]
         p50, p99 = np.quantile(times, [0.5, 0.99]) * 1e3
-        name = ", ".join(["text and picture" if questions is pictures else "text", *more])
+        name = ", ".join(["text and picture" if products is pictures else "text", *more])
         tell(f"one price, {name}: p50 / p99 ms", f"{p50:.1f} / {p99:.1f}")
 
     timed(plain)
@@ -74,11 +74,11 @@ def tell(name: str, value: str) -> None:
     print(f"{name:64}  {value}", flush=True)
 
 
-def read(path: Path) -> list[tuple[Question, str]]:
+def read(path: Path) -> list[tuple[Product, str]]:
     """Return some products, and the links of their pictures."""
     with path.open(encoding="utf-8", newline="") as stream:
         found = islice(csv.DictReader(stream), PRODUCTS)
-        return [(Question(row["catalog_content"]), row["image_link"]) for row in found]
+        return [(Product(row["catalog_content"]), row["image_link"]) for row in found]
 
 
 def find(folder: Path, link: str) -> bytes | None:

@@ -1,1 +1,1 @@
-"""What prices a new product: the bundle, and the ways through it."""
+"""Pricing of new products: the bundle, and what prices one product or a file of them with it."""

@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from amlc.pricing.answers import Question
+from amlc.pricing.estimates import Product
 from tests.helpers.pictures import jpeg, png_bomb
 from tests.helpers.pricing import FakePricer, price_of
 from tests.helpers.site import Site, page
@@ -32,7 +32,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
 def test_a_text_is_priced(client: httpx.Client) -> None:
     """Price, interval, version and what was missing."""
     answer = client.post("/v1/price", json={"text": TEXT}).json()
-    price = price_of(Question(TEXT))
+    price = price_of(Product(TEXT))
     assert answer == {
         "price": price,
         "low": price * 0.6,
@@ -47,21 +47,21 @@ def test_a_text_is_priced(client: httpx.Client) -> None:
 
 def test_fields_are_priced_as_the_text_that_they_make(client: httpx.Client) -> None:
     """The model never knows which of the two it was."""
-    assert client.post("/v1/price", json=FIELDS).json()["price"] == price_of(Question(TEXT))
+    assert client.post("/v1/price", json=FIELDS).json()["price"] == price_of(Product(TEXT))
 
 
 def test_a_form_is_priced_as_its_fields(client: httpx.Client) -> None:
     """Texts of a form become numbers and lists; what is left empty was not given."""
     form = {**FIELDS, "value": "20", "image_url": "", "similar": "1", "contributions": "true"}
     answer = client.post("/v1/price", data=form, files={"image": ("", b"")}).json()
-    assert answer["price"] == price_of(Question(TEXT))
+    assert answer["price"] == price_of(Product(TEXT))
     assert (len(answer["similar"]), len(answer["contributions"])) == (1, 2)
 
 
 def test_an_uploaded_picture_reaches_the_pricer_as_it_is(client: httpx.Client) -> None:
-    """Its bytes are the question's."""
+    """Its bytes are the product's."""
     answer = client.post("/v1/price", data={"text": TEXT}, files={"image": jpeg(3)}).json()
-    assert answer["price"] == price_of(Question(TEXT, jpeg(3)))
+    assert answer["price"] == price_of(Product(TEXT, jpeg(3)))
     assert answer["reasons"] == []
 
 
@@ -184,7 +184,7 @@ def test_a_linked_picture_is_fetched(start: Start) -> None:
     client = start(private_hosts=["127.0.0.1"])
     with Site({"/a.jpg": page(jpeg(5))}) as site:
         answer = client.post("/v1/price", json={"text": TEXT, "image_url": site.url("/a.jpg")})
-    assert answer.json()["price"] == price_of(Question(TEXT, jpeg(5)))
+    assert answer.json()["price"] == price_of(Product(TEXT, jpeg(5)))
 
 
 def test_a_link_to_loopback_is_refused_unasked(client: httpx.Client) -> None:

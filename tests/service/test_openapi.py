@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from amlc.service import questions
+from amlc.service import products
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from tests.helpers.pictures import jpeg
@@ -78,7 +78,7 @@ def test_what_is_described_is_taken(
 ) -> None:
     """Good input gets a good answer of the described form."""
     # Every link brings a picture: what is valid has to be taken.
-    monkeypatch.setattr(questions, "fetch", lambda *_: jpeg())
+    monkeypatch.setattr(products, "fetch", lambda *_: jpeg())
     _check(client, operation, GenerationMode.POSITIVE)
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from amlc.pricing.answers import Question
+from amlc.pricing.estimates import Product
 from tests.helpers.pictures import jpeg
 from tests.helpers.pricing import FakePricer, price_of
 from tests.service.conftest import Start
@@ -61,7 +61,7 @@ def _opened(browser: Browser, address: str, **options: object) -> Iterator[Page]
 
 def shown(text: str, picture: bytes | None = None) -> str:
     """Return the price of a product as the page shows it."""
-    return f"{price_of(Question(text, picture)):,.2f}"
+    return f"{price_of(Product(text, picture)):,.2f}"
 
 
 def drop(page: Page, zone: str, name: str, kind: str, data: bytes) -> None:
@@ -189,7 +189,7 @@ def test_a_csv_comes_back_with_prices(page: Page, tmp_path: Path) -> None:
     lines = (tmp_path / "prices.csv").read_text().splitlines()
     assert lines[0] == "sample_id,price,low,high,reason"
     assert len(lines) == 501
-    assert lines[7].startswith(f"6,{price_of(Question('Tea 6')):.4f},")
+    assert lines[7].startswith(f"6,{price_of(Product('Tea 6')):.4f},")
 
 
 def test_a_bad_csv_is_told(page: Page) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from amlc.pricing.answers import Answer, Question
+from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.workers import Workers
 from amlc.service import tables
 from tests.helpers.pricing import FakePricer, price_of
@@ -42,13 +42,13 @@ class FakeWorkers(Workers):
         """Whether they have started."""
         return self.running
 
-    def submit(self, questions: Sequence[Question]) -> Future[list[Answer]]:
+    def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         """Price, or fail as a process does that was killed."""
         if self.broken:
-            failed: Future[list[Answer]] = Future()
+            failed: Future[list[Estimate]] = Future()
             failed.set_exception(BrokenProcessPool())
             return failed
-        return self.pool.submit(self.pricer.price, questions)
+        return self.pool.submit(self.pricer.price, products)
 
     def stop(self) -> None:
         """End the threads."""
@@ -79,7 +79,7 @@ def test_each_row_is_priced_in_its_order(client: httpx.Client) -> None:
     assert answer.headers["x-rows"] == "300"
     assert [row["sample_id"] for row in found] == [str(n) for n in range(300)]
     for number, row in enumerate(found):
-        price = price_of(Question(f"Item Name: Tea {number}\nUnit: oz\n"))
+        price = price_of(Product(f"Item Name: Tea {number}\nUnit: oz\n"))
         assert float(row["price"]) == pytest.approx(price, abs=1e-4)
         assert float(row["low"]) == pytest.approx(price * 0.6, abs=1e-4)
         assert float(row["high"]) == pytest.approx(price * 1.7, abs=1e-4)

@@ -12,7 +12,7 @@ from amlc.images.outcome import (
     FetchError,
 )
 from amlc.service.limits import Limits
-from amlc.service.questions import fetch
+from amlc.service.products import fetch
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
