@@ -7,8 +7,8 @@ import yaml
 
 from amlc.errors import ImageError
 from amlc.images.settings import ImageSettings
-from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures
 from amlc.pricing.bundle import PictureSettings
+from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures
 from amlc.pricing.pricer import reduce_picture
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
