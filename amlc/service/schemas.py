@@ -155,8 +155,9 @@ _FORM_LINK = Annotated[str, Field(max_length=4096, pattern=f"^$|{LINK_PATTERN}")
 _ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
 
 
+# The forms are only described by these models; their fields are read as those of JSON.
 class TextForm(TextRequest):
-    """A form with a product as catalogue text; it serves the OpenAPI description only."""
+    """A form with a product as catalogue text."""
 
     model_config = _ONE_PICTURE
 
@@ -165,7 +166,7 @@ class TextForm(TextRequest):
 
 
 class FieldsForm(FieldsRequest):
-    """A form with a product as separate fields; it serves the OpenAPI description only."""
+    """A form with a product as separate fields, each of them optional."""
 
     model_config = _ONE_PICTURE
 

@@ -10,6 +10,7 @@ import pytest
 
 from amlc.service.monitoring import LOGGER, JsonLines
 
+
 def _request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """Yield the log's lines on requests; each is written after its answer was sent."""
     count = 0
