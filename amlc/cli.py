@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, get_origin
 
+from pydantic import ValidationError
+
 import amlc
-from amlc import layout, numerics, params  # noqa: F401 - numerics comes before NumPy
-from amlc.errors import MissingExtraError, run
+from amlc import layout, numerics  # noqa: F401 - numerics comes before NumPy
+from amlc.errors import MissingExtraError, ParamsError, run
 from amlc.models.registry import MODELS
 from amlc.service.limits import Limits
 
@@ -144,9 +146,17 @@ def _serve(options: argparse.Namespace) -> None:
         if error.name and error.name.startswith("amlc"):
             raise
         raise MissingExtraError("the service", "serve") from None
-    values = {name: getattr(options, name) for name in Limits.model_fields}
-    limits = params.check(Limits, values, "limits", Path("command line"))
-    serve(options.bundle, options.host, options.port, limits)
+    serve(options.bundle, options.host, options.port, _limits(options))
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    try:
+        return Limits(**{name: getattr(options, name) for name in Limits.model_fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}".replace("_", "-")
+        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise ParamsError(f"{option}: {message}, got {first['input']}") from None
 
 
 def _add_search(commands: Any) -> None:

@@ -85,19 +85,19 @@ def _add_api(app: FastAPI, service: "Service") -> None:
 
     @app.get("/v1/model", tags=["prices"], response_description="The model and the limits.")
     async def model() -> ModelResponse:
-        """Return which model prices, and the limits of the service."""
+        """Return the version of the model and the limits of the service."""
         return service.model()
 
 
 def _add_health(app: FastAPI, service: "Service") -> None:
     @app.get("/healthz", tags=["health"], response_description="The service is running.")
     async def healthz() -> HealthResponse:
-        """Return that the service is running."""
+        """Report that the service is running."""
         return HealthResponse(state="alive", model=service.pricer.version)
 
     @app.get("/readyz", tags=["health"], response_description="The service is ready.")
     async def readyz() -> HealthResponse:
-        """Return that the service is ready; it listens only once the model is loaded."""
+        """Report that the service is ready; it listens only once the model is loaded."""
         return HealthResponse(state="ready", model=service.pricer.version)
 
     @app.get("/metrics", tags=["health"], **openapi.METRICS)
