@@ -209,9 +209,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="a picture file; default: a drawn one")
     parser.add_argument("--requests", type=int, default=300, help="requests of one client")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4, 8, 16])
-    parser.add_argument(
-        "--seconds", type=float, default=10.0, help="time per number of clients"
-    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="time per number of clients")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of the CSV")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes at 80 %% of the top load")
     options = parser.parse_args()

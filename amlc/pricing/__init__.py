@@ -1,1 +1,1 @@
-"""Pricing of new products: the bundle, and what prices one product or a file of them with it."""
+"""Pricing of new products: the bundle, and how it prices one product or a whole file."""

@@ -30,7 +30,7 @@ CSV = "text/csv"
 # Rows that a worker process prices at a time; fewer for the batcher, where the products of other
 # requests wait meanwhile.
 _WORKER_ROWS, _BATCHER_ROWS = 512, 128
-# A CSV with fewer rows is priced before a worker process has started.
+# A CSV with at most this many rows is priced before a worker process has started.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end when they have had nothing to do for this long.
 _IDLE_SECONDS = 300.0

@@ -15,7 +15,7 @@ from amlc.catalog.reading import CELL_LIMIT
 from amlc.catalog.rows import ProductRows, Row
 from amlc.errors import DataError
 from amlc.service.limits import Limits
-from amlc.service.middleware import bounded
+from amlc.service.middleware import bound_body
 from amlc.service.problems import Problem
 
 LINE_BYTES = 2**22
@@ -37,7 +37,7 @@ async def receive_csv(request: Request, limits: Limits) -> IO[bytes]:
         408, 413, or 422 for a body that is not UTF-8 text; as soon as that is clear.
     """
     check = _TextCheck()
-    body = bounded(request, limits.csv_bytes, limits)
+    body = bound_body(request, limits.csv_bytes, limits)
     file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
     try:
         async for part in body.stream():
@@ -94,7 +94,7 @@ def count_rows(file: IO[bytes], max_rows: int) -> int:
     ------
     Problem
         422 for a header that lacks a column, for no rows, and for broken quoting, which joins
-        rows to one; 413 for too many rows.
+        rows; 413 for too many rows.
     """
     # The csv module keeps this for the whole process.
     csv.field_size_limit(CELL_LIMIT)

@@ -196,7 +196,7 @@ async def _drain(receive: Receive) -> None:
                 return
 
 
-def bounded(request: Request, max_bytes: int, limits: Limits) -> Request:
+def bound_body(request: Request, max_bytes: int, limits: Limits) -> Request:
     """Return the same request with bounds on the size of its body and on the time to read it.
 
     Parameters
@@ -215,10 +215,10 @@ def bounded(request: Request, max_bytes: int, limits: Limits) -> Request:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    return Request(request.scope, _bounded(request.receive, max_bytes, limits))
+    return Request(request.scope, _bounded_receive(request.receive, max_bytes, limits))
 
 
-def _bounded(receive: Receive, max_bytes: int, limits: Limits) -> Receive:
+def _bounded_receive(receive: Receive, max_bytes: int, limits: Limits) -> Receive:
     loop = asyncio.get_running_loop()
     end = loop.time() + limits.upload_seconds
     left = max_bytes

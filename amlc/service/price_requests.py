@@ -15,7 +15,7 @@ from amlc.images.outcome import TOO_MANY_BYTES, FetchError
 from amlc.images.settings import ImageSettings, standalone
 from amlc.pricing.estimates import Product
 from amlc.service.limits import Limits
-from amlc.service.middleware import bounded
+from amlc.service.middleware import bound_body
 from amlc.service.problems import FieldError, Problem, bad_picture, busy
 from amlc.service.schemas import FieldsRequest, TextRequest, from_form, from_json
 
@@ -26,7 +26,7 @@ _MAX_FIELDS = 100
 
 @dataclass(frozen=True)
 class PriceRequest:
-    """A product to price, and what the answer shall hold.
+    """A product to price, and what to return with its price.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class RequestReader:
         """
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == JSON:
-            body = bounded(request, self._limits.body_bytes, self._limits)
+            body = bound_body(request, self._limits.body_bytes, self._limits)
             return await self._price_request(from_json(await body.body()), None)
         if media_type == FORM:
             return await self._read_form(request)
@@ -79,7 +79,7 @@ class RequestReader:
 
     async def _read_form(self, request: Request) -> PriceRequest:
         limits = self._limits
-        body = bounded(request, limits.image_bytes + limits.body_bytes, limits)
+        body = bound_body(request, limits.image_bytes + limits.body_bytes, limits)
         try:
             async with body.form(
                 max_files=1, max_fields=_MAX_FIELDS, max_part_size=limits.body_bytes
