@@ -57,9 +57,7 @@ def test_a_product_keeps_its_features_and_price(
             "tabular": tabular_row(blocks),
             "terms": int(blocks.terms.nnz) if blocks.terms is not None else 0,
             "similar": [rounded({"title": s.title, "to": s.similarity}) for s in estimate.similar],
-            "price": rounded(
-                {"price": estimate.price, "low": estimate.low, "high": estimate.high}
-            ),
+            "price": rounded({"price": estimate.price, "low": estimate.low, "high": estimate.high}),
             "contributions": {c.part: rounded(c.factor) for c in estimate.contributions},
             "reasons": list(estimate.reasons),
         }

@@ -41,7 +41,7 @@ MODEL_CHANGES: dict[str, dict[str, Any]] = {
 
 
 def run_pipeline(folder: Path) -> Path:
-    """Run every stage that a bundle needs in a folder; return its ``data``."""
+    """Run every stage that a bundle needs in a folder; return its folder ``data``."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for section, changes in CHANGES.items():
         params[section].update(changes)
