@@ -12,7 +12,7 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock readme sweep show serve clean
+.PHONY: help repro test lint check format lock docs sweep show serve clean
 
 help:
 	@echo "make repro   install, rebuild what is out of date, print the results"
@@ -21,8 +21,8 @@ help:
 	@echo "make check   lint and test"
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
 	@echo "make show    the table of experiments, best first"
-	@echo "make sweep   a small grid of experiments on the sample"
-	@echo "make readme  write the generated parts of README.md anew"
+	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
+	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files anew from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
 
@@ -37,6 +37,8 @@ lint: $(VENV)/dev.done
 	ruff format --check .
 	ruff check .
 	mypy
+	lint-imports --no-logo
+	codespell
 
 check: lint test
 
@@ -45,7 +47,7 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 show: $(VENV)/base.done
-	dvc exp show --only-changed --sort-by smape --no-pager --drop '$(HIDDEN)'
+	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
 
 sweep: $(VENV)/base.done
 	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.leaves=15,31'
@@ -56,8 +58,8 @@ serve: $(VENV)/serve.done
 	dvc repro bundle
 	amlc serve
 
-readme: $(VENV)/base.done
-	python -m tools.readme
+docs: $(VENV)/base.done
+	python -m tools.docs
 
 lock: $(VENV)/dev.done
 	$(COMPILE) pyproject.toml -o requirements.txt

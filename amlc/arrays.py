@@ -1,4 +1,4 @@
-"""The arrays that pass between modules, by the names that signatures give them."""
+"""Names of array types for annotations."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,5 +10,7 @@ Ints8 = NDArray[np.int8]
 Ints32 = NDArray[np.int32]
 Ints64 = NDArray[np.int64]
 Objects = NDArray[np.object_]
-# Positions of rows, or of columns.
+# Channels of pictures.
+Pixels = NDArray[np.uint8]
+# Positions of rows or of columns.
 Rows = NDArray[np.intp]

@@ -3,35 +3,56 @@
 import argparse
 import math
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, NoReturn, get_origin
+
+from pydantic import ValidationError
 
 import amlc
-from amlc import layout, numerics, params  # noqa: F401 - numerics comes before NumPy
-from amlc.errors import MissingExtraError, run
+from amlc import layout, numerics  # noqa: F401 - numerics comes before NumPy
+from amlc.errors import MissingExtraError, ParamsError, run
 from amlc.models.registry import MODELS
 from amlc.service.limits import Limits
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; end with one line on stderr where something is wrong.
+    """Run one command.
 
     Parameters
     ----------
     arguments : sequence of str, optional
-        What stands behind ``amlc``; None: the arguments of the process.
+        The arguments after ``amlc``; None: those of the process.
+
+    Raises
+    ------
+    SystemExit
+        With code 1 and one line on stderr after an error, with code 2 where the arguments are
+        wrong, with code 130 after an interrupt.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        raise SystemExit(2)
     run(lambda: options.command(options))
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, without the usage of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="amlc", description="Predict product prices from catalogue text and pictures."
     )
+    parser.set_defaults(command=None)
     parser.add_argument("--version", action="version", version=f"amlc {amlc.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_predict(commands)
     _add_serve(commands)
     _add_search(commands)
@@ -43,37 +64,42 @@ def _add_predict(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
         help="price the products of a CSV file",
-        description="Price the products of a CSV file; every row gets a price and an interval.",
+        description="Price the products of a CSV file. Every row gets a price and an interval, in "
+        "the order of the file, and a reason where something was missing or unusable.",
     )
     parser.set_defaults(command=_predict)
     parser.add_argument(
         "products",
         type=Path,
-        help="a CSV with the columns sample_id, catalog_content and image_link",
+        metavar="PRODUCTS",
+        help="a CSV file with the columns sample_id, catalog_content and image_link",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the CSV to write")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="PRICES", required=True, help="the CSV file to write"
+    )
     _add_bundle(parser)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
+    pictures = parser.add_mutually_exclusive_group()
+    pictures.add_argument(
         "--images",
         type=Path,
         metavar="FOLDER",
-        help="take pictures from here, named by the last part of their link, and download none",
+        help="take pictures from this folder, where they are named by the last part of their "
+        "link; default: download them",
     )
-    where.add_argument("--no-images", action="store_true", help="price by text alone")
+    pictures.add_argument("--no-images", action="store_true", help="price by text alone")
     parser.add_argument(
         "--workers",
         type=_positive,
         metavar="N",
         default=os.cpu_count() or 1,
-        help="processes, for files of more than 2 MB; default: one for each core",
+        help="processes for a file of more than 2 MB; default: one for each core",
     )
 
 
 def _predict(options: argparse.Namespace) -> None:
     from amlc.pricing.batch import price_csv  # noqa: PLC0415 - seconds that no other command needs
 
-    told = price_csv(
+    summary = price_csv(
         options.products,
         options.output,
         options.bundle,
@@ -81,24 +107,36 @@ def _predict(options: argparse.Namespace) -> None:
         no_images=options.no_images,
         workers=options.workers,
     )
-    print(f"predict: {told}")
+    print(f"predict: {summary}")
 
 
 def _add_serve(commands: Any) -> None:
     parser = commands.add_parser(
         "serve",
         help="serve the page and the API that price products",
-        description="Serve a page and an API that price products.",
+        description="Serve the page and the API that price products, until Ctrl-C or SIGTERM.",
+        usage="%(prog)s [--bundle FOLDER] [--host HOST] [--port PORT] [limits]",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.set_defaults(command=_serve)
     _add_bundle(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0: any")
-    group = parser.add_argument_group("limits")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0: any free one")
+    limits = parser.add_argument_group("limits")
     for name, field in Limits.model_fields.items():
-        option = f"--{name.replace('_', '-')}"
-        group.add_argument(option, help=field.description, **_kind(field.annotation, field.default))
+        limits.add_argument(
+            f"--{name.replace('_', '-')}",
+            help=field.description,
+            default=field.default,
+            **_option_type(field.annotation),
+        )
+
+
+def _option_type(annotation: Any) -> dict[str, Any]:
+    """Return how argparse reads a limit of this type."""
+    if get_origin(annotation) is list:
+        return {"nargs": "*", "metavar": "HOST"}
+    return {"type": annotation, "metavar": "SECONDS" if annotation is float else "N"}
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -108,25 +146,42 @@ def _serve(options: argparse.Namespace) -> None:
         if error.name and error.name.startswith("amlc"):
             raise
         raise MissingExtraError("the service", "serve") from None
-    given = {name: getattr(options, name) for name in Limits.model_fields}
-    limits = params.check(Limits, given, "limits", Path("command line"))
-    serve(options.bundle, options.host, options.port, limits)
+    serve(options.bundle, options.host, options.port, _limits(options))
+
+
+def _limits(options: argparse.Namespace) -> Limits:
+    try:
+        return Limits(**{name: getattr(options, name) for name in Limits.model_fields})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}".replace("_", "-")
+        message = f"{first['msg'][:1].lower()}{first['msg'][1:]}"
+        raise ParamsError(f"{option}: {message}, got {first['input']}") from None
 
 
 def _add_search(commands: Any) -> None:
     parser = commands.add_parser(
         "search",
-        help="search for a model's settings on the folds",
-        description="Search for a model's settings on the folds of training, within the spaces "
-        "that params.yaml declares; prints the command for the experiment with the best ones.",
+        help="search for better settings of a model",
+        description="Search for better settings of a model, within the ranges that params.yaml "
+        "declares, by its score on the folds of the train rows. Prints the command that runs the "
+        "experiment with the best settings. An interrupted search continues where it stopped.",
     )
     parser.set_defaults(command=_search)
     parser.add_argument("model", choices=MODELS, metavar="MODEL", help=", ".join(MODELS))
     parser.add_argument(
-        "--trials", type=_positive, metavar="N", help="in all, those of earlier runs included"
+        "--trials",
+        type=_positive,
+        metavar="N",
+        help="settings to try in all, those of earlier runs included; default: search.trials of "
+        "params.yaml",
     )
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", default=math.inf, help="for new trials"
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        default=math.inf,
+        help="start no trial after this time; default: no limit",
     )
 
 
@@ -134,7 +189,7 @@ def _search(options: argparse.Namespace) -> None:
     from amlc.models.search import search_model  # noqa: PLC0415 - seconds, as above
 
     best = search_model(options.model, options.trials, options.timeout)
-    counts = f"{best.trials} trials, {best.pruned} given up early, {best.failed} failed"
+    counts = f"{best.trials} trials, {best.pruned} stopped early, {best.failed} failed"
     print(f"search: {options.model}: {best.score()}; {counts}")
     print(best.command() if best.changes else "search: params.yaml has the best settings found")
 
@@ -143,7 +198,7 @@ def _add_results(commands: Any) -> None:
     parser = commands.add_parser(
         "results",
         help="print the scores of the last run",
-        description="Print the scores of the last run in this repository.",
+        description="Print the scores of the last run of the pipeline in the current folder.",
     )
     parser.set_defaults(command=_results)
 
@@ -160,19 +215,23 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         default=layout.BUNDLE,
-        help=f"the model; default: {layout.BUNDLE}",
+        help="the model, as the stage bundle wrote it; default: %(default)s",
     )
 
 
-def _kind(annotation: Any, default: Any) -> dict[str, Any]:
-    """Return how argparse reads a limit of this type."""
-    if get_origin(annotation) is list:
-        return {"nargs": "*", "default": default, "metavar": "HOST"}
-    return {"type": annotation, "default": default, "metavar": "N"}
-
-
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    """Return a whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    """Return a number of 0 or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
     return number

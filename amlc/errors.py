@@ -2,8 +2,8 @@
 
 AmlcError
 ├── ParamsError     params.yaml: unknown key, missing key, wrong type, out of range
-├── DataError       a CSV, a table or a feature file is not what it has to be
-├── ImageError      the image stage as a whole cannot go on (one bad image is a status)
+├── DataError       a CSV, a table or a feature file violates its contract
+├── ImageError      the image stage as a whole cannot continue (one bad image is a status)
 ├── ModelError      a model cannot be fitted, saved or loaded
 ├── CheckError      a result violates its contract, so it was not written
 └── MissingExtraError   an optional dependency is not installed
@@ -22,11 +22,11 @@ class ParamsError(AmlcError):
 
 
 class DataError(AmlcError):
-    """Input data is not what its contract says."""
+    """Input data violates its contract."""
 
 
 class ImageError(AmlcError):
-    """The image stage as a whole cannot go on."""
+    """The image stage as a whole cannot continue."""
 
 
 class ModelError(AmlcError):
@@ -42,23 +42,23 @@ class MissingExtraError(AmlcError):
 
     Parameters
     ----------
-    what : str
+    feature : str
         The feature, as a noun phrase.
     extra : str
-        The extra of this project that brings it.
+        The extra of this project that installs them.
     """
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the extra '{extra}': run pip install -e '.[{extra}]'")
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the extra '{extra}': run pip install -e '.[{extra}]'")
 
 
 def first_few(values: Iterable[object], count: int = 5) -> str:
-    """Return the first few values as text, with the number of those left out.
+    """Return the first few values as text, with the number of the others.
 
     Parameters
     ----------
     values : iterable of object
-        What to name in an error message.
+        The values, of which an error message names a few.
     count : int
         How many to name.
 
@@ -67,19 +67,19 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
     >>> first_few(range(8), count=3)
     '0, 1, 2 and 5 more'
     """
-    shown = [str(value) for value in values]
-    rest = len(shown) - count
-    head = ", ".join(shown[:count])
+    texts = [str(value) for value in values]
+    head = ", ".join(texts[:count])
+    rest = len(texts) - count
     return f"{head} and {rest} more" if rest > 0 else head
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a program's main function; end with one line on stderr where an AmlcError comes up.
+    """Call a program's main function; an AmlcError ends the program with a message on stderr.
 
     Parameters
     ----------
     main : callable
-        Takes nothing, returns nothing.
+        The function, without arguments.
 
     Raises
     ------

@@ -1,10 +1,9 @@
-"""Atomic, byte-deterministic writing of files and folders, and what killed runs left of them."""
+"""Atomic, byte-deterministic writing of files and folders, and removal of stale folders."""
 
 import csv
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,13 +14,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 
 from amlc.errors import DataError
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; rename it to `path` when the block ends well.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block succeeds.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `path`; it takes `path`'s place when the block ends well."""
+    """Yield a temporary folder beside `path`, which replaces `path` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -60,7 +60,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with Unix line ends."""
+    """Write UTF-8 text with Unix line ends on every platform."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -72,7 +72,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV with a header, as the csv module quotes it."""
+    """Write a CSV file with a header; cells are quoted where they need it."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
@@ -118,48 +118,47 @@ def _umask() -> int:
     return mask
 
 
-if sys.platform != "win32":
-    import fcntl
+_LOCK_SUFFIX = ".lock"
 
 
 @contextmanager
-def in_use(folder: Path) -> Iterator[None]:
-    """Mark a folder as in use while the block runs; the mark ends with the process, however."""
-    with _opened(folder) as handle:
-        _lock(handle)
-        yield
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder while the block runs; a killed process loses it.
+
+    Parameters
+    ----------
+    folder : Path
+        A temporary folder that `replacing_folder` gives. The lock is a file beside it.
+    """
+    lock = _lock_path(folder)
+    try:
+        with FileLock(lock):
+            yield
+    finally:
+        lock.unlink(missing_ok=True)
 
 
-def remove_leftovers(target: Path) -> None:
-    """Remove what killed runs left beside `target` while they made it.
+def remove_stale_folders(target: Path) -> None:
+    """Remove the temporary folders of killed runs that were to replace `target`.
 
     Parameters
     ----------
     target : Path
-        The folder that `amlc.files.replacing_folder` was to make.
+        The folder that `replacing_folder` was to write. A temporary folder beside it that a
+        running process holds by `lock_folder` stays.
     """
-    for folder in sorted(target.parent.glob(f".{target.name}.*")):
-        with _opened(folder) as handle:
-            if _lock(handle):
+    paths = target.parent.glob(f".{target.name}.*")
+    # A killed run may have left the lock without its folder.
+    folders = {path.with_suffix("") if path.suffix == _LOCK_SUFFIX else path for path in paths}
+    for folder in sorted(folders):
+        lock = _lock_path(folder)
+        try:
+            with FileLock(lock, blocking=False):
                 shutil.rmtree(folder, ignore_errors=True)
+        except Timeout:
+            continue
+        lock.unlink(missing_ok=True)
 
 
-@contextmanager
-def _opened(folder: Path) -> Iterator[int | None]:
-    # Windows opens no folders: nothing is marked there, and nothing removed.
-    handle = None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
-    try:
-        yield handle
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _lock(handle: int | None) -> bool:
-    if handle is None or sys.platform == "win32":
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+def _lock_path(folder: Path) -> Path:
+    return folder.with_name(folder.name + _LOCK_SUFFIX)

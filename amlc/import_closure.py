@@ -1,4 +1,4 @@
-"""Which of the project's modules each stage reaches: a stage reruns when one of them changes."""
+"""The files that each stage imports, directly or not: a stage reruns when one of them changes."""
 
 import ast
 import hashlib
@@ -14,66 +14,18 @@ from amlc.files import replacing_folder, write_text
 PACKAGES = ("amlc", "stages")
 
 
-def imported(root: Path, path: Path) -> set[str]:
-    """Return the project's modules that a file imports, at its top or inside a function.
-
-    A file that is no Python imports nothing: who reaches it fails by itself, and nobody else.
-    """
-    return {name for name in _named((root / path).read_bytes()) if _exists(root, name)}
-
-
-@cache
-def _named(source: bytes) -> frozenset[str]:
-    """Return whatever in a source may be one of the project's modules."""
-    found: set[str] = set()
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return frozenset()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from amlc import params` imports a module, `from amlc.params import load` a name.
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return frozenset(name for name in found if name.split(".")[0] in PACKAGES)
-
-
-def reached(root: Path, scripts: Iterable[Path]) -> set[Path]:
-    """Return the files that some scripts reach, the scripts and packages included.
+def write_code_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> int:
+    """Write, for each script in ``stages``, a list of the files that it imports with their hashes.
 
     Parameters
     ----------
     root : Path
-        Holds `PACKAGES`.
-    scripts : iterable of Path
-        Relative to the root, as what is returned.
-    """
-    waiting = [path for script in scripts for path in (script, script.parent / "__init__.py")]
-    seen: set[Path] = set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen:
-            continue
-        seen.add(path)
-        for name in imported(root, path):
-            waiting.extend(_files(root, name))
-    return seen
-
-
-def write_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> int:
-    """Write, for each script in ``stages``, a list of the files that it reaches with their hashes.
-
-    Parameters
-    ----------
-    root : Path
-        Holds `PACKAGES` and dvc.yaml.
+        The folder that holds `PACKAGES` and dvc.yaml.
     folder : Path
-        Where to, relative to the root; replaced as a whole.
+        The folder of the lists, relative to the root; it is replaced as a whole.
     models : mapping of str to Path
-        The module of each model: ``train`` imports its model's module by name, so that it gets one
-        list for each model.
+        The module of each model. ``train`` imports its model's module by name, so it has one list
+        for each model.
 
     Returns
     -------
@@ -83,7 +35,7 @@ def write_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> int:
     Raises
     ------
     CheckError
-        A stage reaches a file that the stage ``code`` does not depend on: DVC would not notice
+        A stage imports a file that the stage ``code`` does not depend on: DVC would not notice
         its edits.
     """
     scripts = {
@@ -92,43 +44,94 @@ def write_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> int:
     del scripts["__init__"]
     train = scripts.pop("train")
     scripts |= {f"train.{name}": [*train, module] for name, module in models.items()}
-    found = {name: reached(root, paths) for name, paths in scripts.items()}
-    _check_watched(root, set().union(*found.values()))
+    files = {name: imported_files(root, paths) for name, paths in scripts.items()}
+    _check_watched(root, set().union(*files.values()))
     with replacing_folder(root / folder) as temporary:
-        for name, modules in found.items():
-            write_text(temporary / f"{name}.txt", listing(root, modules))
-    return len(found)
+        for name, paths in files.items():
+            write_text(temporary / f"{name}.txt", checksums(root, paths))
+    return len(files)
 
 
-def _check_watched(root: Path, modules: Iterable[Path]) -> None:
-    stages = yaml.safe_load((root / "dvc.yaml").read_bytes())["stages"]
-    watched = {Path(path) for path in stages["code"]["deps"]}
-    missed = sorted(
-        path.as_posix() for path in modules if watched.isdisjoint({path, *path.parents})
-    )
-    if missed:
-        raise CheckError(
-            f"dvc.yaml: add to the dependencies of the stage code: {first_few(missed)}"
-        )
+def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
+    """Return the files that scripts import, directly or not, with the scripts and all packages.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds `PACKAGES`.
+    scripts : iterable of Path
+        Relative to the root.
+
+    Returns
+    -------
+    set of Path
+        Relative to the root.
+    """
+    pending = [path for script in scripts for path in (script, script.parent / "__init__.py")]
+    files: set[Path] = set()
+    while pending:
+        path = pending.pop()
+        if path in files:
+            continue
+        files.add(path)
+        for name in imported_modules(root, path):
+            pending.extend(_files_of_module(root, name))
+    return files
 
 
-def listing(root: Path, modules: Iterable[Path]) -> str:
-    """Return path and SHA-256 of files, a line each, as `sha256sum --check` reads them."""
+def imported_modules(root: Path, path: Path) -> set[str]:
+    """Return the project's modules that a file imports, at its top or inside a function.
+
+    A file that is not valid Python imports nothing: only the stages that run it fail.
+    """
+    return {name for name in _project_names((root / path).read_bytes()) if _exists(root, name)}
+
+
+def checksums(root: Path, paths: Iterable[Path]) -> str:
+    """Return SHA-256 and path of files, one per line, as `sha256sum --check` reads them."""
     lines = [
         f"{hashlib.sha256((root / path).read_bytes()).hexdigest()}  {path.as_posix()}\n"
-        for path in sorted(modules)
+        for path in sorted(paths)
     ]
     return "".join(lines)
 
 
-def _files(root: Path, module: str) -> list[Path]:
-    """Return the module's file and the packages that importing it runs."""
+@cache
+def _project_names(source: bytes) -> frozenset[str]:
+    """Return every imported name in a source that may be one of the project's modules."""
+    names: set[str] = set()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from amlc import params` imports a module, `from amlc.params import load` a name.
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return frozenset(name for name in names if name.split(".")[0] in PACKAGES)
+
+
+def _check_watched(root: Path, paths: Iterable[Path]) -> None:
+    stages = yaml.safe_load((root / "dvc.yaml").read_bytes())["stages"]
+    watched = {Path(path) for path in stages["code"]["deps"]}
+    missing = sorted(path.as_posix() for path in paths if watched.isdisjoint({path, *path.parents}))
+    if missing:
+        raise CheckError(
+            f"dvc.yaml: add to the dependencies of the stage code: {first_few(missing)}"
+        )
+
+
+def _files_of_module(root: Path, module: str) -> list[Path]:
+    """Return the file of a module and of each package that importing it runs."""
     parts = module.split(".")
     packages = [Path(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    plain = Path(*parts).with_suffix(".py")
-    return [path for path in (*packages, plain) if (root / path).exists()]
+    file = Path(*parts).with_suffix(".py")
+    return [path for path in (*packages, file) if (root / path).exists()]
 
 
 def _exists(root: Path, module: str) -> bool:
-    place = root.joinpath(*module.split("."))
-    return place.with_suffix(".py").exists() or place.is_dir()
+    path = root.joinpath(*module.split("."))
+    return path.with_suffix(".py").exists() or path.is_dir()

@@ -1,4 +1,4 @@
-"""Where the pipeline keeps its files, relative to the root; dvc.yaml lists the same paths."""
+"""Paths of the pipeline's files, relative to the repository's root, as in dvc.yaml."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""SMAPE on the 0-200 % scale, and how sure of it one can be."""
+"""SMAPE on the 0-200 % scale, and its uncertainty."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
 
 
 def smape(actual: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the mean of `row_smape`; NaN for no rows at all.
+    """Return the mean of `row_smape`; NaN where there are no rows.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def standard_error_over_folds(rows: ArrayLike, folds: ArrayLike) -> float:
     rows : array-like of float, shape (n,)
         Row scores.
     folds : array-like of int, shape (n,)
-        The fold of each row; two folds or more.
+        The fold of each row; at least two folds.
     """
     scores = np.asarray(rows, dtype=np.float64)
     labels = np.asarray(folds)
@@ -82,18 +82,24 @@ def standard_error_over_folds(rows: ArrayLike, folds: ArrayLike) -> float:
 def bootstrap_interval(
     rows: ArrayLike, groups: ArrayLike, *, seed: int, draws: int, level: float
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean, drawing whole groups.
+    """Return the percentile bootstrap interval of the mean, resampling whole groups.
 
     Parameters
     ----------
     rows : array-like of float, shape (n,)
         Row scores.
     groups : array-like of int, shape (n,)
-        Rows of one group are drawn together: duplicates are not independent evidence.
+        The group of each row. A group is resampled as a whole: duplicates are not independent
+        evidence.
     seed, draws : int
         Seed and number of resamples.
     level : float
         Coverage, such as 0.95.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper limit.
 
     Notes
     -----
@@ -107,8 +113,8 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
     for draw in range(draws):
-        picked = rng.integers(0, len(sums), len(sums))
-        means[draw] = sums[picked].sum() / counts[picked].sum()
+        resampled = rng.integers(0, len(sums), len(sums))
+        means[draw] = sums[resampled].sum() / counts[resampled].sum()
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)

@@ -1,6 +1,6 @@
 """Typed, strict reading of params.yaml.
 
-Each section's schema stands beside the code that it configures; this module only reads and checks.
+The schema of each section is beside the code that it configures; this module reads and checks.
 """
 
 from collections.abc import Hashable
@@ -36,7 +36,7 @@ SECTIONS = frozenset(
 
 
 class Settings(BaseModel):
-    """Base of every section: strict types, no unknown keys, immutable, no defaults by custom."""
+    """Base of every section: strict types, no unknown keys, immutable, and no default values."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -44,30 +44,30 @@ class Settings(BaseModel):
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-# Seven times as fast where PyYAML was built with LibYAML, as its wheels are.
+# LibYAML's loader is seven times as fast; PyYAML's wheels contain it.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _UniqueKeyLoader(_SafeLoader):  # type: ignore[misc]  # known when it runs
-    """A safe loader that refuses a key given twice, which PyYAML takes silently."""
+class _UniqueKeyLoader(_SafeLoader):  # type: ignore[misc]  # chosen at run time
+    """A safe loader that refuses a key given twice, which PyYAML accepts silently."""
 
     def construct_mapping(
         self,
         node: yaml.MappingNode,
         deep: bool = False,  # noqa: FBT001, FBT002 - PyYAML's signature
     ) -> dict[Hashable, Any]:
-        own = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        keys = [self.construct_object(key, deep=True) for key in own]
+        nodes = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in nodes]
         repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
         if repeated:
             line = node.start_mark.line + 1
             raise ParamsError(f"key given twice below line {line}: {', '.join(repeated)}")
-        found: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return found
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 def read(path: Path = PATH) -> dict[str, Any]:
-    """Read params.yaml as a whole and check its top-level keys.
+    """Read the whole of params.yaml and check its top-level keys.
 
     Parameters
     ----------
@@ -77,13 +77,13 @@ def read(path: Path = PATH) -> dict[str, Any]:
     Returns
     -------
     dict
-        Section name to its raw value.
+        The raw value of each section.
 
     Raises
     ------
     ParamsError
-        The file cannot be read, is not YAML or not a mapping, has a key given twice or an
-        unknown section.
+        The file cannot be read, is not YAML or not a mapping, or has a repeated key or an unknown
+        section.
     """
     try:
         content = yaml.load(path.read_bytes(), Loader=_UniqueKeyLoader)  # noqa: S506 - it derives from SafeLoader
@@ -96,7 +96,7 @@ def read(path: Path = PATH) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise ParamsError(f"{path}: expected a mapping of sections, got {_shown(content)}")
+        raise ParamsError(f"{path}: expected a mapping of sections, got {_describe(content)}")
     unknown = sorted(str(key) for key in content if key not in SECTIONS)
     if unknown:
         known = ", ".join(sorted(SECTIONS))
@@ -117,14 +117,14 @@ def value(key: str, path: Path = PATH) -> Any:
     Raises
     ------
     ParamsError
-        The key is missing, or anything that `read` raises.
+        The key is missing, or the file cannot be used (see `amlc.params.read`).
     """
     node: Any = read(path)
-    walked: list[str] = []
+    parts: list[str] = []
     for part in key.split("."):
-        walked.append(part)
+        parts.append(part)
         if not isinstance(node, dict) or part not in node:
-            raise ParamsError(f"{path}: missing key {'.'.join(walked)}")
+            raise ParamsError(f"{path}: missing key {'.'.join(parts)}")
         node = node[part]
     return node
 
@@ -135,7 +135,7 @@ def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
     Parameters
     ----------
     schema : type of Settings
-        What the section has to be.
+        The schema.
     key : str
         Dotted path of the section.
     path : Path
@@ -144,56 +144,57 @@ def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
     Raises
     ------
     ParamsError
-        Every fault of the section, each with its dotted path and what was expected.
+        The section does not match the schema; the message lists every error with its dotted path
+        and what was expected.
     """
     raw = value(key, path)
     if not isinstance(raw, dict):
-        raise ParamsError(f"{path}: {key}: expected a mapping, got {_shown(raw)}")
+        raise ParamsError(f"{path}: {key}: expected a mapping, got {_describe(raw)}")
     return check(schema, raw, key, path)
 
 
 def check(schema: type[SettingsT], raw: dict[str, Any], key: str, path: Path) -> SettingsT:
-    """Turn a raw section into its schema; see `load`."""
+    """Return a raw section as its schema; the parameters and errors are those of `load`."""
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
-        faults = "\n  ".join(_fault(key, dict(detail)) for detail in error.errors())
-        raise ParamsError(f"{path}:\n  {faults}") from None
-
-
-def whole(key: str, low: int, high: int, path: Path = PATH) -> int:
-    """Return the integer at a dotted key, checked against its range (both ends included)."""
-    found = value(key, path)
-    if isinstance(found, bool) or not isinstance(found, int) or not low <= found <= high:
-        raise ParamsError(
-            f"{path}: {key}: expected a whole number from {low} to {high}, got {_shown(found)}"
-        )
-    return found
+        lines = "\n  ".join(_message(key, dict(detail)) for detail in error.errors())
+        raise ParamsError(f"{path}:\n  {lines}") from None
 
 
 def seed(path: Path = PATH) -> int:
     """Return the seed that every random draw starts from."""
-    return whole("seed", 0, 2**31 - 1, path)
+    return _integer("seed", 0, 2**31 - 1, path)
 
 
 def threads(path: Path = PATH) -> int:
     """Return the number of threads for numerical work."""
-    return whole("threads", 1, 1024, path)
+    return _integer("threads", 1, 1024, path)
 
 
-def _fault(key: str, detail: dict[str, Any]) -> str:
+def _integer(key: str, low: int, high: int, path: Path) -> int:
+    """Return the integer at a dotted key, checked against its range (both ends included)."""
+    number = value(key, path)
+    if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+        raise ParamsError(
+            f"{path}: {key}: expected a whole number from {low} to {high}, got {_describe(number)}"
+        )
+    return number
+
+
+def _message(key: str, detail: dict[str, Any]) -> str:
     where = ".".join([key, *(str(part) for part in detail["loc"])])
     if detail["type"] == "extra_forbidden":
         return f"{where}: unknown key"
     if detail["type"] == "missing":
         return f"{where}: missing key"
     message = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}, got {_shown(detail['input'])}"
+    return f"{where}: {message[0].lower()}{message[1:]}, got {_describe(detail['input'])}"
 
 
-def _shown(found: object) -> str:
-    text = f"{found!r} ({type(found).__name__})"
-    if isinstance(found, str) and _is_number(found):
+def _describe(raw: object) -> str:
+    text = f"{raw!r} ({type(raw).__name__})"
+    if isinstance(raw, str) and _is_number(raw):
         text += "; PyYAML reads it as text: write 1.0e-3, not 1e-3"
     return text
 

@@ -23,9 +23,9 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.features.blocks import Blocks, Neighbours, read_blocks
+from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours, read_blocks
 from amlc.features.text import tokens
-from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.topics import TopicFeatures, TopicsSettings
 from amlc.metrics import smape_of_logs
@@ -91,6 +91,11 @@ class Run:
         changed = {name: self._fitted(name, line, blocks) for name in self.changed(line)}
         scores = {name: smape_of_logs(self.actual, logs) for name, logs in changed.items()}
         return {**scores, "blend": self._blended({**self.usual, **changed})}
+
+    def usual_scores(self) -> dict[str, float]:
+        """Return the SMAPE of each model and of the blend with nothing changed."""
+        scores = {name: smape_of_logs(self.actual, self.usual[name]) for name in self.models}
+        return {**scores, "blend": self._blended(self.usual)}
 
     def changed(self, line: Line) -> list[str]:
         """Return the models that are fitted again for a line."""
@@ -171,9 +176,10 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
 
 
 def _near(run: Run, terms: Any) -> Neighbours:
-    own = np.full(terms.shape[0], -1)
-    own[run.train] = np.arange(len(run.train))
-    return nearest(terms, terms[run.train], params.load(NeighboursSettings, "neighbours"), own)
+    position = np.full(terms.shape[0], NO_NEIGHBOUR)
+    position[run.train] = np.arange(len(run.train))
+    settings = params.load(NeighboursSettings, "neighbours")
+    return nearest(terms, terms[run.train], settings, position)
 
 
 TABLES: dict[str, list[Line]] = {
@@ -207,10 +213,14 @@ def table(lines: list[Line], run: Run) -> Iterator[str]:
     names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
+    yield _row("everything", run.usual_scores(), names)
     for line in lines:
-        scores = run.scores(line)
-        cells = [f"{scores[name]:.2f}" if name in scores else "-" for name in names]
-        yield f"| {line.name} | {' | '.join(cells)} |"
+        yield _row(line.name, run.scores(line), names)
+
+
+def _row(title: str, scores: dict[str, float], names: list[str]) -> str:
+    cells = [f"{scores[name]:.2f}" if name in scores else "-" for name in names]
+    return f"| {title} | {' | '.join(cells)} |"
 
 
 def main() -> None:

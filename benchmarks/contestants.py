@@ -1,10 +1,10 @@
-"""Ways to download images, each run by benchmarks/download.py in a process of its own.
+"""Image downloaders, each run by benchmarks/download.py in a process of its own.
 
 `python benchmarks/contestants.py NAME JOB` reads JOB, a JSON file, and prints one line of JSON.
-img2dataset runs in its own environment, so this file imports only what each way needs.
+img2dataset runs in its own environment, so each function imports only what it needs.
 """
 
-# ruff: noqa: PLC0415 - the environments differ: each way imports what it alone needs
+# ruff: noqa: PLC0415 - the environments differ: each function imports only what it needs
 
 import io
 import json
@@ -26,14 +26,14 @@ Job = dict[str, Any]
 
 
 def requests_get(job: Job) -> int:
-    """Go the way of the approach report: `requests.get` in 60 threads, full decode."""
+    """Download as in the approach report: `requests.get` in 60 threads, full decode."""
     import requests
     from PIL import Image
 
     folder = Path(job["out"])
-    job["start"] = _used()
+    job["start"] = _clocks()
 
-    def one(item: tuple[int, str]) -> bool:
+    def save(item: tuple[int, str]) -> bool:
         number, link = item
         try:
             answer = requests.get(link, timeout=job["timeout"], verify=job["ca"])
@@ -47,12 +47,11 @@ def requests_get(job: Job) -> int:
         return True
 
     with ThreadPoolExecutor(job["workers"]) as pool:
-        done = list(pool.map(one, enumerate(job["links"])))
-    return sum(done)
+        return sum(pool.map(save, enumerate(job["links"])))
 
 
 def _retrieve(item: tuple[str, str, float]) -> bool:
-    # As the organisers' helper: up to three tries, three seconds apart, and a black placeholder.
+    # As the organisers' script: up to three tries, three seconds apart.
     link, path, pause = item
     for _ in range(3):
         try:
@@ -65,7 +64,7 @@ def _retrieve(item: tuple[str, str, float]) -> bool:
 
 
 def organisers(job: Job) -> int:
-    """Go the way of the challenge's organisers: a process pool and urllib; files as they come."""
+    """Download as the challenge's organisers do: a process pool and urllib, files unchanged."""
     import socket
 
     socket.setdefaulttimeout(job["timeout"])
@@ -78,7 +77,7 @@ def img2dataset(job: Job) -> int:
     """Run img2dataset with the same threads and size."""
     from img2dataset import download
 
-    job["start"] = _used()
+    job["start"] = _clocks()
     links = Path(job["out"]) / "links.txt"
     links.write_text("\n".join(job["links"]))
     download(
@@ -101,13 +100,13 @@ def img2dataset(job: Job) -> int:
 
 
 def amlc(job: Job) -> int:
-    """Run this project's downloader, with every guard in place."""
+    """Run this project's downloader, with all its checks."""
     from amlc.images.download import download
     from amlc.images.shards import summarise
 
     out = Path(job["out"]) / "shards"
     out.mkdir()
-    job["start"] = _used()
+    job["start"] = _clocks()
     download(job["links"], _settings(job), Path(job["store"]), out)
     summary = summarise(out, Path(job["out"]) / "failed.txt")
     print(json.dumps(dict(summary.by_reason)), file=sys.stderr)
@@ -115,12 +114,12 @@ def amlc(job: Job) -> int:
 
 
 def transfer(job: Job) -> int:
-    """Fetch the bytes alone: amlc's client without decoding, store and shards."""
+    """Only fetch the bytes: amlc's client without decoding, store and shards."""
     from amlc.images import urls
     from amlc.images.client import Client
 
     settings = _settings(job)
-    job["start"] = _used()
+    job["start"] = _clocks()
     client = Client(settings)
     with ThreadPoolExecutor(job["workers"]) as pool:
         bodies = pool.map(lambda link: len(client.fetch(urls.parse(link)).data), job["links"])
@@ -128,15 +127,15 @@ def transfer(job: Job) -> int:
 
 
 def decode(job: Job) -> int:
-    """Decode alone, in draft mode, in one thread; the pictures are fetched beforehand."""
-    from amlc.images.pool import decode_body
+    """Only decode, in draft mode, in one thread; the pictures are fetched before."""
+    from amlc.images.decode import decode_with
 
     settings = _settings(job)
     context = ssl.create_default_context(cafile=job["ca"])
     bodies = [urllib.request.urlopen(link, context=context).read() for link in job["links"][:40]]
-    job["start"] = _used()
+    job["start"] = _clocks()
     for number in range(len(job["links"])):
-        decode_body(bodies[number % len(bodies)], settings)
+        decode_with(settings, bodies[number % len(bodies)])
     return len(job["links"])
 
 
@@ -170,23 +169,23 @@ def _settings(job: Job) -> "ImageSettings":
     )
 
 
-def _used() -> tuple[float, float]:
+def _clocks() -> tuple[float, float]:
     """Return the wall clock, and the CPU seconds of this process and its finished children."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return time.perf_counter(), sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main() -> None:
-    """Run one way and print what it took."""
+    """Run one downloader and print its cost."""
     name, path = sys.argv[1:]
     job = json.loads(Path(path).read_text())
     os.environ["SSL_CERT_FILE"] = job["ca"]
-    ways = (requests_get, organisers, img2dataset, amlc, transfer, decode)
-    way = {each.__name__: each for each in ways}[name]
-    job["start"] = _used()
-    # Each way starts the clock anew when its imports are done.
-    ok = way(job)
-    now = _used()
+    downloaders = (requests_get, organisers, img2dataset, amlc, transfer, decode)
+    run = {each.__name__: each for each in downloaders}[name]
+    # Each downloader restarts the clocks when its imports are done.
+    job["start"] = _clocks()
+    ok = run(job)
+    now = _clocks()
     wall, cpu = (end - start for end, start in zip(now, job["start"], strict=True))
     print(json.dumps({"seconds": wall, "cpu": cpu, "ok": ok}))
 

@@ -1,4 +1,4 @@
-"""Download images in several ways from a loopback server, side by side.
+"""Compare image downloaders against a loopback server.
 
 Prints three tables: speed, behaviour under faults, and growth with the number of links.
 img2dataset needs an environment of its own: `--img2dataset PATH/TO/ITS/python`.
@@ -24,19 +24,19 @@ SIZE, WORKERS, TIMEOUT = 256, 60, 5.0
 
 @dataclass
 class Server:
-    """A running server: where it is and whom to trust."""
+    """A running server."""
 
     port: int
     ca: Path
     plain: bool = False
 
     def links(self, kind: str, count: int) -> list[str]:
-        """Return so many different links."""
+        """Return `count` different links."""
         scheme = "http" if self.plain else "https"
         return [f"{scheme}://127.0.0.1:{self.port}/{kind}/{n:06d}.jpg" for n in range(count)]
 
     def stats(self) -> dict[str, int]:
-        """Return what the server has counted so far."""
+        """Return the server's counters."""
         context = None if self.plain else ssl.create_default_context(cafile=str(self.ca))
         link = self.links("x", 1)[0].rsplit("/", 2)[0] + "/stats"
         with urllib.request.urlopen(link, context=context) as answer:
@@ -46,7 +46,7 @@ class Server:
 
 @dataclass
 class Result:
-    """What one run took."""
+    """The cost of one run."""
 
     links: int
     ok: int
@@ -57,7 +57,7 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Good images a second."""
+        """Good images per second."""
         return self.ok / self.seconds
 
 
@@ -79,7 +79,7 @@ def serving(folder: Path, originals: Path | None, *options: str) -> Iterator[Ser
 
 
 class Bench:
-    """Runs contestants against one server."""
+    """Runs downloaders against one server."""
 
     def __init__(self, server: Server, folder: Path, img2dataset: str | None) -> None:
         self.server = server
@@ -87,8 +87,8 @@ class Bench:
         self.pythons = {"img2dataset": img2dataset}
         self.runs = 0
 
-    def run(self, name: str, links: list[str], **more: object) -> Result:
-        """Run one contestant over some links."""
+    def run(self, name: str, links: list[str], **overrides: object) -> Result:
+        """Run one downloader over some links."""
         self.runs += 1
         out = self.folder / f"run{self.runs}"
         out.mkdir()
@@ -101,14 +101,14 @@ class Bench:
             "workers": WORKERS,
             "timeout": TIMEOUT,
             "tries": 1,
-            **more,
+            **overrides,
         }
         path = out / "job.json"
         path.write_text(json.dumps(job))
         before = self.server.stats()["sent"]
         answer, memory = self._timed(name, path)
         sent = self.server.stats()["sent"] - before
-        if not more.get("keep"):
+        if not overrides.get("keep"):
             subprocess.run(["rm", "-rf", str(out)], check=True)
         return Result(
             len(links), int(answer["ok"]), answer["seconds"], answer["cpu"], sent / 1e6, memory
@@ -143,7 +143,7 @@ class _Peak:
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self._most = 0.0
+        self._peak = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
@@ -152,23 +152,23 @@ class _Peak:
         """Return the peak in MB."""
         self._ended.set()
         self._thread.join()
-        return self._most
+        return self._peak
 
     def _watch(self) -> None:
         while not self._ended.wait(0.25):
-            self._most = max(self._most, sum(map(_memory, _family(self._pid))))
+            self._peak = max(self._peak, sum(map(_memory, _process_tree(self._pid))))
 
 
-def _family(pid: int) -> list[int]:
-    found, todo = [], [pid]
-    while todo:
-        found.append(todo.pop())
-        for path in Path(f"/proc/{found[-1]}/task").glob("*/children"):
+def _process_tree(pid: int) -> list[int]:
+    pids, pending = [], [pid]
+    while pending:
+        pids.append(pending.pop())
+        for path in Path(f"/proc/{pids[-1]}/task").glob("*/children"):
             try:
-                todo += map(int, path.read_text().split())
+                pending += map(int, path.read_text().split())
             except OSError:
                 continue
-    return found
+    return pids
 
 
 def _memory(pid: int) -> float:
@@ -194,25 +194,25 @@ def median(results: list[Result]) -> Result:
 
 
 def speed(bench: Bench, names: list[str], count: int, rounds: int) -> None:
-    """Print the first table: the contestants in turns, and their ratio to amlc."""
+    """Print the first table: the downloaders in turn, and their ratio to amlc."""
     links = bench.server.links("good", count)
     results: dict[str, list[Result]] = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
             results[name].append(bench.run(name, links))
-    middle = {name: median(found) for name, found in results.items()}
-    rows = [_row(name, middle[name], middle["amlc"].rate) for name in names]
+    medians = {name: median(runs) for name, runs in results.items()}
+    rows = [_row(name, medians[name], medians["amlc"].rate) for name in names]
     rows.append(
-        _row("amlc, thumbnail", bench.run("amlc", links, thumbnail=True), middle["amlc"].rate)
+        _row("amlc, thumbnail", bench.run("amlc", links, thumbnail=True), medians["amlc"].rate)
     )
     print(f"## {count} images, HTTPS, median of {rounds} rounds\n")
-    header = ("way", "images/s", "CPU s / 1,000", "MB / 1,000", "peak MB", "failed")
+    header = ("downloader", "images/s", "CPU s / 1,000", "MB / 1,000", "peak MB", "failed")
     table(rows, (*header, "amlc is faster by"))
-    floor(bench, links, middle["amlc"])
+    compare_to_parts(bench, links, medians["amlc"])
 
 
-def floor(bench: Bench, links: list[str], whole: Result) -> None:
-    """Print the CPU seconds of amlc beside those of its two parts alone."""
+def compare_to_parts(bench: Bench, links: list[str], whole: Result) -> None:
+    """Print the CPU seconds of amlc, and of decoding and transfer alone."""
     parts = {name: _cpu(bench.run(name, links)) for name in ("decode", "transfer")}
     ratio = _cpu(whole) / sum(parts.values())
     print(
@@ -228,10 +228,10 @@ def faults(bench: Bench, names: list[str], count: int) -> None:
     rows = []
     for name in names:
         result = bench.run(name, links, tries=2)
-        wrong = result.ok - good
-        rows.append((name, f"{result.seconds:.0f}", result.ok, good, f"{wrong:+d}"))
+        difference = result.ok - good
+        rows.append((name, f"{result.seconds:.0f}", result.ok, good, f"{difference:+d}"))
     print(f"## {count} links, 5 % each of 404, stall, reset and truncation\n")
-    table(rows, ("way", "seconds", "taken for good", "good", "difference"))
+    table(rows, ("downloader", "seconds", "accepted", "good", "difference"))
 
 
 def growth(bench: Bench, counts: list[int]) -> None:
@@ -265,13 +265,13 @@ def _row(name: str, result: Result, best: float) -> tuple[object, ...]:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Print the tables that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--links", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 100_000])
     parser.add_argument("--tables", nargs="*", default=["speed", "faults", "growth"])
-    parser.add_argument("--only", nargs="*", help="contestants; all where left out")
+    parser.add_argument("--only", nargs="*", help="downloaders; all where left out")
     parser.add_argument("--img2dataset", help="the Python of an environment that has it")
     parser.add_argument("--originals", type=Path, help="a folder of real product pictures")
     arguments = parser.parse_args()

@@ -31,7 +31,7 @@ from amlc.arrays import Floats, Rows
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, read_blocks
-from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.files import replacing
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor
@@ -200,9 +200,9 @@ class Study:
         both = self.blocks.take(np.concatenate([train, held_out]))
         if both.neighbours is not None:
             assert both.terms is not None
-            own = np.full(len(both), NO_NEIGHBOUR)
-            own[: len(train)] = np.arange(len(train))
-            neighbours = nearest(both.terms, both.terms[: len(train)], self.neighbours, own)
+            position = np.full(len(both), NO_NEIGHBOUR)
+            position[: len(train)] = np.arange(len(train))
+            neighbours = nearest(both.terms, both.terms[: len(train)], self.neighbours, position)
             both = replace(both, neighbours=neighbours)
         rows = np.arange(len(both))
         return both.take(rows[: len(train)]), both.take(rows[len(train) :])

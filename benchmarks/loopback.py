@@ -1,7 +1,7 @@
 """A loopback web server in a process of its own, for benchmarks/download.py.
 
-`python benchmarks/loopback.py FOLDER` writes FOLDER/ca.pem, the usual CA bundle with its own CA
-added, and prints its port.
+`python benchmarks/loopback.py FOLDER` writes FOLDER/ca.pem, the default CA bundle with the
+server's own CA added, and prints the port.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import socket
 import ssl
 import struct
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from PIL import Image
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 FAULTS = ("404", "stall", "reset", "truncated")
-# Of 20 links in a row, one for each kind of fault.
+# Of 20 links in a row, one has each kind of fault.
 FAULT_EVERY = 20
 STALL_SECONDS = 30.0
 PICTURES = 40
@@ -56,19 +57,19 @@ def _jpeg_between(image: Image.Image, low: int, high: int) -> bytes:
 
 
 def real(folder: Path) -> list[bytes]:
-    """Return the files of a folder that are of product size: 40-250 KB, 1,000-1,500 pixels."""
-    found = []
+    """Return the product-size files of a folder: 40-250 KB, 1,000-1,500 pixels."""
+    files = []
     for path in sorted(folder.iterdir()):
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
             longest = max(image.size)
         if 40_000 <= len(data) <= 250_000 and 1000 <= longest <= 1500:
-            found.append(data)
-    return found
+            files.append(data)
+    return files
 
 
 def small(seed: int) -> bytes:
-    """Return a JPEG of about 3 KB, for runs over very many links."""
+    """Return a JPEG of about 3 KB, for runs over many links."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     stream = io.BytesIO()
@@ -77,7 +78,7 @@ def small(seed: int) -> bytes:
 
 
 def rendition(data: bytes) -> bytes:
-    """Return what a CDN gives for `._SL512_`: the same picture, 512 pixels on its longest side."""
+    """Return the rendition for `._SL512_`: the same picture, 512 pixels on its longest side."""
     with Image.open(io.BytesIO(data)) as image:
         image.thumbnail((512, 512))
         stream = io.BytesIO()
@@ -104,54 +105,60 @@ class Server:
         self.lock = threading.Lock()
 
     def run(self, listener: socket.socket) -> None:
-        """Serve for ever."""
+        """Serve forever."""
         for number in itertools.count(1):
-            line, _ = listener.accept()
+            connection, _ = listener.accept()
             self.connections = number
-            threading.Thread(target=self.serve, args=(line,), daemon=True).start()
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
 
-    def serve(self, line: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> None:
         """Answer the requests of one connection."""
         try:
-            line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock = self.context.wrap_socket(line, server_side=True) if self.context else line
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock = self.wrap(connection)
             with sock:
-                waiting = b""
+                received = b""
                 while True:
-                    while b"\r\n\r\n" not in waiting:
+                    while b"\r\n\r\n" not in received:
                         data = sock.recv(65_536)
                         if not data:
                             return
-                        waiting += data
-                    head, _, waiting = waiting.partition(b"\r\n\r\n")
+                        received += data
+                    head, _, received = received.partition(b"\r\n\r\n")
                     if not self.answer(sock, head.split(b" ", 2)[1].decode()):
                         return
         except OSError:
             return
 
+    def wrap(self, connection: socket.socket) -> socket.socket:
+        """Start TLS on a connection, unless the server speaks plain HTTP."""
+        if self.context is None:
+            return connection
+        return self.context.wrap_socket(connection, server_side=True)
+
     def answer(self, sock: socket.socket, path: str) -> bool:
-        """Answer one request; return whether the connection goes on."""
+        """Answer one request; return whether the connection stays open."""
         if path == "/stats":
             names = ("sent", "requests", "connections")
             self.send(sock, json.dumps({name: getattr(self, name) for name in names}).encode())
             return True
         time.sleep(self.latency)
-        kind, number, mark = self.parsed(path)
+        kind, number, is_rendition = self.parse(path)
         fault = number % FAULT_EVERY
         if kind == "faults" and fault < len(FAULTS):
             return self.fail(sock, FAULTS[fault], self.pictures[number % len(self.pictures)])
-        files = {"small": self.smalls}.get(kind, self.renditions if mark else self.pictures)
+        files = {"small": self.smalls}.get(kind, self.renditions if is_rendition else self.pictures)
         self.send(sock, files[number % len(files)])
         return True
 
     @staticmethod
-    def parsed(path: str) -> tuple[str, int, bool]:
-        """Take /KIND/NUMBER.jpg apart; the last item says whether a rendition is asked for."""
+    def parse(path: str) -> tuple[str, int, bool]:
+        """Parse /KIND/NUMBER.jpg; the last item says whether a rendition is asked for."""
         _, kind, name = path.split("/")
         return kind, int(name.split(".")[0]), "._SL" in name
 
     def fail(self, sock: socket.socket, fault: str, body: bytes) -> bool:
-        """Meet a request with one kind of fault."""
+        """Answer a request with one kind of fault."""
         if fault == "404":
             self.send(sock, b"", "404 Not Found")
             return True
@@ -178,7 +185,7 @@ class Server:
 
 
 def main() -> None:
-    """Start the server; it ends with its standard input."""
+    """Start the server; it ends when its standard input does."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--latency", type=float, default=0.05)
@@ -188,27 +195,17 @@ def main() -> None:
     context = None
     if not arguments.plain:
         authority = trustme.CA()
-        # A bundle of usual length: reading it is what a new TLS context costs in real life.
-        usual = Path(DEFAULT_CA_BUNDLE_PATH).read_bytes()
-        (arguments.folder / "ca.pem").write_bytes(usual + b"\n" + authority.cert_pem.bytes())
+        # A bundle of realistic length: most of the cost of a new TLS context is reading it.
+        default = Path(DEFAULT_CA_BUNDLE_PATH).read_bytes()
+        (arguments.folder / "ca.pem").write_bytes(default + b"\n" + authority.cert_pem.bytes())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("127.0.0.1").configure_cert(context)
     server = Server(context, arguments.latency, arguments.originals)
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     threading.Thread(target=partial(server.run, listener), daemon=True).start()
     print(listener.getsockname()[1], flush=True)
-    # The parent's end closes the pipe, however it ends.
-    while input_waits():
-        pass
-
-
-def input_waits() -> bool:
-    """Return False when the standard input has ended."""
-    try:
-        input()
-    except EOFError:
-        return False
-    return True
+    # The pipe closes with the parent, however that ends.
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

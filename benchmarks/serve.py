@@ -1,8 +1,8 @@
-"""Load the service on loopback and print what it takes: latency, throughput, memory.
+"""Measure the service on loopback: latency, throughput and memory.
 
 `python benchmarks/serve.py --bundle data/bundle --products data/synthetic/test.csv` starts
-`python -m amlc.serve` in a process of its own. The client runs on the same machine, and its part of
-the processor is missing to the server. With `--soak MINUTES` it also holds 80 % of the top load.
+`python -m amlc serve` in a process of its own. The client runs on the same machine and takes its
+share of the processor from the server. With `--soak MINUTES` it also holds 80 % of the top load.
 """
 
 import argparse
@@ -40,15 +40,15 @@ class Server:
     seconds_to_ready: float
 
     def connect(self) -> http.client.HTTPConnection:
-        """Return a connection that is kept."""
+        """Return a connection for several requests."""
         return http.client.HTTPConnection(self.host, self.port, timeout=60)
 
     def megabytes(self) -> float:
-        """Return its resident memory, less what its workers take."""
+        """Return its resident memory, without that of its workers."""
         return _kilobytes(Path(f"/proc/{self.process.pid}/status"), "VmRSS") / 1e3
 
-    def megabytes_in_all(self) -> float:
-        """Return its memory and that of its workers, what they share counted once."""
+    def megabytes_with_workers(self) -> float:
+        """Return its memory and that of its workers, with what they share counted once."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
         children = " ".join(task.read_text() for task in tasks).split()
         rollups = [Path(f"/proc/{pid}/smaps_rollup") for pid in (self.process.pid, *children)]
@@ -56,13 +56,13 @@ class Server:
 
 
 @dataclass
-class Tally:
-    """What some requests took."""
+class Latencies:
+    """How long requests took, and how many failed."""
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
 
-    def at(self, percent: float) -> float:
+    def percentile(self, percent: float) -> float:
         """Return a percentile of the latency, in milliseconds."""
         return float(np.percentile(self.seconds, percent)) * 1e3
 
@@ -74,9 +74,9 @@ def _kilobytes(path: Path, name: str) -> int:
 
 @contextmanager
 def serving(bundle: Path) -> Iterator[Server]:
-    """Start the service; give it once it is ready."""
-    command = [sys.executable, "-m", "amlc.serve", "--bundle", str(bundle), "--port", "0"]
-    begun = time.perf_counter()
+    """Start the service; yield it once it is ready."""
+    command = [sys.executable, "-m", "amlc", "serve", "--bundle", str(bundle), "--port", "0"]
+    started = time.perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -84,13 +84,13 @@ def serving(bundle: Path) -> Iterator[Server]:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line:
-                raise SystemExit("the service did not start; run python -m amlc.serve to see why")
+                raise SystemExit("the service did not start; run python -m amlc serve to see why")
             address = urlsplit(line.split()[-1])
             server = Server(process, str(address.hostname), int(address.port or 0), 0.0)
             connection = server.connect()
             connection.request("GET", "/readyz")
             assert connection.getresponse().status == 200
-            server.seconds_to_ready = time.perf_counter() - begun
+            server.seconds_to_ready = time.perf_counter() - started
             yield server
         finally:
             process.terminate()
@@ -115,7 +115,7 @@ class Products:
         return start.encode() + self._picture + f"\r\n--{BOUNDARY}--\r\n".encode()
 
     def table(self, rows: int) -> bytes:
-        """Return so many products as a CSV."""
+        """Return a CSV with a number of products."""
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["sample_id", "catalog_content"])
@@ -123,61 +123,61 @@ class Products:
         return text.getvalue().encode()
 
 
-def ask(connection: http.client.HTTPConnection, body: bytes, tally: Tally) -> None:
+def price_one(connection: http.client.HTTPConnection, body: bytes, latencies: Latencies) -> None:
     """Price one product."""
-    begun = time.perf_counter()
-    kind = f"multipart/form-data; boundary={BOUNDARY}"
+    started = time.perf_counter()
+    media_type = f"multipart/form-data; boundary={BOUNDARY}"
     try:
-        connection.request("POST", PRICE, body, {"Content-Type": kind})
+        connection.request("POST", PRICE, body, {"Content-Type": media_type})
         answer = connection.getresponse()
         good = answer.status == 200 and json.loads(answer.read())["price"] > 0
     except (OSError, http.client.HTTPException, ValueError):
         connection.close()
         good = False
-    tally.seconds.append(time.perf_counter() - begun)
-    tally.errors += not good
+    latencies.seconds.append(time.perf_counter() - started)
+    latencies.errors += not good
 
 
-def one_client(server: Server, products: Products, count: int) -> Tally:
-    """Ask one product after the other."""
-    connection, tally = server.connect(), Tally()
+def one_client(server: Server, products: Products, count: int) -> Latencies:
+    """Price one product after the other."""
+    connection, latencies = server.connect(), Latencies()
     for _ in range(WARM_UP):
-        ask(connection, products.form(), Tally())
+        price_one(connection, products.form(), Latencies())
     for _ in range(count):
-        ask(connection, products.form(), tally)
-    return tally
+        price_one(connection, products.form(), latencies)
+    return latencies
 
 
 def load(
     server: Server, products: Products, clients: int, seconds: float, rate: float = 0.0
-) -> tuple[float, Tally]:
-    """Ask with several clients; return requests a second, and what they took.
+) -> tuple[float, Latencies]:
+    """Price with several clients; return requests a second, and the latencies.
 
     Parameters
     ----------
     rate : float
-        Requests a second of all clients together; 0: as many as they can.
+        Requests a second of all clients together; 0: as many as possible.
     """
-    tallies = [Tally() for _ in range(clients)]
-    begun = time.perf_counter()
-    until = begun + seconds
+    clients_latencies = [Latencies() for _ in range(clients)]
+    started = time.perf_counter()
+    end = started + seconds
 
     def client(number: int) -> None:
         connection = server.connect()
         for turn in itertools.count():
-            due = begun + (turn * clients + number) / rate if rate else 0.0
+            due = started + (turn * clients + number) / rate if rate else 0.0
             time.sleep(max(0.0, due - time.perf_counter()))
-            if time.perf_counter() >= until:
+            if time.perf_counter() >= end:
                 return
-            ask(connection, products.form(), tallies[number])
+            price_one(connection, products.form(), clients_latencies[number])
 
     _in_threads(client, clients)
-    took = time.perf_counter() - begun
-    whole = Tally(
-        [second for tally in tallies for second in tally.seconds],
-        sum(tally.errors for tally in tallies),
+    duration = time.perf_counter() - started
+    total = Latencies(
+        [second for latencies in clients_latencies for second in latencies.seconds],
+        sum(latencies.errors for latencies in clients_latencies),
     )
-    return len(whole.seconds) / took, whole
+    return len(total.seconds) / duration, total
 
 
 def _in_threads(work: Callable[[int], None], count: int) -> None:
@@ -192,25 +192,25 @@ def batch(server: Server, products: Products, rows: int) -> float:
     """Price a CSV; return products a second."""
     body = products.table(rows)
     connection = server.connect()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     connection.request("POST", PRICES, body, {"Content-Type": "text/csv"})
     answer = connection.getresponse()
     lines = answer.read().count(b"\n")
     if lines != rows + 1:
         raise SystemExit(f"{lines - 1} of {rows} rows came back (status {answer.status})")
-    return rows / (time.perf_counter() - begun)
+    return rows / (time.perf_counter() - started)
 
 
 def main() -> None:
-    """Print a table."""
+    """Measure the service that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=Path("data/bundle"))
     parser.add_argument("--products", type=Path, default=Path("data/synthetic/test.csv"))
-    parser.add_argument("--picture", type=Path, help="a picture; else one is drawn")
-    parser.add_argument("--requests", type=int, default=300, help="of one client")
+    parser.add_argument("--picture", type=Path, help="a picture file; default: a drawn one")
+    parser.add_argument("--requests", type=int, default=300, help="requests of one client")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4, 8, 16])
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each number of clients")
-    parser.add_argument("--rows", type=int, default=20_000, help="of the CSV")
+    parser.add_argument("--seconds", type=float, default=10.0, help="time per number of clients")
+    parser.add_argument("--rows", type=int, default=20_000, help="rows of the CSV")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes at 80 %% of the top load")
     options = parser.parse_args()
     picture = options.picture.read_bytes() if options.picture else product(1)
@@ -220,26 +220,26 @@ def main() -> None:
 
 
 def measure(server: Server, products: Products, options: argparse.Namespace) -> None:
-    """Measure one thing after the other, and print each."""
+    """Print each measurement as a row of a table."""
     show("start to ready", f"{server.seconds_to_ready:.1f} s")
     show("memory when ready", f"{server.megabytes():.0f} MB")
-    alone = one_client(server, products, options.requests)
+    single = one_client(server, products, options.requests)
     show(
         "one client, p50 / p99",
-        f"{alone.at(50):.1f} / {alone.at(99):.1f} ms, {alone.errors} errors",
+        f"{single.percentile(50):.1f} / {single.percentile(99):.1f} ms, {single.errors} errors",
     )
     best, clients = 0.0, 1
     for count in options.clients:
-        rate, tally = load(server, products, count, options.seconds)
-        told = f"{rate:.0f} prices/s, p99 {tally.at(99):.0f} ms, {tally.errors} errors"
-        show(f"{count} clients", told)
+        rate, latencies = load(server, products, count, options.seconds)
+        p99, errors = latencies.percentile(99), latencies.errors
+        show(f"{count} clients", f"{rate:.0f} prices/s, p99 {p99:.0f} ms, {errors} errors")
         best, clients = max((best, clients), (rate, count))
     show("memory after that", f"{server.megabytes():.0f} MB")
     show("first CSV, text only", f"{batch(server, products, options.rows):.0f} products/s")
     rates = [batch(server, products, options.rows) for _ in range(3)]
     show("next three CSVs", ", ".join(f"{rate:.0f}" for rate in rates) + " products/s")
-    told = f"{server.megabytes():.0f} MB, with the workers {server.megabytes_in_all():.0f} MB"
-    show("memory after that", told)
+    alone, together = server.megabytes(), server.megabytes_with_workers()
+    show("memory after that", f"{alone:.0f} MB, with the workers {together:.0f} MB")
     if options.soak:
         soak(server, products, clients, best * SOAK_SHARE, options.soak)
 
@@ -248,15 +248,15 @@ def soak(server: Server, products: Products, clients: int, rate: float, minutes:
     """Hold a load; print errors and memory for each tenth of the time."""
     errors, part = 0, minutes * 60 / 10
     for tenth in range(1, 11):
-        reached, tally = load(server, products, clients, part, rate)
-        errors += tally.errors
-        told = f"{reached:.0f} prices/s, p99 {tally.at(99):.0f} ms, {errors} errors"
-        show(f"soak {tenth * part:.0f} s", f"{told}, {server.megabytes():.0f} MB")
+        reached, latencies = load(server, products, clients, part, rate)
+        errors += latencies.errors
+        values = f"{reached:.0f} prices/s, p99 {latencies.percentile(99):.0f} ms, {errors} errors"
+        show(f"soak {tenth * part:.0f} s", f"{values}, {server.megabytes():.0f} MB")
 
 
-def show(what: str, found: str) -> None:
+def show(name: str, values: str) -> None:
     """Print a row of the table."""
-    print(f"| {what} | {found} |", flush=True)
+    print(f"| {name} | {values} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
-from amlc.files import in_use, remove_leftovers, replacing_folder, write_json
+from amlc.files import lock_folder, remove_stale_folders, replacing_folder, write_json
 from amlc.images.download import download
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import check_links, summarise
@@ -14,8 +14,8 @@ def main() -> None:
     """Write the image shards, the list of failures and the counts."""
     settings = params.load(ImageSettings, "images")
     links = read_products(layout.PRODUCTS, [LINK])[LINK].unique().tolist()
-    remove_leftovers(layout.IMAGES)
-    with replacing_folder(layout.IMAGES) as folder, in_use(folder):
+    remove_stale_folders(layout.IMAGES)
+    with replacing_folder(layout.IMAGES) as folder, lock_folder(folder):
         download(links, settings, default_path(), folder)
         check_links(folder, links)
     summary = summarise(layout.IMAGES, layout.FAILED_IMAGES)

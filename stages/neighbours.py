@@ -4,19 +4,22 @@ from amlc import layout, params
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
 from amlc.features.blocks import read_terms, write_neighbours
-from amlc.features.text.similarity import NeighboursSettings, train_neighbours
+from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 
 
 def main() -> None:
-    """Search among the train rows, for all rows."""
+    """Search among the train products, for all products; write data/features/neighbours.npz."""
     settings = params.load(NeighboursSettings, "neighbours")
     train = train_rows(read_products(layout.PRODUCTS, ["split"]))
     terms = read_terms(layout.TERMS)
-    found = train_neighbours(terms, train, settings, threads=params.threads())
-    write_neighbours(layout.NEIGHBOURS, found)
-    first = float(found.similarity[:, 0].mean())
-    rows, count = found.rows.shape
-    print(f"neighbours: {rows} rows, {count} each, the nearest at {first:.2f}")
+    block = nearest_train_products(terms, train, settings, threads=params.threads())
+    write_neighbours(layout.NEIGHBOURS, block)
+    rows, n_neighbors = block.shape
+    similarity = float(block.similarity[:, 0].mean())
+    print(
+        f"neighbours: {rows} rows, {n_neighbors} neighbours each, "
+        f"mean similarity of the nearest {similarity:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
-"""Parse the catalogue text into the tabular block."""
+"""Parse numbers, categories and keys from the catalogue text."""
 
 from amlc import layout, params
 from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
+from amlc.features.blocks import write_tabular
 from amlc.features.tabular import TabularFeatures, TabularSettings
-from amlc.files import write_frame
 
 
 def main() -> None:
-    """Fit on the train rows, transform all rows."""
+    """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TabularSettings, "tabular")
     products = read_products(layout.PRODUCTS, ["split", TEXT])
     texts = products[TEXT].to_numpy()
     features = TabularFeatures(settings).fit(texts[train_rows(products)])
     block = features.transform(texts)
-    write_frame(layout.TABULAR, block.frame())
+    write_tabular(layout.TABULAR, block)
     features.save(layout.ENCODERS / "tabular.json")
-    brands = len(features.brands.prefixes)
-    print(f"tabular: {block.shape[0]} rows, {block.shape[1]} columns, {brands} leading words")
+    prefixes = len(features.brands.prefixes)
+    print(f"tabular: {block.shape[0]} rows, {block.shape[1]} columns, {prefixes} brand prefixes")
 
 
 if __name__ == "__main__":

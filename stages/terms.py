@@ -3,22 +3,23 @@
 from amlc import layout, params
 from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, write_terms
+from amlc.features.blocks import write_terms
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.files import replacing_folder
 
 
 def main() -> None:
-    """Fit on the train rows, transform all rows."""
+    """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TermsSettings, "terms")
     products = read_products(layout.PRODUCTS, ["split", TEXT])
     texts = products[TEXT].to_numpy()
-    features = TermFeatures(settings).fit(list(texts[train_rows(products)]))
-    block = features.transform(list(texts))
+    features = TermFeatures(settings).fit(texts[train_rows(products)].tolist())
+    block = features.transform(texts.tolist())
     write_terms(layout.TERMS, block)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)
     per_row = block.nnz / max(block.shape[0], 1)
-    print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} a row")
+    print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} per row")
 
 
 if __name__ == "__main__":

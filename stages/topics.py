@@ -1,4 +1,4 @@
-"""Reduce the terms to topics."""
+"""Reduce the terms to topics by truncated SVD."""
 
 from amlc import layout, params
 from amlc.catalog.products import read_products, train_rows
@@ -9,7 +9,7 @@ from amlc.files import write_array
 
 
 def main() -> None:
-    """Fit on the train rows, transform all rows."""
+    """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TopicsSettings, "topics")
     products = read_products(layout.PRODUCTS, ["split"])
     terms = read_terms(layout.TERMS)

@@ -1,4 +1,4 @@
-"""Describe each product's picture in numbers."""
+"""Compute the descriptors of each product's picture."""
 
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
@@ -13,8 +13,8 @@ def main() -> None:
     products = read_products(layout.PRODUCTS, [LINK])
     block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
     write_array(layout.VISION, block)
-    absent = int(block[:, 0].sum())
-    print(f"{len(block)} products, {block.shape[1]} descriptors, {absent} without a picture")
+    missing = int(block[:, 0].sum())
+    print(f"vision: {len(block)} rows, {block.shape[1]} descriptors, {missing} without a picture")
 
 
 if __name__ == "__main__":

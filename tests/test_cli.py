@@ -1,7 +1,8 @@
-"""The command that prices a CSV file."""
+"""The command line."""
 
 import csv
 import json
+import os
 import re
 import signal
 import socket
@@ -13,18 +14,42 @@ from pathlib import Path
 import httpx
 import pytest
 
-from amlc import cli
+from amlc import __version__, cli
+from amlc.catalog.submission import format_price
 from amlc.pricing import batch
-from amlc.pricing.batch import HEADER, shown
+from amlc.pricing.batch import HEADER
+from amlc.report import results as report_results
 from amlc.service.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 LINK = "https://images.amlc.invalid/none.jpg"
 
 
-def run(*arguments: object) -> None:
-    """Run the command in this process."""
+def predict(*arguments: object) -> None:
+    """Run `amlc predict` in this process."""
     cli.main(["predict", *map(str, arguments)])
+
+
+def python_m_amlc(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run `python -m amlc` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "amlc", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def exit_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str]:
+    """Run a command that fails in this process; return its exit code and the one line it prints."""
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    output = capsys.readouterr()
+    assert not output.out
+    (line,) = output.err.splitlines()
+    return error.value.code, line
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -34,20 +59,20 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_test_rows_get_the_prices_of_the_submission(pipeline: Path, tmp_path: Path) -> None:
-    """The same file and the same pictures, text for text."""
+    """The rows of test.csv with their pictures get the prices of the submission, as text."""
     target = tmp_path / "prices.csv"
-    sample = pipeline / "synthetic"
-    arguments = ["-o", target, "--bundle", pipeline / "bundle", "--images", sample / "images"]
-    run(sample / "test.csv", *arguments)
-    found = [(row["sample_id"], row["price"]) for row in rows(target)]
+    synthetic = pipeline / "synthetic"
+    arguments = ["-o", target, "--bundle", pipeline / "bundle", "--images", synthetic / "images"]
+    predict(synthetic / "test.csv", *arguments)
+    predicted = [(row["sample_id"], row["price"]) for row in rows(target)]
     submitted = [(row["sample_id"], row["price"]) for row in rows(pipeline / "submission.csv")]
-    assert found == submitted
+    assert predicted == submitted
 
 
 def test_every_row_of_a_bad_file_has_a_price(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the file's order, with a reason where there is one to give."""
+    """Prices come in the order of the file, with a reason for each bad row."""
     source, target = tmp_path / "bad.csv", tmp_path / "prices.csv"
     source.write_bytes(
         b"sample_id,catalog_content,image_link,price\n"
@@ -55,19 +80,19 @@ def test_every_row_of_a_bad_file_has_a_price(
         + b"3,Caf\xe9,nowhere,\n4,too,few\n5,Tea,,\n"
         + f'6,{"tea " * 30_000},{LINK},1\n7,"Tea" x,{LINK},1\n'.encode()
     )
-    monkeypatch.setattr(batch, "CHUNK", 3)
+    monkeypatch.setattr(batch, "CHUNK_ROWS", 3)
     arguments = ["-o", target, "--bundle", pipeline / "bundle"]
-    run(source, *arguments, "--images", pipeline / "synthetic" / "images")
-    found = rows(target)
-    assert list(found[0]) == list(HEADER)
-    assert [row["sample_id"] for row in found] == list("12134567")
-    assert all(float(row["low"]) <= float(row["price"]) <= float(row["high"]) for row in found)
+    predict(source, *arguments, "--images", pipeline / "synthetic" / "images")
+    prices = rows(target)
+    assert list(prices[0]) == list(HEADER)
+    assert [row["sample_id"] for row in prices] == list("12134567")
+    assert all(float(row["low"]) <= float(row["price"]) <= float(row["high"]) for row in prices)
     missing = "no picture in the folder"
-    assert [row["reason"] for row in found] == [
+    assert [row["reason"] for row in prices] == [
         missing,
         f"no text; {missing}",
         f"repeated id; {missing}",
-        "bytes that are no UTF-8 text; malformed image link",
+        "bytes that are not UTF-8 text; malformed image link",
         "3 cells, not 4; malformed image link",
         "no image link",
         f"text cut after 100,000 characters; {missing}",
@@ -80,23 +105,23 @@ def test_text_alone_needs_no_links(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody is blamed for a picture that was not asked for."""
+    """Pricing by text alone needs no column of links, and no row lacks a picture."""
     source, target = tmp_path / "texts.csv", tmp_path / "prices.csv"
     source.write_text("sample_id,catalog_content\n1,Item Name: Tea\n2,Item Name: Oil\n")
-    run(source, "-o", target, "--bundle", pipeline / "bundle", "--no-images")
+    predict(source, "-o", target, "--bundle", pipeline / "bundle", "--no-images")
     assert [row["reason"] for row in rows(target)] == ["", ""]
     assert "predict: 2 prices in" in capsys.readouterr().out
 
 
-def test_pictures_are_downloaded_where_no_folder_is_given(
+def test_pictures_are_downloaded_without_a_folder(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the pipeline does; here the only link fails without a network."""
+    """Without --images the picture is downloaded; here its host does not exist."""
     source, target = tmp_path / "one.csv", tmp_path / "prices.csv"
     source.write_text(f"sample_id,catalog_content,image_link\n1,Item Name: Tea,{LINK}\n")
     monkeypatch.setenv("AMLC_STORE", str(tmp_path / "store"))
     monkeypatch.chdir(ROOT)
-    run(source, "-o", target, "--bundle", pipeline / "bundle")
+    predict(source, "-o", target, "--bundle", pipeline / "bundle")
     assert rows(target)[0]["reason"] == "picture not used: host not found"
 
 
@@ -104,13 +129,13 @@ def test_pictures_are_downloaded_where_no_folder_is_given(
 def test_workers_give_the_same_file(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other processes, the same prices in the same order."""
+    """Several processes write the same file as one."""
     monkeypatch.setattr(batch, "SMALL_BYTES", 0)
-    monkeypatch.setattr(batch, "CHUNK", 16)
+    monkeypatch.setattr(batch, "CHUNK_ROWS", 16)
     for workers in (1, 2):
         arguments = ["-o", tmp_path / f"{workers}.csv", "--bundle", pipeline / "bundle"]
         source = pipeline / "synthetic" / "train.csv"
-        run(source, *arguments, "--no-images", "--workers", workers)
+        predict(source, *arguments, "--no-images", "--workers", workers)
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
 
 
@@ -122,37 +147,31 @@ def test_workers_give_the_same_file(
         ("good.csv", "nowhere.csv/p.csv", "cannot be written"),
     ],
 )
-def test_a_fault_is_one_line(
+def test_an_error_of_predict_is_one_line(
     source: str, output: str, message: str, pipeline: Path, tmp_path: Path
 ) -> None:
-    """And no file is left behind."""
+    """The command ends with one line on stderr and leaves no file behind."""
     (tmp_path / "texts.csv").write_text("sample_id,catalog_content\n1,Tea\n")
     (tmp_path / "good.csv").write_text(f"sample_id,catalog_content,image_link\n1,Tea,{LINK}\n")
     (tmp_path / "nowhere.csv").write_text("a file, not a folder")
-    arguments = [tmp_path / source, "-o", tmp_path / output, "--bundle", pipeline / "bundle"]
-    more = ["--images", pipeline / "synthetic" / "images"]
-    done = subprocess.run(
-        [sys.executable, "-m", "amlc", "predict", *map(str, [*arguments, *more])],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    paths = [tmp_path / source, "-o", tmp_path / output]
+    options = ["--bundle", pipeline / "bundle", "--images", pipeline / "synthetic" / "images"]
+    process = python_m_amlc("predict", *map(str, [*paths, *options]))
+    assert process.returncode == 1
+    assert message in process.stderr
+    assert len(process.stderr.splitlines()) == 1
     assert not (tmp_path / "p.csv").exists()
 
 
 def test_tiny_prices_keep_their_digits() -> None:
-    """No price is written as zero."""
-    assert [shown(12.0), shown(0.000012)] == ["12.0000", "1.2e-05"]
+    """A tiny price is not rounded to zero."""
+    assert [format_price(12.0), format_price(0.000012)] == ["12.0000", "1.2e-05"]
 
 
-# The program with a pricer whose gate is shut by one line of its stdin and opened by the next.
+# The command with a pricer whose gate is closed by one line of its stdin and opened by the next.
 PROGRAM = """
 import sys, threading
-from amlc import cli
+from amlc import __version__, cli
 from amlc.service import server
 from tests.helpers.pricing import FakePricer
 
@@ -160,13 +179,13 @@ class Fake(FakePricer):
     @classmethod
     def load(cls, folder):
         pricer = cls()
-        threading.Thread(target=pricer.obey, daemon=True).start()
+        threading.Thread(target=pricer.follow_stdin, daemon=True).start()
         return pricer
 
-    def obey(self):
+    def follow_stdin(self):
         sys.stdin.readline()
         self.gate.clear()
-        print("shut", flush=True)
+        print("closed", flush=True)
         sys.stdin.readline()
         self.gate.set()
 
@@ -175,8 +194,8 @@ cli.main()
 """
 
 
-def test_a_request_under_way_is_finished_after_sigterm() -> None:
-    """The answer comes whole, and then the program ends without a word of failure."""
+def test_a_running_request_is_finished_after_sigterm() -> None:
+    """The answer comes complete, and then the command ends without an error."""
     command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with (
@@ -185,9 +204,9 @@ def test_a_request_under_way_is_finished_after_sigterm() -> None:
     ):
         try:
             address = process.stdout.readline().split()[-1]
-            process.stdin.write("shut\n")
+            process.stdin.write("close\n")
             process.stdin.flush()
-            assert process.stdout.readline() == "shut\n"
+            assert process.stdout.readline() == "closed\n"
             answer = pool.submit(
                 httpx.post, f"{address}/v1/price", json={"title": "Tea"}, timeout=60
             )
@@ -220,38 +239,157 @@ def _listens(address: str) -> bool:
 def test_every_limit_is_an_option_with_its_default(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The help names each, says what it means, and what it is when left out."""
+    """The help describes each limit and gives its default."""
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit):
         cli.main(["serve", "--help"])
     text = " ".join(capsys.readouterr().out.partition("limits:\n")[2].split())
     for name, field in Limits.model_fields.items():
         option = f"--{name.replace('_', '-')}"
-        told = f"{field.description} (default: {field.default})"
-        assert re.search(rf"{option} [^-]*{re.escape(told)}", text)
+        description = f"{field.description} (default: {field.default})"
+        assert re.search(rf"{option} [^-]*{re.escape(description)}", text)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "message"),
     [
-        (["--workers", "0"], "limits.workers"),
-        (["--price-seconds", "-1"], "limits.price_seconds"),
+        (["--workers", "0"], "--workers: input should be greater than or equal to 1, got 0"),
+        (["--price-seconds", "-1"], "--price-seconds: input should be greater than 0, got -1.0"),
         (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:8000"),
         (["--port", "70000"], "cannot listen on 127.0.0.1:70000"),
         (["--port", "0", "--bundle", "nowhere"], "nowhere"),
     ],
 )
-def test_a_wrong_option_ends_in_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+def test_an_error_of_serve_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """It says which and why."""
+    """The line says which option is wrong and why."""
     with pytest.raises(SystemExit):
         cli.main(["serve", *arguments])
-    assert words in capsys.readouterr().err
+    assert message in (line := capsys.readouterr().err)
+    assert len(line.splitlines()) == 1
 
 
-def test_a_port_that_is_taken_ends_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Without loading the model first."""
+def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A port in use ends the command before it loads the model."""
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
         cli.main(["serve", "--port", str(taken.getsockname()[1])])
     assert "cannot listen" in capsys.readouterr().err
+
+
+def test_python_m_amlc_is_the_command() -> None:
+    """`python -m amlc` prints the version of the package."""
+    process = python_m_amlc("--version")
+    assert (process.returncode, process.stdout) == (0, f"amlc {__version__}\n")
+    assert not process.stderr
+
+
+def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """`amlc` alone lists its commands on stderr, with exit code 2."""
+    with pytest.raises(SystemExit) as error:
+        cli.main([])
+    output = capsys.readouterr()
+    assert error.value.code == 2
+    assert not output.out
+    for command in ("predict", "serve", "search", "results"):
+        assert f"\n    {command}" in output.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing"], "invalid choice: 'nothing'"),
+        (["predict"], "the following arguments are required: PRODUCTS, -o/--output"),
+        (["predict", "a.csv", "-o", "b.csv", "--workers", "0"], "whole number of 1 or more"),
+        (["predict", "a.csv", "-o", "b.csv", "--workers", "x"], "whole number of 1 or more"),
+        (["serve", "--port", "x"], "argument --port: invalid int value: 'x'"),
+        (["search", "nothing"], "invalid choice: 'nothing'"),
+        (["search", "ridge", "--timeout", "-1"], "expected a number of seconds, got '-1'"),
+        (["search", "ridge", "--timeout", "x"], "expected a number of seconds, got 'x'"),
+        (["results", "--all"], "unrecognized arguments: --all"),
+    ],
+)
+def test_wrong_arguments_are_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Wrong arguments end with exit code 2 and one line that says where the help is."""
+    code, line = exit_line(capsys, *arguments)
+    assert code == 2
+    assert line.startswith("error: ")
+    assert message in line
+    assert line.endswith(" --help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["results"], "metrics.json: cannot be read"),
+        (["search", "ridge"], "params.yaml: no such file"),
+        (["predict", "none.csv", "-o", "prices.csv"], "none.csv: cannot be read"),
+        (["predict", "one.csv", "-o", "prices.csv"], "make the bundle with dvc repro bundle"),
+        (["serve", "--port", "0"], "make the bundle with dvc repro bundle"),
+    ],
+)
+def test_missing_files_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    """In a folder without the pipeline's files, each command says what is missing."""
+    (tmp_path / "one.csv").write_text("sample_id,catalog_content,image_link\n1,Tea,\n")
+    process = python_m_amlc(*arguments, cwd=tmp_path)
+    assert process.returncode == 1
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+
+
+def test_a_search_without_features_is_one_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search before the pipeline has run names the stage to run."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    code, line = exit_line(capsys, "search", "ridge")
+    assert code == 1
+    assert "cannot be read" in line
+    assert "run the stage" in line
+
+
+def test_a_search_without_its_extra_is_one_line(
+    capsys: pytest.CaptureFixture[str], pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Optuna the search names the command that installs it."""
+    monkeypatch.chdir(pipeline.parent)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, line = exit_line(capsys, "search", "ridge")
+    assert code == 1
+    assert "pip install -e '.[search]'" in line
+
+
+def test_serve_without_its_extra_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without FastAPI the service names the command that installs it."""
+    monkeypatch.delitem(sys.modules, "amlc.service.server", raising=False)
+    monkeypatch.delitem(sys.modules, "amlc.service.app", raising=False)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    code, line = exit_line(capsys, "serve", "--port", "0")
+    assert code == 1
+    assert "pip install -e '.[serve]'" in line
+
+
+def test_predict_needs_no_params_file(
+    pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder without params.yaml, pictures are downloaded with settings for pricing."""
+    (tmp_path / "one.csv").write_text(f"sample_id,catalog_content,image_link\n1,Tea,{LINK}\n")
+    monkeypatch.setenv("AMLC_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    predict("one.csv", "-o", "prices.csv", "--bundle", pipeline / "bundle")
+    assert rows(tmp_path / "prices.csv")[0]["reason"] == "picture not used: host not found"
+
+
+def test_results_prints_the_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`amlc results` prints what `amlc.report.results` returns."""
+    monkeypatch.setattr(report_results, "results", lambda: "the table of models")
+    cli.main(["results"])
+    assert capsys.readouterr().out == "the table of models\n"

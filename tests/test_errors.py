@@ -1,4 +1,4 @@
-"""Errors end a program with one message, not with a traceback."""
+"""Errors end a program with one message and without a traceback."""
 
 import pytest
 
@@ -16,10 +16,10 @@ from amlc.errors import (
 
 
 @pytest.mark.parametrize("kind", [ParamsError, DataError, ImageError, ModelError, CheckError])
-def test_run_ends_with_the_message_alone(
+def test_run_ends_with_the_message_only(
     kind: type[AmlcError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every error of this project ends with code 1 and its message on stderr."""
+    """Every error of this project ends the program with code 1 and a message on stderr."""
 
     def fail() -> None:
         raise kind("the file is empty")
@@ -30,8 +30,8 @@ def test_run_ends_with_the_message_alone(
     assert capsys.readouterr() == ("", "error: the file is empty\n")
 
 
-def test_run_lets_a_bug_through() -> None:
-    """An exception that nobody raised on purpose keeps its traceback."""
+def test_run_passes_other_exceptions_on() -> None:
+    """An unexpected exception keeps its traceback."""
 
     def fail() -> None:
         raise ZeroDivisionError
@@ -41,7 +41,7 @@ def test_run_lets_a_bug_through() -> None:
 
 
 def test_run_ends_with_130_after_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ctrl-C gives the exit code that shells give it."""
+    """Ctrl-C gives the exit code that shells use for it."""
 
     def stop() -> None:
         raise KeyboardInterrupt
@@ -53,21 +53,21 @@ def test_run_ends_with_130_after_an_interrupt(capsys: pytest.CaptureFixture[str]
 
 
 def test_run_returns_after_success() -> None:
-    """A function that works is called once, and nothing is raised."""
+    """A function without an error is called once, and nothing is raised."""
     calls: list[int] = []
     run(lambda: calls.append(1))
     assert calls == [1]
 
 
 def test_missing_extra_names_the_command() -> None:
-    """The message names the feature and what installs it."""
+    """The message has the feature and the command that installs its packages."""
     error = MissingExtraError("the model fusion", "deep")
     assert str(error).startswith("the model fusion needs the extra 'deep'")
     assert "pip install -e '.[deep]'" in str(error)
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"),
+    ("values", "text"),
     [
         ([], ""),
         (["a"], "a"),
@@ -76,6 +76,6 @@ def test_missing_extra_names_the_command() -> None:
         (iter(range(5)), "0, 1 and 3 more"),
     ],
 )
-def test_first_few_counts_what_it_leaves_out(values: list[object], shown: str) -> None:
-    """Two values are shown, the others counted."""
-    assert first_few(values, 2) == shown
+def test_first_few_counts_the_other_values(values: list[object], text: str) -> None:
+    """Two values are named, and the others are counted."""
+    assert first_few(values, 2) == text

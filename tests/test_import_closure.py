@@ -1,11 +1,11 @@
-"""Which modules a script reaches."""
+"""The files that a script imports, directly or not."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from amlc.import_closure import imported, listing, reached
+from amlc.import_closure import checksums, imported_files, imported_modules
 
 FILES = {
     "amlc/__init__.py": "",
@@ -29,34 +29,34 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_script_reaches_what_it_imports_and_what_that_imports(root: Path) -> None:
-    """With every package on the way, whose import runs it, and imports inside functions."""
-    found = {path.as_posix() for path in reached(root, [Path("stages/one.py")])}
-    assert found == set(FILES) - {"amlc/part/other.py"}
+def test_imports_of_imports_are_followed(root: Path) -> None:
+    """Imports inside functions count, and so do the packages on the way, which are run as well."""
+    files = {path.as_posix() for path in imported_files(root, [Path("stages/one.py")])}
+    assert files == set(FILES) - {"amlc/part/other.py"}
 
 
-def test_only_modules_of_the_project_are_imported(root: Path) -> None:
-    """Neither another library nor a name inside a module is one."""
-    assert imported(root, Path("amlc/low.py")) == set()
-    assert imported(root, Path("stages/one.py")) == {"amlc.part.high"}
+def test_only_modules_of_the_project_are_returned(root: Path) -> None:
+    """Other libraries are left out, and so are names inside a module."""
+    assert imported_modules(root, Path("amlc/low.py")) == set()
+    assert imported_modules(root, Path("stages/one.py")) == {"amlc.part.high"}
 
 
 @pytest.mark.parametrize("text", ["def (", "x = '\0'"])
-def test_a_file_that_is_no_python_imports_nothing(root: Path, text: str) -> None:
-    """Who reaches it fails by itself, and nobody else."""
+def test_a_file_that_is_not_valid_python_imports_nothing(root: Path, text: str) -> None:
+    """Only the stages that run the file fail; listing the code does not."""
     (root / "amlc/low.py").write_text(text)
-    assert imported(root, Path("amlc/low.py")) == set()
+    assert imported_modules(root, Path("amlc/low.py")) == set()
 
 
 def test_an_edit_is_seen_at_once(root: Path) -> None:
-    """A file's imports are those of its present content."""
+    """The imports are those of the file's current content."""
     (root / "amlc/low.py").write_text("import amlc.part.other\n")
-    assert Path("amlc/part/other.py") in reached(root, [Path("amlc/low.py")])
+    assert Path("amlc/part/other.py") in imported_files(root, [Path("amlc/low.py")])
 
 
-def test_a_listing_can_be_checked(root: Path) -> None:
-    """By a program that everybody has."""
-    text = listing(root, [Path("stages/one.py"), Path("amlc/odd.py")])
-    check = ["sha256sum", "--check"]
-    found = subprocess.run(check, cwd=root, input=text, capture_output=True, text=True, check=True)
-    assert found.stdout == "amlc/odd.py: OK\nstages/one.py: OK\n"
+def test_sha256sum_verifies_the_checksums(root: Path) -> None:
+    """The format is the one that the coreutils program reads."""
+    text = checksums(root, [Path("stages/one.py"), Path("amlc/odd.py")])
+    command = ["sha256sum", "--check"]
+    done = subprocess.run(command, cwd=root, input=text, capture_output=True, text=True, check=True)
+    assert done.stdout == "amlc/odd.py: OK\nstages/one.py: OK\n"

@@ -1,4 +1,4 @@
-"""SMAPE and its uncertainty against slow, plain ways to compute them."""
+"""SMAPE and its uncertainty agree with naive computations."""
 
 import math
 
@@ -25,8 +25,8 @@ def naive_smape(actual: float, predicted: float) -> float:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES)))
-def test_row_smape_is_its_definition(pairs: list[tuple[float, float]]) -> None:
-    """Every pair of finite numbers, the largest ones included, agrees with the formula."""
+def test_row_smape_agrees_with_its_definition(pairs: list[tuple[float, float]]) -> None:
+    """The formula holds for every pair of finite numbers, even the largest."""
     actual, predicted = [a for a, _ in pairs], [f for _, f in pairs]
     expected = [naive_smape(a, f) for a, f in pairs]
     assert metrics.row_smape(actual, predicted).tolist() == pytest.approx(expected, abs=1e-9)
@@ -35,29 +35,29 @@ def test_row_smape_is_its_definition(pairs: list[tuple[float, float]]) -> None:
 @settings(deadline=None)
 @given(PRICES, PRICES)
 def test_row_smape_is_symmetric_and_bounded(a: float, b: float) -> None:
-    """Swapping the two prices changes nothing; 0 and 200 are the ends."""
-    one, other = metrics.row_smape([a, b], [b, a])
-    assert one == other
-    assert 0 <= one < 200
+    """Swapping the two prices makes no difference, and the scale is from 0 to 200."""
+    score, swapped = metrics.row_smape([a, b], [b, a])
+    assert score == swapped
+    assert 0 <= score < 200
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(PRICES, PRICES), min_size=1))
-def test_smape_of_logs_is_smape(pairs: list[tuple[float, float]]) -> None:
-    """200 tanh(|D| / 2) is the same number."""
+def test_smape_of_logs_agrees_with_smape(pairs: list[tuple[float, float]]) -> None:
+    """The mean of 200 tanh(|D| / 2) is the same number."""
     actual, predicted = np.array(pairs).T
     in_logs = metrics.smape_of_logs(np.log(actual), np.log(predicted))
     assert in_logs == pytest.approx(metrics.smape(actual, predicted), abs=1e-6)
 
 
 def test_smape_is_on_the_200_scale() -> None:
-    """62 stays 62 and does not become 31."""
+    """It is not the variant whose maximum is 100."""
     assert metrics.smape([1.0], [0.0]) == 200
     assert metrics.smape([100.0], [150.0]) == pytest.approx(40)
 
 
 def test_smape_of_no_rows_is_nan() -> None:
-    """There is no mean of nothing, and no warning either."""
+    """NumPy's warning about the mean of an empty array is avoided."""
     assert math.isnan(metrics.smape([], []))
 
 
@@ -65,16 +65,16 @@ def test_smape_of_no_rows_is_nan() -> None:
     ("actual", "predicted"),
     [([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]]), (1.0, 1.0), ([np.nan], [1.0]), ([1.0], [np.inf])],
 )
-def test_row_smape_refuses_what_has_no_score(actual: ArrayLike, predicted: ArrayLike) -> None:
-    """Shapes that NumPy would broadcast, and values that are not finite."""
+def test_row_smape_refuses_other_shapes_and_values(actual: ArrayLike, predicted: ArrayLike) -> None:
+    """Shapes that NumPy would broadcast and values that are not finite are errors."""
     with pytest.raises(ValueError, match=r"expected two vectors|finite"):
         metrics.row_smape(actual, predicted)
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 200), st.integers(0, 3)), min_size=4))
-def test_standard_error_is_that_of_the_folds_means(rows: list[tuple[float, int]]) -> None:
-    """Computed by hand: deviations of the means, n - 1, square root of n."""
+def test_standard_error_agrees_with_its_definition(rows: list[tuple[float, int]]) -> None:
+    """It is the standard deviation of the folds' means, divided by the square root of n."""
     rows = [*rows, (1.0, 0), (2.0, 1)]
     folds = sorted({fold for _, fold in rows})
     means = []
@@ -83,8 +83,8 @@ def test_standard_error_is_that_of_the_folds_means(rows: list[tuple[float, int]]
         means.append(sum(scores) / len(scores))
     centre = sum(means) / len(means)
     variance = sum((mean - centre) ** 2 for mean in means) / (len(means) - 1)
-    found = metrics.standard_error_over_folds([s for s, _ in rows], [f for _, f in rows])
-    assert found == pytest.approx(math.sqrt(variance / len(means)), abs=1e-9)
+    error = metrics.standard_error_over_folds([s for s, _ in rows], [f for _, f in rows])
+    assert error == pytest.approx(math.sqrt(variance / len(means)), abs=1e-9)
 
 
 def interval(
@@ -95,7 +95,7 @@ def interval(
 
 
 def test_bootstrap_interval_is_repeatable() -> None:
-    """The seed alone decides the draws."""
+    """The draws depend on the seed alone."""
     rows = np.arange(50.0)
     assert interval(rows, rows, seed=3) == interval(rows, rows, seed=3)
     assert interval(rows, rows, seed=3) != interval(rows, rows, seed=4)
@@ -110,31 +110,31 @@ def test_bootstrap_interval_agrees_with_theory() -> None:
 
 
 def test_bootstrap_interval_draws_whole_groups() -> None:
-    """Copies of rows add no evidence: the interval is that of the rows without their copies."""
+    """Copies add no evidence: the interval is the same as that of the rows without copies."""
     rows = np.random.default_rng(0).normal(50, 10, 100)
     once = interval(rows, np.arange(100))
     copied = interval(np.repeat(rows, 9), np.repeat(np.arange(100), 9))
     assert copied == pytest.approx(once)
 
 
-def test_bootstrap_interval_takes_any_group_labels() -> None:
-    """Gaps and negative labels name groups as well as 0, 1, 2 do."""
+def test_bootstrap_interval_accepts_any_group_labels() -> None:
+    """Labels may be negative and have gaps."""
     rows = np.arange(6.0)
     assert interval(rows, [-5, -5, 9, 9, 70, 70]) == interval(rows, [0, 0, 1, 1, 2, 2])
 
 
 def test_bootstrap_interval_of_equal_rows_is_a_point() -> None:
-    """Without spread there is no doubt."""
+    """Rows without spread have no uncertainty."""
     assert interval([7.0] * 5, range(5)) == (7.0, 7.0)
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 200), st.sampled_from(["b", "a", None, 1, "é"]))))
 def test_slices_are_means_by_label(rows: list[tuple[float, object]]) -> None:
-    """Every label has its rows' mean and count; the counts add up."""
-    found = metrics.slices([score for score, _ in rows], [label for _, label in rows])
-    assert list(found) == sorted({str(label) for _, label in rows})
-    for name, part in found.items():
+    """Every label has the mean and the count of its rows."""
+    slices = metrics.slices([score for score, _ in rows], [label for _, label in rows])
+    assert list(slices) == sorted({str(label) for _, label in rows})
+    for name, part in slices.items():
         scores = [score for score, label in rows if str(label) == name]
         assert part["rows"] == len(scores)
         assert part["smape"] == pytest.approx(sum(scores) / len(scores), abs=1e-9)

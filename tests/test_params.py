@@ -1,4 +1,4 @@
-"""params.yaml is read strictly, and a fault is named by its key's path."""
+"""params.yaml is read strictly, and an error has the dotted path of its key."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -36,7 +36,7 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_load_reads_a_section(tmp_path: Path) -> None:
-    """A right section becomes its settings."""
+    """A valid section becomes an object of its schema."""
     settings = params.load(Outer, "data", write(tmp_path, GOOD))
     assert settings == Outer(rate=0.5, mode="fast", names=["a"], inner=Inner(depth=3))
 
@@ -65,14 +65,14 @@ def test_load_reads_a_nested_key(tmp_path: Path) -> None:
 def test_load_names_the_key_and_what_was_expected(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    """Each kind of fault says where it is and what was found."""
+    """Each kind of error has its key, what was expected and what was given."""
     path = write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(ParamsError, match=message):
         params.load(Outer, "data", path)
 
 
-def test_load_reports_every_fault_at_once(tmp_path: Path) -> None:
-    """Nobody has to run once per fault."""
+def test_load_reports_all_errors_at_once(tmp_path: Path) -> None:
+    """One run shows every error of the section."""
     path = write(tmp_path, GOOD.replace("0.5", "x").replace("fast", "y").replace("3", "0"))
     with pytest.raises(ParamsError) as caught:
         params.load(Outer, "data", path)
@@ -93,28 +93,28 @@ def test_load_reports_every_fault_at_once(tmp_path: Path) -> None:
         ("1: 2\n", "unknown key 1"),
     ],
 )
-def test_read_refuses_what_is_no_mapping_of_sections(
+def test_read_refuses_anything_but_a_mapping_of_sections(
     tmp_path: Path, text: str, message: str
 ) -> None:
-    """A file as a whole is checked before any section is."""
+    """The file as a whole is checked before its sections."""
     with pytest.raises(ParamsError, match=message) as caught:
         params.read(write(tmp_path, text))
     assert "params.yaml" in str(caught.value)
 
 
-def test_read_says_where_to_run_from(tmp_path: Path) -> None:
-    """Most likely the wrong folder is the reason for a missing file."""
+def test_read_tells_where_to_run(tmp_path: Path) -> None:
+    """The most likely cause of a missing file is the wrong current folder."""
     with pytest.raises(ParamsError, match="no such file; run from the repository's root"):
         params.read(tmp_path / "params.yaml")
 
 
 def test_read_refuses_a_folder(tmp_path: Path) -> None:
-    """A file that cannot be read is no traceback either."""
+    """A file that cannot be read gives an error message, not a traceback."""
     with pytest.raises(ParamsError, match="cannot be read"):
         params.read(tmp_path)
 
 
-def test_read_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_read_refuses_bytes_that_are_not_text(tmp_path: Path) -> None:
     """A file in another encoding is not valid YAML."""
     path = tmp_path / "params.yaml"
     path.write_bytes(b"seed: caf\xe9\n")
@@ -122,40 +122,40 @@ def test_read_refuses_bytes_that_are_no_text(tmp_path: Path) -> None:
         params.read(path)
 
 
-def test_read_takes_merge_keys(tmp_path: Path) -> None:
-    """YAML's << stays usable beside the check for repeated keys."""
+def test_read_accepts_merge_keys(tmp_path: Path) -> None:
+    """The check for repeated keys does not affect YAML's <<."""
     text = "data: &base {a: 1, b: 2}\nimages:\n  <<: *base\n  b: 3\n"
     assert params.read(write(tmp_path, text))["images"] == {"a": 1, "b": 3}
 
 
 @pytest.mark.parametrize("key", ["images", "data.inner.width", "data.rate.x"])
 def test_value_names_the_missing_key(tmp_path: Path, key: str) -> None:
-    """The path is given as far as it was walked."""
+    """The path in the message ends with the first key that is missing."""
     with pytest.raises(ParamsError, match=f"missing key {key}"):
         params.value(key, write(tmp_path, GOOD))
 
 
-def test_load_refuses_a_section_that_is_no_mapping(tmp_path: Path) -> None:
-    """A section with nothing below it is not an empty section."""
+def test_load_refuses_a_section_that_is_not_a_mapping(tmp_path: Path) -> None:
+    """A key without a value is not an empty section."""
     with pytest.raises(ParamsError, match="data: expected a mapping, got None"):
         params.load(Outer, "data", write(tmp_path, "data:\n"))
 
 
 def test_seed_and_threads_are_read(tmp_path: Path) -> None:
-    """Both ends of a range are inside it."""
+    """Both ends of a range are allowed."""
     path = write(tmp_path, f"seed: {2**31 - 1}\nthreads: 1\n")
     assert (params.seed(path), params.threads(path)) == (2**31 - 1, 1)
 
 
 @pytest.mark.parametrize("bad", ["-1", str(2**31), "true", "1.0", "'1'", ""])
-def test_seed_refuses_what_is_no_whole_number_in_range(tmp_path: Path, bad: str) -> None:
-    """A seed that NumPy or a booster would refuse later is refused here."""
+def test_seed_refuses_anything_but_a_whole_number_in_range(tmp_path: Path, bad: str) -> None:
+    """A seed that NumPy or a booster would refuse later is refused at once."""
     with pytest.raises(ParamsError, match="seed: expected a whole number from 0 to 2147483647"):
         params.seed(write(tmp_path, f"seed: {bad}\n"))
 
 
 def test_settings_cannot_be_changed() -> None:
-    """What a stage read is what it ran with."""
+    """A stage runs with the settings that it has read."""
     settings = Inner(depth=2)
     with pytest.raises(ValidationError, match="frozen"):
         settings.depth = 3

@@ -1,75 +1,151 @@
-"""Keep the scores of a run on real products: `python -m tools.record [--without NAME]`."""
+"""Keep measurements in benchmarks/results, for the documentation to show.
+
+    python -m tools.record run --from RUN                             a run on real products
+    python -m tools.record tables peers -- python benchmarks/peers.py --data RUN
+
+The second form runs a benchmark, shows what it prints, and keeps the tables. A record names the
+commit of the code that was measured.
+"""
 
 import argparse
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from amlc import layout, params
-from amlc.errors import DataError, run
+from amlc.errors import CheckError, DataError, run
 from amlc.files import read_json, write_json
 
-# Git keeps this one: the rebuild of the sample does not make it.
-RECORD = Path("benchmarks/results/real.json")
-SAMPLE = "data/synthetic"
+# Git keeps this folder: `dvc repro` does not make what is in it.
+RESULTS = Path("benchmarks/results")
+REAL = RESULTS / "real.json"
+TABLES = ("download", "features", "held_out", "learning_curve", "losses", "peers", "serve")
+# A run changes params.yaml and metrics/; what was measured is the code.
+CODE = ("amlc", "stages", "benchmarks")
 
 
-def record(source: Path) -> dict[str, Any]:
-    """Return the scores, weights and counts of the run in a folder.
+def commit_of(root: Path) -> str:
+    """Return the commit that is checked out, with ``-dirty`` where its code was changed."""
+    commit = _git(root, "rev-parse", "--short=7", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", *CODE)
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603 - the arguments are ours
+    if done.returncode:
+        raise DataError(f"{root}: cannot tell the commit: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def record_run(source: Path, commit: str) -> dict[str, Any]:
+    """Return scores, weights, guards and counts of a finished run.
 
     Parameters
     ----------
     source : Path
         The root of a repository whose pipeline ran on real products.
+    commit : str
+        Of its code.
 
     Raises
     ------
     DataError
-        The pipeline ran on the sample, or a metrics file is missing.
+        The pipeline ran on the synthetic catalogue, or a metrics file is missing.
     ParamsError
         There is no params.yaml.
     """
-    if params.value("data.dir", source / "params.yaml") == SAMPLE:
-        raise DataError(f"{source}: its data.dir is {SAMPLE}: expected a run on real products")
-    metrics = read_json(source / layout.SCORES)
+    folder = params.value("data.dir", source / "params.yaml")
+    if folder == str(layout.SYNTHETIC):
+        raise DataError(f"{source}: its data.dir is {folder}: expected a run on real products")
+    scores = read_json(source / layout.SCORES)
+    details = read_json(source / layout.SCORE_DETAILS)
     images = read_json(source / layout.IMAGE_METRICS)
-    blend = {key: metrics[key] for key in ("smape", "smape_se", "smape_low", "smape_high")}
     return {
+        "commit": commit,
         "data": read_json(source / layout.DATA_METRICS),
         "images": {"links": images["links"], "ok": images["ok"]},
-        "blend": blend,
-        "models": read_json(source / layout.SCORE_DETAILS)["models"],
-        "without": {},
+        "blend": {key: scores[key] for key in ("smape", "smape_se", "smape_low", "smape_high")},
+        "models": details["models"],
+        "interval": details["interval"],
+        "guards": read_json(source / layout.GUARD_METRICS),
     }
 
 
-def with_ablation(kept: dict[str, Any], name: str, source: Path) -> dict[str, Any]:
-    """Return a record with one more column: the SMAPE of a run without something.
+def tables(text: str) -> list[dict[str, Any]]:
+    """Return the Markdown tables in a text.
+
+    Parameters
+    ----------
+    text : str
+        What a benchmark printed.
+
+    Returns
+    -------
+    list of dict
+        ``title``: the last line before the table, without the marks of a heading; ``lines``: the
+        table's lines as they are.
+    """
+    found: list[dict[str, Any]] = []
+    title = ""
+    lines: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            title, lines = line.lstrip("# ").strip() or title, []
+            continue
+        if not lines:
+            found.append({"title": title, "lines": lines})
+        lines.append(line)
+    return found
+
+
+def record_tables(command: Sequence[str], commit: str) -> dict[str, Any]:
+    """Run a benchmark, print what it prints, and return its tables.
 
     Raises
     ------
+    CheckError
+        The benchmark failed.
     DataError
-        That run was on other rows, or anything that `record` raises.
+        It printed no table.
     """
-    run_of = record(source)
-    if run_of["data"] != kept["data"]:
-        raise DataError(f"{source}: its metrics/data.json is of other rows than the record's")
-    scores = {model: score["smape"] for model, score in run_of["models"].items()}
-    column = {"blend": run_of["blend"]["smape"], "models": scores}
-    return {**kept, "without": {**kept["without"], name: column}}
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - the user's own command
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        raise CheckError(f"{' '.join(command)} ended with status {process.returncode}")
+    found = tables("".join(lines))
+    if not found:
+        raise DataError(f"{' '.join(command)} printed no table")
+    return {"commit": commit, "tables": found}
 
 
-def main() -> None:
-    """Write the record, or add a column to it."""
-    parser = argparse.ArgumentParser(prog="python -m tools.record", description=__doc__)
-    parser.add_argument("--from", dest="source", type=Path, default=Path(), help="root of the run")
-    parser.add_argument("--without", metavar="NAME", help="the run is one without this")
-    arguments = parser.parse_args()
-    if arguments.without:
-        content = with_ablation(read_json(RECORD), arguments.without, arguments.source)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write one record."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.record",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="what", required=True)
+    of_run = commands.add_parser("run", help="keep the scores of a run on real products")
+    of_run.add_argument("--from", dest="source", type=Path, default=Path(), help="root of the run")
+    of_tables = commands.add_parser("tables", help="run a benchmark and keep its tables")
+    of_tables.add_argument("name", choices=TABLES)
+    of_tables.add_argument("command", nargs="+", help="the benchmark's command, after --")
+    options = parser.parse_args(arguments)
+    if options.what == "run":
+        path, content = REAL, record_run(options.source, commit_of(options.source))
     else:
-        content = record(arguments.source)
-    write_json(RECORD, content)
-    print(f"{RECORD}: SMAPE {content['blend']['smape']:.2f}; make readme puts it into README.md")
+        path = RESULTS / f"{options.name}.json"
+        content = record_tables(options.command, commit_of(Path()))
+    write_json(path, content)
+    print(f"{path}: of commit {content['commit']}; make docs shows it in the documentation")
 
 
 if __name__ == "__main__":

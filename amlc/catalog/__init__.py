@@ -1,1 +1,1 @@
-"""The table contract, parsing of catalogue text, duplicate groups and folds, the sample."""
+"""The catalogue: reading and checking its CSV files, parsing its texts, duplicates and folds."""

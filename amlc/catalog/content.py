@@ -1,4 +1,4 @@
-"""A catalogue text: parsed into its fields, put together from them, and without one of them."""
+"""A catalogue text: parsed into its fields, written from them, and with a part left out."""
 
 import math
 import re
@@ -6,16 +6,20 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LABEL = re.compile(
-    r"(?P<label>Item Name|Bullet Point(?: ?\d+)?|Product Description|Value|Unit):[ \t]*(?P<rest>.*)"
-)
+_TITLE, _BULLET, _DESCRIPTION = "Item Name", "Bullet Point", "Product Description"
+_VALUE, _UNIT = "Value", "Unit"
+_ANY_LABEL = rf"(?P<label>{_TITLE}|{_BULLET}|{_DESCRIPTION}|{_VALUE}|{_UNIT})"
+# A line that starts a field.
+_LABELLED_LINE = re.compile(rf"{_ANY_LABEL}(?:(?<={_BULLET}) ?\d+)?:(?P<rest>.*)")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_MISSING_UNITS = frozenset({"none", "nan", "null", "n/a"})
+# The blank and every ASCII character that is neither a letter nor a digit.
 _NOT_WORD = re.compile(r"[ \x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 
 
 @dataclass(frozen=True)
 class Content:
-    """What one catalog_content says.
+    """The fields of one catalog_content.
 
     Parameters
     ----------
@@ -24,7 +28,8 @@ class Content:
     bullets : tuple of str
         In the order of the text.
     value : float or None
-        A finite, non-negative number; None where it is missing or not one (``None``, ``nan``).
+        A finite, non-negative number; None where it is missing or something else (``None``,
+        ``nan``).
     unit : str
         As written; empty where it is missing.
     """
@@ -36,7 +41,10 @@ class Content:
     unit: str
 
 
-def parse(text: str) -> Content:
+# Parsing.
+
+
+def parse_content(text: str) -> Content:
     r"""Parse one catalog_content.
 
     Parameters
@@ -49,12 +57,13 @@ def parse(text: str) -> Content:
     Returns
     -------
     Content
-        A field given more than once keeps its first title and description, its last value and
-        unit: those two stand at the end, and a bullet may begin with the same word.
+        Of a field that is given more than once, the first title and description count, and the
+        last value and unit: those two stand at the end, and a line of a bullet point may begin
+        with the same word.
 
     Examples
     --------
-    >>> parse("Item Name: Tea, 20 Bags\nValue: 20.0\nUnit: Count\n").value
+    >>> parse_content("Item Name: Tea, 20 Bags\nValue: 20.0\nUnit: Count\n").value
     20.0
     """
     fields = _fields(text)
@@ -65,20 +74,20 @@ def parse(text: str) -> Content:
     for label, content in fields:
         by_label.setdefault(label, []).append(content)
     return Content(
-        title=by_label.get("Item Name", [""])[0],
-        bullets=tuple(content for content in by_label.get("Bullet Point", []) if content),
-        description=by_label.get("Product Description", [""])[0],
-        value=parse_number(by_label.get("Value", [""])[-1]),
-        unit=_unit(by_label.get("Unit", [""])[-1]),
+        title=by_label.get(_TITLE, [""])[0],
+        bullets=tuple(content for content in by_label.get(_BULLET, []) if content),
+        description=by_label.get(_DESCRIPTION, [""])[0],
+        value=parse_number(by_label.get(_VALUE, [""])[-1]),
+        unit=_parse_unit(by_label.get(_UNIT, [""])[-1]),
     )
 
 
 def title_of(text: str) -> str:
-    """Return the title of one catalog_content; the same as ``parse(text).title``."""
-    return parse(text).title
+    """Return the title of one catalog_content; the same as ``parse_content(text).title``."""
+    return parse_content(text).title
 
 
-def normalised_title(text: str) -> str:
+def normalised_title(title: str) -> str:
     """Return a title in lower case without punctuation, for comparing and for leading words.
 
     Examples
@@ -86,14 +95,14 @@ def normalised_title(text: str) -> str:
     >>> normalised_title("  Judee's BLUE-Cheese, 11.25 oz ")
     'judee s blue cheese 11 25 oz'
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", title).casefold()
     if not folded.isascii():
-        folded = "".join(map(_word_or_blank, folded))
+        folded = "".join(map(_word_character_or_blank, folded))
     return _NOT_WORD.sub(" ", folded).strip()
 
 
 def parse_number(text: str) -> float | None:
-    """Return a plain decimal number, or None where the text is not one that is >= 0 and finite."""
+    """Return a plain decimal number; None where the text is not one, or not finite and >= 0."""
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         return None
@@ -101,30 +110,33 @@ def parse_number(text: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _word_or_blank(character: str) -> str:
+def _fields(text: str) -> list[tuple[str, str]]:
+    """Return label and content of each field, in the order of the text."""
+    fields: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        match = _LABELLED_LINE.fullmatch(line)
+        if match:
+            fields.append((match["label"], [match["rest"]]))
+        elif fields:
+            fields[-1][1].append(line)
+    return [(label, "\n".join(lines).strip()) for label, lines in fields]
+
+
+def _parse_unit(text: str) -> str:
+    # Lines below the unit's line belong to no field.
+    first_line = text.partition("\n")[0].strip()
+    return "" if first_line.casefold() in _MISSING_UNITS else first_line
+
+
+def _word_character_or_blank(character: str) -> str:
     # Letters, marks and numbers; in many scripts a vowel is a mark.
     return character if unicodedata.category(character)[0] in "LMN" else " "
 
 
-def _fields(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, list[str]]] = []
-    for line in text.splitlines():
-        match = _LABEL.fullmatch(line)
-        if match:
-            label = "Bullet Point" if match["label"].startswith("Bullet") else match["label"]
-            found.append((label, [match["rest"]]))
-        elif found:
-            found[-1][1].append(line)
-    return [(label, "\n".join(lines).strip()) for label, lines in found]
+# Rendering.
 
 
-def _unit(text: str) -> str:
-    # What follows the unit's line belongs to no field.
-    first = text.partition("\n")[0].strip()
-    return "" if first.casefold() in {"none", "nan", "null", "n/a"} else first
-
-
-def to_text(content: Content) -> str:
+def render_content(content: Content) -> str:
     r"""Write a product's fields as one catalog_content.
 
     Parameters
@@ -135,12 +147,12 @@ def to_text(content: Content) -> str:
     Returns
     -------
     str
-        What the catalogue would say: a missing value is ``nan``, a missing unit ``None``, a
+        As the catalogue writes it: a missing value is ``nan``, a missing unit ``None``, and a
         single bullet has no number. Empty where every field is.
 
     Examples
     --------
-    >>> to_text(Content("Tea", ("Black",), "", 20.0, "Count"))
+    >>> render_content(Content("Tea", ("Black",), "", 20.0, "Count"))
     'Item Name: Tea\nBullet Point: Black\nValue: 20.0\nUnit: Count\n'
     """
     bullets = [line for line in map(_one_line, content.bullets) if line]
@@ -148,17 +160,17 @@ def to_text(content: Content) -> str:
     title, unit = _one_line(content.title), _one_line(content.unit)
     if not (title or bullets or description or unit or content.value is not None):
         return ""
-    lines = [f"Item Name: {title}", *_bullet_lines(bullets)]
+    lines = [f"{_TITLE}: {title}", *_bullet_lines(bullets)]
     if description:
-        lines.append(f"Product Description: {description}")
+        lines.append(f"{_DESCRIPTION}: {description}")
     value = "nan" if content.value is None else repr(content.value)
-    return "\n".join([*lines, f"Value: {value}", f"Unit: {unit or None}", ""])
+    return "\n".join([*lines, f"{_VALUE}: {value}", f"{_UNIT}: {unit or None}", ""])
 
 
 def _bullet_lines(bullets: list[str]) -> list[str]:
     if len(bullets) == 1:
-        return [f"Bullet Point: {bullets[0]}"]
-    return [f"Bullet Point {number}: {text}" for number, text in enumerate(bullets, 1)]
+        return [f"{_BULLET}: {bullets[0]}"]
+    return [f"{_BULLET} {number}: {text}" for number, text in enumerate(bullets, 1)]
 
 
 def _one_line(text: str) -> str:
@@ -166,17 +178,20 @@ def _one_line(text: str) -> str:
     return " ".join(line for line in lines if line)
 
 
-# A line that starts a field, as `amlc.catalog.content.parse` reads it.
-_LABELLED = re.compile(r"(Item Name|Bullet Point|Product Description|Value|Unit)(?: ?\d+)?:(.*)")
-# Words of a title that stay: mostly the brand. A product without any name is like no other.
+# Leaving a part out.
+
+# Here a number may follow any label: some texts have a "Product Description 1:". Parsing takes it
+# for the continuation of the field above; it is left out with the description all the same.
+_NUMBERED_LINE = re.compile(rf"{_ANY_LABEL}(?: ?\d+)?:(?P<rest>.*)")
+# Words of a title that stay: mostly the brand. A product without any title is unlike all others.
 KEPT_WORDS = 3
 
 TITLE = f"title after its first {KEPT_WORDS} words"
 BULLETS, DESCRIPTION, QUANTITY = "bullet points", "description", "value and unit"
-_PARTS = {
-    BULLETS: frozenset({"Bullet Point"}),
-    DESCRIPTION: frozenset({"Product Description"}),
-    QUANTITY: frozenset({"Value", "Unit"}),
+_LABELS_OF_PART = {
+    BULLETS: frozenset({_BULLET}),
+    DESCRIPTION: frozenset({_DESCRIPTION}),
+    QUANTITY: frozenset({_VALUE, _UNIT}),
 }
 
 
@@ -191,49 +206,50 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     Yields
     ------
     part, rest : str
-        Only where leaving the part out changes what the text says.
+        Only where the text says less without the part.
 
     Examples
     --------
     >>> dict(without_parts("Item Name: Tea\nValue: 20.0\nUnit: Count"))
     {'value and unit': 'Item Name: Tea'}
     """
-    lines = list(_labelled(text))
-    shorter = "\n".join(_short(line) if label == "Item Name" else line for label, line in lines)
+    lines = list(_lines_with_labels(text))
+    shorter = "\n".join(_shorten_title(line) if label == _TITLE else line for label, line in lines)
     if shorter != text:
         yield TITLE, shorter
-    content = parse(text)
-    # A form without an amount is a text that says `Value: nan` and `Unit: None`.
-    said = {
+    content = parse_content(text)
+    # A form without an amount has the lines `Value: nan` and `Unit: None`, which say nothing.
+    says_something = {
         BULLETS: bool(content.bullets),
         DESCRIPTION: bool(content.description),
         QUANTITY: content.value is not None or bool(content.unit),
     }
-    for part, labels in _PARTS.items():
+    for part, labels in _LABELS_OF_PART.items():
         rest = [line for label, line in lines if label not in labels]
-        if said[part] and len(rest) < len(lines):
+        if says_something[part] and len(rest) < len(lines):
             yield part, "\n".join(rest)
 
 
-def _labelled(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each line with the label of its field; a text without labels is title and description.
+def _lines_with_labels(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the label of each line's field, and the line.
 
-    Lines above the first label belong to no field.
+    Lines above the first label have an empty one. A text without labels is a title line followed
+    by a description.
     """
     lines = text.splitlines()
-    found = [_LABELLED.fullmatch(line) for line in lines]
-    if not any(found):
+    matches = [_NUMBERED_LINE.fullmatch(line) for line in lines]
+    if not any(matches):
         for number, line in enumerate(lines):
-            yield "Product Description" if number else "Item Name", line
+            yield _DESCRIPTION if number else _TITLE, line
         return
     label = ""
-    for line, match in zip(lines, found, strict=True):
-        label = match[1] if match else label
+    for line, match in zip(lines, matches, strict=True):
+        label = match["label"] if match else label
         yield label, line
 
 
-def _short(line: str) -> str:
-    match = _LABELLED.fullmatch(line)
-    start, title = (line[: match.start(2)] + " ", match[2]) if match else ("", line)
+def _shorten_title(line: str) -> str:
+    match = _NUMBERED_LINE.fullmatch(line)
+    head, title = (line[: match.start("rest")] + " ", match["rest"]) if match else ("", line)
     words = title.split()
-    return start + " ".join(words[:KEPT_WORDS]) if len(words) > KEPT_WORDS else line
+    return head + " ".join(words[:KEPT_WORDS]) if len(words) > KEPT_WORDS else line

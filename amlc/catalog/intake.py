@@ -1,4 +1,4 @@
-"""Read, check and count the catalogue: train.csv and test.csv together."""
+"""The catalogue as a whole: train.csv and test.csv read, checked, listed and counted."""
 
 import csv
 import sys
@@ -10,59 +10,32 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
+from amlc.arrays import Floats
 from amlc.catalog.products import (
     ID,
     LINK,
     PRICE,
     TEST,
     TEST_COLUMNS,
-    TEST_OPTIONAL,
+    TEST_OPTIONAL_COLUMNS,
     TEXT,
     TRAIN,
     TRAIN_COLUMNS,
 )
 from amlc.catalog.reading import CELL_LIMIT, Sheet, read_sheet
-from amlc.catalog.validation import RowError, describe, shared_ids, sheet_faults
+from amlc.catalog.validation import RowError, describe_errors, find_row_errors, find_shared_ids
 from amlc.errors import DataError
 from amlc.files import replacing
 from amlc.params import Settings
 
 # No setting lets these pass in test rows: a submission names every test row once.
-_NEVER_IN_TEST = frozenset({"cells", "id_missing", "id_malformed", "id_duplicate"})
-
-DROPPED = "dropped"
-_ACTIONS = {
-    "text_empty": "text left empty",
-    "text_long": "text cut",
-    "link_missing": "link left empty",
-    "link_malformed": "link left empty",
-    "price_missing": "price not known",
-    "price_not_number": "price not known",
-    "price_not_finite": "price not known",
-    "price_not_positive": "price not known",
-}
-REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
+_FATAL_IN_TEST = frozenset({"cells", "id_missing", "id_malformed", "id_duplicate"})
 
 
 class DataSettings(Settings):
-    """Section ``data`` of params.yaml.
-
-    Parameters
-    ----------
-    dir : str
-        Folder of train.csv and test.csv.
-    on_invalid : {"error", "drop"}
-        What to do about rows with faults: stop, or leave train rows out and mend test rows.
-    folds : int
-        Number of folds for cross-validation.
-    max_text : int
-        Characters that a text may have.
-    max_bytes : int
-        Bytes that each file may have.
-    """
+    """Section ``data`` of params.yaml."""
 
     dir: Annotated[str, Field(min_length=1)]
     on_invalid: Literal["error", "drop"]
@@ -72,8 +45,8 @@ class DataSettings(Settings):
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """Both splits, and what was wrong with them.
+class CheckedCatalogue:
+    """The products of both splits, and the errors in their rows.
 
     Parameters
     ----------
@@ -82,10 +55,10 @@ class Catalogue:
         ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
         test rows.
     rejected : list of RowError
-        Of train rows; each row with a fault was left out.
+        Of train rows; each row with an error was left out.
     flagged : list of RowError
-        Of test rows, each of which stays: a text that is too long is cut, a link that is no
-        valid one is left empty, a price that is none is not known.
+        Of test rows, each of which stays: a text that is too long is cut, a malformed link is
+        left empty, and an invalid price counts as not known.
     train_total : int
         Rows of train.csv.
     """
@@ -96,42 +69,47 @@ class Catalogue:
     train_total: int
 
 
-def read_catalogue(settings: DataSettings) -> Catalogue:
+# Reading.
+
+
+def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     """Read train.csv and test.csv and check every row of both.
 
-    Of train rows that share an id the first stays; a train row whose id test.csv has too goes.
+    Of train rows that share an id the first one stays; a train row whose id is in test.csv too is
+    left out.
 
     Parameters
     ----------
     settings : DataSettings
-        Where the files are, and what to do about rows with faults.
+        Where the files are, and what to do about rows with errors.
 
     Raises
     ------
     DataError
         A file as a whole cannot be used, test.csv has rows that cannot be named once in a
-        submission, ``on_invalid`` is ``error`` and a row has a fault, or no train row is left.
-        One message tells everything that is wrong with both files.
+        submission, ``on_invalid`` is ``error`` and a row has an error, or no train row is left.
+        One message lists everything that is wrong with both files.
     """
-    sheets, faults, messages = _read_both(settings)
+    sheets, errors, messages = _read_both(settings)
     if TRAIN in sheets and TEST in sheets:
-        faults[TRAIN] += shared_ids(sheets[TRAIN], sheets[TEST])
-        faults[TRAIN].sort(key=lambda fault: fault.line)
-    never = [fault for fault in faults[TEST] if fault.reason in _NEVER_IN_TEST]
-    rows_count = settings.on_invalid == "error" and any(faults.values())
-    if messages or never or rows_count:
-        rows = [line for split in sheets for line in _described(sheets[split], faults[split])]
-        raise DataError(_report(messages + rows, hopeless=bool(messages or never)))
-    train = _train_products(sheets[TRAIN], faults[TRAIN])
+        errors[TRAIN] += find_shared_ids(sheets[TRAIN], sheets[TEST])
+        errors[TRAIN].sort(key=lambda error: error.line)
+    is_fatal = bool(messages) or any(error.reason in _FATAL_IN_TEST for error in errors[TEST])
+    if is_fatal or (settings.on_invalid == "error" and any(errors.values())):
+        lines = [line for split in sheets for line in _describe(sheets[split], errors[split])]
+        raise DataError(_message(messages + lines, drop_helps=not is_fatal))
+    train = _train_products(sheets[TRAIN], errors[TRAIN])
     if train.empty:
-        rows = _described(sheets[TRAIN], faults[TRAIN])
-        raise DataError(_report([f"{sheets[TRAIN].path}: no row is left", *rows], hopeless=True))
-    test = _test_products(sheets[TEST], faults[TEST], settings.max_text)
+        lines = _describe(sheets[TRAIN], errors[TRAIN])
+        raise DataError(
+            _message([f"{sheets[TRAIN].path}: no row is left", *lines], drop_helps=False)
+        )
+    test = _test_products(sheets[TEST], errors[TEST], settings.max_text)
     products = pd.concat([train, test], ignore_index=True)
-    return Catalogue(products, faults[TRAIN], faults[TEST], sheets[TRAIN].total)
+    return CheckedCatalogue(products, errors[TRAIN], errors[TEST], sheets[TRAIN].total)
 
 
-def read_ids(path: Path) -> list[str]:
+def read_test_ids(path: Path) -> list[str]:
     """Return the ids of a test.csv that `read_catalogue` has accepted, in the file's order.
 
     Parameters
@@ -142,97 +120,117 @@ def read_ids(path: Path) -> list[str]:
     Raises
     ------
     DataError
-        The file is no longer what it was.
+        The file has changed since.
     """
-    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize, TEST_OPTIONAL)
-    if sheet.broken or sheet.odd:
+    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize, TEST_OPTIONAL_COLUMNS)
+    if sheet.broken or sheet.ragged:
         raise DataError(f"{path}: changed since it was checked; run the stage prepare")
     return [str(sample_id) for sample_id in sheet.cells[ID]]
-
-
-def write_rejected(path: Path, catalogue: Catalogue) -> None:
-    """Write one line per fault; only the header where there is none."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(REJECTED_COLUMNS)
-        for fault in catalogue.rejected:
-            writer.writerow(["train.csv", *_told(fault), DROPPED])
-        for fault in catalogue.flagged:
-            writer.writerow(["test.csv", *_told(fault), _ACTIONS[fault.reason]])
 
 
 def _read_both(
     settings: DataSettings,
 ) -> tuple[dict[str, Sheet], dict[str, list[RowError]], list[str]]:
+    """Return the sheets that can be read and their row errors by split, and messages on files."""
     sheets: dict[str, Sheet] = {}
-    faults: dict[str, list[RowError]] = {TRAIN: [], TEST: []}
+    errors: dict[str, list[RowError]] = {TRAIN: [], TEST: []}
     messages = []
     for split, columns, optional in (
         (TRAIN, TRAIN_COLUMNS, ()),
-        (TEST, TEST_COLUMNS, TEST_OPTIONAL),
+        (TEST, TEST_COLUMNS, TEST_OPTIONAL_COLUMNS),
     ):
         path = Path(settings.dir) / f"{split}.csv"
         try:
             sheet = read_sheet(path, columns, settings.max_bytes, optional)
-            faults[split] = sheet_faults(sheet, settings.max_text)
+            errors[split] = find_row_errors(sheet, settings.max_text)
         except DataError as error:
             messages.append(str(error))
             continue
         sheets[split] = sheet
         if sheet.broken:
             messages.append(f"{path}: {sheet.broken}")
-    return sheets, faults, messages
+    return sheets, errors, messages
 
 
-def _described(sheet: Sheet, faults: list[RowError]) -> list[str]:
-    return describe(sheet.path, faults, sheet.total)
+def _describe(sheet: Sheet, errors: list[RowError]) -> list[str]:
+    return describe_errors(sheet.path, errors, sheet.total)
 
 
-def _report(lines: list[str], *, hopeless: bool) -> str:
-    advice = (
-        "mend the files and run again; data.on_invalid: drop does not help here"
-        if hopeless
-        else "mend the files, or set data.on_invalid to drop: train rows with faults are then left "
+def _message(lines: list[str], *, drop_helps: bool) -> str:
+    remedy = (
+        "correct the files, or set data.on_invalid to drop: train rows with errors are then left "
         "out and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
+        if drop_helps
+        else "correct the files and run again; data.on_invalid: drop does not help here"
     )
-    return "the catalogue cannot be used:\n  " + "\n  ".join([*lines, advice])
+    return "the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy])
 
 
-def _train_products(sheet: Sheet, faults: list[RowError]) -> pd.DataFrame:
+def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
     keep = np.ones(len(sheet.cells), dtype=np.bool_)
-    keep[[fault.row for fault in faults if fault.row >= 0]] = False
+    keep[[error.row for error in errors if error.row >= 0]] = False
     kept = sheet.cells.loc[keep, list(TRAIN_COLUMNS)]
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
     return kept.assign(split=TRAIN)
 
 
-def _test_products(sheet: Sheet, faults: list[RowError], max_text: int) -> pd.DataFrame:
+def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
     kept = sheet.cells.loc[:, list(TEST_COLUMNS)]
-    no_text = [fault.row for fault in faults if fault.reason == "text_empty"]
-    no_link = [fault.row for fault in faults if fault.column == LINK]
+    without_text = [error.row for error in errors if error.reason == "text_empty"]
+    without_link = [error.row for error in errors if error.column == LINK]
     texts = kept[TEXT].str.slice(0, max_text)
-    texts.iloc[no_text] = ""
+    texts.iloc[without_text] = ""
     links = kept[LINK].copy()
-    links.iloc[no_link] = ""
-    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, faults)
+    links.iloc[without_link] = ""
+    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, errors)
     return kept.assign(split=TEST)
 
 
-def _test_prices(sheet: Sheet, faults: list[RowError]) -> NDArray[np.float64]:
+def _test_prices(sheet: Sheet, errors: list[RowError]) -> Floats:
     """Return the prices of test rows, NaN where none is known."""
     if PRICE not in sheet.cells:
         return np.full(len(sheet.cells), np.nan)
-    faulty = {fault.row for fault in faults if fault.column == PRICE}
+    invalid = {error.row for error in errors if error.column == PRICE}
     cells = enumerate(sheet.cells[PRICE])
-    return np.array([np.nan if row in faulty else float(price) for row, price in cells])
+    return np.array([np.nan if row in invalid else float(price) for row, price in cells])
 
 
-def _told(fault: RowError) -> list[str | int]:
-    return [fault.line, fault.sample_id, fault.column, fault.reason, fault.found]
+# The list of errors, data/rejected.csv.
+
+REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
+# What becomes of a row with an error: of a train row, and of a test row by reason.
+_TRAIN_ACTION = "dropped"
+_TEST_ACTIONS = {
+    "text_empty": "text left empty",
+    "text_long": "text cut",
+    "link_missing": "link left empty",
+    "link_malformed": "link left empty",
+    "price_missing": "price not known",
+    "price_not_number": "price not known",
+    "price_not_finite": "price not known",
+    "price_not_positive": "price not known",
+}
 
 
-_QUANTILES = {
+def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
+    """Write one line per error; only the header where there is none."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(REJECTED_COLUMNS)
+        for error in catalogue.rejected:
+            writer.writerow(["train.csv", *_error_cells(error), _TRAIN_ACTION])
+        for error in catalogue.flagged:
+            writer.writerow(["test.csv", *_error_cells(error), _TEST_ACTIONS[error.reason]])
+
+
+def _error_cells(error: RowError) -> list[str | int]:
+    return [error.line, error.sample_id, error.column, error.reason, error.cell]
+
+
+# The counts, metrics/data.json.
+
+_PRICE_QUANTILES = {
     "min": 0.0,
     "q01": 0.01,
     "q25": 0.25,
@@ -243,12 +241,12 @@ _QUANTILES = {
 }
 
 
-def summary(catalogue: Catalogue, products: pd.DataFrame) -> dict[str, Any]:
-    """Return counts of rows, faults, groups and folds, and quantiles of the price.
+def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[str, Any]:
+    """Return counts of rows, errors, groups and folds, and quantiles of the price.
 
     Parameters
     ----------
-    catalogue : Catalogue
+    catalogue : CheckedCatalogue
         What was read.
     products : DataFrame
         Its products with ``group`` and ``fold``.
@@ -259,15 +257,15 @@ def summary(catalogue: Catalogue, products: pd.DataFrame) -> dict[str, Any]:
             "read": catalogue.train_total,
             "kept": len(train),
             "rejected": catalogue.train_total - len(train),
-            "rejected_by_reason": _by_reason(catalogue.rejected),
+            "rejected_by_reason": _count_by_reason(catalogue.rejected),
         },
         "test": {
             "rows": len(products) - len(train),
-            "flagged": len({fault.row for fault in catalogue.flagged}),
-            "flagged_by_reason": _by_reason(catalogue.flagged),
+            "flagged": len({error.row for error in catalogue.flagged}),
+            "flagged_by_reason": _count_by_reason(catalogue.flagged),
         },
-        "groups": _groups(products),
-        "price": {name: float(train[PRICE].quantile(at)) for name, at in _QUANTILES.items()},
+        "groups": _count_groups(products),
+        "price": {name: float(train[PRICE].quantile(at)) for name, at in _PRICE_QUANTILES.items()},
         "folds": {
             str(fold): {"rows": len(rows), "median_price": float(rows[PRICE].median())}
             for fold, rows in train.groupby("fold")
@@ -275,12 +273,12 @@ def summary(catalogue: Catalogue, products: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _by_reason(faults: Iterable[RowError]) -> dict[str, int]:
-    # A row with two faults counts under both reasons.
-    return dict(Counter(fault.reason for fault in faults))
+def _count_by_reason(errors: Iterable[RowError]) -> dict[str, int]:
+    # A row with two errors counts under both reasons.
+    return dict(Counter(error.reason for error in errors))
 
 
-def _groups(products: pd.DataFrame) -> dict[str, int]:
+def _count_groups(products: pd.DataFrame) -> dict[str, int]:
     sizes = np.bincount(products["group"])
     splits = products.groupby("group")["split"].nunique()
     return {

@@ -6,24 +6,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from amlc.arrays import Rows
 from amlc.errors import DataError
 from amlc.files import write_table
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
 TEST_COLUMNS = (ID, TEXT, LINK)
-# Test rows whose price is known show how well rows are priced that nothing ever saw.
-TEST_OPTIONAL = (PRICE,)
+# Test rows whose price is known show how good predictions for held-out rows are.
+TEST_OPTIONAL_COLUMNS = (PRICE,)
 TRAIN, TEST = "train", "test"
 
-SCHEMA = pa.schema(
+PRODUCT_SCHEMA = pa.schema(
     [
         pa.field(ID, pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field(TEXT, pa.string(), nullable=False),
-        # Empty where a test row's link is no valid link.
+        # Empty where a test row's link is missing or malformed.
         pa.field(LINK, pa.string(), nullable=False),
         # Null, NaN in pandas, in test rows whose price is not known; no model sees a test price.
         pa.field(PRICE, pa.float64()),
@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
 
 def write_products(path: Path, products: pd.DataFrame) -> None:
     """Write the product table: train rows in the order of train.csv, then test rows."""
-    write_table(path, pa.Table.from_pandas(products, schema=SCHEMA, preserve_index=False))
+    write_table(path, pa.Table.from_pandas(products, schema=PRODUCT_SCHEMA, preserve_index=False))
 
 
 def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -47,34 +47,34 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     path : Path
         ``data/products.parquet``.
     columns : list of str, optional
-        What to read; everything where left out.
+        What to read; all columns by default.
 
     Returns
     -------
     DataFrame
-        One row per product; see `SCHEMA`. Texts are ``str``, never missing.
+        One row per product; see `PRODUCT_SCHEMA`. Texts are ``str``, never missing.
 
     Raises
     ------
     DataError
-        The file is missing or is not a product table.
+        The file is missing, or it is not a product table.
     """
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as a product table: {error}") from None
-    missing = [name for name in SCHEMA.names if name not in schema.names]
+    missing = [name for name in PRODUCT_SCHEMA.names if name not in schema.names]
     if missing:
         raise DataError(f"{path}: missing columns: {', '.join(missing)}; run the stage prepare")
     products: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
     return products
 
 
-def train_rows(products: pd.DataFrame) -> NDArray[np.intp]:
+def train_rows(products: pd.DataFrame) -> Rows:
     """Return the positions of the train rows."""
     return np.flatnonzero(products["split"].to_numpy() == TRAIN)
 
 
-def test_rows(products: pd.DataFrame) -> NDArray[np.intp]:
+def test_rows(products: pd.DataFrame) -> Rows:
     """Return the positions of the test rows."""
     return np.flatnonzero(products["split"].to_numpy() == TEST)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Kind = Literal["mass", "volume", "count", "length", "none"]
-KINDS: tuple[Kind, ...] = ("mass", "volume", "count", "length", "none")
+UnitKind = Literal["mass", "volume", "count", "length", "none"]
+UNIT_KINDS: tuple[UnitKind, ...] = ("mass", "volume", "count", "length", "none")
+
+# Units of measure.
 
 
 @dataclass(frozen=True)
@@ -18,13 +20,13 @@ class Unit:
     name : str
         Canonical name.
     kind : str
-        One of `KINDS`.
+        One of `UNIT_KINDS`.
     factor : float
         How many grams, millilitres, pieces or centimetres one of it is; US customary units.
     """
 
     name: str
-    kind: Kind
+    kind: UnitKind
     factor: float
 
 
@@ -72,84 +74,91 @@ UNIT_NAMES = tuple(sorted({unit.name for unit in (*_SPELLINGS, NO_UNIT)}))
 _PUNCTUATION = re.compile(r"[\s.\-_()]+")
 
 
-def lookup(raw: str) -> Unit:
-    """Return the unit that a raw spelling means; `NO_UNIT` where it is none that is known.
+def find_unit(spelling: str) -> Unit:
+    """Return the unit that a spelling stands for; `NO_UNIT` where it is unknown.
 
     Parameters
     ----------
-    raw : str
+    spelling : str
         Any case, with or without dots, hyphens and blanks at the ends.
 
     Examples
     --------
-    >>> lookup(" Fl. Oz ").kind
+    >>> find_unit(" Fl. Oz ").kind
     'volume'
-    >>> lookup("None").name
+    >>> find_unit("None").name
     'none'
     """
-    return _lookup(raw[:40])
+    return _find_unit(spelling[:40])
 
 
 @lru_cache(4096)
-def _lookup(raw: str) -> Unit:
-    return _BY_SPELLING.get(_PUNCTUATION.sub(" ", raw.casefold()).strip(), NO_UNIT)
+def _find_unit(spelling: str) -> Unit:
+    return _BY_SPELLING.get(_PUNCTUATION.sub(" ", spelling.casefold()).strip(), NO_UNIT)
 
 
-def spellings(*kinds: Kind) -> tuple[str, ...]:
-    """Return the known spellings of some kinds, the longest first, for use in a pattern."""
-    found = [spelling for spelling, unit in _BY_SPELLING.items() if unit.kind in kinds]
-    return tuple(sorted(found, key=lambda spelling: (-len(spelling), spelling)))
+def unit_spellings(*kinds: UnitKind) -> tuple[str, ...]:
+    """Return the known spellings of the units of some kinds, the longest first."""
+    spellings = [spelling for spelling, unit in _BY_SPELLING.items() if unit.kind in kinds]
+    return tuple(sorted(spellings, key=lambda spelling: (-len(spelling), spelling)))
 
 
-# No product comes in more; a larger number is an article number or a year gone astray.
-_MOST_PACKS = 2_000
-_MOST_PIECES = 100_000
+def unit_pattern(*kinds: UnitKind) -> str:
+    """Return a regular expression for the spellings of the units of some kinds.
+
+    A blank in a spelling stands for any number of dots, hyphens and white space.
+    """
+    return "|".join(spelling.replace(" ", r"[\s.\-]*") for spelling in unit_spellings(*kinds))
+
+
+# Amounts, pieces and packs that a title states.
+
+# More than any product has: a larger number is an article number or a year.
+_MAX_PACKS = 2_000
+_MAX_PIECES = 100_000
 
 _NUMBER = r"(?P<number>\d{1,6}(?:\.\d{1,4})?|\.\d{1,4})"
-_WORDS = {
+_COUNT_WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "single": 1, "twin": 2,
 }  # fmt: skip
-_COUNT_WORD = rf"(?P<number>\d{{1,6}}|{'|'.join(_WORDS)})"
+_COUNT = rf"(?P<number>\d{{1,6}}|{'|'.join(_COUNT_WORDS)})"
 
-
-def _unit_pattern(*kinds: str) -> str:
-    # A blank in a spelling stands for any dots, hyphens and blanks.
-    return "|".join(name.replace(" ", r"[\s.\-]*") for name in spellings(*kinds))  # type: ignore[arg-type]  # the two callers pass kinds
-
-
-# A single letter is a unit only right behind its number: "500 g", not "vitamin C 1000 m".
+# A unit counts only right behind its number, and not as the beginning of a longer word: "500 g" is
+# an amount, "model 500gt" is not.
 _AMOUNT = re.compile(
-    rf"(?<![\w.]){_NUMBER}[\s\-]*(?P<unit>{_unit_pattern('mass', 'volume')})(?![a-z])", re.ASCII
+    rf"(?<![\w.]){_NUMBER}[\s\-]*(?P<unit>{unit_pattern('mass', 'volume')})(?![a-z])", re.ASCII
 )
 _PIECES = re.compile(
-    rf"(?<![\w.]){_NUMBER}[\s\-]*(?:tea[\s\-]+)?(?P<unit>{_unit_pattern('count')})(?![a-z])",
+    rf"(?<![\w.]){_NUMBER}[\s\-]*(?:tea[\s\-]+)?(?P<unit>{unit_pattern('count')})(?![a-z])",
     re.ASCII,
 )
 _CONTAINER = "(?:bags|boxes|jars|cans|bottles|pouches|ct|count|pcs)"
-# Each pattern stands behind texts of which a match holds one: they are found in no time.
-_PACKS = tuple(
-    (held, re.compile(pattern, re.ASCII))
-    for held, pattern in (
+# Each pattern with texts of which every match contains at least one: most titles contain none, and
+# a pattern is searched for only in those that do.
+PACK_PATTERNS = tuple(
+    (required, re.compile(pattern, re.ASCII))
+    for required, pattern in (
         (
             ("of",),
-            rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT_WORD}\b",
+            rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT}\b",
         ),
-        (("pack", "pk"), rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:pack|packs|pk|pks)\b"),
+        (("pack", "pk"), rf"(?<![\w.]){_COUNT}[\s\-]*(?:pack|packs|pk|pks)\b"),
         (
             ("per", "/"),
-            rf"(?<![\w.]){_COUNT_WORD}[\s\-]*(?:{_CONTAINER}\s+)?(?:per|/)\s*(?:case|pack|carton)\b",
+            rf"(?<![\w.]){_COUNT}[\s\-]*(?:{_CONTAINER}\s+)?(?:per|/)\s*(?:case|pack|carton)\b",
         ),
-        (("x",), rf"(?<![\w.]){_COUNT_WORD}\s*x\s*(?=\d)"),
-        (("x",), rf"(?<=\d)\s*(?:oz|g|ml|lb|l)?\.?\s*x\s*{_COUNT_WORD}\b"),
+        (("x",), rf"(?<![\w.]){_COUNT}\s*x\s*(?=\d)"),
+        (("x",), rf"(?<=\d)\s*(?:oz|g|ml|lb|l)?\.?\s*x\s*{_COUNT}\b"),
     )
 )
-_PACK_WORDS = frozenset({"pack", "packs", "pk", "pks", "package", "packages", "case", "set"})
+# Units of `_PIECES` that count packs.
+_PACK_UNITS = frozenset({"pack", "packs", "pk", "pks", "package", "packages", "case", "set"})
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a title says of its quantity; zero where it says nothing.
+    """The quantities that a title states; zero for those that it does not.
 
     Parameters
     ----------
@@ -185,37 +194,43 @@ def parse_quantity(title: str) -> Quantity:
     355
     """
     text = title[:2_000].lower()
-    amounts = [(float(m["number"]), lookup(m["unit"])) for m in _AMOUNT.finditer(text)]
+    amounts = [
+        (float(match["number"]), find_unit(match["unit"])) for match in _AMOUNT.finditer(text)
+    ]
     return Quantity(
-        mass=max((n * unit.factor for n, unit in amounts if unit.kind == "mass"), default=0.0),
-        volume=max((n * unit.factor for n, unit in amounts if unit.kind == "volume"), default=0.0),
+        mass=_largest(amounts, "mass"),
+        volume=_largest(amounts, "volume"),
         pieces=_pieces(text),
         packs=_packs(text),
     )
 
 
+def _largest(amounts: list[tuple[float, Unit]], kind: UnitKind) -> float:
+    return max((number * unit.factor for number, unit in amounts if unit.kind == kind), default=0.0)
+
+
 def _pieces(text: str) -> float:
-    stated = (
+    counts = (
         float(match["number"])
         for match in _PIECES.finditer(text)
-        if match["unit"] not in _PACK_WORDS
+        if match["unit"] not in _PACK_UNITS
     )
-    return min(max(stated, default=0.0), _MOST_PIECES)
+    return min(max(counts, default=0.0), _MAX_PIECES)
 
 
 def _packs(text: str) -> float:
     # The same count is often stated twice: "6 Pack (Pack of 6)".
     counts = {
         _count(match["number"])
-        for held, pattern in _PACKS
-        if any(some in text for some in held)
+        for required, pattern in PACK_PATTERNS
+        if any(part in text for part in required)
         for match in pattern.finditer(text)
     }
     total = 1.0
     for count in sorted(counts):
         total *= max(count, 1.0)
-    return min(total, _MOST_PACKS) if counts else 0.0
+    return min(total, _MAX_PACKS) if counts else 0.0
 
 
 def _count(text: str) -> float:
-    return float(_WORDS.get(text, 0) or text)
+    return float(_COUNT_WORDS.get(text, 0) or text)

@@ -1,24 +1,30 @@
-"""One CSV file as written: checked as text, its cells with the line that each row starts on."""
+"""One CSV file as it is written: a check of its text, then its cells and their lines."""
 
 import codecs
 import csv
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, TextIO
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from amlc.arrays import Ints64
 from amlc.errors import DataError, first_few
 
-LINE_LIMIT = 2**22  # bytes
-_BLOCK = 2**20
+LINE_LIMIT = 2**22  # bytes of a line, or characters where text is read
+CELL_LIMIT = 2**20  # characters
+MAX_RAGGED_ROWS = 10_000
+SHOWN_CHARACTERS = 80  # of a cell, in messages and lists
+# Bytes, and rows, that are read at a time; no result depends on them.
+BLOCK_BYTES = 2**20
+BATCH_ROWS = 10_000
 
-# What a file that is no UTF-8 CSV starts with, what it is, and what to do about it.
+# The check of the text.
+
+# First bytes of files that are not UTF-8 CSV, what such a file is, and what to do about it.
 _SIGNATURES = (
     (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
     (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
@@ -43,20 +49,20 @@ _SIGNATURES = (
 
 
 def check_text_file(path: Path, max_bytes: int) -> None:
-    """Raise unless a file is UTF-8 text without NUL, in lines of bounded length.
+    """Check that a file is UTF-8 text without NUL, in lines of bounded length.
 
     Parameters
     ----------
     path : Path
         The file.
     max_bytes : int
-        Bytes that it may have.
+        The largest size allowed.
 
     Raises
     ------
     DataError
-        It is missing, unreadable, no regular file, empty, too large, of another format (which is
-        named where its first bytes tell), or not UTF-8 (naming the byte and its line).
+        The file is missing, unreadable, not a regular file, empty, too large, of another format
+        (named if the first bytes show which), or not UTF-8 (with the byte and its line).
     """
     _check_size(path, max_bytes)
     try:
@@ -92,22 +98,22 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 
 def _check_start(path: Path, head: bytes) -> None:
-    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not text:
+    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not start:
         raise DataError(f"{path}: is empty")
-    for signature, what, remedy in _SIGNATURES:
-        if text.startswith(signature):
-            raise DataError(f"{path}: is {what}, not a CSV file; {remedy}")
+    for signature, file_format, remedy in _SIGNATURES:
+        if start.startswith(signature):
+            raise DataError(f"{path}: is {file_format}, not a CSV file; {remedy}")
 
 
 def _check_blocks(path: Path, stream: BinaryIO) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     offset = line_length = 0
     while True:
-        block = stream.read(_BLOCK)
+        block = stream.read(BLOCK_BYTES)
         pending = len(decoder.getstate()[0])
         if (nul := block.find(0)) >= 0:
-            raise DataError(f"{path}: {_at(path, offset + nul)} is NUL: not text, or damaged")
+            raise DataError(f"{path}: {_locate(path, offset + nul)} is NUL: not text, or damaged")
         try:
             decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
@@ -116,20 +122,23 @@ def _check_blocks(path: Path, stream: BinaryIO) -> None:
         line_length = len(block) + (line_length if line_end < 0 else -line_end - 1)
         offset += len(block)
         if line_length > LINE_LIMIT:
-            where = _line_of(path, offset)
-            raise DataError(f"{path}: line {where} is longer than {LINE_LIMIT:,} bytes: no CSV")
+            line = _line_of(path, offset)
+            raise DataError(
+                f"{path}: line {line} is longer than {LINE_LIMIT:,} bytes: not a CSV file"
+            )
         if not block:
             return
 
 
 def _not_utf8(path: Path, offset: int) -> str:
     return (
-        f"{path}: {_at(path, offset)} is not UTF-8; save the file as UTF-8, for example with "
+        f"{path}: {_locate(path, offset)} is not UTF-8; save the file as UTF-8, for example with "
         f"iconv -f WINDOWS-1252 -t UTF-8"
     )
 
 
-def _at(path: Path, offset: int) -> str:
+def _locate(path: Path, offset: int) -> str:
+    """Return line, offset and value of a byte and the text before it, for a message."""
     with path.open("rb") as stream:
         stream.seek(max(0, offset - 20))
         before = stream.read(min(20, offset)).decode("ascii", "replace")
@@ -139,25 +148,63 @@ def _at(path: Path, offset: int) -> str:
 
 
 def _line_of(path: Path, offset: int) -> int:
-    """Return the line, from 1, that the byte at an offset stands on."""
+    """Return the line, counted from 1, of the byte at an offset."""
     with path.open("rb") as stream:
         head = stream.read(offset)
     return 1 + head.count(b"\n") + head.count(b"\r") - head.count(b"\r\n")
 
 
-CELL_LIMIT = 2**20  # characters
-ODD_LIMIT = 10_000  # rows
-_BATCH = 10_000  # rows
-_SHOWN = 80  # characters of a cell
+# The csv module's limit.
+
+
+class _CellLimit:
+    """Context in which the csv module reads cells of up to `CELL_LIMIT` characters.
+
+    The module has one limit for the whole process: it is raised by the first thread that enters,
+    and restored by the last one that leaves.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._before = csv.field_size_limit(CELL_LIMIT)
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                csv.field_size_limit(self._before)
+
+
+cell_limit = _CellLimit()
+
+
+# The cells.
 
 
 @dataclass(frozen=True)
-class OddRow:
-    """A row whose number of cells is not the header's."""
+class RaggedRow:
+    """A row that has more or fewer cells than the header.
+
+    Parameters
+    ----------
+    line : int
+        The line of the file on which it starts.
+    count : int
+        Its number of cells.
+    first_cell : str
+        The start of its first cell.
+    """
 
     line: int
     count: int
-    first: str
+    first_cell: str
 
 
 @dataclass(frozen=True)
@@ -169,11 +216,11 @@ class Sheet:
     path : Path
         The file.
     cells : DataFrame
-        One ``str`` column per expected column, nothing missing: an empty cell is ``""``.
-        Line ends inside cells are ``\n``; everything else is as written.
+        One ``str`` column per column of the file, without missing values: an empty cell is
+        ``""``. Line ends inside cells are ``\n``; everything else is as written.
     lines : ndarray of int64, shape (n,)
         The line that each row starts on, counted from 1 as a text editor does.
-    odd : list of OddRow
+    ragged : list of RaggedRow
         Rows that are not in `cells`.
     broken : str
         Why reading stopped before the end of the file; empty where it did not.
@@ -181,14 +228,14 @@ class Sheet:
 
     path: Path
     cells: pd.DataFrame
-    lines: NDArray[np.int64]
-    odd: list[OddRow]
+    lines: Ints64
+    ragged: list[RaggedRow]
     broken: str
 
     @property
     def total(self) -> int:
-        """Return the number of rows read, odd ones included."""
-        return len(self.cells) + len(self.odd)
+        """The number of rows read, ragged ones included."""
+        return len(self.cells) + len(self.ragged)
 
 
 def read_sheet(
@@ -196,7 +243,7 @@ def read_sheet(
 ) -> Sheet:
     """Read one CSV file (RFC 4180, UTF-8), every cell as text.
 
-    A byte order mark and any line ends are accepted, and so is any order of the columns.
+    A byte order mark, any line ends and any order of the columns are accepted.
 
     Parameters
     ----------
@@ -205,19 +252,19 @@ def read_sheet(
     columns : tuple of str
         The columns that it has to have.
     max_bytes : int
-        Refuse a larger file.
+        The largest size allowed.
     optional : tuple of str
-        Columns that it may have besides; any other is refused.
+        Columns that it may have as well; any other is refused.
 
     Raises
     ------
     DataError
-        The file cannot be read, is no UTF-8 text, has another header, or no rows.
+        The file cannot be read, is not UTF-8 text, has another header, or has no rows.
     """
     check_text_file(path, max_bytes)
     # The default of `newline` turns every line end into \n, those inside cells included.
-    with path.open(encoding="utf-8-sig") as stream, _cell_limit():
-        rows = _Rows(stream)
+    with path.open(encoding="utf-8-sig") as stream, cell_limit:
+        rows = _RowReader(stream)
         header = next(rows, [])
         if rows.broken:
             raise DataError(f"{path}: {rows.broken}")
@@ -228,8 +275,8 @@ def read_sheet(
     return sheet
 
 
-class _Rows:
-    """Iterator over the rows of a CSV but the blank ones; it ends early at broken quoting."""
+class _RowReader:
+    """Iterator over the rows of a CSV, without blank ones; it ends early at broken quoting."""
 
     def __init__(self, stream: TextIO) -> None:
         self.reader = csv.reader(stream, strict=True)
@@ -246,57 +293,50 @@ class _Rows:
                 self.start = self.reader.line_num + 1
                 row = next(self.reader)
         except csv.Error as error:
-            self.broken = _broken(self.start, self.reader.line_num, error)
+            self.broken = _broken_quoting(self.start, self.reader.line_num, error)
             raise StopIteration from None
         return row
 
 
-def _read_rows(path: Path, rows: _Rows, header: list[str]) -> Sheet:
+def _read_rows(path: Path, rows: _RowReader, header: list[str]) -> Sheet:
     lines: list[int] = []
-    odd: list[OddRow] = []
+    ragged: list[RaggedRow] = []
     batches = [pd.DataFrame(columns=header, dtype="str")]
     batch: list[list[str]] = []
     for row in rows:
         if len(row) != len(header):
-            odd.append(OddRow(rows.start, len(row), row[0][:_SHOWN]))
-            if len(odd) == ODD_LIMIT:
+            ragged.append(RaggedRow(rows.start, len(row), row[0][:SHOWN_CHARACTERS]))
+            if len(ragged) == MAX_RAGGED_ROWS:
                 rows.broken = (
-                    f"{ODD_LIMIT:,} rows do not fit the header; no row after them was read"
+                    f"{MAX_RAGGED_ROWS:,} rows do not fit the header; no row after them was read"
                 )
                 break
             continue
         lines.append(rows.start)
         batch.append(row)
-        # Python strings take several times the memory of the columns that they end in.
-        if len(batch) == _BATCH:
+        # As Python strings the cells take several times the memory of a column.
+        if len(batch) == BATCH_ROWS:
             batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
             batch = []
     batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
     cells = pd.concat(batches, ignore_index=True)
-    return Sheet(path, cells, np.asarray(lines, dtype=np.int64), odd, rows.broken)
+    return Sheet(path, cells, np.asarray(lines, dtype=np.int64), ragged, rows.broken)
 
 
-@contextmanager
-def _cell_limit() -> Iterator[None]:
-    # The csv module keeps this for the whole process.
-    before = csv.field_size_limit(CELL_LIMIT)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _broken(start: int, line: int, error: csv.Error) -> str:
-    what = str(error)
-    if "field limit" in what:
-        what = f"a cell is longer than {CELL_LIMIT:,} characters, most likely for want of a quote"
-    elif "unexpected end" in what:
-        what = "a quoted cell is not closed before the file ends"
-    elif "expected after" in what:
-        what = "a closing quote is followed by more text"
+def _broken_quoting(start: int, line: int, error: csv.Error) -> str:
+    cause = str(error)
+    if "field limit" in cause:
+        cause = (
+            f"a cell is longer than {CELL_LIMIT:,} characters, most likely because a quote is "
+            "missing"
+        )
+    elif "unexpected end" in cause:
+        cause = "a quoted cell is not closed before the file ends"
+    elif "expected after" in cause:
+        cause = "a closing quote is followed by more text"
     where = f"line {start}" if line == start else f"line {line}, in the row from line {start}"
     return (
-        f"broken quoting at {where}: {what}; nothing after it was checked: put a cell that holds "
+        f"broken quoting at {where}: {cause}; nothing after it was checked: put a cell that holds "
         'a comma, a quote or a line end in quotes, and write each quote inside it twice ("")'
     )
 
@@ -305,18 +345,20 @@ def _check_header(
     path: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]
 ) -> None:
     missing = [name for name in columns if name not in header]
-    extra = [name[:_SHOWN] for name in header if name not in columns + optional]
+    extra = [name[:SHOWN_CHARACTERS] for name in header if name not in columns + optional]
     repeated = sorted({name for name in columns + optional if header.count(name) > 1})
-    faults = [
-        f"{what} columns: {first_few((repr(name) for name in names), 10)}"
-        for what, names in (("missing", missing), ("extra", extra), ("repeated", repeated))
+    differences = [
+        f"{kind} columns: {first_few((repr(name) for name in names), 10)}"
+        for kind, names in (("missing", missing), ("extra", extra), ("repeated", repeated))
         if names
     ]
-    if faults:
+    if differences:
         expected = ",".join(columns)
-        raise DataError(f"{path}: {'; '.join(faults)}; expected {expected}{_separator(header)}")
+        raise DataError(
+            f"{path}: {'; '.join(differences)}; expected {expected}{_separator_hint(header)}"
+        )
 
 
-def _separator(header: list[str]) -> str:
+def _separator_hint(header: list[str]) -> str:
     marks = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
     return f"; cells seem to be separated by {marks[0]!r}, not by ','" if marks else ""

@@ -5,33 +5,32 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from amlc.arrays import Rows
+from amlc.arrays import Floats, Ints8, Ints32, Ints64
 from amlc.catalog.content import normalised_title, title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, train_rows
 from amlc.errors import DataError
 
 
-def with_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
+def add_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
     """Return the products with the columns ``group`` and ``fold``.
 
     Parameters
     ----------
     products : DataFrame
-        Of both splits, with their texts, links and prices.
+        The products of both splits, with their texts, links and prices.
     folds : int
         Number of folds.
     seed : int
-        Of the random draws.
+        Seed of the random draws.
 
     Returns
     -------
     DataFrame
-        Added: ``group`` (int32), see `product_groups`; ``fold`` (int8), see `grouped_folds`, -1 in
-        test rows.
+        With the columns ``group`` (int32) of `product_groups` and ``fold`` (int8) of
+        `grouped_folds`, -1 in test rows.
 
     Raises
     ------
@@ -51,7 +50,10 @@ def with_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.D
     return products.assign(group=groups, fold=fold)
 
 
-def product_groups(texts: Iterable[str], links: Iterable[str]) -> NDArray[np.int32]:
+# Groups.
+
+
+def product_groups(texts: Iterable[str], links: Iterable[str]) -> Ints32:
     """Return the group of each product.
 
     Parameters
@@ -64,8 +66,9 @@ def product_groups(texts: Iterable[str], links: Iterable[str]) -> NDArray[np.int
     Returns
     -------
     ndarray of int32, shape (n,)
-        Products that share a link or a normalised title are in one group, and so are those that
-        a chain of such pairs connects. Groups are numbered from 0 by their first product.
+        Products that share a link or a normalised title are in one group, and so are products
+        that a chain of such pairs connects. Groups are numbered from 0 in the order of their first
+        products.
 
     Examples
     --------
@@ -76,58 +79,56 @@ def product_groups(texts: Iterable[str], links: Iterable[str]) -> NDArray[np.int
     return linked_groups([titles, list(links)])
 
 
-def linked_groups(keys: list[list[str]]) -> NDArray[np.int32]:
+def linked_groups(keys: list[list[str]]) -> Ints32:
     """Return the connected components of rows that have a key in common.
 
     Parameters
     ----------
     keys : list of list of str
-        Several kinds of key, each with one value per row; an empty key joins nothing.
+        Several kinds of key, each with one value per row; an empty key connects nothing.
 
     Returns
     -------
     ndarray of int32, shape (n,)
-        Numbered from 0 by first row.
+        Numbered from 0 in the order of their first rows.
     """
     rows, nodes = [], []
     size = count = len(keys[0])
     for values in keys:
         # Rows and keys are the two sides of one graph; a key's node comes after all rows.
-        codes, known = pd.factorize(np.asarray(values, dtype=object))
+        codes, distinct = pd.factorize(np.asarray(values, dtype=object))
         filled = np.flatnonzero(np.array([value != "" for value in values], dtype=np.bool_))
         rows.append(filled)
         nodes.append(codes[filled] + size)
-        size += len(known)
+        size += len(distinct)
     edges = (np.concatenate(rows), np.concatenate(nodes))
     graph = sparse.coo_array((np.ones(len(edges[0]), dtype=np.int8), edges), shape=(size, size))
     _, labels = connected_components(graph, directed=False)
     return pd.factorize(labels[:count])[0].astype(np.int32)
 
 
+# Folds.
+
+
 def grouped_folds(
-    ids: list[str],
-    prices: NDArray[np.float64],
-    groups: NDArray[np.int32],
-    *,
-    folds: int,
-    seed: int,
-) -> NDArray[np.int8]:
+    ids: list[str], prices: Floats, groups: Ints32, *, folds: int, seed: int
+) -> Ints8:
     """Return the fold of each train row.
 
-    The result does not depend on the order of the rows, nor on the numbers of the groups.
+    The result depends neither on the order of the rows nor on the numbers of the groups.
 
     Parameters
     ----------
     ids : list of str, n values
-        Distinct; they settle ties.
+        Distinct; they break ties.
     prices : ndarray of float64, shape (n,)
         Positive.
-    groups : ndarray of int, shape (n,)
-        Rows of one group get one fold.
+    groups : ndarray of int32, shape (n,)
+        All rows of a group are in one fold.
     folds : int
         Number of folds.
     seed : int
-        Of the random draws.
+        Seed of the random draws.
 
     Returns
     -------
@@ -142,52 +143,52 @@ def grouped_folds(
 
     Notes
     -----
-    Groups are dealt out from the largest to the smallest, each to the fold with the fewest rows:
-    Graham's rule for even loads (SIAM Journal on Applied Mathematics 17, 1969). That decides how
-    many groups of each size a fold gets. Which ones is then drawn along their order of mean log
-    price, as in systematic sampling, so that each fold takes an even share of every price range.
+    The number of groups of each size that a fold gets follows Graham's rule for even loads (SIAM
+    Journal on Applied Mathematics 17, 1969): from the largest group to the smallest, each goes to
+    the fold with the fewest rows. Which groups a fold gets is then drawn along their order of mean
+    log price, as in systematic sampling, so that each fold has an even share of every price range.
     """
     order = np.argsort(np.asarray(ids, dtype=object), kind="stable")
-    codes, found = pd.factorize(groups[order])
-    if len(found) < folds:
+    codes, distinct = pd.factorize(groups[order])
+    if len(distinct) < folds:
         raise DataError(
-            f"train.csv: {len(ids):,} valid rows make {len(found):,} groups (rows that share an "
+            f"train.csv: {len(ids):,} valid rows make {len(distinct):,} groups (rows that share an "
             f"image link or a title are one group), too few for {folds} folds: add products, or "
             "lower data.folds"
         )
     sizes = np.bincount(codes)
-    level = np.bincount(codes, weights=np.log(prices[order])) / sizes
-    fold_of_group = _deal(sizes, level, folds, np.random.default_rng(seed))
+    mean_log_prices = np.bincount(codes, weights=np.log(prices[order])) / sizes
+    fold_of_group = _assign(sizes, mean_log_prices, folds, np.random.default_rng(seed))
     fold_of_row = np.empty(len(ids), dtype=np.int8)
     fold_of_row[order] = fold_of_group[codes]
     return fold_of_row
 
 
-def _deal(
-    sizes: Rows, level: NDArray[np.float64], folds: int, rng: np.random.Generator
-) -> NDArray[np.int8]:
-    dealt = np.empty(len(sizes), dtype=np.int8)
+def _assign(sizes: Ints64, mean_log_prices: Floats, folds: int, rng: np.random.Generator) -> Ints8:
+    """Return the fold of each group."""
+    assigned = np.empty(len(sizes), dtype=np.int8)
+    # Number of rows, random tie-break and fold: the emptiest fold comes first.
     heap = [(0, int(tie), fold) for fold, tie in enumerate(rng.permutation(folds))]
     for size in np.unique(sizes)[::-1]:
         members = np.flatnonzero(sizes == size)
-        quotas = _quotas(heap, int(size), len(members), folds)
-        by_price = members[np.argsort(level[members], kind="stable")]
-        dealt[by_price] = _interleaved(quotas, rng)
-    return dealt
+        counts = _fill(heap, int(size), len(members), folds)
+        by_price = members[np.argsort(mean_log_prices[members], kind="stable")]
+        assigned[by_price] = _spread(counts, rng)
+    return assigned
 
 
-def _quotas(heap: list[tuple[int, int, int]], size: int, count: int, folds: int) -> list[int]:
-    """Give `count` groups of one size to the emptiest folds; return how many each fold gets."""
-    quotas = [0] * folds
-    for _ in range(count):
+def _fill(heap: list[tuple[int, int, int]], size: int, groups: int, folds: int) -> list[int]:
+    """Give groups of one size to the emptiest folds; return how many groups each fold gets."""
+    counts = [0] * folds
+    for _ in range(groups):
         rows, tie, fold = heap[0]
         heapq.heapreplace(heap, (rows + size, tie, fold))
-        quotas[fold] += 1
-    return quotas
+        counts[fold] += 1
+    return counts
 
 
-def _interleaved(quotas: list[int], rng: np.random.Generator) -> NDArray[np.int8]:
-    """Return each fold as often as its quota says, spread evenly over the whole length."""
-    places = [(np.arange(quota) + rng.random(quota)) / max(quota, 1) for quota in quotas]
-    labels = np.repeat(np.arange(len(quotas), dtype=np.int8), quotas)
+def _spread(counts: list[int], rng: np.random.Generator) -> Ints8:
+    """Return a sequence with each fold as often as its count, spread evenly over the length."""
+    places = [(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts]
+    labels = np.repeat(np.arange(len(counts), dtype=np.int8), counts)
     return labels[np.argsort(np.concatenate(places), kind="stable")]

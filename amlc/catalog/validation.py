@@ -1,4 +1,4 @@
-"""What an image link has to look like, before anything is fetched."""
+"""What ids, texts, links and prices have to look like, and the errors of rows that break a rule."""
 
 import math
 import re
@@ -10,14 +10,76 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
-from amlc.catalog.reading import Sheet
+from amlc.catalog.reading import SHOWN_CHARACTERS, Sheet
 from amlc.errors import DataError, first_few
 
-MAX_LENGTH = 2048
+MAX_ID_LENGTH = 200  # characters
+MAX_LINK_LENGTH = 2048  # characters
+MAX_ROW_ERRORS = 1_000_000
+_MAX_PRICE_LENGTH = 64  # characters
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+# Reason: what is wrong, what to do. The order is that of an error message.
+REASONS = {
+    "cells": ("another number of cells than the header", "quote cells that hold a comma"),
+    "id_missing": ("no id", "give each row an id"),
+    "id_malformed": (
+        f"white space around the id, a control character in it, or over {MAX_ID_LENGTH} characters",
+        "write the id alone",
+    ),
+    "id_duplicate": ("the id of an earlier row", "give each row its own id"),
+    "id_in_test": ("an id that test.csv has too", "remove the row from one of the files"),
+    "text_empty": ("no text", "describe the product"),
+    "text_long": ("text longer than data.max_text", "shorten it, or raise data.max_text"),
+    "link_missing": ("no link", "give the image's link"),
+    "link_malformed": (
+        "malformed link",
+        (
+            "write http(s)://HOST/... without user name and white space, in at most "
+            f"{MAX_LINK_LENGTH:,} characters"
+        ),
+    ),
+    "price_missing": ("no price", "give the price"),
+    "price_not_number": ("a price that is not a number", "write a plain decimal such as 12.50"),
+    "price_not_finite": ("a price that is not finite", "give the price"),
+    "price_not_positive": ("a price that is not above 0", "give the price"),
+}
+
+
+# The rules for single cells. Each function returns a key of `REASONS`, or an empty string.
+
+
+def id_error(text: str) -> str:
+    """Return the reason why an id is refused; an empty string where it is valid.
+
+    Examples
+    --------
+    >>> id_error("007"), id_error("7 ")
+    ('', 'id_malformed')
+    """
+    if not text.strip():
+        return "id_missing"
+    valid = len(text) <= MAX_ID_LENGTH and text == text.strip() and text.isprintable()
+    return "" if valid else "id_malformed"
+
+
+def text_error(text: str, max_text: int) -> str:
+    """Return the reason why a catalogue text is refused; an empty string where it is valid."""
+    if not text.strip():
+        return "text_empty"
+    return "text_long" if len(text) > max_text else ""
+
+
+def link_error(text: str) -> str:
+    """Return the reason why an image link is refused; an empty string where it is valid."""
+    if not text.strip():
+        return "link_missing"
+    return "" if is_link(text) else "link_malformed"
 
 
 def is_link(text: str) -> bool:
-    """Return whether a text can be an image link; a check of its form only.
+    """Return whether a text has the form of an image link; nothing is fetched.
 
     Parameters
     ----------
@@ -28,7 +90,7 @@ def is_link(text: str) -> bool:
     -------
     bool
         True for an http or https URL with a host, without a user name or password, without white
-        space, control characters or backslashes, of at most `MAX_LENGTH` characters, and with
+        space, control characters or backslashes, of at most `MAX_LINK_LENGTH` characters, and with
         a port from 1 to 65535 where it names one.
 
     Examples
@@ -38,7 +100,7 @@ def is_link(text: str) -> bool:
     >>> is_link("file:///etc/passwd"), is_link("https://me@example.com/a.jpg")
     (False, False)
     """
-    if len(text) > MAX_LENGTH or not text.isprintable() or " " in text or "\\" in text:
+    if len(text) > MAX_LINK_LENGTH or not text.isprintable() or " " in text or "\\" in text:
         return False
     try:
         parts = urlsplit(text)
@@ -50,106 +112,21 @@ def is_link(text: str) -> bool:
     return bool((parts.hostname or "").strip(".")) and port != 0
 
 
-ID_LIMIT = 200  # characters
-FAULT_LIMIT = 1_000_000
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_NUMBER_LIMIT = 64  # characters
-_NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-_SHOWN = 80  # characters of a cell
-
-# Reason: what is wrong, what to do. The order is that of an error message.
-REASONS = {
-    "cells": ("another number of cells than the header", "quote cells that hold a comma"),
-    "id_missing": ("no id", "give each row an id"),
-    "id_malformed": (
-        f"white space around the id, a control character in it, or over {ID_LIMIT} characters",
-        "write the id alone",
-    ),
-    "id_duplicate": ("the id of an earlier row", "give each row its own id"),
-    "id_in_test": ("an id that test.csv has too", "remove the row from one of the files"),
-    "text_empty": ("no text", "describe the product"),
-    "text_long": ("text longer than data.max_text", "shorten it, or raise data.max_text"),
-    "link_missing": ("no link", "give the image's link"),
-    "link_malformed": (
-        "malformed link",
-        f"write http(s)://HOST/... without user name and white space, in {MAX_LENGTH:,} characters",
-    ),
-    "price_missing": ("no price", "give the price"),
-    "price_not_number": ("a price that is no number", "write a plain decimal such as 12.50"),
-    "price_not_finite": ("a price that is not finite", "give the price"),
-    "price_not_positive": ("a price that is not above 0", "give the price"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """One thing that is wrong with one row.
-
-    Parameters
-    ----------
-    row : int
-        Position in the sheet's cells; -1 for a row that is not there.
-    line : int
-        The line of the file on which the row starts.
-    sample_id : str
-        The row's id as written.
-    column, reason : str
-        `reason` is a key of `REASONS`.
-    found : str
-        The start of the cell.
-    """
-
-    row: int
-    line: int
-    sample_id: str
-    column: str
-    reason: str
-    found: str
-
-
-def id_fault(text: str) -> str:
-    """Return what is wrong with an id, or an empty string.
-
-    Examples
-    --------
-    >>> id_fault("007"), id_fault("7 ")
-    ('', 'id_malformed')
-    """
-    if not text.strip():
-        return "id_missing"
-    fine = len(text) <= ID_LIMIT and text == text.strip() and text.isprintable()
-    return "" if fine else "id_malformed"
-
-
-def text_fault(text: str, max_text: int) -> str:
-    """Return what is wrong with a catalogue text, or an empty string."""
-    if not text.strip():
-        return "text_empty"
-    return "text_long" if len(text) > max_text else ""
-
-
-def link_fault(text: str) -> str:
-    """Return what is wrong with an image link, or an empty string."""
-    if not text.strip():
-        return "link_missing"
-    return "" if is_link(text) else "link_malformed"
-
-
-def price_fault(text: str) -> str:
-    """Return what is wrong with a price, or an empty string.
+def price_error(text: str) -> str:
+    """Return the reason why a price is refused; an empty string where it is valid.
 
     A price is a decimal number in ASCII digits, with a point and an exponent where needed;
-    white space around it changes nothing.
+    white space around it is ignored.
 
     Examples
     --------
-    >>> [price_fault(text) for text in (" 12.5 ", "1e3", "12,50", "inf", "0")]
+    >>> [price_error(text) for text in (" 12.5 ", "1e3", "12,50", "inf", "0")]
     ['', '', 'price_not_number', 'price_not_finite', 'price_not_positive']
     """
     number = text.strip()
     if not number:
         return "price_missing"
-    if len(number) > _NUMBER_LIMIT:
+    if len(number) > _MAX_PRICE_LENGTH:
         return "price_not_number"
     if _NOT_FINITE.fullmatch(number):
         return "price_not_finite"
@@ -161,8 +138,39 @@ def price_fault(text: str) -> str:
     return "" if price > 0 else "price_not_positive"
 
 
-def sheet_faults(sheet: Sheet, max_text: int) -> list[RowError]:
-    """Return the faults that a sheet shows on its own, in the order of its rows.
+# The errors of a sheet.
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """An error in one row.
+
+    Parameters
+    ----------
+    row : int
+        Position in the sheet's cells; -1 for a row that is not among them.
+    line : int
+        The line of the file on which the row starts.
+    sample_id : str
+        The row's id as written.
+    column : str
+        The column's name; ``"row"`` for an error of the row as a whole.
+    reason : str
+        A key of `REASONS`.
+    cell : str
+        The start of the cell.
+    """
+
+    row: int
+    line: int
+    sample_id: str
+    column: str
+    reason: str
+    cell: str
+
+
+def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
+    """Return the errors that a sheet shows on its own, in the order of its rows.
 
     Parameters
     ----------
@@ -174,90 +182,95 @@ def sheet_faults(sheet: Sheet, max_text: int) -> list[RowError]:
     Raises
     ------
     DataError
-        There are more than `FAULT_LIMIT` faults: the file is no catalogue.
+        There are more than `MAX_ROW_ERRORS` errors: the file is not a catalogue.
     """
     checks = {
-        ID: id_fault,
-        TEXT: lambda text: text_fault(text, max_text),
-        LINK: link_fault,
-        PRICE: price_fault,
+        ID: id_error,
+        TEXT: lambda text: text_error(text, max_text),
+        LINK: link_error,
+        PRICE: price_error,
     }
-    found = [*_odd_rows(sheet), *_duplicates(sheet)]
+    errors = [*_ragged_rows(sheet), *_duplicate_ids(sheet)]
     for column, check in checks.items():
         if column in sheet.cells:
-            found += _column_faults(sheet, column, check)
-            _check_count(sheet, found)
-    return sorted(found, key=lambda fault: fault.line)
+            errors += _column_errors(sheet, column, check)
+            _check_count(sheet, errors)
+    return sorted(errors, key=lambda error: error.line)
 
 
-def shared_ids(train: Sheet, test: Sheet) -> list[RowError]:
-    """Return a fault for each train row whose id is in the test sheet too."""
-    known = set(test.cells[ID])
-    return _column_faults(train, ID, lambda text: "id_in_test" if text in known else "")
+def find_shared_ids(train: Sheet, test: Sheet) -> list[RowError]:
+    """Return an error for each train row whose id is in the test sheet too."""
+    test_ids = set(test.cells[ID])
+    return _column_errors(train, ID, lambda text: "id_in_test" if text in test_ids else "")
 
 
-def describe(path: Path, faults: Iterable[RowError], total: int) -> list[str]:
+def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[str]:
     """Return one line per reason: file, column, count, the first rows, what to do.
 
     Parameters
     ----------
     path : Path
-        The file that the faults are of.
-    faults : iterable of RowError
-        In the order of the rows.
+        The file.
+    errors : iterable of RowError
+        Its errors, in the order of the rows.
     total : int
         The number of rows of the file.
     """
     by_reason: dict[str, list[RowError]] = {}
-    for fault in faults:
-        by_reason.setdefault(fault.reason, []).append(fault)
+    for error in errors:
+        by_reason.setdefault(error.reason, []).append(error)
     return [
-        _line(path, reason, by_reason[reason], total) for reason in REASONS if reason in by_reason
+        _describe_reason(path, reason, by_reason[reason], total)
+        for reason in REASONS
+        if reason in by_reason
     ]
 
 
-def _line(path: Path, reason: str, faults: list[RowError], total: int) -> str:
+def _describe_reason(path: Path, reason: str, errors: list[RowError], total: int) -> str:
     what, remedy = REASONS[reason]
-    examples = first_few(f"line {fault.line} ({fault.found[:40]!r})" for fault in faults)
+    examples = first_few(f"line {error.line} ({error.cell[:40]!r})" for error in errors)
     return (
-        f"{path}: {faults[0].column}: {what}, in {len(faults):,} of {total:,} rows: "
+        f"{path}: {errors[0].column}: {what}, in {len(errors):,} of {total:,} rows: "
         f"{examples}: {remedy}"
     )
 
 
-def _check_count(sheet: Sheet, found: list[RowError]) -> None:
-    if len(found) > FAULT_LIMIT:
-        first = "\n  ".join(describe(sheet.path, found, sheet.total))
-        raise DataError(f"{sheet.path}: more than {FAULT_LIMIT:,} faults, among them:\n  {first}")
+def _check_count(sheet: Sheet, errors: list[RowError]) -> None:
+    if len(errors) > MAX_ROW_ERRORS:
+        lines = "\n  ".join(describe_errors(sheet.path, errors, sheet.total))
+        raise DataError(
+            f"{sheet.path}: more than {MAX_ROW_ERRORS:,} errors, among them:\n  {lines}"
+        )
 
 
-def _odd_rows(sheet: Sheet) -> Iterator[RowError]:
+def _ragged_rows(sheet: Sheet) -> Iterator[RowError]:
     width = sheet.cells.shape[1]
-    for odd in sheet.odd:
-        found = f"{odd.count} cells, not {width}"
-        yield RowError(-1, odd.line, odd.first, "row", "cells", found)
+    for ragged in sheet.ragged:
+        counts = f"{ragged.count} cells, not {width}"
+        yield RowError(-1, ragged.line, ragged.first_cell, "row", "cells", counts)
 
 
-def _column_faults(sheet: Sheet, column: str, check: Callable[[str], str]) -> list[RowError]:
-    reasons = [check(text) for text in sheet.cells[column]]
-    rows = [row for row, reason in enumerate(reasons) if reason]
-    return _faults(sheet, column, rows, [reasons[row] for row in rows])
-
-
-def _duplicates(sheet: Sheet) -> list[RowError]:
+def _duplicate_ids(sheet: Sheet) -> list[RowError]:
     ids = sheet.cells[ID]
     repeated = np.flatnonzero((ids.duplicated() & (ids.str.strip() != "")).to_numpy()).tolist()
-    return _faults(sheet, ID, repeated, ["id_duplicate"] * len(repeated))
+    return _row_errors(sheet, ID, repeated, ["id_duplicate"] * len(repeated))
 
 
-def _faults(sheet: Sheet, column: str, rows: list[int], reasons: list[str]) -> list[RowError]:
-    rows = rows[: FAULT_LIMIT + 1]
+def _column_errors(sheet: Sheet, column: str, check: Callable[[str], str]) -> list[RowError]:
+    reasons = [check(text) for text in sheet.cells[column]]
+    rows = [row for row, reason in enumerate(reasons) if reason]
+    return _row_errors(sheet, column, rows, [reasons[row] for row in rows])
+
+
+def _row_errors(sheet: Sheet, column: str, rows: list[int], reasons: list[str]) -> list[RowError]:
+    # One more than allowed, so that the excess is noticed.
+    rows = rows[: MAX_ROW_ERRORS + 1]
     lines = sheet.lines[rows].tolist()
-    ids = sheet.cells[ID].iloc[rows].str.slice(0, ID_LIMIT)
-    found = sheet.cells[column].iloc[rows].str.slice(0, _SHOWN)
+    ids = sheet.cells[ID].iloc[rows].str.slice(0, MAX_ID_LENGTH)
+    cells = sheet.cells[column].iloc[rows].str.slice(0, SHOWN_CHARACTERS)
     return [
         RowError(row, line, sample_id, column, reason, cell)
         for row, line, sample_id, reason, cell in zip(
-            rows, lines, ids, reasons, found, strict=False
+            rows, lines, ids, reasons, cells, strict=False
         )
     ]

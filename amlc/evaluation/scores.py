@@ -12,7 +12,7 @@ from amlc.arrays import Floats, Ints8
 from amlc.catalog.products import LINK
 from amlc.errors import CheckError
 from amlc.features.blocks import CATEGORICAL, read_tabular
-from amlc.images.outcome import OK
+from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
 from amlc.models.blend import read_blend

@@ -1,1 +1,1 @@
-"""Feature blocks: one transformer a module."""
+"""Feature blocks: what models see of a product, one transformer for each source."""

@@ -1,6 +1,10 @@
-"""Feature blocks: what a model sees, one row per product in the product table's order."""
+"""The feature blocks: their types, and the files that hold them.
 
-from collections.abc import Callable, Sequence
+A block has one row per product, in the order of the product table.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,35 +15,41 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from amlc import layout
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError
-from amlc.files import replacing
+from amlc.files import replacing, write_frame
 
-# A column's name starts with how it has to be encoded.
+BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
+
+# The prefix of a tabular column says how it has to be encoded.
 NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
 CATEGORICAL = "cat_"  # few, fixed categories
-HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" where there is none
+HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" where it is missing
+
+# Stands for a neighbour that does not exist.
+NO_NEIGHBOUR = -1
 
 
 @dataclass(frozen=True)
 class Tabular:
-    """The tabular block of some products.
+    """Numbers, categories and keys.
 
     Parameters
     ----------
     numbers : ndarray of float32, shape (n, numeric columns)
-        See `NUMERIC`.
+        Values from 0 to 1.
     codes : ndarray of int16, shape (n, categorical columns)
-        Each row's place among the column's levels.
+        The index of each value among the levels of its column.
     keys : ndarray of object, shape (n, high-cardinality columns)
-        Texts.
+        Texts; empty where there is none.
     number_names, key_names : tuple of str
-        The columns' names, prefixed.
+        Names of the columns, with their prefixes.
     levels : dict of str to tuple of str
-        Categories by the name of the categorical column.
+        Each categorical column's name and its categories.
     """
 
-    numbers: NDArray[np.float32]
+    numbers: Floats32
     codes: NDArray[np.int16]
     keys: Objects
     number_names: tuple[str, ...]
@@ -52,58 +62,58 @@ class Tabular:
         columns = len(self.number_names) + len(self.levels) + len(self.key_names)
         return len(self.numbers), columns
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """Return some rows, in the order given."""
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows, in the given order."""
         return replace(
             self, numbers=self.numbers[rows], codes=self.codes[rows], keys=self.keys[rows]
         )
 
-    def number(self, name: str) -> NDArray[np.float32] | None:
-        """Return a numeric column, or None where there is none of this name."""
+    def number(self, name: str) -> Floats32 | None:
+        """Return a numeric column, or None if there is no column of this name."""
         if name not in self.number_names:
             return None
         return self.numbers[:, self.number_names.index(name)]
 
-    def labels(self, name: str) -> NDArray[np.object_]:
-        """Return the levels of a categorical column as texts."""
-        place = list(self.levels).index(name)
-        return np.array(self.levels[name], dtype=object)[self.codes[:, place]]
+    def labels(self, name: str) -> Objects:
+        """Return the values of a categorical column as texts."""
+        index = list(self.levels).index(name)
+        return np.array(self.levels[name], dtype=object)[self.codes[:, index]]
 
     def without(self, names: Sequence[str]) -> Self:
-        """Return the block less some columns."""
-        numbers = [place for place, name in enumerate(self.number_names) if name not in names]
-        codes = [place for place, name in enumerate(self.levels) if name not in names]
-        keys = [place for place, name in enumerate(self.key_names) if name not in names]
+        """Return the block without the named columns."""
+        numbers = [index for index, name in enumerate(self.number_names) if name not in names]
+        codes = [index for index, name in enumerate(self.levels) if name not in names]
+        keys = [index for index, name in enumerate(self.key_names) if name not in names]
         return type(self)(
             self.numbers[:, numbers],
             self.codes[:, codes],
             self.keys[:, keys],
-            tuple(self.number_names[place] for place in numbers),
-            tuple(self.key_names[place] for place in keys),
-            {name: some for name, some in self.levels.items() if name not in names},
+            tuple(self.number_names[index] for index in numbers),
+            tuple(self.key_names[index] for index in keys),
+            {name: levels for name, levels in self.levels.items() if name not in names},
         )
 
-    def frame(self) -> pd.DataFrame:
-        """Return the block as a table: float32, categorical and text columns, in this order."""
+    def to_frame(self) -> pd.DataFrame:
+        """Return the block as a table: float32, then categorical, then text columns."""
         columns: dict[str, Any] = {
-            name: self.numbers[:, place] for place, name in enumerate(self.number_names)
+            name: self.numbers[:, index] for index, name in enumerate(self.number_names)
         }
-        for place, (name, levels) in enumerate(self.levels.items()):
-            columns[name] = pd.Categorical.from_codes(self.codes[:, place], pd.Index(levels))
-        for place, name in enumerate(self.key_names):
-            columns[name] = pd.array(self.keys[:, place], dtype="str")
+        for index, (name, levels) in enumerate(self.levels.items()):
+            columns[name] = pd.Categorical.from_codes(self.codes[:, index], pd.Index(levels))
+        for index, name in enumerate(self.key_names):
+            columns[name] = pd.array(self.keys[:, index], dtype="str")
         return pd.DataFrame(columns)
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Self:
-        """Return what a table holds; columns of another prefix are left out."""
+    def from_frame(cls, frame: pd.DataFrame) -> Self:
+        """Return the block that a table holds; columns without a known prefix are left out."""
         numbers, categories, keys = (
             [name for name in frame.columns if name.startswith(prefix)]
             for prefix in (NUMERIC, CATEGORICAL, HIGH_CARDINALITY)
         )
         codes = np.zeros((len(frame), len(categories)), np.int16)
-        for place, name in enumerate(categories):
-            codes[:, place] = frame[name].cat.codes
+        for index, name in enumerate(categories):
+            codes[:, index] = frame[name].cat.codes
         return cls(
             np.ascontiguousarray(frame[numbers].to_numpy(dtype=np.float32)),
             codes,
@@ -114,40 +124,24 @@ class Tabular:
         )
 
 
-def read_tabular(path: Path) -> Tabular:
-    """Read the tabular block.
-
-    Raises
-    ------
-    DataError
-        The file is missing or is no such block.
-    """
-    try:
-        return Tabular.of(pq.read_table(path).to_pandas())
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage tabular") from None
-
-
-NO_NEIGHBOUR = -1
-
-
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest train products of some products.
+    """The train products with the most similar text.
 
     Parameters
     ----------
-    rows : ndarray of int32, shape (n, count)
-        Positions in the product table, the most similar first; `NO_NEIGHBOUR` where there is none.
-    similarity : ndarray of float32, shape (n, count)
-        Sum over the groups of terms of the cosine similarity; 0 where there is none.
-    own : ndarray of int32, shape (n,)
-        The products' own positions in the product table; `NO_NEIGHBOUR` for one that is not in it.
+    rows : ndarray of int32, shape (n, n_neighbors)
+        Positions of the neighbours, the most similar first; `NO_NEIGHBOUR` fills up a row.
+    similarity : ndarray of float32, shape (n, n_neighbors)
+        Sum over the TF-IDF vectorizers of the cosine similarity; 0 for `NO_NEIGHBOUR`.
+    position : ndarray of int32, shape (n,)
+        Each product's own position among the rows that `rows` refers to; `NO_NEIGHBOUR` for a
+        product that is not among them.
     """
 
     rows: Ints32
     similarity: Floats32
-    own: Ints32
+    position: Ints32
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -155,53 +149,24 @@ class Neighbours:
         return self.rows.shape[0], self.rows.shape[1]
 
     def take(self, rows: Rows) -> Self:
-        """Return the neighbours of some products."""
-        return type(self)(self.rows[rows], self.similarity[rows], self.own[rows])
-
-
-def write_neighbours(path: Path, neighbours: Neighbours) -> None:
-    """Write the block as an uncompressed .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(
-            stream,
-            rows=neighbours.rows,
-            similarity=neighbours.similarity,
-            own=neighbours.own,
-        )
-
-
-def read_neighbours(path: Path) -> Neighbours:
-    """Read what `write_neighbours` wrote.
-
-    Raises
-    ------
-    DataError
-        The file is missing or is no such block.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as content:
-            return Neighbours(content["rows"], content["similarity"], content["own"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage neighbours") from None
-
-
-BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
+        """Return the neighbours of the given products."""
+        return type(self)(self.rows[rows], self.similarity[rows], self.position[rows])
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The feature blocks of some products; a block that was not asked for is None.
+    """The feature blocks of the same products; None for a block that is not needed.
 
     Parameters
     ----------
     tabular : Tabular, optional
-        Numbers, categories and keys.
+        Numbers, categories and keys parsed from the text.
     terms : csr_array of float32, shape (n, terms), optional
-        TF-IDF.
-    topics : ndarray of float32, shape (n, components), optional
+        TF-IDF of the text.
+    topics : ndarray of float32, shape (n, n_components), optional
         Truncated SVD of the terms.
     vision : ndarray of float32, shape (n, descriptors), optional
-        Image descriptors.
+        Descriptors of the picture.
     neighbours : Neighbours, optional
         The train products with the most similar text.
     """
@@ -220,8 +185,8 @@ class Blocks:
                 return int(block.shape[0])
         return 0
 
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """Return the same blocks for some rows, in the order given."""
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows of every block, in the given order."""
         return type(self)(
             tabular=None if self.tabular is None else self.tabular.take(rows),
             terms=None if self.terms is None else self.terms[rows],
@@ -231,55 +196,104 @@ class Blocks:
         )
 
 
-def read_blocks(folder: Path, names: list[BlockName]) -> Blocks:
-    """Read some blocks from ``data/features``.
+def write_tabular(path: Path, block: Tabular) -> None:
+    """Write the tabular block as Parquet."""
+    write_frame(path, block.to_frame())
+
+
+def write_terms(path: Path, block: sp.csr_array) -> None:
+    """Write the terms block as an uncompressed .npz."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        sp.save_npz(stream, sp.csr_matrix(block), compressed=False)
+
+
+def write_neighbours(path: Path, block: Neighbours) -> None:
+    """Write the neighbours block as an uncompressed .npz."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, rows=block.rows, similarity=block.similarity, position=block.position)
+
+
+def read_blocks(folder: Path, names: Sequence[BlockName]) -> Blocks:
+    """Read the named blocks.
 
     Parameters
     ----------
     folder : Path
-        Holds ``tabular.parquet``, ``terms.npz``, ``topics.npy``, ``vision.npy``,
-        ``neighbours.npz``.
-    names : list of str
-        Which blocks.
+        ``data/features``.
+    names : sequence of str
+        Which blocks to read.
 
     Raises
     ------
     DataError
-        A file is missing or unreadable, or two blocks differ in their number of rows.
+        A file is missing or malformed, or two blocks differ in their number of rows.
     """
-    blocks: dict[str, Any] = {name: _read(folder, name) for name in names}
+    blocks: dict[str, Any] = {}
+    for name in names:
+        file, read = _FILES[name]
+        blocks[name] = read(folder / file)
     counts = {name: block.shape[0] for name, block in blocks.items()}
     if len(set(counts.values())) > 1:
         raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")
     return Blocks(**blocks)
 
 
+def read_tabular(path: Path) -> Tabular:
+    """Read the tabular block.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed.
+    """
+    with _reading(path, "tabular"):
+        return Tabular.from_frame(pq.read_table(path).to_pandas())
+
+
 def read_terms(path: Path) -> sp.csr_array:
-    """Read the terms block."""
-    try:
+    """Read the terms block.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed.
+    """
+    with _reading(path, "terms"):
         return sp.csr_array(sp.load_npz(path))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage terms") from None
+
+
+def read_neighbours(path: Path) -> Neighbours:
+    """Read the neighbours block.
+
+    Raises
+    ------
+    DataError
+        The file is missing or malformed.
+    """
+    with _reading(path, "neighbours"), np.load(path, allow_pickle=False) as content:
+        return Neighbours(content["rows"], content["similarity"], content["position"])
 
 
 def _read_array(path: Path) -> Floats32:
-    try:
+    # The files of these blocks are named after their stages.
+    with _reading(path, path.stem):
         block: Floats32 = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        stage = path.stem
+        return block
+
+
+@contextmanager
+def _reading(path: Path, stage: str) -> Iterator[None]:
+    """Turn the errors of a missing or malformed file into one that names the stage to run."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: cannot be read: {error}; run the stage {stage}") from None
-    return block
 
 
-_READERS: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
-    "tabular": ("tabular.parquet", read_tabular),
-    "terms": ("terms.npz", read_terms),
-    "topics": ("topics.npy", _read_array),
-    "vision": ("vision.npy", _read_array),
-    "neighbours": ("neighbours.npz", read_neighbours),
+_FILES: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
+    "tabular": (layout.TABULAR.name, read_tabular),
+    "terms": (layout.TERMS.name, read_terms),
+    "topics": (layout.TOPICS.name, _read_array),
+    "vision": (layout.VISION.name, _read_array),
+    "neighbours": (layout.NEIGHBOURS.name, read_neighbours),
 }
-
-
-def _read(folder: Path, name: BlockName) -> Any:
-    file, reader = _READERS[name]
-    return reader(folder / file)

@@ -1,4 +1,4 @@
-"""Which addresses may be asked for a picture, and how a name becomes a connection to one."""
+"""Host names resolved to addresses that may be connected to, and connections to them."""
 
 import ipaddress
 import socket
@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
     HOST_NOT_FOUND,
     NO_CONNECTION,
@@ -22,10 +22,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 KEEP_SECONDS = 300.0
 MAX_ADDRESSES = 4
-# So many names without an answer from any name server, and none found: there is no network.
+# After this many names without an answer from any name server and none resolved, there is no
+# network.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Azure's metadata and control server, the one such address outside the private ranges.
+# Azure's metadata and control server, the one such address that is not in a private range.
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 
 
@@ -35,7 +36,8 @@ def is_public(address: str) -> bool:
     Parameters
     ----------
     address : str
-        IPv4 or IPv6. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) counts too.
+        IPv4 or IPv6. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) has to be
+        public too.
 
     Examples
     --------
@@ -66,30 +68,30 @@ def _is_global(address: Address) -> bool:
 def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
-    return [each for each in found if each is not None]
+        embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return [each for each in embedded if each is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     addresses: list[str]
-    until: float
+    expires: float
 
 
 class Resolver:
-    """Turns names into checked addresses, each name at most once at a time.
+    """Resolves names to checked addresses, each name at most once at a time.
 
-    A lookup that hangs is left behind: it costs a thread until the system gives it up, and the
-    caller no more than the given time.
+    A lookup that hangs is abandoned: it occupies a thread until the system gives it up, and the
+    caller waits no longer than `seconds`.
 
     Parameters
     ----------
     private : collection of str
         Hosts whose addresses are not checked.
     seconds : float
-        How long a lookup may take.
+        Time limit of a lookup.
     """
 
     def __init__(self, private: Collection[str], seconds: float) -> None:
@@ -99,7 +101,7 @@ class Resolver:
         self._running: dict[str, Future[list[str]]] = {}
         self._answers: dict[str, _Answer] = {}
         self._unanswered = 0
-        self._found = False
+        self._resolved_any = False
 
     def resolve(self, host: str) -> list[str]:
         """Return the addresses of a host, all of them checked.
@@ -108,26 +110,27 @@ class Resolver:
         ------
         FetchError
             `HOST_NOT_FOUND`; `ADDRESS_NOT_ALLOWED` where any address is not public, because a
-            name that points both outside and inside is a trap.
+            name with public and private addresses is an attack.
         """
-        known = self._answers.get(host)
-        if known is None or known.until < time.monotonic():
-            known = self._asked(host, known)
-        if host not in self._private and not all(map(is_public, known.addresses)):
+        answer = self._answers.get(host)
+        if answer is None or answer.expires < time.monotonic():
+            answer = self._look_up(host, answer)
+        if host not in self._private and not all(map(is_public, answer.addresses)):
             raise FetchError(ADDRESS_NOT_ALLOWED, Retry.NEXT_RUN)
-        return known.addresses[:MAX_ADDRESSES]
+        return answer.addresses[:MAX_ADDRESSES]
 
     def prefer(self, host: str, address: str) -> None:
-        """Put an address that answered in front, so that a dead one is not tried each time."""
+        """Put an address that answered first, so that a dead one is not tried each time."""
         with self._lock:
-            known = self._answers.get(host)
-            if known is not None and known.addresses[0] != address:
-                others = [each for each in known.addresses if each != address]
-                self._answers[host] = _Answer([address, *others], known.until)
+            answer = self._answers.get(host)
+            if answer is not None and answer.addresses[0] != address:
+                rest = [each for each in answer.addresses if each != address]
+                self._answers[host] = _Answer([address, *rest], answer.expires)
 
-    def _asked(self, host: str, stale: _Answer | None) -> _Answer:
+    def _look_up(self, host: str, stale: _Answer | None) -> _Answer:
+        """Ask the name server; return the stale answer, if any, where it does not answer."""
         try:
-            addresses = self._lookup(host).result(timeout=self._seconds)
+            addresses = self._start_lookup(host).result(timeout=self._seconds)
         except (OSError, FutureTimeoutError) as error:
             self._count_unanswered(error)
             if stale is not None:
@@ -135,7 +138,7 @@ class Resolver:
             raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN) from None
         answer = _Answer(addresses, time.monotonic() + KEEP_SECONDS)
         with self._lock:
-            self._found = True
+            self._resolved_any = True
             self._answers[host] = answer
         return answer
 
@@ -144,22 +147,22 @@ class Resolver:
         with self._lock:
             self._unanswered += 0 if definite else 1
 
-    def _lookup(self, host: str) -> Future[list[str]]:
+    def _start_lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
-            if self._unanswered >= OFFLINE_AFTER and not self._found:
+            if self._unanswered >= OFFLINE_AFTER and not self._resolved_any:
                 raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
             future = self._running.get(host)
             if future is None:
                 future = self._running[host] = Future()
                 threading.Thread(
-                    target=self._look_up, args=(host, future), name="lookup", daemon=True
+                    target=self._run_lookup, args=(host, future), name="lookup", daemon=True
                 ).start()
             return future
 
-    def _look_up(self, host: str, future: Future[list[str]]) -> None:
+    def _run_lookup(self, host: str, future: Future[list[str]]) -> None:
         try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            future.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+            entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            future.set_result(list(dict.fromkeys(str(entry[4][0]) for entry in entries)))
         except (OSError, UnicodeError) as error:
             failure = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME)
             future.set_exception(failure)
@@ -174,24 +177,27 @@ def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.
     Parameters
     ----------
     resolver : Resolver
+        Resolves and checks the host.
     host : str
+        A name or an address.
     port : int
+        TCP port.
     seconds : float
-        For all addresses together.
+        Time limit for all addresses together.
 
     Raises
     ------
     FetchError
-        What `Resolver.resolve` raises, `NO_CONNECTION` or `TIMEOUT`.
+        `NO_CONNECTION`, `TIMEOUT` or anything that `Resolver.resolve` raises.
     """
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     reason = NO_CONNECTION
     for address in resolver.resolve(host):
-        left = until - time.monotonic()
+        left = deadline - time.monotonic()
         if left <= 0:
             break
         try:
-            # The address is a number, so nothing is looked up a second time.
+            # The address is numeric, so there is no second lookup.
             sock = socket.create_connection((address, port), timeout=left)
         except OSError as error:
             reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION

@@ -1,4 +1,4 @@
-"""One try at one link: redirects, headers and the body, each within its limits."""
+"""One try to fetch one link: redirects, headers and the body, each within its limits."""
 
 import email.utils
 import http.client
@@ -14,7 +14,7 @@ from urllib3.response import BaseHTTPResponse
 
 import amlc
 from amlc.images import urls
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     BAD_ENCODING,
     BROKEN,
     EMPTY,
@@ -40,16 +40,16 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 OPT_OUTS = frozenset({"noai", "noimageai"})
 HEADERS = {
     "User-Agent": f"{amlc.__name__}/0.1 (image downloader of a price prediction project)",
-    # JPEG before the others: it alone can be decoded at reduced size.
+    # JPEG first: only JPEG can be decoded at reduced size.
     "Accept": "image/jpeg, image/png;q=0.9, image/gif;q=0.8, image/webp;q=0.7",
     "Accept-Encoding": "identity",
 }
 _DRAIN_BYTES = 16_384
-_BIG, _BIG_AT_ONCE = 1_000_000, 4
+_LARGE_BYTES, _LARGE_AT_ONCE = 1_000_000, 4
 # All that urllib3, http.client and a socket raise.
-_ERRORS = (HTTPError, http.client.HTTPException, OSError, ValueError)
-# The first row that fits an error, or what it wraps, names its reason.
-_FAULTS = (
+_NETWORK_ERRORS = (HTTPError, http.client.HTTPException, OSError, ValueError)
+# The first row that matches an error, or the error that it wraps, names the reason.
+_REASONS = (
     (ssl.SSLCertVerificationError, TLS_FAILURE, Retry.NEXT_RUN),
     ((ReadTimeoutError, TimeoutError), TIMEOUT, Retry.NOW),
     ((IncompleteRead, http.client.IncompleteRead), TRUNCATED, Retry.NOW),
@@ -62,17 +62,18 @@ _FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What a link gave.
+    """The body of an answer.
 
     Parameters
     ----------
     data : bytes
-    whole : bool
-        Whether the server said how long it is, so that it is known to be complete.
+        Content, without a content encoding.
+    complete : bool
+        Whether the server announced its length, so that it is known to be complete.
     """
 
     data: bytes
-    whole: bool
+    complete: bool
 
 
 class Client:
@@ -81,6 +82,7 @@ class Client:
     Parameters
     ----------
     settings : ImageSettings
+        The section `images`.
 
     Raises
     ------
@@ -92,10 +94,10 @@ class Client:
         self._settings = settings
         self._transport = Transport(settings)
         self._watchdog = Watchdog()
-        self._big = threading.BoundedSemaphore(_BIG_AT_ONCE)
+        self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
     def close(self) -> None:
-        """Break off what is under way and close all connections."""
+        """Abort all requests and close all connections."""
         self._watchdog.close()
         self._transport.close()
 
@@ -105,36 +107,38 @@ class Client:
         Raises
         ------
         FetchError
-            Whatever went wrong.
+            The only error of a try, whatever its cause.
         """
         with self._watchdog.watch(self._settings.deadline_seconds) as watch:
             try:
-                body = self._followed(link, watch)
-            except _ERRORS as error:
-                raise FetchError(TIMEOUT, Retry.NOW) if watch.expired else _fault(error) from None
+                body = self._follow(link, watch)
+            except _NETWORK_ERRORS as error:
+                timeout = FetchError(TIMEOUT, Retry.NOW)
+                raise timeout if watch.expired else _fetch_error(error) from None
             except FetchError:
                 if watch.expired:
                     raise FetchError(TIMEOUT, Retry.NOW) from None
                 raise
-            # A line that was shut in the middle of a body can look like the body's end.
+            # A connection that was shut down in the middle of a body can look like the body's end.
             if watch.expired:
                 raise FetchError(TIMEOUT, Retry.NOW)
             return body
 
-    def _followed(self, link: Link, watch: Watch) -> Body:
+    def _follow(self, link: Link, watch: Watch) -> Body:
+        """Get a link or the one that it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
             urls.check_host(link, self._settings)
             response = self._transport.get(link, HEADERS, watch)
             try:
                 location = _location(response)
                 if location is None:
-                    return self._body(response)
+                    return self._read_body(response)
             finally:
-                _give_back(response)
-            link = _redirected(link, location)
+                _release(response)
+            link = _redirect(link, location)
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
 
-    def _body(self, response: BaseHTTPResponse) -> Body:
+    def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)
         limit = self._settings.max_bytes
         declared = _declared_length(response)
@@ -145,32 +149,32 @@ class Client:
             raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
         if declared is not None and len(data) < declared:
             raise FetchError(TRUNCATED, Retry.NOW)
-        data = _decompressed(data, response.headers.get("Content-Encoding", ""), limit)
+        data = _decompress(data, response.headers.get("Content-Encoding", ""), limit)
         if not data:
             raise FetchError(EMPTY, Retry.AFTER_EXPIRY)
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
         return Body(data, declared is not None or chunked)
 
-    def _read(self, response: BaseHTTPResponse, most: int) -> bytes:
-        """Read a body; few big ones at once, so that hostile ones cannot fill the memory."""
-        data = response.read(min(most, _BIG), decode_content=False)
-        if len(data) < _BIG:
+    def _read(self, response: BaseHTTPResponse, limit: int) -> bytes:
+        """Read a body; few large ones at once, so that hostile ones cannot fill the memory."""
+        data = response.read(min(limit, _LARGE_BYTES), decode_content=False)
+        if len(data) < _LARGE_BYTES:
             return data
-        with self._big:
-            return data + response.read(most - len(data), decode_content=False)
+        with self._large:
+            return data + response.read(limit - len(data), decode_content=False)
 
     def _check_headers(self, response: BaseHTTPResponse) -> None:
         status = response.status
         if status in GONE:
             raise FetchError(f"http {status}", Retry.AFTER_EXPIRY)
         if status in BUSY:
-            raise self._busy(response)
+            raise self._busy_error(response)
         if status != http.HTTPStatus.OK:
             raise FetchError(f"http {status}", Retry.NEXT_RUN)
         if self._settings.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
             raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
 
-    def _busy(self, response: BaseHTTPResponse) -> FetchError:
+    def _busy_error(self, response: BaseHTTPResponse) -> FetchError:
         reason = f"http {response.status}"
         wait = retry_after(response.headers.get("Retry-After", ""), time.time())
         if wait > self._settings.retry_after_seconds:
@@ -179,14 +183,14 @@ class Client:
 
 
 def retry_after(text: str, now: float) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it makes no sense.
+    """Return the seconds that a Retry-After header asks for; 0 where it is not valid.
 
     Parameters
     ----------
     text : str
-        Seconds, or a date (RFC 9110, section 10.2.3).
+        Value of the header: seconds or a date (RFC 9110, section 10.2.3).
     now : float
-        Seconds since the epoch.
+        Current time in seconds since the epoch.
 
     Examples
     --------
@@ -222,9 +226,9 @@ def _location(response: BaseHTTPResponse) -> str | None:
     return location
 
 
-def _redirected(link: Link, location: str) -> Link:
+def _redirect(link: Link, location: str) -> Link:
     try:
-        return urls.redirect(link, location)
+        return urls.resolve_redirect(link, location)
     except FetchError:
         raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
 
@@ -234,44 +238,44 @@ def _declared_length(response: BaseHTTPResponse) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
-def _give_back(response: BaseHTTPResponse) -> None:
+def _release(response: BaseHTTPResponse) -> None:
     """Return the connection to its pool where the body was read to its end, else close it."""
     declared = _declared_length(response)
     try:
-        # Reading a short answer away is cheaper than another handshake.
+        # Reading the rest of a short body is cheaper than another handshake.
         if not response.closed and declared is not None and declared <= _DRAIN_BYTES:
             response.read(decode_content=False)
-    except _ERRORS:
+    except _NETWORK_ERRORS:
         pass
     if not response.closed:
         response.close()
     response.release_conn()
 
 
-def _decompressed(data: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a content encoding that nobody asked for, within the limit."""
+def _decompress(data: bytes, encoding: str, limit: int) -> bytes:
+    """Undo a content encoding that was not asked for, within the limit."""
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return data
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY)
-    # 32 more than the window's size: gzip or zlib, by its header.
-    unpacker = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    # 32 added to the window's size: gzip or zlib, as the header says.
+    decompressor = zlib.decompressobj(32 + zlib.MAX_WBITS)
     try:
-        unpacked = unpacker.decompress(data, limit + 1)
+        decompressed = decompressor.decompress(data, limit + 1)
     except zlib.error:
         raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY) from None
-    if len(unpacked) > limit:
+    if len(decompressed) > limit:
         raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
-    if not unpacker.eof:
+    if not decompressor.eof:
         raise FetchError(TRUNCATED, Retry.NOW)
-    return unpacked
+    return decompressed
 
 
-def _fault(error: Exception) -> FetchError:
-    """Say in our words what urllib3, http.client, ssl or a socket said."""
+def _fetch_error(error: Exception) -> FetchError:
+    """Translate an error of urllib3, http.client, ssl or a socket."""
     causes = [error, *error.args, error.__cause__, error.__context__]
-    for kinds, reason, again in _FAULTS:
+    for kinds, reason, retry in _REASONS:
         if any(isinstance(cause, kinds) for cause in causes):
-            return FetchError(reason, again)
+            return FetchError(reason, retry)
     return FetchError(NOT_HTTP, Retry.NOW)

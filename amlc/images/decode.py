@@ -1,5 +1,6 @@
-"""From the bytes of a file to a small, checked RGB picture."""
+"""Decode the bytes of any image file to a small, checked RGB picture, and encode JPEG files."""
 
+import base64
 import io
 import struct
 import warnings
@@ -11,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     DAMAGED,
     NOT_AN_IMAGE,
     TOO_MANY_PIXELS,
@@ -20,6 +21,7 @@ from amlc.images.outcome import (
     Picture,
     Retry,
 )
+from amlc.images.settings import ImageSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 GREY = (128, 128, 128)
@@ -33,8 +35,8 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# What Pillow's decoders raise on hostile bytes.
-_BROKEN = (
+# What Pillow's decoders raise on malformed bytes.
+_DECODE_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -51,10 +53,10 @@ _BROKEN = (
 
 
 @contextmanager
-def pillow_warnings_settled() -> Iterator[None]:
+def pillow_warning_filters() -> Iterator[None]:
     """Turn Pillow's warning of a decompression bomb into an error, and silence its others.
 
-    Warning filters belong to the process, not to a thread: open this once around all decoding.
+    Warning filters belong to the process, not to a thread: enter this once around all decoding.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -63,71 +65,106 @@ def pillow_warnings_settled() -> Iterator[None]:
 
 
 def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
-    """Check a file and reduce it to a small RGB JPEG.
+    """Check an image file and reduce it to a small RGB JPEG.
 
     Parameters
     ----------
     body : bytes
-        A JPEG, PNG, WebP or GIF file, or anything else. Of a moving picture the first frame
-        counts; the others are not even looked for.
+        Content of a JPEG, PNG, WebP or GIF file, or any other bytes. Only the first frame of an
+        animation is read.
     size : int
         Longest side of the result, in pixels; a smaller picture is enlarged to it.
     quality : int
         JPEG quality of the result.
     max_pixels : int
-        A picture that declares more is refused before anything of it is decoded.
+        An image that declares more pixels is refused before it is decoded.
 
     Returns
     -------
     Picture
-        RGB, turned as its EXIF orientation says, transparent parts over white.
+        RGB, rotated as its EXIF orientation says, transparent parts over white.
 
     Raises
     ------
     FetchError
         `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
     """
-    image = _opened(body)
+    image = _open(body)
     if image.width * image.height > max_pixels:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    target = _fitted(image.width, image.height, size)
+    target = _target_size(image.width, image.height, size)
     try:
         # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough.
         image.draft("RGB", target)
         image.load()
         small = _resized(_rgb(image), target)
-    except _BROKEN as error:
+    except _DECODE_ERRORS as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     turn = _TURNS.get(_orientation(image))
-    return _encoded(small.transpose(turn) if turn is not None else small, quality)
+    return _picture(small.transpose(turn) if turn is not None else small, quality)
+
+
+def decode_with(settings: ImageSettings, body: bytes) -> Picture:
+    """Call `decode` with the size, quality and limit of the section `images`."""
+    return decode(
+        body, size=settings.size, quality=settings.quality, max_pixels=settings.max_pixels
+    )
+
+
+def encode_jpeg(image: Image.Image, *, quality: int, optimize: bool = False) -> bytes:
+    """Return the content of a JPEG file of an image.
+
+    Parameters
+    ----------
+    image : Image
+        A Pillow image in a mode that JPEG has.
+    quality : int
+        JPEG quality.
+    optimize : bool
+        Whether to compute Huffman tables for this image: a smaller file, more slowly.
+    """
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=quality, optimize=optimize)
+    return stream.getvalue()
+
+
+def data_url(jpeg: bytes) -> str:
+    """Return a data URL that holds a JPEG file (RFC 2397).
+
+    Examples
+    --------
+    >>> data_url(b"JPEG")
+    'data:image/jpeg;base64,SlBFRw=='
+    """
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 @lru_cache
 def placeholder(size: int, quality: int) -> Picture:
-    """Return the grey picture that stands for one that could not be had."""
-    return _encoded(Image.new("RGB", (size, size), GREY), quality)
+    """Return the grey picture of a link that gave none: `size` by `size` pixels."""
+    return _picture(Image.new("RGB", (size, size), GREY), quality)
 
 
-def _opened(body: bytes) -> Image.Image:
+def _open(body: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(body), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
-    except _BROKEN:
+    except _DECODE_ERRORS:
         raise FetchError(NOT_AN_IMAGE, Retry.AFTER_EXPIRY) from None
 
 
-def _fitted(width: int, height: int, size: int) -> tuple[int, int]:
+def _target_size(width: int, height: int, size: int) -> tuple[int, int]:
     longest = max(width, height)
     return max(1, round(width * size / longest)), max(1, round(height * size / longest))
 
 
 def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
-    # Hamming reduces as well as bicubic and is quicker, but is not made for enlarging.
-    larger = target[0] > image.width or target[1] > image.height
-    kind = Image.Resampling.BICUBIC if larger else Image.Resampling.HAMMING
-    return image.resize(target, kind)
+    # Hamming reduces as well as bicubic and is faster, but is not made for enlarging.
+    enlarges = target[0] > image.width or target[1] > image.height
+    method = Image.Resampling.BICUBIC if enlarges else Image.Resampling.HAMMING
+    return image.resize(target, method)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -142,20 +179,18 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    paper = Image.new("RGB", image.size, (255, 255, 255))
-    paper.paste(image, mask=image.getchannel("A"))
-    return paper
+    background = Image.new("RGB", image.size, (255, 255, 255))
+    background.paste(image, mask=image.getchannel("A"))
+    return background
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
-    except _BROKEN:
-        # Broken EXIF data says nothing about the pixels.
+    except _DECODE_ERRORS:
+        # Damaged EXIF data says nothing about the pixels.
         return 1
 
 
-def _encoded(image: Image.Image, quality: int) -> Picture:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=quality)
-    return Picture(image.width, image.height, stream.getvalue())
+def _picture(image: Image.Image, quality: int) -> Picture:
+    return Picture(image.width, image.height, encode_jpeg(image, quality=quality))

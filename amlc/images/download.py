@@ -1,4 +1,4 @@
-"""From the product table's links to shards: the store, then the mirror, then the network."""
+"""Download the pictures of links into shards: from the store, the mirror, then the network."""
 
 import sys
 import threading
@@ -14,21 +14,20 @@ from typing import Self
 from tqdm import tqdm
 
 from amlc.errors import ImageError, first_few
-from amlc.images import urls as image_links
-from amlc.images.decode import pillow_warnings_settled, placeholder
+from amlc.images import urls
+from amlc.images.decode import decode_with, pillow_warning_filters, placeholder
+from amlc.images.fetch_result import OK, FetchError, FetchResult
 from amlc.images.mirror import Mirror
-from amlc.images.outcome import OK, FetchError, FetchResult
-from amlc.images.pool import Network, Settled, cores, decode_body
+from amlc.images.pool import FetchPool, Finished, cores
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
-from amlc.images.store import Begun, Scope, Store
-from amlc.images.urls import Link
+from amlc.images.store import Store, StorePolicy
 
-_TOLD_HOSTS = 5
+_HOSTS_NAMED = 5
 
 
 class Progress:
-    """A live line on a terminal, and a note for what needs one.
+    """A progress bar on a terminal, and messages about hosts and files that need attention.
 
     Parameters
     ----------
@@ -37,12 +36,12 @@ class Progress:
     """
 
     def __init__(self, total: int) -> None:
-        # `disable=None` keeps it silent where no terminal is.
+        # `disable=None` keeps it silent where there is no terminal.
         self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
         self._given_up = 0
-        self._bad: list[Path] = []
+        self._unusable: list[Path] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -55,41 +54,41 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self._bar.close()
-        if self._bad:
-            names = first_few(sorted(path.name for path in self._bad))
-            _note(f"images.mirror: {len(self._bad)} files are no good pictures: {names}")
-        if self._given_up > _TOLD_HOSTS:
-            _note(f"{self._given_up - _TOLD_HOSTS} more hosts were given up")
+        if self._unusable:
+            names = first_few(sorted(path.name for path in self._unusable))
+            _note(f"images.mirror: {len(self._unusable)} files cannot be used as pictures: {names}")
+        if self._given_up > _HOSTS_NAMED:
+            _note(f"{self._given_up - _HOSTS_NAMED} more hosts were given up")
 
-    def mirror(self, ambiguous: int) -> None:
-        """Tell of file names in the mirror that more than one link could mean."""
-        if ambiguous:
-            _note(f"images.mirror: {ambiguous} file names fit several links and are not used")
+    def report_ambiguous(self, count: int) -> None:
+        """Report file names in the mirror that more than one link could mean."""
+        if count:
+            _note(f"images.mirror: {count} file names fit several links and are not used")
 
-    def stored(self, count: int) -> None:
-        """Count links that the store had."""
+    def count_stored(self, count: int) -> None:
+        """Count links whose picture the store had."""
         self._count("stored", count)
 
-    def settled_here(self, outcome: FetchResult, *, mirror: bool) -> None:
+    def count_local(self, result: FetchResult, *, mirror: bool) -> None:
         """Count a link that needed no network."""
-        self._count("mirror" if mirror else "ok" if outcome.status == OK else "failed", 1)
+        self._count("mirror" if mirror else "ok" if result.status == OK else "failed", 1)
 
-    def settled(self, settled: Settled, given_up: Mapping[str, FetchError]) -> None:
-        """Count a link that the network is done with; tell of hosts given up since the last."""
-        self._received += settled.received
-        self._count("ok" if settled.outcome.status == OK else "failed", 1)
-        for host, fault in given_up.items():
+    def count_finished(self, finished: Finished, given_up: Mapping[str, FetchError]) -> None:
+        """Count a link that went to the network, and report hosts given up since the last call."""
+        self._received += finished.received
+        self._count("ok" if finished.result.status == OK else "failed", 1)
+        for host, error in given_up.items():
             self._given_up += 1
-            if self._given_up <= _TOLD_HOSTS:
-                _note(f"{host}: {fault.reason}, again and again: gave it up until the next run")
+            if self._given_up <= _HOSTS_NAMED:
+                _note(f"{host}: {error.reason}, repeatedly: not asked again until the next run")
 
-    def bad_in_mirror(self, path: Path) -> None:
-        """Remember a file of the mirror that is no good picture; from any thread."""
+    def add_unusable(self, path: Path) -> None:
+        """Remember a file of the mirror that is not a usable picture; from any thread."""
         with self._lock:
-            self._bad.append(path)
+            self._unusable.append(path)
 
-    def _count(self, what: str, count: int) -> None:
-        self._counts[what] += count
+    def _count(self, name: str, count: int) -> None:
+        self._counts[name] += count
         if self._bar.disable:
             return
         seconds = max(self._bar.format_dict["elapsed"], 1e-3)
@@ -110,32 +109,24 @@ MAX_OPEN = 8
 
 @dataclass(slots=True)
 class _Shard:
-    """A shard on its way.
+    """A shard whose results are being gathered.
 
     Parameters
     ----------
     index : int
+        Its number, from 0.
     links : sequence of str
-    known : dict
-        Outcomes that the store does not hold.
+        Its links, sorted.
+    results : dict
+        Results by link, those left out that the store holds.
     waiting : int
-        Links that the network still owes.
+        Links that are still with the network.
     """
 
     index: int
     links: Sequence[str]
-    known: dict[str, FetchResult] = field(default_factory=dict)
+    results: dict[str, FetchResult] = field(default_factory=dict)
     waiting: int = 0
-
-
-def scope(settings: ImageSettings) -> Scope:
-    """Return what part of the store belongs to these settings."""
-    return Scope(
-        variant=f"jpeg {settings.size} px quality {settings.quality}",
-        limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
-        f"respect_noai {settings.respect_noai}",
-        remember_days=settings.remember_days,
-    )
 
 
 def download(links: Sequence[str], settings: ImageSettings, store_path: Path, folder: Path) -> None:
@@ -144,10 +135,11 @@ def download(links: Sequence[str], settings: ImageSettings, store_path: Path, fo
     Parameters
     ----------
     links : sequence of str
-        As the product table has them, repeated ones too; an empty one is a malformed link.
+        As the product table has them, with repetitions; an empty one is a malformed link.
     settings : ImageSettings
+        The section `images`.
     store_path : Path
-        The store's file; see `amlc.images.store`.
+        The file of the store, as `amlc.images.store.default_path` names it.
     folder : Path
         An empty folder for the shards.
 
@@ -158,22 +150,14 @@ def download(links: Sequence[str], settings: ImageSettings, store_path: Path, fo
     """
     distinct = sorted(set(links))
     with ExitStack() as stack:
-        stack.enter_context(pillow_warnings_settled())
+        stack.enter_context(pillow_warning_filters())
         mirror = Mirror(settings.mirror, distinct)
-        store = stack.enter_context(Store(store_path, scope(settings)))
+        store = stack.enter_context(Store(store_path, StorePolicy.of(settings)))
         progress = stack.enter_context(Progress(len(distinct)))
-        begun = stack.enter_context(Begun(store_path.with_suffix(".begun")))
         run = stack.enter_context(
-            _Run(
-                settings,
-                store=store,
-                begun=begun,
-                mirror=mirror,
-                folder=folder,
-                progress=progress,
-            )
+            _Run(settings, store=store, mirror=mirror, folder=folder, progress=progress)
         )
-        run.all(distinct)
+        run.write_shards(distinct)
 
 
 class _Run:
@@ -184,7 +168,6 @@ class _Run:
         settings: ImageSettings,
         *,
         store: Store,
-        begun: Begun,
         mirror: Mirror,
         folder: Path,
         progress: Progress,
@@ -194,9 +177,7 @@ class _Run:
         self._mirror = mirror
         self._folder = folder
         self._progress = progress
-        self._begun = begun
-        self._late: list[str] = []
-        self._network = Network(settings, store, begun)
+        self._pool = FetchPool(settings, store)
         self._decoders = ThreadPoolExecutor(cores())
         self._waiting: dict[str, _Shard] = {}
         self._open_shards = 0
@@ -212,109 +193,95 @@ class _Run:
         trace: TracebackType | None,
     ) -> None:
         self._decoders.shutdown(cancel_futures=True)
-        self._network.__exit__(kind, error, trace)
+        self._pool.__exit__(kind, error, trace)
 
-    def all(self, links: Sequence[str]) -> None:
-        """Write every shard; several are under way at once."""
-        self._progress.mirror(self._mirror.ambiguous)
+    def write_shards(self, links: Sequence[str]) -> None:
+        """Write every shard; several wait for the network at once."""
+        self._progress.report_ambiguous(self._mirror.ambiguous)
         for shard in _shards(links, self._settings.shard_links):
             self._start(shard)
-            if self._open_shards >= MAX_OPEN:
-                self._submit_late()
             while self._open_shards >= MAX_OPEN:
-                self._settle_one()
-        self._submit_late()
+                self._finish_link()
         while self._open_shards:
-            self._settle_one()
+            self._finish_link()
 
     def _start(self, shard: _Shard) -> None:
-        """Settle what needs no network, submit the rest, write the shard if nothing is left."""
-        stored = self._store.known(shard.links)
+        """Find what needs no network, submit the rest, write the shard if nothing is left."""
+        stored = self._store.find_results(shard.links)
         missing = [link for link in shard.links if not _is_ok(stored.get(link))]
-        found = self._from_mirror(missing)
+        mirrored = self._read_mirror(missing)
         for link in missing:
-            known = found.get(link) or self._without_network(link, stored.get(link))
-            if known is not None:
-                shard.known[link] = known
-                self._progress.settled_here(known, mirror=link in found)
+            result = mirrored.get(link) or self._final_failure(link, stored.get(link))
+            if result is not None:
+                shard.results[link] = result
+                self._progress.count_local(result, mirror=link in mirrored)
             else:
                 shard.waiting += 1
                 self._waiting[link] = shard
-                self._submit(link)
-        self._progress.stored(len(shard.links) - len(missing))
+                self._pool.submit(link, urls.parse(link))
+        self._progress.count_stored(len(shard.links) - len(missing))
         if shard.waiting:
             self._open_shards += 1
         else:
             self._write(shard)
 
-    def _submit(self, link: str) -> None:
-        if link in self._begun:
-            self._late.append(link)
-        else:
-            self._network.submit(link, image_links.parse(link), late=False)
+    def _read_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
+        paths = {link: path for link in links if (path := self._find_in_mirror(link)) is not None}
+        results = zip(paths, self._decoders.map(self._read_file, paths.values()), strict=True)
+        return {link: result for link, result in results if result is not None}
 
-    def _submit_late(self) -> None:
-        """Submit what was held back until there is other work to do before it."""
-        for link in self._late:
-            self._network.submit(link, image_links.parse(link), late=True)
-        self._late.clear()
-
-    def _from_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        paths = {link: path for link in links if (path := self._mirrored(link)) is not None}
-        outcomes = self._decoders.map(self._read, paths.values())
-        both = zip(paths, outcomes, strict=True)
-        return {link: outcome for link, outcome in both if outcome is not None}
-
-    def _mirrored(self, link: str) -> Path | None:
+    def _find_in_mirror(self, link: str) -> Path | None:
         try:
-            return self._mirror.find(image_links.parse(link))
+            return self._mirror.find(urls.parse(link))
         except FetchError:
             return None
 
-    def _read(self, path: Path) -> FetchResult | None:
-        """Decode a picture of the mirror; None, told at the end, where it is no good."""
+    def _read_file(self, path: Path) -> FetchResult | None:
+        """Decode a picture of the mirror; None where it cannot be used, reported at the end."""
         try:
             with path.open("rb") as stream:
                 data = stream.read(self._settings.max_bytes + 1)
             if len(data) <= self._settings.max_bytes:
-                return FetchResult.ok(decode_body(data, self._settings))
+                return FetchResult.ok(decode_with(self._settings, data))
         except (OSError, FetchError):
             pass
-        self._progress.bad_in_mirror(path)
+        self._progress.add_unusable(path)
         return None
 
-    def _without_network(self, link: str, stored: FetchResult | None) -> FetchResult | None:
+    def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
+        """Return the failure of a link that must not be asked for in this run, or None."""
         try:
-            parsed: Link = image_links.parse(link)
-            image_links.check_host(parsed, self._settings)
-        except FetchError as fault:
-            return FetchResult.failed(fault.reason, 0)
+            urls.check_host(urls.parse(link), self._settings)
+        except FetchError as error:
+            return FetchResult.failed(error.reason, 0)
         return None if self._settings.retry_failed else stored
 
-    def _settle_one(self) -> None:
-        settled = self._network.settled()
-        shard = self._waiting.pop(settled.link)
-        if settled.outcome.status != OK:
-            shard.known[settled.link] = settled.outcome
-        self._progress.settled(settled, self._network.schedule.given_up())
+    def _finish_link(self) -> None:
+        """Wait for one link; write its shard where it was the last of it."""
+        finished = self._pool.next_finished()
+        shard = self._waiting.pop(finished.link)
+        if finished.result.status != OK:
+            shard.results[finished.link] = finished.result
+        self._progress.count_finished(finished, self._pool.pop_given_up())
         shard.waiting -= 1
         if not shard.waiting:
             self._open_shards -= 1
             self._store.flush()
             self._write(shard)
 
-    def _outcomes(self, shard: _Shard) -> Iterator[FetchResult]:
-        """Yield a shard's outcomes; few pictures of the store are in memory at once."""
+    def _results(self, shard: _Shard) -> Iterator[FetchResult]:
+        """Yield a shard's results; few pictures of the store are in memory at once."""
         for start in range(0, len(shard.links), ROWS_AT_ONCE):
-            some = shard.links[start : start + ROWS_AT_ONCE]
-            pictures = self._store.pictures([link for link in some if link not in shard.known])
-            for link in some:
-                yield shard.known.get(link) or FetchResult.ok(pictures[link])
+            batch = shard.links[start : start + ROWS_AT_ONCE]
+            stored = [link for link in batch if link not in shard.results]
+            pictures = self._store.read_pictures(stored)
+            for link in batch:
+                yield shard.results.get(link) or FetchResult.ok(pictures[link])
 
     def _write(self, shard: _Shard) -> None:
-        outcomes = self._outcomes(shard)
+        results = self._results(shard)
         try:
-            write_shard(self._folder, shard.index, shard.links, outcomes, self._grey)
+            write_shard(self._folder, shard.index, shard.links, results, self._grey)
         except OSError as error:
             raise ImageError(
                 f"{self._folder}: cannot write image shards: {error}; "
@@ -327,5 +294,5 @@ def _shards(links: Sequence[str], size: int) -> Iterator[_Shard]:
         yield _Shard(index, links[start : start + size])
 
 
-def _is_ok(outcome: FetchResult | None) -> bool:
-    return outcome is not None and outcome.status == OK
+def _is_ok(result: FetchResult | None) -> bool:
+    return result is not None and result.status == OK

@@ -1,4 +1,4 @@
-"""A folder of pictures that the user already has."""
+"""The mirror: a folder of pictures that the user already has."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from amlc.errors import ImageError
 from amlc.images import urls
-from amlc.images.outcome import FetchError
+from amlc.images.fetch_result import FetchError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
@@ -15,13 +15,13 @@ class Mirror:
     """Finds the picture of a link by the link's file name.
 
     The pictures are read and decoded again in every run, and never copied into the store: the
-    folder is the user's, and what it holds may change between runs.
+    folder is the user's, and its files may change between runs.
 
     Parameters
     ----------
     folder : str, optional
-        None for no mirror at all.
-    every_link : iterable of str
+        The folder; None for no mirror.
+    links : iterable of str
         All links of the run. A name that two different links claim belongs to neither.
 
     Raises
@@ -30,7 +30,7 @@ class Mirror:
         There is no such folder.
     """
 
-    def __init__(self, folder: str | None, every_link: Iterable[str]) -> None:
+    def __init__(self, folder: str | None, links: Iterable[str]) -> None:
         self._folder = Path(folder) if folder is not None else None
         self._names: frozenset[str] = frozenset()
         self._claims: Counter[str] = Counter()
@@ -43,35 +43,35 @@ class Mirror:
             raise ImageError(
                 f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
             ) from None
-        for link in every_link:
+        for link in links:
             names = _names(link)
             self._claims.update(names)
             self._stem_claims.update({Path(name).stem for name in names})
 
     @property
     def ambiguous(self) -> int:
-        """How many names of the folder two links or more claim."""
+        """The number of names in the folder that two or more links claim."""
         return sum(1 for name in self._names if self._claims[name] > 1)
 
     def find(self, link: urls.Link) -> Path | None:
-        """Return where the picture of a link lies, or None.
+        """Return the file of a link's picture, or None.
 
         The file may have another extension than the link. Only names that were seen in the
-        folder are ever joined to it, so that no link reaches outside.
+        folder are ever joined to it, so that a link cannot reach outside.
         """
         if self._folder is None:
             return None
         names = urls.file_names(link)
         exact = (name for name in names if self._claims[name] == 1)
         stems = {Path(name).stem for name in names}
-        others = (
+        converted = (
             stem + extension
             for stem in sorted(stems)
             if self._stem_claims[stem] == 1
             for extension in _EXTENSIONS
         )
-        found = next((name for name in (*exact, *others) if name in self._names), None)
-        return self._folder / found if found is not None else None
+        name = next((name for name in (*exact, *converted) if name in self._names), None)
+        return self._folder / name if name is not None else None
 
 
 def _names(link: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Which link is tried next.
 
-Each host has a limit of connections, pauses and a circuit breaker; what waits holds no thread.
+Each host has a limit of connections, pauses and a circuit breaker; a link that waits for its
+host occupies no thread.
 """
 
 import heapq
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     BROKEN,
     HOST_NOT_FOUND,
     NO_CONNECTION,
@@ -22,41 +23,38 @@ from amlc.images.outcome import (
 )
 from amlc.images.urls import Link
 
-# Faults that speak about a host and not about one link; so does "http 5xx".
+# Reasons that concern a host and not a single link; so does "http 5xx".
 _HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})
-# How long a host that has worked may fall silent, step by step, before it is given up.
+# Seconds that a host which has answered before is left alone, step by step, before it is given up.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(slots=True)
 class Job:
-    """A link on its way.
+    """A link that is still to be fetched.
 
     Parameters
     ----------
     text : str
         The link as the product table has it.
     link : Link
+        The link, parsed.
     tries : int
         Tries so far.
-    fault : FetchError, optional
-        What the last try met.
-    late : bool
-        To be tried only when its host has nothing else to do.
+    error : FetchError, optional
+        The error of the last try.
     """
 
     text: str
     link: Link
     tries: int = 0
-    fault: FetchError | None = None
-    late: bool = False
+    error: FetchError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Host:
     name: str
     jobs: deque[Job] = field(default_factory=deque)
-    late: deque[Job] = field(default_factory=deque)
     active: int = 0
     offered: bool = False
     worked: bool = False
@@ -67,17 +65,17 @@ class _Host:
 
 
 class Schedule:
-    """Hands jobs to worker threads.
+    """Hands out jobs to worker threads.
 
     Parameters
     ----------
     per_host : int
-        Jobs of one host that run at once.
+        Jobs of one host that may run at once.
     give_up_after : int
-        So many first tries of a host in a row that fail, by a fault of the host itself, open its
-        breaker. A host that has answered in this run gets pauses and probes first.
+        First tries of a host that may fail in a row, by an error of the host itself, until its
+        circuit breaker opens. A host that has answered in this run gets pauses and probes first.
     clock : callable
-        Seconds, monotonic.
+        Returns monotonic seconds.
     """
 
     def __init__(
@@ -88,103 +86,108 @@ class Schedule:
         self._clock = clock
         self._hosts: dict[str, _Host] = {}
         self._ready: deque[_Host] = deque()
-        self._later: list[tuple[float, int, Job | _Host]] = []
+        self._delayed: list[tuple[float, int, Job | _Host]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._given_up: dict[str, FetchError] = {}
-        self._ended = False
+        self._closed = False
 
-    def given_up(self) -> dict[str, FetchError]:
+    def pop_given_up(self) -> dict[str, FetchError]:
         """Return the hosts whose breaker opened for good since the last call, and why."""
         with self._changed:
-            found, self._given_up = self._given_up, {}
-        return found
+            given_up, self._given_up = self._given_up, {}
+        return given_up
 
     def put(self, job: Job, delay: float = 0.0) -> None:
-        """Add a job, to be handed out after some seconds at the earliest."""
+        """Add a job, to be handed out after `delay` seconds at the earliest."""
         with self._changed:
             if delay > 0:
-                self._push_later(self._clock() + delay, job)
+                self._push_delayed(self._clock() + delay, job)
             else:
                 self._enqueue(job)
 
-    def take(self) -> tuple[Job, FetchError | None] | None:
-        """Wait for the next job.
+    def take(self, *, block: bool = True) -> tuple[Job, FetchError | None] | None:
+        """Return the next job.
+
+        Parameters
+        ----------
+        block : bool
+            Wait until a job is ready; else return None where none is.
 
         Returns
         -------
         tuple of Job and FetchError, or None
-            With a fault where the job's host is given up: then the job is not to be tried and
-            `done` not to be called. None after `close`.
+            With an error where the job's host is given up: then the job must not be tried and
+            `done` not be called. None after `close`.
         """
         with self._changed:
-            while not self._ended:
+            while not self._closed:
                 self._release_due()
                 taken = self._take_ready()
-                if taken is not None:
+                if taken is not None or not block:
                     return taken
-                wait = self._later[0][0] - self._clock() if self._later else None
+                wait = self._delayed[0][0] - self._clock() if self._delayed else None
                 self._changed.wait(wait)
         return None
 
-    def done(self, job: Job, fault: FetchError | None) -> None:
-        """Say that a try has ended, and how the host did in it."""
+    def done(self, job: Job, error: FetchError | None) -> None:
+        """Record that a try of a job has ended, and with which error of the host, if any."""
         with self._changed:
             host = self._hosts[job.link.host]
             host.active -= 1
-            if fault is None or not _blames_host(fault):
+            if error is None or not _blames_host(error):
                 host.worked, host.failures, host.pauses = True, 0, 0
             else:
-                self._count_failure(host, job, fault)
-            if fault is not None and fault.wait > 0:
-                self._pause(host, fault.wait)
+                self._count_failure(host, job, error)
+            if error is not None and error.wait > 0:
+                self._pause(host, error.wait)
             self._offer(host)
 
     def close(self) -> None:
-        """Let every waiting thread go home."""
+        """End every wait: from now on, `take` returns None."""
         with self._changed:
-            self._ended = True
+            self._closed = True
             self._changed.notify_all()
 
-    def _count_failure(self, host: _Host, job: Job, fault: FetchError) -> None:
+    def _count_failure(self, host: _Host, job: Job, error: FetchError) -> None:
         probing = host.pauses > 0
         # Tries that were under way when the pause or the end came prove nothing new.
         if host.dead or (probing and self._clock() < host.resume_at):
             return
-        # Nor do later tries: at the end of a run only the links that fail are left.
+        # Nor do second tries: at the end of a run only the links that fail are left.
         if job.tries <= 1:
             host.failures += 1
         if probing or host.failures >= self._give_up_after:
-            self._trip(host, fault)
+            self._trip(host, error)
 
-    def _trip(self, host: _Host, fault: FetchError) -> None:
+    def _trip(self, host: _Host, error: FetchError) -> None:
         if host.worked and host.pauses < len(PAUSES):
             self._pause(host, PAUSES[host.pauses])
             host.pauses += 1
         else:
-            host.dead = fault
-            self._given_up[host.name] = fault
+            host.dead = error
+            self._given_up[host.name] = error
 
     def _pause(self, host: _Host, seconds: float) -> None:
         host.resume_at = max(host.resume_at, self._clock() + seconds)
-        self._push_later(host.resume_at, host)
+        self._push_delayed(host.resume_at, host)
 
     def _enqueue(self, job: Job) -> None:
         host = self._hosts.setdefault(job.link.host, _Host(job.link.host))
-        (host.late if job.late else host.jobs).append(job)
+        host.jobs.append(job)
         self._offer(host)
 
-    def _push_later(self, due: float, what: Job | _Host) -> None:
-        heapq.heappush(self._later, (due, next(self._order), what))
+    def _push_delayed(self, due: float, item: Job | _Host) -> None:
+        heapq.heappush(self._delayed, (due, next(self._order), item))
         self._changed.notify()
 
     def _release_due(self) -> None:
-        while self._later and self._later[0][0] <= self._clock():
-            what = heapq.heappop(self._later)[2]
-            if isinstance(what, Job):
-                self._enqueue(what)
+        while self._delayed and self._delayed[0][0] <= self._clock():
+            item = heapq.heappop(self._delayed)[2]
+            if isinstance(item, Job):
+                self._enqueue(item)
             else:
-                self._offer(what)
+                self._offer(item)
 
     def _offer(self, host: _Host) -> None:
         if not host.offered and self._can_start(host):
@@ -193,9 +196,8 @@ class Schedule:
             self._changed.notify()
 
     def _can_start(self, host: _Host) -> bool:
-        waiting = bool(host.jobs or host.late)
-        if not waiting or host.dead:
-            return waiting
+        if not host.jobs or host.dead:
+            return bool(host.jobs)
         limit = 1 if host.pauses else self._per_host
         return host.active < limit and self._clock() >= host.resume_at
 
@@ -205,21 +207,21 @@ class Schedule:
             host.offered = False
             if not self._can_start(host):
                 continue
-            job = (host.jobs or host.late).popleft()
+            job = host.jobs.popleft()
             host.active += 0 if host.dead else 1
             self._offer(host)
             return job, host.dead
         return None
 
 
-def _blames_host(fault: FetchError) -> bool:
-    return fault.reason in _HOST_REASONS or fault.reason.startswith("http 5")
+def _blames_host(error: FetchError) -> bool:
+    return error.reason in _HOST_REASONS or error.reason.startswith("http 5")
 
 
-def tries_of(fault: FetchError, tries: int) -> int:
-    """Return how many tries a link gets that meets this fault every time.
+def count_tries(error: FetchError, tries: int) -> int:
+    """Return the tries of a link that meets this error every time.
 
-    A try that an open breaker answers counts like any other, so that a dead host's links all
-    tell the same story, whichever of them were asked.
+    A try that an open breaker answers counts like any other, so that all links of a dead host
+    have the same result, whether they were asked for or not.
     """
-    return tries if fault.retry is Retry.NOW else 1
+    return tries if error.retry is Retry.NOW else 1

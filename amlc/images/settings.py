@@ -1,4 +1,4 @@
-"""What params.yaml says about images."""
+"""The settings of the image downloader."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ImageSettings(Settings):
-    """The section `images`; what each key means stands beside it in params.yaml."""
+    """The section `images` of params.yaml, which explains each key."""
 
     size: int = Field(ge=16, le=1024)
     quality: int = Field(ge=50, le=95)
@@ -25,7 +25,7 @@ class ImageSettings(Settings):
     thumbnail: bool
     thumbnail_hosts: list[str]
     max_bytes: int = Field(ge=1_000, le=100_000_000)
-    # Pillow itself warns of a decompression bomb above this upper limit.
+    # Pillow warns of a decompression bomb above this range.
     max_pixels: int = Field(ge=10_000, le=89_000_000)
     tries: int = Field(ge=1, le=10)
     workers: int = Field(ge=1, le=1000)
@@ -38,10 +38,20 @@ class ImageSettings(Settings):
     retry_after_seconds: Seconds
 
 
-def standalone(**changes: object) -> ImageSettings:
-    """Return settings for fetching pictures where there is no params.yaml, some of them changed.
+def serving_settings(**overrides: object) -> ImageSettings:
+    """Return settings for a program that prices products without a params.yaml.
 
-    They suit a program that prices products; the settings of an experiment have no defaults.
+    An experiment has no defaults: there, params.yaml has to name every setting.
+
+    Parameters
+    ----------
+    **overrides : object
+        Settings that replace those of this function.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        An override is unknown or out of range.
     """
     settings: dict[str, object] = {
         "size": 256,
@@ -68,4 +78,4 @@ def standalone(**changes: object) -> ImageSettings:
         "backoff_seconds": 0.5,
         "retry_after_seconds": 30.0,
     }
-    return ImageSettings.model_validate({**settings, **changes})
+    return ImageSettings.model_validate({**settings, **overrides})

@@ -1,4 +1,4 @@
-"""The folder of Parquet shards with one row per distinct link, and its summary."""
+"""The folder of Parquet shards, one row per distinct link, and its summary."""
 
 import itertools
 import re
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from amlc.errors import CheckError, DataError, first_few
 from amlc.files import replacing
-from amlc.images.outcome import OK, FetchResult, Picture
+from amlc.images.fetch_result import OK, FetchResult, Picture
 
 SCHEMA = pa.schema(
     [
@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Rows of a row group: what a writer and a reader hold in memory at once.
+# Rows of a row group, which a writer and a reader hold in memory at once.
 ROWS_AT_ONCE = 250
 
 
@@ -47,13 +47,13 @@ class ImageRow:
     status : str
         ``"ok"`` or ``"placeholder"``.
     reason : str
-        Why it is a placeholder; empty where it is ok.
+        Why it is a placeholder; empty where the status is ok.
     tries : int
-        Tries that failed before the link was given up; 0 where it is ok.
+        Failed tries before the link was given up; 0 where the status is ok.
     width, height : int
         Pixels of the picture in `data`.
     data : bytes
-        The picture, a JPEG file.
+        Content of the picture's JPEG file.
     """
 
     link: str
@@ -66,23 +66,24 @@ class ImageRow:
 
 
 def write_shard(
-    folder: Path, index: int, links: Sequence[str], outcomes: Iterable[FetchResult], grey: Picture
+    folder: Path, index: int, links: Sequence[str], results: Iterable[FetchResult], grey: Picture
 ) -> None:
     """Write one shard, a few rows in memory at a time; the same rows give the same bytes.
 
     Parameters
     ----------
     folder : Path
-        Where to; it exists.
+        An existing folder.
     index : int
         The shard's number, from 0.
     links : sequence of str
-    outcomes : iterable of FetchResult
+        The links of the shard, sorted.
+    results : iterable of FetchResult
         One for each link.
     grey : Picture
-        What a placeholder shows.
+        The picture of a placeholder.
     """
-    waiting = iter(outcomes)
+    remaining = iter(results)
     # JPEG files do not compress, and their statistics would repeat whole pictures.
     with pq.ParquetWriter(
         folder / f"shard-{index:05d}.parquet",
@@ -92,23 +93,24 @@ def write_shard(
         write_statistics=["link"],
     ) as writer:
         for start in range(0, len(links), ROWS_AT_ONCE):
-            some = links[start : start + ROWS_AT_ONCE]
-            writer.write_table(_table(some, list(itertools.islice(waiting, len(some))), grey))
+            batch = links[start : start + ROWS_AT_ONCE]
+            writer.write_table(_table(batch, list(itertools.islice(remaining, len(batch))), grey))
 
 
-def _table(links: Sequence[str], outcomes: Sequence[FetchResult], grey: Picture) -> pa.Table:
-    pictures = [outcome.picture or grey for outcome in outcomes]
+def _table(links: Sequence[str], results: Sequence[FetchResult], grey: Picture) -> pa.Table:
+    pictures = [result.picture or grey for result in results]
     columns = [
         list(links),
-        [outcome.status for outcome in outcomes],
-        [outcome.reason for outcome in outcomes],
-        [outcome.tries for outcome in outcomes],
+        [result.status for result in results],
+        [result.reason for result in results],
+        [result.tries for result in results],
         [picture.width for picture in pictures],
         [picture.height for picture in pictures],
         [picture.data for picture in pictures],
     ]
-    both = zip(columns, SCHEMA, strict=True)
-    arrays = [pa.array(column, type=field.type) for column, field in both]
+    arrays = [
+        pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=SCHEMA)
 
 
@@ -122,7 +124,7 @@ def shard_paths(folder: Path) -> list[Path]:
     """
     paths = sorted(folder.glob("shard-*.parquet"))
     if not paths:
-        raise DataError(f"{folder}: no image shards there; run the stage images")
+        raise DataError(f"{folder}: there are no image shards; run the stage images")
     return paths
 
 
@@ -132,13 +134,14 @@ def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
     Parameters
     ----------
     folder : Path
-        ``data/images``.
+        The shards, ``data/images``.
     batch : int
         Rows held in memory at once.
 
     Yields
     ------
     ImageRow
+        The next row.
 
     Raises
     ------
@@ -146,26 +149,26 @@ def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
         The folder is missing, or a shard cannot be read.
     """
     for path in shard_paths(folder):
-        with _explained(path), pq.ParquetFile(path) as shard:
+        with _translated_errors(path), pq.ParquetFile(path) as shard:
             for rows in shard.iter_batches(batch_size=batch, columns=SCHEMA.names):
                 columns = [column.to_pylist() for column in rows.columns]
                 yield from (ImageRow(*values) for values in zip(*columns, strict=True))
 
 
-def read_status(folder: Path) -> Iterator[pa.Table]:
-    """Yield each shard's columns, all but the pictures, in the order of the links."""
+def read_metadata(folder: Path) -> Iterator[pa.Table]:
+    """Yield each shard's columns except the pictures, in the order of the links."""
     names = [name for name in SCHEMA.names if name != "bytes"]
     for path in shard_paths(folder):
-        with _explained(path):
+        with _translated_errors(path):
             yield pq.read_table(path, columns=names)
 
 
 def read_statuses(folder: Path) -> dict[str, str]:
     """Return the status of every link: ``"ok"`` or ``"placeholder"``."""
     statuses: dict[str, str] = {}
-    for table in read_status(folder):
-        found = zip(table["link"].to_pylist(), table["status"].to_pylist(), strict=True)
-        statuses.update(found)
+    for table in read_metadata(folder):
+        links, column = table["link"].to_pylist(), table["status"].to_pylist()
+        statuses.update(zip(links, column, strict=True))
     return statuses
 
 
@@ -182,13 +185,13 @@ def check_links(folder: Path, links: Sequence[str]) -> None:
     Raises
     ------
     CheckError
-        A link has no row, a row too many, or a row has no product.
+        A link has no row or several, or a row has no product.
     """
     expected = sorted(links)
-    found = (link for table in read_status(folder) for link in table["link"].to_pylist())
-    if all(row == link for row, link in itertools.zip_longest(found, expected)):
+    stored = (link for table in read_metadata(folder) for link in table["link"].to_pylist())
+    if all(row == link for row, link in itertools.zip_longest(stored, expected)):
         return
-    rows = Counter(link for table in read_status(folder) for link in table["link"].to_pylist())
+    rows = Counter(link for table in read_metadata(folder) for link in table["link"].to_pylist())
     missing = sorted(set(expected) - set(rows))
     extra = sorted(set(rows) - set(expected))
     repeated = sorted(link for link, count in rows.items() if count > 1)
@@ -201,15 +204,17 @@ def check_links(folder: Path, links: Sequence[str]) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _translated_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as an image shard: {error}") from None
 
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_SHOWN = 10
+# The first line of the list of failures, which is named .txt.
+_FAILURES_COMMENT = "# Image links without a picture, as tab-separated values below a header"
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ROWS_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +227,8 @@ class Summary:
         Distinct links.
     ok : int
         Links with a picture.
-    by_reason, by_host : Counter
-        Links without one.
+    by_reason, by_host : Counter of str
+        Links without a picture.
     """
 
     links: int
@@ -232,7 +237,7 @@ class Summary:
     by_host: Counter[str]
 
     def metrics(self) -> dict[str, object]:
-        """Return what goes to metrics/images.json: nothing that varies over one store."""
+        """Return the content of metrics/images.json: the same for every run over one store."""
         return {
             "links": self.links,
             "ok": self.ok,
@@ -241,36 +246,38 @@ class Summary:
         }
 
     def table(self) -> str:
-        """Return lines for people."""
+        """Return the counts as lines of text, the most frequent reasons and hosts first."""
         lines = [f"{self.links} links, {self.ok} ok, {self.links - self.ok} placeholders"]
         for title, counts in (("reason", self.by_reason), ("host", self.by_host)):
-            shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
+            shown = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:_ROWS_SHOWN]
             lines += [f"  {title:6}  {count:8}  {name}" for name, count in shown]
-            if len(counts) > _SHOWN:
-                lines.append(f"  {title:6}  {len(counts) - _SHOWN:8}  more of them")
+            if len(counts) > _ROWS_SHOWN:
+                lines.append(f"  {title:6}  {len(counts) - _ROWS_SHOWN:8}  others")
         return "\n".join(lines)
 
 
 def summarise(folder: Path, failures: Path) -> Summary:
-    """Count what is in the shards, and list the failures in a file.
+    """Count the rows of the shards, and list the failures in a file.
 
     Parameters
     ----------
     folder : Path
         The shards.
     failures : Path
-        Gets one line per failure: link, reason, tries, between tabs, below a header.
+        File to write: below a comment and a header, one line per failure with its link, reason
+        and tries, separated by tabs.
 
     Returns
     -------
     Summary
+        The counts.
     """
     links = failed = 0
     by_reason: Counter[str] = Counter()
     by_host: Counter[str] = Counter()
     with replacing(failures) as temporary, temporary.open("w", encoding="utf-8") as stream:
-        stream.write("link\treason\ttries\n")
-        for table in read_status(folder):
+        stream.write(f"{_FAILURES_COMMENT}\nlink\treason\ttries\n")
+        for table in read_metadata(folder):
             links += table.num_rows
             for row in table.filter(pc.field("status") != OK).to_pylist():
                 stream.write(f"{_one_line(row['link'])}\t{row['reason']}\t{row['tries']}\n")
@@ -281,7 +288,7 @@ def summarise(folder: Path, failures: Path) -> Summary:
 
 
 def _one_line(link: str) -> str:
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", link)
+    return _CONTROL_CHARACTERS.sub(lambda match: f"\\x{ord(match[0]):02x}", link)
 
 
 def _host(link: str) -> str:

@@ -1,10 +1,8 @@
-"""What was fetched before: one SQLite file outside every repository, keyed by link and size."""
+"""The store of fetched pictures: one SQLite file for all repositories, keyed by link and size."""
 
-import hashlib
 import os
 import queue
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,14 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import platformdirs
+
 from amlc.errors import ImageError, first_few
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
+from amlc.images.settings import ImageSettings
 
 VERSION = 1
 COMMIT_ROWS = 500
 BUSY_SECONDS = 120.0
 _DAY = 86_400
-_LINKS_A_QUERY = 500
+_LINKS_PER_QUERY = 500
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS image (
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS image (
     PRIMARY KEY (variant, link)
 )
 """
-# A failure never takes the place of a picture, whoever comes last.
+# A failure never replaces a picture, whichever run comes last.
 _PUT = """
 INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason,
@@ -49,60 +50,73 @@ WHERE image.status != 'ok' OR excluded.status = 'ok'
 _WHERE = """
 WHERE variant = ? AND (status = 'ok' OR (limits = ? AND stored_at > ?)) AND link IN
 """
-_KNOWN = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # noqa: S608 - all of it is constant
-_READ = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - all of it is constant
+_SELECT_RESULTS = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # noqa: S608 - constant text
+_SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - constant text
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """What part of the store a run reads and writes.
+class StorePolicy:
+    """Which entries of the store are valid for a run.
 
     Parameters
     ----------
     variant : str
-        What the pictures were made to: size and quality. Part of the key.
+        Size and quality of the pictures; part of the key.
     limits : str
-        The limits under which a failure is final; a failure under others does not count.
+        The limits under which a failure is final; a failure under other limits is ignored.
     remember_days : int
-        Older failures do not count.
+        Older failures are ignored.
     """
 
     variant: str
     limits: str
     remember_days: int
 
+    @classmethod
+    def of(cls, settings: ImageSettings) -> Self:
+        """Return the policy that some settings imply."""
+        return cls(
+            variant=f"jpeg {settings.size} px quality {settings.quality}",
+            limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+            f"respect_noai {settings.respect_noai}",
+            remember_days=settings.remember_days,
+        )
+
 
 def default_path() -> Path:
-    """Return where the store lies: in the folder `AMLC_STORE`, or in the user's cache folder."""
-    named = os.environ.get("AMLC_STORE")
-    return (Path(named) if named else _cache_folder()) / "images.sqlite"
+    """Return the store's file: in the folder `AMLC_STORE`, else in the user's cache folder."""
+    folder = os.environ.get("AMLC_STORE")
+    if not folder:
+        # Without `opinion`, Windows has no further folder "Cache" below the application's.
+        folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
+    return Path(folder) / "images.sqlite"
 
 
 class Store:
-    """The store of one run.
+    """The store, opened for one run.
 
     Parameters
     ----------
     path : Path
         The SQLite file; created where it is missing.
-    scope : Scope
-        What part of it counts.
+    policy : StorePolicy
+        Which entries are valid.
 
     Raises
     ------
     ImageError
-        The file cannot be opened, is no store, or is one of a newer version; later on, from any
-        method: the disk is full or the file broken. What was stored before stays good.
+        The file cannot be opened, is not a store or has a newer version. Any method raises it
+        later where the disk is full or the file damaged; what was stored before stays valid.
     """
 
-    def __init__(self, path: Path, scope: Scope) -> None:
+    def __init__(self, path: Path, policy: StorePolicy) -> None:
         self._path = path
-        self._scope = scope
+        self._policy = policy
         self._queue: queue.Queue[tuple[str, FetchResult] | threading.Event | None] = queue.Queue(
             256
         )
         self._error: ImageError | None = None
-        with self._explained():
+        with self._translated_errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = _connect(path)
             _prepare(self._reader)
@@ -124,37 +138,39 @@ class Store:
         if kind is None:
             self._check()
 
-    def known(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        """Return what is known of some links, without pictures: ok, or failed for good."""
-        rows = self._rows(_KNOWN, links)
+    def find_results(self, links: Sequence[str]) -> dict[str, FetchResult]:
+        """Return the stored results of some links, ok or a final failure, without pictures."""
+        rows = self._select(_SELECT_RESULTS, links)
         return {
             link: FetchResult(status, reason, tries, None) for link, status, reason, tries in rows
         }
 
-    def pictures(self, links: Sequence[str]) -> dict[str, Picture]:
-        """Return the pictures of links that are ok."""
-        rows = self._rows(_READ, links)
-        found = {link: Picture(width, height, data) for link, width, height, data in rows}
-        if len(found) < len(links):
-            lost = first_few(link for link in links if link not in found)
-            raise ImageError(f"{self._path}: pictures vanished during the run: {lost}; run again")
-        return found
+    def read_pictures(self, links: Sequence[str]) -> dict[str, Picture]:
+        """Return the pictures of links whose status is ok."""
+        rows = self._select(_SELECT_PICTURES, links)
+        pictures = {link: Picture(width, height, data) for link, width, height, data in rows}
+        if len(pictures) < len(links):
+            missing = first_few(link for link in links if link not in pictures)
+            raise ImageError(
+                f"{self._path}: pictures disappeared during the run: {missing}; run again"
+            )
+        return pictures
 
-    def _rows(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        youngest = int(time.time()) - self._scope.remember_days * _DAY
-        for start in range(0, len(links), _LINKS_A_QUERY):
-            some = links[start : start + _LINKS_A_QUERY]
-            values = (self._scope.variant, self._scope.limits, youngest, *some)
-            with self._explained():
-                yield from self._reader.execute(f"{query} ({_marks(len(some))})", values)
+    def _select(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        youngest = int(time.time()) - self._policy.remember_days * _DAY
+        for start in range(0, len(links), _LINKS_PER_QUERY):
+            batch = links[start : start + _LINKS_PER_QUERY]
+            values = (self._policy.variant, self._policy.limits, youngest, *batch)
+            with self._translated_errors():
+                yield from self._reader.execute(f"{query} ({_marks(len(batch))})", values)
 
-    def put(self, link: str, outcome: FetchResult) -> None:
-        """Hand one outcome to the writer; from any thread."""
+    def put(self, link: str, result: FetchResult) -> None:
+        """Hand one result to the writing thread; from any thread."""
         self._check()
-        self._queue.put((link, outcome))
+        self._queue.put((link, result))
 
     def flush(self) -> None:
-        """Return when all that was put before is committed."""
+        """Wait until everything that was put before is committed."""
         done = threading.Event()
         self._queue.put(done)
         done.wait()
@@ -165,25 +181,25 @@ class Store:
             raise self._error
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise _explained(self._path, error) from None
+            raise _image_error(self._path, error) from None
 
     def _write_all(self) -> None:
-        """Write what comes until the end of the queue; after an error, only empty it."""
+        """Write the queue's results until its end; after an error, only empty the queue."""
         with closing(_connect(self._path)) as writer:
             last: threading.Event | bool = False
             while last is not True:
-                rows, last = self._gathered()
+                rows, last = self._next_batch()
                 if self._error is None:
                     self._commit(writer, rows)
                 if isinstance(last, threading.Event):
                     last.set()
 
-    def _gathered(self) -> tuple[list[tuple[object, ...]], threading.Event | bool]:
-        """Gather what is there, one row at least, and who waits for it or whether to end."""
+    def _next_batch(self) -> tuple[list[tuple[object, ...]], threading.Event | bool]:
+        """Return the rows in the queue, and the event that waits for them or whether to end."""
         rows: list[tuple[object, ...]] = []
         item = self._queue.get()
         while isinstance(item, tuple):
@@ -198,27 +214,27 @@ class Store:
             with writer:
                 writer.executemany(_PUT, rows)
         except sqlite3.Error as error:
-            self._error = _explained(self._path, error)
+            self._error = _image_error(self._path, error)
 
-    def _row(self, link: str, outcome: FetchResult) -> tuple[object, ...]:
-        picture = outcome.picture or Picture(0, 0, b"")
+    def _row(self, link: str, result: FetchResult) -> tuple[object, ...]:
+        picture = result.picture or Picture(0, 0, b"")
         return (
-            self._scope.variant,
+            self._policy.variant,
             link,
-            outcome.status,
-            outcome.reason,
-            outcome.tries,
+            result.status,
+            result.reason,
+            result.tries,
             picture.width,
             picture.height,
             picture.data,
-            self._scope.limits,
+            self._policy.limits,
             int(time.time()),
         )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-    # Readers and the writer do not wait for each other; a kill loses nothing that is committed.
+    # Readers and the writer do not block each other; a kill loses nothing that is committed.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
@@ -238,87 +254,13 @@ def _marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def _explained(path: Path, error: sqlite3.Error | OSError) -> ImageError:
+def _image_error(path: Path, error: sqlite3.Error | OSError) -> ImageError:
     if "full" in str(error) or "No space" in str(error):
         return ImageError(
-            f"{path}: no space left on the disk; what was stored before is safe: make space, or "
+            f"{path}: no space left on the disk; what was stored before is safe: free space, or "
             "set AMLC_STORE to a folder on another disk, and run again"
         )
     return ImageError(
         f"{path}: cannot be used as the image store: {error}; "
         "move it away, or set AMLC_STORE to another folder"
     )
-
-
-def _cache_folder() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "amlc"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "amlc"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "amlc"
-
-
-_DIGEST_BYTES = 16
-
-
-class Begun:
-    """A file of links' digests, appended to; emptied by a run that comes to its end.
-
-    Parameters
-    ----------
-    path : Path
-        Created where it is missing.
-
-    Raises
-    ------
-    ImageError
-        The file cannot be read, or a link cannot be added to it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            content = path.read_bytes()
-        except OSError as error:
-            raise self._explained(error) from None
-        self._before = {
-            content[start : start + _DIGEST_BYTES]
-            for start in range(0, len(content), _DIGEST_BYTES)
-        }
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            os.ftruncate(self._file, 0)
-        os.close(self._file)
-
-    def __contains__(self, link: str) -> bool:
-        """Return whether an earlier run that did not come to its end had begun with a link."""
-        return _digest(link) in self._before
-
-    def add(self, link: str) -> None:
-        """Say that a link's first request is next; from any thread."""
-        try:
-            # In one piece, also beside other runs: the file was opened for appending.
-            os.write(self._file, _digest(link))
-        except OSError as error:
-            raise self._explained(error) from None
-
-    def _explained(self, error: OSError) -> ImageError:
-        return ImageError(
-            f"{self._path}: cannot be written: {error.strerror}; what was fetched before is safe: "
-            "make space or give access, or set AMLC_STORE to another folder, and run again"
-        )
-
-
-def _digest(link: str) -> bytes:
-    return hashlib.blake2b(link.encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).digest()

@@ -1,4 +1,4 @@
-"""Pooled keep-alive connections that reach only checked addresses, each under a deadline."""
+"""Pooled keep-alive connections to checked addresses only, each with a deadline."""
 
 import contextlib
 import heapq
@@ -26,7 +26,15 @@ from amlc.images.urls import Link
 
 
 class Watch:
-    """One deadline; `expired` says whether it passed before the watch was closed."""
+    """The deadline of one request.
+
+    Attributes
+    ----------
+    expired : bool
+        Whether the deadline passed before the watch was closed.
+    closed : bool
+        Whether the request has ended.
+    """
 
     def __init__(self) -> None:
         self.expired = False
@@ -36,24 +44,24 @@ class Watch:
         self._lock = threading.Lock()
 
     def attach(self, sock: socket.socket) -> None:
-        """Say which socket to shut; it takes the place of the one before."""
+        """Set the socket to shut down at the deadline; it replaces the one before."""
         with self._lock:
             self._socket = sock
             if self.expired:
                 _shut(sock)
 
     def keep(self, sock: socket.socket) -> bool:
-        """Take over a socket that is to be closed, where it is this watch's; it closes it later.
+        """Take over the closing of a socket, where it is this watch's; return whether it did.
 
-        http.client closes a connection before it reads the body of its last answer; the body is
-        still to be cut off when the time is up.
+        http.client closes a connection before it reads the body of its last answer; that body
+        must still be cut off at the deadline.
         """
         with self._lock:
             self._kept = sock is self._socket
             return self._kept
 
     def expire(self) -> None:
-        """Shut the socket now, unless the watch was closed."""
+        """Shut the socket down now, unless the watch was closed."""
         with self._lock:
             if self.closed:
                 return
@@ -62,7 +70,7 @@ class Watch:
                 _shut(self._socket)
 
     def close(self) -> None:
-        """End the watch; its socket may serve others from now on."""
+        """End the watch; its socket may serve other requests from now on."""
         with self._lock:
             self.closed = True
             if self._kept and self._socket is not None:
@@ -71,29 +79,29 @@ class Watch:
 
 
 class Watchdog:
-    """The thread that waits for deadlines."""
+    """A thread that waits for deadlines."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Watch]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
-        self._ended = False
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
 
     @contextlib.contextmanager
     def watch(self, seconds: float) -> Iterator[Watch]:
-        """Give a watch that expires after some seconds, unless the block ends before."""
+        """Give a watch that expires after `seconds`, unless the block ends before."""
         watch = Watch()
         with self._changed:
             while self._heap and self._heap[0][2].closed:
                 heapq.heappop(self._heap)
             entry = (time.monotonic() + seconds, next(self._order), watch)
             heapq.heappush(self._heap, entry)
-            # The thread sleeps until the first deadline: only a new first one concerns it.
+            # The thread sleeps until the first deadline, so that only a new first one wakes it.
             if self._heap[0] is entry:
                 self._changed.notify()
-            if self._ended:
+            if self._closed:
                 watch.expire()
         try:
             yield watch
@@ -101,15 +109,15 @@ class Watchdog:
             watch.close()
 
     def close(self) -> None:
-        """Expire every open watch, and end."""
+        """Expire every open watch, and end the thread."""
         with self._changed:
-            self._ended = True
+            self._closed = True
             self._changed.notify()
         self._thread.join()
 
     def _run(self) -> None:
         with self._changed:
-            while not self._ended:
+            while not self._closed:
                 left = self._heap[0][0] - time.monotonic() if self._heap else None
                 if left is None or left > 0:
                     self._changed.wait(left)
@@ -120,7 +128,7 @@ class Watchdog:
 
 
 def _shut(sock: socket.socket) -> None:
-    # It may have been closed by the other side, or by its owner, a moment ago.
+    # The other side, or its owner, may have closed it a moment ago.
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
@@ -134,6 +142,7 @@ class Transport:
     Parameters
     ----------
     settings : ImageSettings
+        The section `images`.
 
     Raises
     ------
@@ -150,7 +159,7 @@ class Transport:
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
-        # Strange headers are a hostile server's matter, not the user's.
+        # urllib3 warns of invalid headers, about which the user can do nothing.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, link: Link, headers: Mapping[str, str], watch: Watch) -> BaseHTTPResponse:
@@ -159,16 +168,18 @@ class Transport:
         Parameters
         ----------
         link : Link
-        headers : mapping
+            What to get.
+        headers : mapping of str to str
+            Headers of the request.
         watch : Watch
-            Shuts the connection when the time is up.
+            Shuts the connection down at the deadline.
 
         Raises
         ------
         FetchError
-            From resolving and connecting.
+            The host cannot be resolved or connected to.
         urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError
-            From all the rest.
+            The request failed later.
         """
         self._current.watch = watch
         return self._pool(link).urlopen(
@@ -186,11 +197,11 @@ class Transport:
         watch: Watch = self._current.watch
         return watch
 
-    def let_go(self, line: socket.socket) -> None:
-        """Close a second handle, now or when the request that still needs it has ended."""
+    def close_duplicate(self, sock: socket.socket) -> None:
+        """Close a duplicate socket, now or when the request that still needs it has ended."""
         watch: Watch | None = getattr(self._current, "watch", None)
-        if watch is None or not watch.keep(line):
-            line.close()
+        if watch is None or not watch.keep(sock):
+            sock.close()
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a connection to a checked address."""
@@ -226,33 +237,33 @@ class Transport:
 
 
 class _Connection(HTTPConnection):
-    """urllib3's connection, but to a checked address and under the thread's watch."""
+    """urllib3's connection, but to a checked address and with the deadline of the request."""
 
-    _line: socket.socket | None = None
+    _duplicate: socket.socket | None = None
 
-    def __init__(self, *args: Any, transport: Transport, **others: Any) -> None:
-        super().__init__(*args, **others)
+    def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._transport = transport
 
     def _new_conn(self) -> socket.socket:
         sock = self._transport.connect(self.host, self.port)
-        # TLS takes the socket over; a second handle stays good for shutting the line.
-        self._line = sock.dup()
-        self._transport.watch().attach(self._line)
+        # TLS takes the socket over; a duplicate can still shut the connection down.
+        self._duplicate = sock.dup()
+        self._transport.watch().attach(self._duplicate)
         return sock
 
-    def request(self, *args: Any, **others: Any) -> None:
-        if self._line is not None:
-            self._transport.watch().attach(self._line)
-        super().request(*args, **others)
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self._duplicate is not None:
+            self._transport.watch().attach(self._duplicate)
+        super().request(*args, **kwargs)
 
     def close(self) -> None:
         try:
             super().close()
         finally:
-            line, self._line = self._line, None
-            if line is not None:
-                self._transport.let_go(line)
+            duplicate, self._duplicate = self._duplicate, None
+            if duplicate is not None:
+                self._transport.close_duplicate(duplicate)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):

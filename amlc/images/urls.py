@@ -1,18 +1,18 @@
-"""Image links: what is one, where it points, and what its file is called."""
+"""Image links: parsing, redirects, allowed hosts and file names."""
 
 import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from amlc.images.outcome import HOST_NOT_ALLOWED, HOST_NOT_FOUND, MALFORMED, FetchError, Retry
+from amlc.images.fetch_result import HOST_NOT_ALLOWED, HOST_NOT_FOUND, MALFORMED, FetchError, Retry
 from amlc.images.settings import ImageSettings
 
 MAX_LENGTH = 4096
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# RFC 2606 and 6761: no such name is ever found on the internet.
+# RFC 2606 and 6761: such a name never exists on the internet.
 RESERVED = ("invalid", "test", "example", "localhost")
-# What a request line may hold as it is; all else is percent-encoded as UTF-8.
+# Characters that a request line may hold as they are; all others are percent-encoded as UTF-8.
 _SAFE = "%/:@!$&'()*+,;=~-._?"
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
@@ -20,7 +20,7 @@ _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link taken apart.
+    """A parsed link.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ class Link:
     host : str
         Lower case, in ASCII (IDNA), without a final dot; an IPv6 address without brackets.
     port : int
+        TCP port.
     target : str
         Path and query as a request line holds them.
     """
@@ -40,28 +41,29 @@ class Link:
 
     @property
     def url(self) -> str:
-        """The whole link again, normalised."""
+        """The whole link, normalised."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.target}"
 
 
 def parse(text: str) -> Link:
-    """Take a link apart.
+    """Parse and check a link.
 
     Parameters
     ----------
     text : str
-        Anything.
+        Any text.
 
     Returns
     -------
     Link
+        The link, normalised, without its fragment.
 
     Raises
     ------
     FetchError
-        `MALFORMED`: not http or https, user info, no host or a strange one, a port out of range,
+        `MALFORMED`: not http or https, user info, no host or an invalid one, a port out of range,
         white space or control characters, a backslash, or longer than `MAX_LENGTH`.
 
     Examples
@@ -86,8 +88,8 @@ def parse(text: str) -> Link:
     return Link(scheme, host, port or DEFAULT_PORTS[scheme], target)
 
 
-def redirect(link: Link, location: str) -> Link:
-    """Return where a redirect from `link` leads; raise `FetchError` as `parse` does."""
+def resolve_redirect(link: Link, location: str) -> Link:
+    """Return the link that a redirect from `link` leads to; raise `FetchError` as `parse` does."""
     try:
         return parse(urljoin(link.url, location))
     except ValueError:
@@ -95,10 +97,10 @@ def redirect(link: Link, location: str) -> Link:
 
 
 def check_host(link: Link, settings: ImageSettings) -> None:
-    """Raise `FetchError` where the link's host is not one to ask.
+    """Raise `FetchError` where the link's host must not be asked.
 
-    A name that is reserved never reaches a name server: the same links fail in the same way,
-    at once, with a network and without.
+    A reserved name is never looked up, so that its links fail at once and in the same way with
+    and without a network.
     """
     host = link.host
     if host in settings.allow_private_hosts:
@@ -110,7 +112,7 @@ def check_host(link: Link, settings: ImageSettings) -> None:
 
 
 def file_names(link: Link) -> list[str]:
-    """Return the names that a picture of this link may have in a folder: no path, ever.
+    """Return the names that this link's picture may have in a folder, never a path.
 
     Examples
     --------
@@ -125,14 +127,15 @@ def file_names(link: Link) -> list[str]:
 
 
 def thumbnail(link: Link, size: int) -> Link | None:
-    """Return the link of a smaller rendition, or None where the name has no room for the mark.
+    """Return the link of a smaller rendition, or None where the file name is not plain.
 
     Parameters
     ----------
     link : Link
-        A link to a host that offers renditions by a mark before the extension.
+        A link to a host that serves renditions by a size mark before the extension.
     size : int
-        Longest side wanted, in pixels; twice as much is asked for, so that reducing stays sharp.
+        Longest side wanted, in pixels; twice as much is asked for, so that the reduced picture
+        stays sharp.
 
     Examples
     --------

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular
-from amlc.features.vision.descriptors import DESCRIPTORS
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.files import write_array, write_json
 from amlc.models.neighbour_prices import COLUMNS_BY_COUNT, NEAREST_COLUMNS, NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits

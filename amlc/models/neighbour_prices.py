@@ -73,7 +73,7 @@ class NeighbourPrices:
         ndarray of float64, shape (n, columns)
             `NEAREST_COLUMNS`, then `COLUMNS_BY_COUNT` for each count.
         """
-        self._set_train_rows(neighbours.own, log_price, total)
+        self._set_train_rows(neighbours.position, log_price, total)
         columns = np.zeros((len(log_price), self.width))
         for fit, held_out in splits:
             lookup = self._lookup(fit)

@@ -1,1 +1,1 @@
-"""What prices a new product: the bundle, and the ways through it."""
+"""Pricing of new products: the bundle, and how it prices one product or a whole file."""

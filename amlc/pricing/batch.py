@@ -1,172 +1,46 @@
 """Price a CSV of any length, with the pictures of its rows: in order and in bounded memory."""
 
 import csv
-import os
-import tempfile
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
 from tqdm import tqdm
 
 from amlc import params
 from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import Row, open_rows
+from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
-from amlc.images import urls as image_links
-from amlc.images.decode import pillow_warnings_settled
-from amlc.images.download import download
-from amlc.images.mirror import Mirror
-from amlc.images.outcome import OK, FetchError
-from amlc.images.settings import ImageSettings, standalone
-from amlc.images.shards import read_rows
+from amlc.images.decode import pillow_warning_filters
+from amlc.images.settings import ImageSettings, serving_settings
 from amlc.images.store import default_path
-from amlc.pricing.answers import Answer
 from amlc.pricing.bundle import PictureSettings
-from amlc.pricing.pricer import BundlePricer, Prepared, reduced
+from amlc.pricing.estimates import Estimate
+from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures, PictureSource
+from amlc.pricing.pricer import BundlePricer, CheckedProduct
 from amlc.pricing.workers import Workers
 
-
-@dataclass(frozen=True)
-class Found:
-    """What there is behind a link.
-
-    Parameters
-    ----------
-    picture : bytes, optional
-        As the image shards hold it.
-    reason : str
-        Why there is none; empty where there is one.
-    """
-
-    picture: bytes | None
-    reason: str = ""
-
-
-class Pictures(Protocol):
-    """Finds the pictures of some links."""
-
-    def find(self, links: Sequence[str]) -> list[Found]:
-        """Return what there is behind each link; nothing, without a reason, for an empty one."""
-        ...
-
-
-class NoPictures:
-    """Looks for no picture at all."""
-
-    def find(self, links: Sequence[str]) -> list[Found]:
-        """Return nothing, without blaming a row for it."""
-        return [Found(None) for _ in links]
-
-
-class FolderPictures:
-    """Takes pictures from a folder, where they are named by the last part of their link.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    links : iterable of str
-        All links to come. A name that two of them claim belongs to neither.
-    limits : PictureSettings
-        What a picture may be.
-
-    Raises
-    ------
-    ImageError
-        There is no such folder.
-    """
-
-    def __init__(self, folder: Path, links: Iterable[str], limits: PictureSettings) -> None:
-        self._limits = limits
-        # Raises where there is no folder.
-        Mirror(str(folder), ())
-        stems = {path.stem for path in folder.iterdir()}
-        # Few of many links are kept: those that may have a file.
-        self._mirror = Mirror(str(folder), {link for link in links if _may_be(link, stems)})
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-
-    def find(self, links: Sequence[str]) -> list[Found]:
-        """Return the folder's pictures, checked and reduced."""
-        return list(self._pool.map(self._one, links))
-
-    def _one(self, link: str) -> Found:
-        try:
-            path = self._mirror.find(image_links.parse(link))
-            if path is None:
-                return Found(None, "no picture in the folder")
-            with path.open("rb") as stream:
-                # One byte more than allowed, so that too many can be told.
-                body = stream.read(self._limits.max_bytes + 1)
-            return Found(reduced(body, self._limits))
-        except FetchError as fault:
-            # A row without a good link says so itself.
-            return Found(None, f"picture not used: {fault.reason}" if link else "")
-        except OSError as error:
-            return Found(None, f"picture not used: {error.strerror}")
-
-
-class DownloadedPictures:
-    """Downloads pictures as the pipeline does, into the same store.
-
-    Parameters
-    ----------
-    settings : ImageSettings
-        As for the pipeline.
-    store : Path
-        See `amlc.images.store`.
-    """
-
-    def __init__(self, settings: ImageSettings, store: Path) -> None:
-        self._settings = settings
-        self._store = store
-
-    def find(self, links: Sequence[str]) -> list[Found]:
-        """Return what the store has or the network gives."""
-        wanted = sorted({link for link in links if link})
-        if not wanted:
-            return [Found(None) for _ in links]
-        with tempfile.TemporaryDirectory(prefix="amlc-pictures-") as name:
-            folder = Path(name)
-            download(wanted, self._settings, self._store, folder)
-            found = {
-                row.link: Found(row.data)
-                if row.status == OK
-                else Found(None, f"picture not used: {row.reason}")
-                for row in read_rows(folder)
-            }
-        return [found[link] if link else Found(None) for link in links]
-
-
-def _may_be(link: str, stems: set[str]) -> bool:
-    """Return whether a folder with files of these names may hold the picture of a link."""
-    try:
-        names = image_links.file_names(image_links.parse(link))
-    except FetchError:
-        return False
-    return any(Path(name).stem in stems for name in names)
-
-
+# The columns of the CSV that is written.
 HEADER = (ID, PRICE, "low", "high", "reason")
 # Rows that one worker prices at a time.
-CHUNK = 512
-# Smaller files are priced before a worker has started.
+CHUNK_ROWS = 512
+# A smaller file is priced before a worker process has started.
 SMALL_BYTES = 2_000_000
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some rows, with what of them is priced."""
+    """Consecutive rows and their products."""
 
     rows: list[Row]
-    products: list[Prepared]
+    products: list[CheckedProduct]
 
 
 def price_csv(
@@ -178,7 +52,7 @@ def price_csv(
     no_images: bool = False,
     workers: int = 1,
 ) -> str:
-    """Price the products of a CSV file with a bundle; return what came of it in words.
+    """Price the products of a CSV file with a bundle; return a summary for the user.
 
     Parameters
     ----------
@@ -186,30 +60,30 @@ def price_csv(
         A CSV with the columns ``sample_id``, ``catalog_content`` and, unless `no_images`,
         ``image_link``.
     target : Path
-        The CSV to write; see `price_file`.
+        The CSV to write, as `price_file` does.
     bundle : Path
         Folder that the stage ``bundle`` wrote.
     images : Path, optional
-        A folder of pictures, named by the last part of their link; none is then downloaded.
+        A folder of pictures, named by the last part of their link; if given, none is downloaded.
     no_images : bool
         Price by text alone.
     workers : int
-        Processes for a file of more than `SMALL_BYTES`.
+        Number of processes for a file larger than `SMALL_BYTES`.
 
     Raises
     ------
     AmlcError
-        Anything that `price_file` raises, or the bundle cannot be used.
+        Any error of `price_file`, or the bundle cannot be used.
     """
     with open_rows(source, links=not no_images):
         # A file that is not a CSV of products is refused before a bundle is loaded for it.
         pass
     with ExitStack() as stack:
-        stack.enter_context(pillow_warnings_settled())
+        stack.enter_context(pillow_warning_filters())
         pricer = BundlePricer.load(bundle)
-        pictures = _pictures(source, images, pricer.bundle.picture, no_images=no_images)
-        count = workers if source.stat().st_size > SMALL_BYTES else 1
-        pool = stack.enter_context(Workers(bundle, count)) if count > 1 else None
+        pictures = _picture_source(source, images, pricer.bundle.picture, no_images=no_images)
+        processes = workers if source.stat().st_size > SMALL_BYTES else 1
+        pool = stack.enter_context(Workers(bundle, processes)) if processes > 1 else None
         counts = price_file(source, target, pricer, pool, pictures, links=not no_images)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
@@ -218,19 +92,19 @@ def price_csv(
     return "\n".join([head, *reasons])
 
 
-def _pictures(
+def _picture_source(
     source: Path, images: Path | None, limits: PictureSettings, *, no_images: bool
-) -> Pictures:
+) -> PictureSource:
     if no_images:
         return NoPictures()
     if images is not None:
         with open_rows(source, links=True) as (rows, _):
             return FolderPictures(images, (row.link for row in rows), limits)
-    # How pictures are fetched is told by the params.yaml of a repository, where there is one.
-    settings = params.load(ImageSettings, "images") if params.PATH.exists() else standalone()
-    # Pictures have to be as the models have seen them.
-    changed = {**limits.model_dump(), "mirror": None}
-    return DownloadedPictures(settings.model_copy(update=changed), default_path())
+    # The params.yaml of the current folder, if there is one, says how to fetch pictures.
+    settings = params.load(ImageSettings, "images") if params.PATH.exists() else serving_settings()
+    # Pictures have to be like those that the models were trained on.
+    changes = {**limits.model_dump(), "mirror": None}
+    return DownloadedPictures(settings.model_copy(update=changes), default_path())
 
 
 def price_file(
@@ -238,7 +112,7 @@ def price_file(
     target: Path,
     pricer: BundlePricer,
     workers: Workers | None,
-    pictures: Pictures,
+    pictures: PictureSource,
     *,
     links: bool,
 ) -> Counter[str]:
@@ -247,28 +121,28 @@ def price_file(
     Parameters
     ----------
     source : Path
-        See `amlc.catalog.rows.ProductRows`.
+        A CSV as `amlc.catalog.rows.ProductRows` reads it.
     target : Path
-        Gets one row for each row of `source`, in its order, with the columns `HEADER`; it appears
-        when all of it is there.
+        The CSV to write: the columns `HEADER`, and one row for each row of `source`, in its order.
+        It appears once it is complete.
     pricer : BundlePricer
         Checks the texts, and prices the rows where there are no workers.
     workers : Workers, optional
         Processes that price the rows.
-    pictures : Pictures
-        Where the pictures are.
+    pictures : PictureSource
+        Finds the pictures of the rows' links.
     links : bool
-        Whether `source` has to have a column of links.
+        Whether `source` must have a column of links.
 
     Returns
     -------
     Counter
-        Rows by reason; ``"rows"``: all of them.
+        Number of rows by reason; at ``"rows"``, of all rows.
 
     Raises
     ------
     DataError
-        `source` is no CSV of products, or `target` cannot be written.
+        `source` is not a CSV of products, or `target` cannot be written.
     ModelError
         A worker has ended unexpectedly.
     """
@@ -276,71 +150,66 @@ def price_file(
     size = source.stat().st_size if source.is_file() else None
     with (
         open_rows(source, links=links) as (rows, stream),
-        _written(target) as temporary,
+        _replacing(target) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
-        for chunk, answers in _priced(_chunks(rows, pricer, pictures), pricer, workers):
-            for row, answer in zip(chunk.rows, answers, strict=True):
-                counts.update(["rows", *row.reasons, *answer.reasons])
-                writer.writerow(cells(row, answer))
+        for chunk, estimates in _priced(_chunks(rows, pricer, pictures), pricer, workers):
+            for row, estimate in zip(chunk.rows, estimates, strict=True):
+                counts.update(["rows", *row.reasons, *estimate.reasons])
+                writer.writerow(cells(row, estimate))
             bar.set_postfix(rows=counts["rows"], refresh=False)
             bar.update(stream.tell() - bar.n)
     return counts
 
 
-def cells(row: Row, answer: Answer) -> tuple[str, ...]:
-    """Return a row of the answer, in the order of `HEADER`."""
-    prices = map(shown, (answer.price, answer.low, answer.high))
-    return row.sample_id, *prices, "; ".join((*row.reasons, *answer.reasons))
+def cells(row: Row, estimate: Estimate) -> tuple[str, ...]:
+    """Return a row of the CSV that is written, in the order of `HEADER`."""
+    prices = map(format_price, (estimate.price, estimate.low, estimate.high))
+    return row.sample_id, *prices, "; ".join((*row.reasons, *estimate.reasons))
 
 
-def shown(price: float) -> str:
-    """Return a price with four decimals, as in the submission, and with more where it is tiny."""
-    return f"{price:.4f}" if price >= 0.01 else f"{price:.10g}"
+def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: PictureSource) -> Iterator[Chunk]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        linked = pictures.find([row.link for row in chunk])
+        products = []
+        for row, link in zip(chunk, linked, strict=True):
+            text, reasons = pricer.check_text(row.text)
+            if link.reason:
+                reasons.append(link.reason)
+            products.append(CheckedProduct(text, link.picture, tuple(reasons)))
+        yield Chunk(chunk, products)
 
 
 def _priced(
     chunks: Iterable[Chunk], pricer: BundlePricer, workers: Workers | None
-) -> Iterator[tuple[Chunk, list[Answer]]]:
-    """Yield each chunk with its answers, in order; few chunks are in memory at once."""
+) -> Iterator[tuple[Chunk, list[Estimate]]]:
+    """Yield each chunk with its estimates, in order; few chunks are in memory at once."""
     if workers is None:
         for chunk in chunks:
-            yield chunk, pricer.price_prepared(chunk.products)
+            yield chunk, pricer.price_checked(chunk.products)
         return
-    waiting: deque[tuple[Chunk, Future[list[Answer]]]] = deque()
+    pending: deque[tuple[Chunk, Future[list[Estimate]]]] = deque()
     try:
         for chunk in chunks:
-            waiting.append((chunk, workers.submit_prepared(chunk.products)))
-            if len(waiting) > 2 * workers.count:
-                first, future = waiting.popleft()
+            pending.append((chunk, workers.submit_checked(chunk.products)))
+            if len(pending) > 2 * workers.count:
+                first, future = pending.popleft()
                 yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
+        while pending:
+            first, future = pending.popleft()
             yield first, future.result()
     except BrokenProcessPool:
         raise ModelError(
-            "a worker process ended unexpectedly, most likely for want of memory; try --workers 1"
+            "a worker process ended unexpectedly, most likely for lack of memory; try --workers 1"
         ) from None
 
 
-def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: Pictures) -> Iterator[Chunk]:
-    waiting = iter(rows)
-    while some := list(islice(waiting, CHUNK)):
-        found = pictures.find([row.link for row in some])
-        products = []
-        for row, one in zip(some, found, strict=True):
-            text, reasons = pricer.prepare_text(row.text)
-            if one.reason:
-                reasons.append(one.reason)
-            products.append(Prepared(text, one.picture, tuple(reasons)))
-        yield Chunk(some, products)
-
-
 @contextmanager
-def _written(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     try:
         with replacing(path) as temporary:
             yield temporary

@@ -1,8 +1,8 @@
-"""The bundle: all that is needed to price a product, in one folder."""
+"""The bundle: everything that pricing a product needs, in one folder."""
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -11,13 +11,14 @@ from zipfile import BadZipFile
 import numpy as np
 from pydantic import Field
 
+from amlc import layout
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError
 from amlc.features.blocks import read_terms
 from amlc.features.tabular import TabularFeatures
-from amlc.features.text.similarity import NeighboursSettings, TermIndex
+from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
-from amlc.features.text.weight_table import TermTable
+from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
 from amlc.files import write_text
 from amlc.images.shards import read_rows
@@ -27,9 +28,9 @@ from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import Settings, check
 from amlc.pricing.manifest import verified, write_manifest
-from amlc.pricing.train_products import Catalogue, write_train_products
+from amlc.pricing.train_products import TrainProducts, write_train_products
 
-# What of params.yaml a bundle was made with, and of that what pricing reads.
+# The keys of params.yaml that a bundle keeps: what it was made with.
 PARAMS = (
     "seed",
     "data.max_text",
@@ -45,15 +46,24 @@ PARAMS = (
     "train",
     "blend",
 )
-# Of a model's folder, what its predictions need not.
+# Files of a model's folder that predictions do not need.
 _LEFT_OUT = frozenset({PREDICTIONS, "curve.csv", "importance.csv"})
 
-# What reading files raises that are not what they were.
-_UNFIT = (DataError, ParamsError, OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile)
+# What loading raises where a file is not what it should be.
+_LOADING_ERRORS = (
+    DataError,
+    ParamsError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    BadZipFile,
+)
 
 
 class PictureSettings(Settings):
-    """What of the section `images` is needed to check and reduce one picture."""
+    """The keys of the section `images` that checking and resizing one picture needs."""
 
     size: int = Field(ge=16, le=1024)
     quality: int = Field(ge=50, le=95)
@@ -62,43 +72,43 @@ class PictureSettings(Settings):
 
 
 class TextSettings(Settings):
-    """What of the section `data` is needed to check one text."""
+    """The keys of the section `data` that checking one text needs."""
 
     max_text: int = Field(ge=1)
 
 
-def write_bundle(data: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
-    """Write a bundle of what the pipeline has made.
+def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
+    """Write a bundle from the outputs of the pipeline.
 
     Parameters
     ----------
-    data : Path
-        The pipeline's folder ``data``.
+    root : Path
+        The repository's root, whose ``data`` the pipeline has written.
     folder : Path
-        Where to; it exists and is empty.
+        Where to write it; it exists and is empty.
     params : mapping
         The content of params.yaml.
     threads : int
-        Pictures worked on at once.
+        Pictures to resize at once.
 
     Raises
     ------
     AmlcError
-        Something that the pipeline makes is missing or broken.
+        An output of the pipeline is missing or broken.
     """
-    products = read_products(data / "products.parquet")
+    products = read_products(root / layout.PRODUCTS)
     train = train_rows(products)
     if (train != np.arange(len(train))).any():
-        raise CheckError("data/products.parquet: train rows do not come first; run prepare again")
-    # Not sorted by key: the order of the groups of terms is that of their columns.
+        raise CheckError(f"{layout.PRODUCTS}: train rows do not come first; run prepare again")
+    # Not sorted by key: the groups of terms are in the order of their columns.
     text = json.dumps(_chosen(params), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "params.json", text + "\n")
-    _copy_fitted(data, folder)
+    _copy_fitted(root, folder)
     settings = NeighboursSettings.model_validate(params["neighbours"])
-    terms = read_terms(data / "features" / "terms.npz")[train]
-    TermIndex.build(terms, settings).save(folder / "neighbours")
+    terms = read_terms(root / layout.TERMS)[train]
+    NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
-    images = read_rows(data / "images")
+    images = read_rows(root / layout.IMAGES)
     write_train_products(folder / "products", products.iloc[train], images, threads)
     write_manifest(folder)
 
@@ -117,30 +127,30 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _copy_fitted(data: Path, folder: Path) -> None:
-    blend = data / "blend" / "blend.json"
+def _copy_fitted(root: Path, folder: Path) -> None:
+    blend, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
     names = _members(Blend.load(blend))
     try:
         shutil.copyfile(blend, folder / "blend.json")
-        # By name: what another version has left beside them is none of the bundle's.
+        # By name: files that another version left beside them do not belong to the bundle.
         (folder / "encoders").mkdir()
-        shutil.copyfile(data / "encoders" / "tabular.json", folder / "encoders" / "tabular.json")
+        shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
-            place = folder / "encoders" / name
-            shutil.copytree(
-                data / "encoders" / name, place, copy_function=shutil.copyfile, ignore=_hidden
-            )
+            _copy_folder(encoders / name, folder / "encoders" / name, _hidden)
         for name in names:
-            place = folder / "models" / name
-            shutil.copytree(
-                data / "models" / name, place, copy_function=shutil.copyfile, ignore=_unneeded
-            )
+            _copy_folder(root / layout.MODELS / name, folder / "models" / name, _unneeded)
     except (OSError, shutil.Error) as error:
-        raise ModelError(f"{data}: cannot be copied: {error}; run dvc repro") from None
+        raise ModelError(
+            f"{root / layout.DATA}: cannot be copied: {error}; run dvc repro"
+        ) from None
+
+
+def _copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]]) -> None:
+    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=ignore)
 
 
 def _hidden(_: str, names: list[str]) -> set[str]:
-    """Return git's own files, which DVC writes beside its outputs."""
+    """Return the hidden files, such as the .gitignore that DVC writes beside its outputs."""
     return {name for name in names if name.startswith(".")}
 
 
@@ -149,7 +159,7 @@ def _unneeded(folder: str, names: list[str]) -> set[str]:
 
 
 def _members(blend: Blend) -> list[str]:
-    """Return the models that count."""
+    """Return the models that have weight in a blend."""
     return [name for name, weight in blend.weights.items() if weight > 0]
 
 
@@ -162,16 +172,20 @@ class Bundle:
     version : str
         The first 12 hexadecimal digits of its manifest's SHA-256.
     text, picture, vision, neighbours : Settings
-        What it was made with.
+        The settings that it was made with.
     coverage : float
-        Share of the prices that an interval should hold.
-    tabular, terms, topics, index
-        The fitted features.
+        Share of the prices that an interval should contain.
+    tabular : TabularFeatures
+    terms : TermFeatures
+    topics : TermTable
+        The fitted encoders.
+    index : TermIndex
+        The terms of the train products, in which similar products are looked up.
     models : dict of str to Regressor
-        Those that count in the blend.
+        The models that have weight in the blend.
     blend : Blend
-        Of all models, those without weight included.
-    catalogue : Catalogue
+        The blend of all models, those without weight included.
+    train_products : TrainProducts
         The train products, in the order of the index.
     """
 
@@ -183,11 +197,11 @@ class Bundle:
     coverage: float
     tabular: TabularFeatures
     terms: TermFeatures
-    topics: TermTable
-    index: TermIndex
+    topics: WeightTable
+    index: NeighbourIndex
     models: dict[str, Regressor]
     blend: Blend
-    catalogue: Catalogue
+    train_products: TrainProducts
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -196,20 +210,20 @@ class Bundle:
         Raises
         ------
         ModelError
-            It is no bundle, was made by another version, is damaged, or does not fit together.
+            The folder is not a bundle, was made by another version, is damaged, or its files do
+            not fit together.
         """
         with verified(folder) as version:
             _import_libraries()
         try:
             return cls(version=version, **_parts(folder))
-        except _UNFIT as error:
+        except _LOADING_ERRORS as error:
             raise ModelError(f"{folder}: does not fit together: {error}") from None
 
 
 def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
-    tabular = json.loads((folder / "encoders" / "tabular.json").read_text(encoding="utf-8"))
     blend = Blend.load(folder / "blend.json")
     return {
         "text": check(TextSettings, params["data"], "data", path),
@@ -217,19 +231,19 @@ def _parts(folder: Path) -> dict[str, Any]:
         "vision": check(VisionSettings, params["vision"], "vision", path),
         "neighbours": check(NeighboursSettings, params["neighbours"], "neighbours", path),
         "coverage": float(params["blend"]["coverage"]),
-        "tabular": TabularFeatures.restore(tabular),
+        "tabular": TabularFeatures.load(folder / "encoders" / "tabular.json"),
         "terms": TermFeatures.load(folder / "encoders" / "terms"),
-        "topics": TermTable.load(folder / "encoders" / "topics"),
-        "index": TermIndex.load(folder / "neighbours"),
+        "topics": WeightTable.load(folder / "encoders" / "topics"),
+        "index": NeighbourIndex.load(folder / "neighbours"),
         "models": {
             name: regressor(name).load(folder / "models" / name) for name in _members(blend)
         },
         "blend": blend,
-        "catalogue": Catalogue.load(folder / "products"),
+        "train_products": TrainProducts.load(folder / "products"),
     }
 
 
 def _import_libraries() -> None:
-    """Import what models usually need; it takes as long as hashing their files."""
+    """Import the libraries of the usual models, which takes as long as hashing the files."""
     for name in ("lightgbm", "xgboost"):
         regressor(name)

@@ -1,4 +1,4 @@
-"""The list of a bundle's files with their hashes, and whether a bundle may be used."""
+"""The manifest of a bundle: its files with their hashes, and the checks before it is used."""
 
 import hashlib
 import importlib.metadata
@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from amlc import __version__
 from amlc.errors import ModelError, first_few
 from amlc.files import write_json
 
 MANIFEST = "manifest.json"
-# Raised whenever a bundle's layout changes.
-FORMAT = 3
-# The version of amlc; pyproject.toml says the same.
-AMLC = "0.1.0"
-# Libraries that read the bundle's files or compute prices, by the name of their distribution.
+# Incremented whenever the layout of a bundle changes.
+FORMAT = 4
+# Distributions that read the files of a bundle or compute prices.
 LIBRARIES = (
     "lightgbm",
     "numpy",
@@ -31,21 +30,22 @@ LIBRARIES = (
     "xgboost-cpu",
     "xgboost",
 )
-# These read model files in formats of their own: another major version may read something else.
-READERS = frozenset({"lightgbm", "xgboost-cpu", "xgboost"})
-_LONGEST_MANIFEST = 2**20  # bytes
+# Another major version of these may read the same model file differently.
+MODEL_LIBRARIES = frozenset({"lightgbm", "xgboost-cpu", "xgboost"})
+_MAX_BYTES = 2**20  # of the manifest
+_REMEDY = "make it again with dvc repro bundle, or fetch it with dvc pull"
 _LOG = logging.getLogger(__name__)
 
 
 def versions() -> dict[str, str]:
-    """Return the installed versions of `LIBRARIES`, of those that are there."""
-    found = {}
+    """Return the versions of those `LIBRARIES` that are installed."""
+    installed = {}
     for name in LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def write_manifest(folder: Path) -> None:
@@ -54,18 +54,18 @@ def write_manifest(folder: Path) -> None:
     with ThreadPoolExecutor(_threads()) as pool:
         hashes = pool.map(lambda name: _sha256(folder / name), names)
         files = {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": found}
-            for name, found in zip(names, hashes, strict=True)
+            name: {"bytes": (folder / name).stat().st_size, "sha256": sha256}
+            for name, sha256 in zip(names, hashes, strict=True)
         }
-    content = {"format": FORMAT, "amlc": AMLC, "libraries": versions(), "files": files}
+    content = {"format": FORMAT, "amlc": __version__, "libraries": versions(), "files": files}
     write_json(folder / MANIFEST, content)
 
 
 @contextmanager
 def verified(folder: Path) -> Iterator[str]:
-    """Check a bundle; what the block does meanwhile must not read it.
+    """Check a bundle while the block runs; the block must not read the bundle.
 
-    Hashing leaves the interpreter free, so the block can import what is needed afterwards.
+    Hashing releases Python's lock, so the block can import the libraries that loading needs.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def verified(folder: Path) -> Iterator[str]:
     Raises
     ------
     ModelError
-        When the block ends, or before: it is no bundle, was made by another version, or a file is
-        missing, additional, a link or not what it was.
+        The folder is not a bundle, was made by another version, or a file is missing, unexpected,
+        a link or changed; raised before the block or at its end.
     """
     raw = _read(folder)
     manifest = _parsed(folder, raw)
@@ -89,68 +89,67 @@ def verified(folder: Path) -> Iterator[str]:
     files: dict[str, dict[str, Any]] = manifest["files"]
     _check_names(folder, set(files))
     with ThreadPoolExecutor(_threads()) as pool:
-        # The largest first, so that no thread is left with it alone.
+        # The largest first, so that the last thread to finish does not have it still to do.
         order = sorted(files, key=lambda name: -files[name]["bytes"])
-        hashes = {name: pool.submit(_checked, folder / name, files[name]) for name in order}
+        checks = {name: pool.submit(_unchanged, folder / name, files[name]) for name in order}
         yield hashlib.sha256(raw).hexdigest()[:12]
-        _check_hashes(folder, hashes)
+        _check_hashes(folder, checks)
 
 
 def _read(folder: Path) -> bytes:
     path = folder / MANIFEST
     try:
         with path.open("rb") as stream:
-            raw = stream.read(_LONGEST_MANIFEST + 1)
+            raw = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ModelError(
             f"{path}: {error.strerror}; make the bundle with dvc repro bundle, or name its folder"
         ) from None
-    if len(raw) > _LONGEST_MANIFEST:
-        raise ModelError(f"{path}: longer than {_LONGEST_MANIFEST:,} bytes: no manifest")
+    if len(raw) > _MAX_BYTES:
+        raise ModelError(f"{path}: longer than {_MAX_BYTES:,} bytes: not a manifest")
     return raw
 
 
 def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
     """Return the manifest, its types checked."""
     try:
-        content = json.loads(raw)
-        fine = isinstance(content["format"], int) and all(
+        content: dict[str, Any] = json.loads(raw)
+        valid = isinstance(content["format"], int) and all(
             isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str)
             for entry in content["files"].values()
         )
         dict(content["libraries"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        fine = False
-    if not fine:
-        raise ModelError(f"{folder / MANIFEST}: is no manifest; {_REMEDY}")
-    found: dict[str, Any] = content
-    return found
+        valid = False
+    if not valid:
+        raise ModelError(f"{folder / MANIFEST}: not a manifest; {_REMEDY}")
+    return content
 
 
 def _check_versions(folder: Path, manifest: dict[str, Any]) -> None:
-    if manifest["format"] != FORMAT or manifest.get("amlc") != AMLC:
+    if manifest["format"] != FORMAT or manifest.get("amlc") != __version__:
         raise ModelError(
             f"{folder}: made by amlc {manifest.get('amlc')}, format {manifest['format']}; this is "
-            f"amlc {AMLC}, format {FORMAT}: {_REMEDY}"
+            f"amlc {__version__}, format {FORMAT}: {_REMEDY}"
         )
     here = versions()
     made: dict[str, str] = manifest["libraries"]
-    other = [name for name in sorted({*made, *here}) if made.get(name) != here.get(name)]
-    told = [f"{name} {made.get(name)} (here {here.get(name)})" for name in other]
-    refused = [name for name in other if name in READERS and not _same_major(name, made, here)]
-    if refused:
-        raise ModelError(f"{folder}: made with {', '.join(told)}; install those, or {_REMEDY}")
-    if told:
-        _LOG.warning(
-            "%s: made with %s; prices may differ in their last digits", folder, ", ".join(told)
-        )
+    different = [name for name in sorted({*made, *here}) if made.get(name) != here.get(name)]
+    listed = ", ".join(f"{name} {made.get(name)} (here {here.get(name)})" for name in different)
+    if any(name in MODEL_LIBRARIES and not _same_major(name, made, here) for name in different):
+        raise ModelError(f"{folder}: made with {listed}; install those, or {_REMEDY}")
+    if different:
+        _LOG.warning("%s: made with %s; prices may differ in their last digits", folder, listed)
 
 
 def _same_major(name: str, made: dict[str, str], here: dict[str, str]) -> bool:
     # XGBoost comes in two builds that read the same files.
-    both = [name] if name == "lightgbm" else ["xgboost-cpu", "xgboost"]
-    found = [{str(some[one]).split(".")[0] for one in both if one in some} for some in (made, here)]
-    return found[0] == found[1]
+    builds = [name] if name == "lightgbm" else ["xgboost-cpu", "xgboost"]
+    majors = [
+        {str(libraries[build]).split(".")[0] for build in builds if build in libraries}
+        for libraries in (made, here)
+    ]
+    return majors[0] == majors[1]
 
 
 def _check_names(folder: Path, expected: set[str]) -> None:
@@ -160,32 +159,32 @@ def _check_names(folder: Path, expected: set[str]) -> None:
             f"{folder}: holds links: {first_few(links)}; copy the files themselves, with DVC: "
             "dvc config --local cache.type reflink,hardlink,copy && dvc checkout --relink"
         )
-    found = set(_files(folder)) - {MANIFEST}
-    faults = [
-        f"{what} files: {first_few(sorted(names))}"
-        for what, names in (("missing", expected - found), ("additional", found - expected))
+    present = set(_files(folder)) - {MANIFEST}
+    differences = [
+        f"{kind} files: {first_few(sorted(names))}"
+        for kind, names in (("missing", expected - present), ("additional", present - expected))
         if names
     ]
-    if faults:
-        raise ModelError(f"{folder}: {'; '.join(faults)}: {_REMEDY}")
+    if differences:
+        raise ModelError(f"{folder}: {'; '.join(differences)}: {_REMEDY}")
 
 
 def _files(folder: Path) -> Iterator[str]:
-    """Yield what is in a folder and is no folder, as the manifest names it; no link is followed."""
+    """Yield the files and links of a folder as the manifest names them, following no link."""
     for place, folders, names in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         for name in (*names, *links):
             yield (Path(place) / name).relative_to(folder).as_posix()
 
 
-def _checked(path: Path, entry: dict[str, Any]) -> bool:
-    """Return whether a file is what the manifest says; its size tells at once."""
+def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
+    """Return whether a file is what the manifest says; its size is compared first."""
     return path.stat().st_size == entry["bytes"] and bool(_sha256(path) == entry["sha256"])
 
 
-def _check_hashes(folder: Path, hashes: dict[str, Future[bool]]) -> None:
+def _check_hashes(folder: Path, checks: dict[str, Future[bool]]) -> None:
     try:
-        broken = sorted(name for name, fine in hashes.items() if not fine.result())
+        broken = sorted(name for name, unchanged in checks.items() if not unchanged.result())
     except OSError as error:
         raise ModelError(f"{error.filename}: cannot be read: {error.strerror}") from None
     if broken:
@@ -199,6 +198,3 @@ def _sha256(path: Path) -> str:
 
 def _threads() -> int:
     return min(os.cpu_count() or 1, 8)
-
-
-_REMEDY = "make it again with dvc repro bundle, or fetch it with dvc pull"

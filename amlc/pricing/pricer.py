@@ -2,62 +2,56 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from amlc.arrays import Floats
-from amlc.catalog.content import parse, without_parts
+from amlc.arrays import Bools, Floats, Rows
+from amlc.catalog.content import parse_content, without_parts
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import decode
-from amlc.images.outcome import TOO_MANY_BYTES, FetchError, Retry
-from amlc.pricing.answers import Answer, Contribution, Question, Similar
+from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError, Retry
 from amlc.pricing.bundle import Bundle, PictureSettings
+from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
 
-# Products that go through the models together.
-ROWS_AT_ONCE = 512
-# A product as it is and without each of its parts, at most.
-VARIANTS = 8
-# A sum over members rounds differently for another number of rows, so the blend sees so many.
-BLOCK = 16
+# Rows that go through the models together.
+MAX_ROWS = 512
+# A product as it is and without each of its parts makes at most this many rows.
+MAX_VARIANTS = 8
+# The blend sees multiples of this many rows, because the rounding of a sum over the models depends
+# on the number of rows.
+BLEND_ROWS = 16
 NO_TEXT, NO_PICTURE = "no text", "no picture"
 PICTURE, NEIGHBOURS = "picture", "similar products"
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A product, checked and cut to what the models may see.
+class CheckedProduct:
+    """A product whose text and picture are as the models were trained on.
 
     Parameters
     ----------
     text : str
-        Empty where there is none.
+        At most as long as the models allow; empty where there is none.
     picture : bytes, optional
-        A JPEG file as the image shards hold it; None for none.
+        A JPEG file as the image shards hold it; None where there is none.
     reasons : tuple of str
-        What was missing or faulty.
+        What was missing or unusable.
+    without : str
+        The part that is left out to see what it contributes; empty for the whole product.
     """
 
     text: str
     picture: bytes | None
     reasons: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Variant:
-    """A product to price, whole or without a part."""
-
-    text: str
-    picture: bytes | None
-    part: str = ""
+    without: str = ""
 
 
 class BundlePricer:
@@ -66,57 +60,57 @@ class BundlePricer:
     Parameters
     ----------
     bundle : Bundle
-        See there.
+        The fitted encoders, models and train products.
 
     Attributes
     ----------
     version, coverage : str, float
-        See `amlc.pricing.answers.Pricer`.
+        As in `amlc.pricing.estimates.Pricer`.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.version = bundle.version
         self.coverage = bundle.coverage
-        self._needed = {name for model in bundle.models.values() for name in model.settings.blocks}
+        self._topics = any("topics" in model.settings.blocks for model in bundle.models.values())
         self._threads = ThreadpoolController()
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="picture")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Load a bundle whose files are what its manifest says.
+        """Load a bundle after checking its files against its manifest.
 
         Raises
         ------
         ModelError
-            See `Bundle.load`.
+            The bundle cannot be used, for a reason that `Bundle.load` gives.
         """
         return cls(Bundle.load(folder))
 
     def price(
-        self, questions: Sequence[Question], *, similar: int = 0, contributions: bool = False
-    ) -> list[Answer]:
-        """Price some products, in their order; see `amlc.pricing.answers.Pricer`."""
-        # A thread takes longer to be told than a text to be checked.
-        each = self._pool.map if any(one.picture for one in questions) else map
-        prepared = list(each(self.prepare, questions))
-        return self.price_prepared(prepared, similar=similar, contributions=contributions)
+        self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False
+    ) -> list[Estimate]:
+        """Estimate the prices of products, in their order; see `amlc.pricing.estimates.Pricer`."""
+        # Handing a text to a thread takes longer than checking it.
+        map_products = self._pool.map if any(product.picture for product in products) else map
+        checked = list(map_products(self.check, products))
+        return self.price_checked(checked, similar=similar, contributions=contributions)
 
-    def prepare(self, question: Question) -> Prepared:
-        """Check a product's text and picture; what is no good is left out, with a reason."""
-        text, reasons = self.prepare_text(question.text)
+    def check(self, product: Product) -> CheckedProduct:
+        """Check a product's text and picture; what cannot be used is left out, with a reason."""
+        text, reasons = self.check_text(product.text)
         picture = None
-        if question.picture is None:
+        if product.picture is None:
             reasons.append(NO_PICTURE)
         else:
             try:
-                picture = reduced(question.picture, self.bundle.picture)
-            except FetchError as fault:
-                reasons.append(f"picture not used: {fault.reason}")
-        return Prepared(text, picture, tuple(reasons))
+                picture = reduce_picture(product.picture, self.bundle.picture)
+            except FetchError as error:
+                reasons.append(f"picture not used: {error.reason}")
+        return CheckedProduct(text, picture, tuple(reasons))
 
-    def prepare_text(self, text: str) -> tuple[str, list[str]]:
-        """Return a text as the models may see it, and what was wrong with it."""
+    def check_text(self, text: str) -> tuple[str, list[str]]:
+        """Return a text at most as long as the models allow, and what was wrong with it."""
         limit = self.bundle.text.max_text
         if not text.strip():
             return "", [NO_TEXT]
@@ -124,136 +118,157 @@ class BundlePricer:
             return text[:limit], [f"text cut after {limit:,} characters"]
         return text, []
 
-    def price_prepared(
-        self, products: Sequence[Prepared], *, similar: int = 0, contributions: bool = False
-    ) -> list[Answer]:
-        """Price products whose pictures are as the image shards hold them."""
-        answers: list[Answer] = []
-        # A product and its variants are as many rows.
-        step = ROWS_AT_ONCE // VARIANTS if contributions else ROWS_AT_ONCE
+    def price_checked(
+        self, products: Sequence[CheckedProduct], *, similar: int = 0, contributions: bool = False
+    ) -> list[Estimate]:
+        """Estimate the prices of checked products; the parameters are those of `price`."""
+        estimates: list[Estimate] = []
+        step = MAX_ROWS // MAX_VARIANTS if contributions else MAX_ROWS
         for start in range(0, len(products), step):
-            some = products[start : start + step]
-            answers += self._answers(some, similar=similar, contributions=contributions)
-        return answers
+            batch = products[start : start + step]
+            estimates += self._estimates(batch, similar=similar, contributions=contributions)
+        return estimates
 
-    def _answers(
-        self, products: Sequence[Prepared], *, similar: int, contributions: bool
-    ) -> list[Answer]:
+    def blocks(self, products: Sequence[CheckedProduct], *, topics: bool = True) -> Blocks:
+        """Return the features of products; what several of them share is computed once.
+
+        Parameters
+        ----------
+        products : sequence of CheckedProduct
+            One row each.
+        topics : bool
+            Whether to compute the block of topics, which not every model reads.
+        """
+        texts = {product.text: None for product in products}
+        pictures = {product.picture: None for product in products}
+        vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
+        blocks = self._text_blocks(list(texts), topics=topics)
+        if len(texts) < len(products):
+            blocks = blocks.take(_positions(texts, [product.text for product in products]))
+        neighbours = blocks.neighbours
+        assert neighbours is not None
+        alone = np.array([product.without == NEIGHBOURS for product in products])
+        picture_rows = _positions(pictures, [product.picture for product in products])
+        return replace(
+            blocks,
+            neighbours=_without_neighbours(neighbours, alone) if alone.any() else neighbours,
+            vision=vision.result()[picture_rows],
+        )
+
+    def _estimates(
+        self, products: Sequence[CheckedProduct], *, similar: int, contributions: bool
+    ) -> list[Estimate]:
         variants = [
-            list(_variants(product)) if contributions else [_Variant(product.text, product.picture)]
-            for product in products
+            list(_variants(product)) if contributions else [product] for product in products
         ]
-        blocks = self._blocks([variant for some in variants for variant in some])
+        rows = [variant for each in variants for variant in each]
+        blocks = self.blocks(rows, topics=self._topics)
         prices = self._prices(blocks)
-        answers, start = [], 0
-        for product, some in zip(products, variants, strict=True):
-            price, low, high = prices[start].tolist()
-            without = prices[start + 1 : start + len(some), 0].tolist()
-            parts = [variant.part for variant in some[1:]]
-            answers.append(
-                Answer(
+        estimates, row = [], 0
+        for product, (_, *reduced) in zip(products, variants, strict=True):
+            price, low, high = prices[row].tolist()
+            without = prices[row + 1 : row + 1 + len(reduced), 0].tolist()
+            parts = [variant.without for variant in reduced]
+            estimates.append(
+                Estimate(
                     price,
                     low,
                     high,
                     product.reasons,
-                    self._similar(blocks, start, similar),
+                    self._similar(blocks, row, similar),
                     _contributions(price, parts, without),
                 )
             )
-            start += len(some)
-        return answers
+            row += 1 + len(reduced)
+        return estimates
 
-    def _blocks(self, variants: Sequence[_Variant]) -> Blocks:
-        """Return the features of some products; what several of them share is computed once."""
-        texts = {variant.text: None for variant in variants}
-        pictures = {variant.picture: None for variant in variants}
-        vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
-        blocks = self._text_blocks(list(texts))
-        if len(texts) < len(variants):
-            blocks = blocks.take(_places(texts, [variant.text for variant in variants]))
-        neighbours = blocks.neighbours
-        assert neighbours is not None
-        alone = np.array([variant.part == NEIGHBOURS for variant in variants])
-        return replace(
-            blocks,
-            neighbours=_without(neighbours, alone) if alone.any() else neighbours,
-            vision=vision.result()[_places(pictures, [variant.picture for variant in variants])],
-        )
-
-    def _text_blocks(self, texts: list[str]) -> Blocks:
+    def _text_blocks(self, texts: list[str], *, topics: bool) -> Blocks:
         bundle = self.bundle
-        contents = [parse(text) for text in texts]
+        contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
-        topics = project(terms, bundle.topics) if "topics" in self._needed else None
-        neighbours = bundle.index.nearest(terms, bundle.neighbours.count)
-        return Blocks(bundle.tabular.encode(contents), terms, topics, None, neighbours)
+        projected = project(terms, bundle.topics) if topics else None
+        neighbours = bundle.index.nearest(terms, bundle.neighbours.n_neighbors)
+        return Blocks(bundle.tabular.transform_parsed(contents), terms, projected, None, neighbours)
 
     def _prices(self, blocks: Blocks) -> Floats:
-        """Return price, low and high limit of each product."""
+        """Return price, low and high limit of each product, shape (n, 3)."""
         rows, blend = len(blocks), self.bundle.blend
-        # What has no weight is in no bundle; any number does in its place.
-        members = np.zeros((rows + -rows % BLOCK, len(blend.weights)))
-        # Threads of a library's own cost more than they bring for a few rows.
+        # A model without weight is not in the bundle; zeros do in its place.
+        members = np.zeros((rows + -rows % BLEND_ROWS, len(blend.weights)))
+        # The libraries' own threads cost more than they gain for a few rows.
         with self._threads.limit(limits=1):
             for column, name in enumerate(blend.weights):
                 if name in self.bundle.models:
                     members[:rows, column] = self.bundle.models[name].predict(blocks)
-        logs = [blend.predict(members[at : at + BLOCK]) for at in range(0, len(members), BLOCK)]
+        starts = range(0, len(members), BLEND_ROWS)
+        logs = [blend.predict(members[start : start + BLEND_ROWS]) for start in starts]
         return np.asarray(np.exp(np.concatenate(logs)[:rows]))
 
-    def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[Similar, ...]:
+    def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[SimilarProduct, ...]:
         assert blocks.neighbours is not None
-        groups = len(self.bundle.terms.groups)
-        numbers = blocks.neighbours.rows[row, :count].tolist()
-        found = zip(numbers, blocks.neighbours.similarity[row].tolist(), strict=False)
+        groups = len(self.bundle.terms.vocabularies)
+        positions = blocks.neighbours.rows[row, :count].tolist()
+        similarities = blocks.neighbours.similarity[row].tolist()
         return tuple(
-            # Rounding can make a product a little more similar to itself than one.
-            self.bundle.catalogue.similar(number, min(similarity / groups, 1.0))
-            for number, similarity in found
-            if number != NO_NEIGHBOUR
+            # Rounding can put the similarity of a product to itself a little above one.
+            self.bundle.train_products.similar(position, min(similarity / groups, 1.0))
+            for position, similarity in zip(positions, similarities, strict=False)
+            if position != NO_NEIGHBOUR
         )
 
 
-def reduced(body: bytes, limits: PictureSettings) -> bytes:
-    """Return a picture as the pipeline would keep it: checked, turned, small, a JPEG.
+def reduce_picture(body: bytes, limits: PictureSettings) -> bytes:
+    """Return a picture as the pipeline would keep it: checked, upright, small, a JPEG.
 
     Raises
     ------
     FetchError
-        It is too large or no good picture.
+        It is too large, damaged or not a picture.
     """
     if len(body) > limits.max_bytes:
         raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
     return decode(body, size=limits.size, quality=limits.quality, max_pixels=limits.max_pixels).data
 
 
-def _variants(product: Prepared) -> Iterator[_Variant]:
+def _variants(product: CheckedProduct) -> Iterator[CheckedProduct]:
     """Yield a product as it is, then without each part that it has."""
-    yield _Variant(product.text, product.picture)
+    yield product
     for part, text in without_parts(product.text):
-        yield _Variant(text, product.picture, part)
+        yield replace(product, text=text, without=part)
     if product.picture is not None:
-        yield _Variant(product.text, None, PICTURE)
-    yield _Variant(product.text, product.picture, NEIGHBOURS)
+        yield replace(product, picture=None, without=PICTURE)
+    yield replace(product, without=NEIGHBOURS)
 
 
 def _contributions(
     price: float, parts: Sequence[str], without: Sequence[float]
 ) -> tuple[Contribution, ...]:
-    """Return what each part does to the price, the largest effect first."""
-    found = [Contribution(part, price / other) for part, other in zip(parts, without, strict=True)]
-    return tuple(sorted(found, key=lambda one: -abs(math.log(one.factor))))
+    """Return how much each part moves the price, the largest effect first.
+
+    Parameters
+    ----------
+    price : float
+        The price of the whole product.
+    parts : sequence of str
+    without : sequence of float
+        The price without each part.
+    """
+    contributions = [
+        Contribution(part, price / other) for part, other in zip(parts, without, strict=True)
+    ]
+    return tuple(sorted(contributions, key=lambda each: -abs(math.log(each.factor))))
 
 
-def _places(keys: dict[Any, None], wanted: Sequence[Any]) -> NDArray[np.intp]:
-    numbers = dict(zip(keys, range(len(keys)), strict=True))
-    return np.array([numbers[key] for key in wanted], dtype=np.intp)
+def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:
+    """Return the position among the keys of each wanted one."""
+    positions = {key: position for position, key in enumerate(keys)}
+    return np.array([positions[key] for key in wanted], dtype=np.intp)
 
 
-def _without(neighbours: Neighbours, rows: NDArray[np.bool_]) -> Neighbours:
-    """Return the neighbours, some products left without any."""
-    return Neighbours(
-        np.where(rows[:, None], np.int32(NO_NEIGHBOUR), neighbours.rows),
-        np.where(rows[:, None], np.float32(0), neighbours.similarity),
-        neighbours.own,
+def _without_neighbours(neighbours: Neighbours, rows: Bools) -> Neighbours:
+    """Return the neighbours with those of the given rows, a mask, taken away."""
+    return replace(
+        neighbours,
+        rows=np.where(rows[:, None], np.int32(NO_NEIGHBOUR), neighbours.rows),
+        similarity=np.where(rows[:, None], np.float32(0), neighbours.similarity),
     )

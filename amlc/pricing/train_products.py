@@ -1,4 +1,4 @@
-"""The train products as a customer sees them: title, price, link and a small picture."""
+"""The train products as an answer shows them: title, price, link and a small picture."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -16,13 +16,15 @@ from tqdm import tqdm
 from amlc.catalog.content import title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.errors import ModelError
-from amlc.images.outcome import OK
+from amlc.images.decode import encode_jpeg
+from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow
-from amlc.pricing.answers import Similar
+from amlc.pricing.estimates import SimilarProduct
 
 PRODUCTS, PICTURES = "products.arrow", "pictures.bin"
-# Longest side in pixels and JPEG quality of a small picture.
+# Longest side, in pixels, and JPEG quality of a small picture.
 SIDE, QUALITY = 96, 80
+# Pictures that are read before their small ones are written.
 _BATCH = 256
 SCHEMA = pa.schema(
     [
@@ -30,20 +32,20 @@ SCHEMA = pa.schema(
         pa.field("title", pa.string(), nullable=False),
         pa.field(LINK, pa.string(), nullable=False),
         pa.field(PRICE, pa.float64(), nullable=False),
-        # Where the picture lies among the pictures; no bytes where there is none.
+        # Where the picture starts in the file of pictures, and its length; 0 where there is none.
         pa.field("start", pa.int64(), nullable=False),
         pa.field("bytes", pa.int32(), nullable=False),
     ]
 )
 
 
-class Catalogue:
-    """The train products by their number.
+class TrainProducts:
+    """The train products by their position.
 
     Parameters
     ----------
     products : Table
-        See `SCHEMA`.
+        The columns of `SCHEMA`, one row for each product.
     pictures : ndarray of uint8
         JPEG files, one after another.
     """
@@ -69,19 +71,19 @@ class Catalogue:
             with pa.ipc.open_file(pa.memory_map(str(folder / PRODUCTS))) as reader:
                 products = reader.read_all()
             path = folder / PICTURES
-            some = path.stat().st_size
-            pictures = np.memmap(path, np.uint8, "r") if some else np.empty(0, np.uint8)
+            size = path.stat().st_size
+            pictures = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
         except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise ModelError(f"{folder}: no saved catalogue: {error}") from None
+            raise ModelError(f"{folder}: the train products cannot be read: {error}") from None
         if products.schema != SCHEMA:
-            raise ModelError(f"{folder / PRODUCTS}: other columns than {', '.join(SCHEMA.names)}")
+            raise ModelError(f"{folder / PRODUCTS}: the columns are not {', '.join(SCHEMA.names)}")
         return cls(products, pictures)
 
-    def similar(self, number: int, similarity: float) -> Similar:
-        """Return a product as one that resembles another."""
-        values = {name: column[number].as_py() for name, column in self._columns.items()}
+    def similar(self, position: int, similarity: float) -> SimilarProduct:
+        """Return the product at a position, with its similarity to the product being priced."""
+        values = {name: column[position].as_py() for name, column in self._columns.items()}
         start, size = values["start"], values["bytes"]
-        return Similar(
+        return SimilarProduct(
             sample_id=values[ID],
             title=values["title"],
             image_link=values[LINK],
@@ -99,26 +101,26 @@ def write_train_products(
     Parameters
     ----------
     folder : Path
-        Where to; it is created.
+        Where to write them; it is created.
     products : DataFrame
         The train rows of the product table.
     images : iterable of ImageRow
-        Of their links, and of any others.
+        The pictures of their links; other links are ignored.
     threads : int
-        Pictures worked on at once; the bytes do not depend on it.
+        Pictures to resize at once; the files do not depend on it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    places = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
-    found = [places.get(link, (0, 0)) for link in products[LINK]]
+    extents = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
+    extents_of_rows = [extents.get(link, (0, 0)) for link in products[LINK]]
     columns = [
         products[ID].tolist(),
         [title_of(text) for text in products[TEXT]],
         products[LINK].tolist(),
         products[PRICE].tolist(),
-        [start for start, _ in found],
-        [size for _, size in found],
+        [start for start, _ in extents_of_rows],
+        [size for _, size in extents_of_rows],
     ]
-    arrays = [pa.array(some, field.type) for some, field in zip(columns, SCHEMA, strict=True)]
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, SCHEMA) as out:
         out.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
 
@@ -126,25 +128,25 @@ def write_train_products(
 def _write_pictures(
     path: Path, links: set[str], images: Iterable[ImageRow], threads: int
 ) -> dict[str, tuple[int, int]]:
-    """Write the small pictures of some links; return where each starts, and its bytes."""
-    wanted = (row for row in images if row.status == OK and row.link in links)
-    places: dict[str, tuple[int, int]] = {}
+    """Write the small pictures of links; return the start and length of each by its link."""
+    good = (row for row in images if row.status == OK and row.link in links)
+    extents: dict[str, tuple[int, int]] = {}
     start = 0
     with path.open("wb") as stream:
         for link, picture in tqdm(
-            _reduced(wanted, threads), desc="small pictures", unit="image", disable=None
+            _small_pictures(good, threads), desc="small pictures", unit="image", disable=None
         ):
-            places[link] = (start, len(picture))
+            extents[link] = (start, len(picture))
             start += stream.write(picture)
-    return places
+    return extents
 
 
-def _reduced(rows: Iterable[ImageRow], threads: int) -> Iterator[tuple[str, bytes]]:
-    waiting = iter(rows)
+def _small_pictures(rows: Iterable[ImageRow], threads: int) -> Iterator[tuple[str, bytes]]:
+    remaining = iter(rows)
     with ThreadPoolExecutor(threads) as pool:
-        while some := list(islice(waiting, _BATCH)):
-            pictures = pool.map(lambda row: small(row.data), some)
-            yield from zip((row.link for row in some), pictures, strict=True)
+        while batch := list(islice(remaining, _BATCH)):
+            pictures = pool.map(lambda row: small(row.data), batch)
+            yield from zip((row.link for row in batch), pictures, strict=True)
 
 
 def small(body: bytes) -> bytes:
@@ -153,6 +155,4 @@ def small(body: bytes) -> bytes:
         image.draft("RGB", (SIDE, SIDE))
         reduced = image.convert("RGB")
     reduced.thumbnail((SIDE, SIDE))
-    stream = io.BytesIO()
-    reduced.save(stream, "JPEG", quality=QUALITY)
-    return stream.getvalue()
+    return encode_jpeg(reduced, quality=QUALITY)

@@ -1,4 +1,4 @@
-"""Processes that price beside this one: Python runs one thread at a time, a CSV keeps all busy."""
+"""Worker processes that price: Python runs one thread at a time, a long CSV can use all cores."""
 
 import multiprocessing
 import os
@@ -10,24 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from amlc.pricing.answers import Answer, Question
-from amlc.pricing.pricer import BundlePricer, Prepared
+from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.pricer import BundlePricer, CheckedProduct
 
 
 class Workers:
-    """Processes with a bundle of their own; they start when they are first needed.
+    """Processes that each load a bundle; they start when they are first needed.
 
     Parameters
     ----------
     bundle : Path
-        What each of them loads.
+        Folder of the bundle.
     count : int
-        Processes.
+        Number of processes.
 
     Attributes
     ----------
     count : int
-        As given.
+        Number of processes.
     """
 
     def __init__(self, bundle: Path, count: int) -> None:
@@ -39,38 +39,38 @@ class Workers:
     def start(self) -> ProcessPoolExecutor:
         """Start the processes unless they run; they are `ready` once each has loaded the bundle."""
         if self._pool is None:
-            # A process that is started afresh shares no lock and no thread with this one.
+            # A spawned process shares no lock and no thread with this one.
             context = multiprocessing.get_context("spawn")
             arguments = (self._bundle,)
             pool = ProcessPoolExecutor(self.count, context, initializer=_load, initargs=arguments)
-            self._started = [pool.submit(_meet) for _ in range(self.count)]
+            self._started = [pool.submit(_do_nothing) for _ in range(self.count)]
             self._pool = pool
         return self._pool
 
     @property
     def ready(self) -> bool:
-        """Whether the processes run and none has failed to start."""
+        """Whether all processes have loaded the bundle."""
         return self._pool is not None and all(
             future.done() and not future.cancelled() and future.exception() is None
             for future in self._started
         )
 
-    def submit(self, questions: Sequence[Question]) -> Future[list[Answer]]:
-        """Have some products priced by one of the processes, in their order.
+    def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
+        """Have products priced by one of the processes; the future gives them in their order.
 
         Raises
         ------
         BrokenProcessPool
             From here or from the future: a process has ended unexpectedly.
         """
-        return self.start().submit(_price, questions)
+        return self.start().submit(_price, products)
 
-    def submit_prepared(self, products: Sequence[Prepared]) -> Future[list[Answer]]:
-        """See `submit`; the pictures are as the image shards hold them."""
-        return self.start().submit(_price_prepared, products)
+    def submit_checked(self, products: Sequence[CheckedProduct]) -> Future[list[Estimate]]:
+        """Have checked products priced by one of the processes, as `submit` does."""
+        return self.start().submit(_price_checked, products)
 
     def stop(self) -> None:
-        """End the processes, once they have finished what they are at; they can start again."""
+        """End the processes after the products that they are pricing; they can start again."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
@@ -92,30 +92,30 @@ _pricer: BundlePricer | None = None
 
 
 def _load(bundle: Path) -> None:
-    global _pricer  # noqa: PLW0603 - a worker has one, and nobody to hand it over
-    # An interrupt at the terminal reaches every process; the first one ends the others.
+    global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
+    # An interrupt at the terminal reaches every process; the parent ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _pricer = BundlePricer.load(bundle)
 
 
 def _end_with_parent() -> None:
-    """Wait for the first process to end: one that is killed cannot tell its workers."""
+    """End this process after its parent: one that is killed cannot stop its workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
     os._exit(1)
 
 
-def _meet() -> None:
-    """Do nothing, in a process that has loaded its bundle."""
+def _do_nothing() -> None:
+    """Return at once; it runs only in a process that has loaded its bundle."""
 
 
-def _price(questions: Sequence[Question]) -> list[Answer]:
+def _price(products: Sequence[Product]) -> list[Estimate]:
     assert _pricer is not None
-    return _pricer.price(questions)
+    return _pricer.price(products)
 
 
-def _price_prepared(products: Sequence[Prepared]) -> list[Answer]:
+def _price_checked(products: Sequence[CheckedProduct]) -> list[Estimate]:
     assert _pricer is not None
-    return _pricer.price_prepared(products)
+    return _pricer.price_checked(products)

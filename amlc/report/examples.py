@@ -1,6 +1,5 @@
 """Which products the page shows, and their pictures, small enough for it."""
 
-import base64
 import io
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,7 +15,8 @@ from pyarrow import ArrowInvalid
 from amlc.arrays import Floats
 from amlc.catalog.products import LINK, PRICE
 from amlc.errors import DataError
-from amlc.images.outcome import OK
+from amlc.images.decode import data_url, encode_jpeg
+from amlc.images.fetch_result import OK
 from amlc.images.shards import shard_paths
 from amlc.report.findings import Findings
 
@@ -95,15 +95,13 @@ def thumbnails(folder: Path, links: Iterable[str]) -> dict[str, str]:
         chosen = pc.field("link").isin(wanted) & (pc.field("status") == OK)
         try:
             rows = pq.read_table(path, columns=["link", "bytes"], filters=chosen).to_pylist()
-            found |= {row["link"]: _data_url(row["bytes"]) for row in rows}
+            found |= {row["link"]: _thumbnail(row["bytes"]) for row in rows}
         except (OSError, ArrowInvalid) as error:
             raise DataError(f"{path}: cannot be read: {error}; run the stage images") from None
     return found
 
 
-def _data_url(data: bytes) -> str:
+def _thumbnail(data: bytes) -> str:
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
         picture.thumbnail((SIZE, SIZE), Image.Resampling.LANCZOS)
-        stream = io.BytesIO()
-        picture.convert("RGB").save(stream, "JPEG", quality=QUALITY, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+        return data_url(encode_jpeg(picture.convert("RGB"), quality=QUALITY, optimize=True))

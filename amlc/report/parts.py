@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from amlc.catalog.content import parse
+from amlc.catalog.content import parse_content
 from amlc.catalog.products import LINK, PRICE, TEXT
 from amlc.report.findings import Findings
 from amlc.report.markup import Child, Html, clean, joined, tag
@@ -122,7 +122,7 @@ _PLACED = ("low", "high", "predicted", PRICE)
 
 
 def _card(row: dict[Any, Any], image: str | None, places: list[float]) -> Html:
-    content = parse(str(row[TEXT]))
+    content = parse_content(str(row[TEXT]))
     title = clean(content.title, TITLE_LENGTH) or "No title"
     said = [*content.bullets, content.description]
     excerpt = clean(" · ".join(filter(None, said)), EXCERPT_LENGTH)
@@ -183,6 +183,6 @@ def contact_sheet(rows: pd.DataFrame, images: dict[str, str]) -> Html:
     for row in rows.to_dict("records"):
         image = images.get(str(row[LINK]))
         if image is not None:
-            title = clean(parse(str(row[TEXT])).title, TITLE_LENGTH) or "No title"
+            title = clean(parse_content(str(row[TEXT])).title, TITLE_LENGTH) or "No title"
             tiles.append(joined(thumbnail(image, title), tag("span", price(row[PRICE]))))
     return tag("ul", (tag("li", tile) for tile in tiles), class_="sheet")

@@ -1,1 +1,1 @@
-"""The page and the API that price products over HTTP."""
+"""The HTTP service: an API that prices products, and the page that uses it."""

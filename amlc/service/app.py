@@ -1,4 +1,4 @@
-"""What the routes of the application share."""
+"""The application: its routes, the pages, and the service that answers them."""
 
 import asyncio
 import contextlib
@@ -13,25 +13,101 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from amlc.images.decode import pillow_warnings_settled
-from amlc.pricing.answers import Answer, Pricer
+from amlc.images.decode import pillow_warning_filters
+from amlc.pricing.estimates import Estimate, Pricer
 from amlc.pricing.workers import Workers
 from amlc.service import openapi
-from amlc.service.batcher import Desk, DeskFullError
+from amlc.service.batcher import Batcher, QueueFullError
+from amlc.service.csv_jobs import CsvJobs
 from amlc.service.limits import Limits
-from amlc.service.middleware import Guard, Metrics
+from amlc.service.middleware import RequestMiddleware
+from amlc.service.monitoring import Metrics
+from amlc.service.price_requests import PriceRequest, RequestReader
 from amlc.service.problems import Problem, bad_picture, busy
-from amlc.service.questions import Asked, Reader
-from amlc.service.schemas import Model, Price, State, price_of
-from amlc.service.tables import Tables
+from amlc.service.schemas import HealthResponse, ModelResponse, PriceResponse, price_response
 
 PRICE, PRICES = "/v1/price", "/v1/prices"
-# How a pricer begins the reason that a picture is no good.
+# How a pricer begins the reason why a picture cannot be used.
 _NOT_USED = "picture not used: "
+_WEB = Path(__file__).parent / "web"
+# A browser asks each time, and gets 304 where nothing changed: a new version shows at once.
+_CACHE_CONTROL = "no-cache"
+_DETAILS = {
+    404: "There is nothing here; the page is at / and the description of the API at /docs.",
+    405: "This path does not take that method.",
+}
+
+
+def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> FastAPI:
+    """Return the application.
+
+    Parameters
+    ----------
+    pricer : Pricer
+        Prices single products and short CSVs.
+    limits : Limits
+        Sizes, numbers and times that are allowed.
+    workers : Workers, optional
+        Processes for long CSVs.
+    """
+    service = Service(pricer, limits, workers)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with pillow_warning_filters(), contextlib.closing(service):
+            yield
+
+    app = FastAPI(
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        routes=_page_routes(),
+        exception_handlers={Problem: _answer_problem, HTTPException: _answer_http_error},
+        **openapi.ABOUT,
+    )
+    app.add_middleware(RequestMiddleware, metrics=service.metrics, limits=limits)
+    _add_api(app, service)
+    _add_health(app, service)
+    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
+    return app
+
+
+def _add_api(app: FastAPI, service: "Service") -> None:
+    @app.post(PRICE, tags=["prices"], **openapi.PRICE)
+    async def price(request: Request) -> PriceResponse:
+        """Price one product."""
+        return await service.price(request)
+
+    @app.post(PRICES, tags=["prices"], **openapi.PRICES)
+    async def prices(request: Request) -> Response:
+        """Price a CSV of products."""
+        return await service.prices(request)
+
+    @app.get("/v1/model", tags=["prices"], response_description="The model and the limits.")
+    async def model() -> ModelResponse:
+        """Return the version of the model and the limits of the service."""
+        return service.model()
+
+
+def _add_health(app: FastAPI, service: "Service") -> None:
+    @app.get("/healthz", tags=["health"], response_description="The service is running.")
+    async def healthz() -> HealthResponse:
+        """Report that the service is running."""
+        return HealthResponse(state="alive", model=service.pricer.version)
+
+    @app.get("/readyz", tags=["health"], response_description="The service is ready.")
+    async def readyz() -> HealthResponse:
+        """Report that the service is ready; it listens only once the model is loaded."""
+        return HealthResponse(state="ready", model=service.pricer.version)
+
+    @app.get("/metrics", tags=["health"], **openapi.METRICS)
+    async def metrics() -> Response:
+        """Return counters in the format of Prometheus."""
+        return Response(service.metrics.text(), media_type=openapi.PROMETHEUS)
 
 
 class Service:
-    """Reads questions, has them priced, and gives answers.
+    """Reads requests, has their products priced, and returns the responses.
 
     Parameters
     ----------
@@ -44,172 +120,104 @@ class Service:
     def __init__(self, pricer: Pricer, limits: Limits, workers: Workers | None = None) -> None:
         self.pricer = pricer
         self.limits = limits
-        self.desk = Desk(pricer, workers=limits.workers, batch=limits.batch, queue=limits.queue)
-        self.metrics = Metrics(pricer.version, lambda: self.desk.waiting)
-        self._reader = Reader(limits)
-        self._tables = Tables(
-            self.desk, workers, limits, lambda count: self.metrics.priced(PRICES, count)
+        self.batcher = Batcher(
+            pricer, workers=limits.workers, batch=limits.batch, max_queue=limits.queue
+        )
+        self.metrics = Metrics(pricer.version, lambda: self.batcher.waiting)
+        self._reader = RequestReader(limits)
+        self._csv_jobs = CsvJobs(
+            self.batcher,
+            workers,
+            limits,
+            lambda count: self.metrics.count_products(PRICES, count),
         )
 
     def close(self) -> None:
-        """Finish what is in the line and end all threads."""
+        """Price what is in the queue, and end all threads and processes."""
         self._reader.close()
-        self._tables.close()
-        self.desk.close()
+        self._csv_jobs.close()
+        self.batcher.close()
 
-    def model(self) -> Model:
-        """Tell about the model and the limits."""
-        taken = ("image_bytes", "csv_bytes", "csv_rows")
-        return Model(
+    def model(self) -> ModelResponse:
+        """Return the model and the limits that a client should know."""
+        names = ("image_bytes", "csv_bytes", "csv_rows")
+        return ModelResponse(
             model=self.pricer.version,
             coverage=self.pricer.coverage,
-            **{name: getattr(self.limits, name) for name in taken},
+            **{name: getattr(self.limits, name) for name in names},
         )
 
-    async def price(self, request: Request) -> Price:
-        """Answer a request about one product; raises `Problem`."""
-        asked = await self._reader.read(request)
-        answer = await self._answer(asked)
-        _check_picture(asked, answer)
-        self.metrics.priced(PRICE, 1)
-        return price_of(answer, self.pricer)
+    async def price(self, request: Request) -> PriceResponse:
+        """Price the product of a request.
+
+        Raises
+        ------
+        Problem
+            The request cannot be used, or the service is busy.
+        """
+        price_request = await self._reader.read(request)
+        estimate = await self._estimate(price_request)
+        _check_picture(price_request, estimate)
+        self.metrics.count_products(PRICE, 1)
+        return price_response(estimate, self.pricer)
 
     async def prices(self, request: Request) -> Response:
-        """Answer a request about a CSV of products; raises `Problem`."""
-        return await self._tables.answer(request)
+        """Price the products of a CSV; raises `Problem` as `price` does."""
+        return await self._csv_jobs.respond(request)
 
-    async def _answer(self, asked: Asked) -> Answer:
+    async def _estimate(self, request: PriceRequest) -> Estimate:
         try:
-            done = self.desk.submit(
-                [asked.question], similar=asked.similar, contributions=asked.contributions
+            future = self.batcher.submit(
+                [request.product], similar=request.similar, contributions=request.contributions
             )
-        except DeskFullError:
+        except QueueFullError:
             raise busy("Too many products are being priced") from None
-        return (await self._waited(done))[0]
+        return (await self._in_time(future))[0]
 
-    async def _waited(self, done: Future[list[Answer]]) -> list[Answer]:
+    async def _in_time(self, future: Future[list[Estimate]]) -> list[Estimate]:
         try:
             async with asyncio.timeout(self.limits.price_seconds):
-                return await asyncio.wrap_future(done)
+                return await asyncio.wrap_future(future)
         except TimeoutError:
             raise busy("Pricing took too long", 5) from None
 
 
-def _check_picture(asked: Asked, answer: Answer) -> None:
-    """Refuse a picture that is no good: who sends one does not want a price without it."""
-    for reason in answer.reasons:
+def _check_picture(request: PriceRequest, estimate: Estimate) -> None:
+    """Refuse an unusable picture: a client that sends one does not want a price without it."""
+    for reason in estimate.reasons:
         if reason.startswith(_NOT_USED):
-            raise bad_picture(asked.picture_from, reason.removeprefix(_NOT_USED))
+            raise bad_picture(request.picture_field, reason.removeprefix(_NOT_USED))
 
 
-WEB = Path(__file__).parent / "web"
-# A browser asks anew each time, and gets 304 where nothing changed: a new version shows at once.
-_CACHE = "no-cache"
-
-
-class _Static(StaticFiles):
+class _PageFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = _CACHE
+        response.headers["Cache-Control"] = _CACHE_CONTROL
         return response
 
 
-def routes() -> list[BaseRoute]:
-    """Return the routes of the pages and of what they need."""
+def _page_routes() -> list[BaseRoute]:
+    """Return the routes of the pages and of the files that they load."""
     return [
         Route("/", _page("index.html")),
         Route("/docs", _page("docs.html")),
-        Mount("/static", _Static(directory=WEB)),
+        Mount("/static", _PageFiles(directory=_WEB)),
     ]
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(_: Request) -> Response:
-        return FileResponse(WEB / name, headers={"Cache-Control": _CACHE})
+        return FileResponse(_WEB / name, headers={"Cache-Control": _CACHE_CONTROL})
 
     return page
 
 
-_DETAILS = {
-    404: "There is nothing here; the page is at / and the API's description at /docs.",
-    405: "This path does not take that method.",
-}
-
-
-def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> FastAPI:
-    """Return the application.
-
-    Parameters
-    ----------
-    pricer : Pricer
-        What prices.
-    limits : Limits
-        What is taken in, at most.
-    workers : Workers, optional
-        Processes for long CSVs.
-    """
-    service = Service(pricer, limits, workers)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with pillow_warnings_settled(), contextlib.closing(service):
-            yield
-
-    app = FastAPI(
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        routes=routes(),
-        exception_handlers={Problem: _problem, HTTPException: _http_problem},
-        **openapi.ABOUT,
-    )
-    app.add_middleware(Guard, metrics=service.metrics, limits=limits)
-    _add_api(app, service)
-    _add_health(app, service)
-    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
-    return app
-
-
-def _add_api(app: FastAPI, service: Service) -> None:
-    @app.post(PRICE, tags=["prices"], **openapi.PRICE)
-    async def price(request: Request) -> Price:
-        """Price one product."""
-        return await service.price(request)
-
-    @app.post(PRICES, tags=["prices"], **openapi.PRICES)
-    async def prices(request: Request) -> Response:
-        """Price a CSV of products."""
-        return await service.prices(request)
-
-    @app.get("/v1/model", tags=["prices"], response_description="The model.")
-    async def model() -> Model:
-        """Tell which model prices, and what is taken in at most."""
-        return service.model()
-
-
-def _add_health(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", tags=["health"], response_description="It lives.")
-    async def healthz() -> State:
-        """Tell that the service lives."""
-        return State(state="alive", model=service.pricer.version)
-
-    @app.get("/readyz", tags=["health"], response_description="It is ready.")
-    async def readyz() -> State:
-        """Tell that the service takes products; it listens only once the model is loaded."""
-        return State(state="ready", model=service.pricer.version)
-
-    @app.get("/metrics", tags=["health"], **openapi.METRICS)
-    async def metrics() -> Response:
-        """Give counters in the format of Prometheus."""
-        return Response(service.metrics.text(), media_type=openapi.PROMETHEUS)
-
-
-async def _problem(_: Request, error: Exception) -> Response:
+async def _answer_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
 
 
-async def _http_problem(_: Request, error: Exception) -> Response:
+async def _answer_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     detail = _DETAILS.get(error.status_code, f"{error.detail}.")
     return Problem(error.status_code, detail).response(dict(error.headers or {}))

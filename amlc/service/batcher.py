@@ -1,4 +1,4 @@
-"""Threads that price, and the line of products that wait for them."""
+"""A bounded queue of products, and the threads that price them in batches."""
 
 import threading
 from collections import deque
@@ -6,45 +6,49 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from amlc.pricing.answers import Answer, Pricer, Question
+from amlc.pricing.estimates import Estimate, Pricer, Product
 
 
-class DeskFullError(Exception):
-    """The line is as long as it may be."""
+class QueueFullError(Exception):
+    """The queue takes no more products, because it is full or closed."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """Products that are priced and answered together."""
+    """Products that were submitted together and are priced together."""
 
-    questions: tuple[Question, ...]
+    products: tuple[Product, ...]
     similar: int
     contributions: bool
-    done: Future[list[Answer]] = field(default_factory=Future)
+    future: Future[list[Estimate]] = field(default_factory=Future)
+
+    def matches(self, other: "_Job") -> bool:
+        """Return whether one call of the pricer can serve both."""
+        return (self.similar, self.contributions) == (other.similar, other.contributions)
 
 
-class Desk:
+class Batcher:
     """Prices products in a bounded number of threads.
 
-    What waits is priced together: most of the time of one price is spent once for a whole group.
-    Nobody waits for a group to fill.
+    A thread prices the products that are in the queue together, because most of the time that one
+    price takes is spent once for the whole batch. It does not wait for a batch to fill.
 
     Parameters
     ----------
     pricer : Pricer
     workers : int
-        Threads.
+        Number of threads.
     batch : int
-        Products that a thread takes off the line at once.
-    queue : int
-        Products that may wait.
+        Products that a thread takes from the queue at once.
+    max_queue : int
+        Products that the queue holds.
     """
 
-    def __init__(self, pricer: Pricer, *, workers: int, batch: int, queue: int) -> None:
+    def __init__(self, pricer: Pricer, *, workers: int, batch: int, max_queue: int) -> None:
         self._pricer = pricer
         self._batch = batch
-        self._queue = queue
-        self._line: deque[_Job] = deque()
+        self._max_queue = max_queue
+        self._queue: deque[_Job] = deque()
         self._waiting = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -57,45 +61,46 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """The number of products in the line."""
+        """The number of products in the queue."""
         return self._waiting
 
     def submit(
         self,
-        questions: Sequence[Question],
+        products: Sequence[Product],
         *,
         similar: int = 0,
         contributions: bool = False,
         bounded: bool = True,
-    ) -> Future[list[Answer]]:
-        """Put some products into the line; the future gives their answers, in their order.
+    ) -> Future[list[Estimate]]:
+        """Put products into the queue; the future gives their estimates, in their order.
 
         Parameters
         ----------
-        questions : sequence of Question
-            One or more; they are priced in one go.
-        similar, contributions
-            As `Pricer.price`.
+        products : sequence of Product
+            One or more; they are priced in one batch.
+        similar, contributions : int, bool
+            As for `Pricer.price`.
         bounded : bool
-            False where the caller bounds by itself how much it has in the line.
+            Whether a full queue refuses them; False for a caller that bounds by itself how much
+            it has in the queue.
 
         Raises
         ------
-        DeskFullError
-            The line is full, or the desk is closed.
+        QueueFullError
+            The queue is full, or the batcher is closed.
         """
-        job = _Job(tuple(questions), similar, contributions)
+        job = _Job(tuple(products), similar, contributions)
         with self._changed:
-            full = bounded and self._waiting + len(questions) > self._queue
+            full = bounded and self._waiting + len(products) > self._max_queue
             if self._closed or full:
-                raise DeskFullError
-            self._line.append(job)
-            self._waiting += len(questions)
+                raise QueueFullError
+            self._queue.append(job)
+            self._waiting += len(products)
             self._changed.notify()
-        return job.done
+        return job.future
 
     def close(self) -> None:
-        """Price what is in the line, then end the threads."""
+        """Price what is in the queue, then end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -104,49 +109,46 @@ class Desk:
 
     def _work(self) -> None:
         while jobs := self._take():
-            self._price([job for job in jobs if job.done.set_running_or_notify_cancel()])
+            self._price([job for job in jobs if job.future.set_running_or_notify_cancel()])
 
     def _take(self) -> list[_Job]:
-        """Wait for a job, and take those of the same kind that wait behind it."""
+        """Wait for a job; take it and those behind it that fit into the same batch."""
         with self._changed:
-            self._changed.wait_for(lambda: self._line or self._closed)
-            taken: list[_Job] = []
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            jobs: list[_Job] = []
             size = 0
-            while self._line and _fits(taken, size, self._line[0], self._batch):
-                taken.append(self._line.popleft())
-                size += len(taken[-1].questions)
+            while self._queue and self._fits(self._queue[0], jobs, size):
+                jobs.append(self._queue.popleft())
+                size += len(jobs[-1].products)
             self._waiting -= size
-            return taken
+            return jobs
+
+    def _fits(self, job: _Job, jobs: list[_Job], size: int) -> bool:
+        """Return whether a job fits into a batch of jobs with `size` products."""
+        return not jobs or (job.matches(jobs[0]) and size + len(job.products) <= self._batch)
 
     def _price(self, jobs: list[_Job]) -> None:
         if not jobs:
             return
-        questions = [question for job in jobs for question in job.questions]
+        products = [product for job in jobs for product in job.products]
         first = jobs[0]
         try:
-            answers = self._pricer.price(
-                questions, similar=first.similar, contributions=first.contributions
+            estimates = self._pricer.price(
+                products, similar=first.similar, contributions=first.contributions
             )
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits for the answer
-            self._failed(jobs, error)
+        except Exception as error:  # noqa: BLE001 - handed to the caller by the future
+            self._price_singly(jobs, error)
             return
         start = 0
         for job in jobs:
-            end = start + len(job.questions)
-            job.done.set_result(answers[start:end])
+            end = start + len(job.products)
+            job.future.set_result(estimates[start:end])
             start = end
 
-    def _failed(self, jobs: list[_Job], error: Exception) -> None:
-        """Price each job alone, so that one product cannot spoil its neighbours' answers."""
+    def _price_singly(self, jobs: list[_Job], error: Exception) -> None:
+        """Price each job by itself after an error, so that only the one that caused it fails."""
         if len(jobs) == 1:
-            jobs[0].done.set_exception(error)
+            jobs[0].future.set_exception(error)
             return
         for job in jobs:
             self._price([job])
-
-
-def _fits(taken: list[_Job], size: int, job: _Job, batch: int) -> bool:
-    if not taken:
-        return True
-    alike = (job.similar, job.contributions) == (taken[0].similar, taken[0].contributions)
-    return alike and size + len(job.questions) <= batch

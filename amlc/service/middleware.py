@@ -1,149 +1,19 @@
-"""What stands around every request: headers, the log, counters, the last word on errors."""
+"""Around every request: bounds on its body and its answer, headers, a log line, and errors."""
 
 import asyncio
 import contextlib
-import json
 import logging
 import secrets
-import sys
 import time
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    PlatformCollector,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amlc.service.limits import Limits
+from amlc.service.monitoring import Metrics, log, log_error
 from amlc.service.problems import Problem
-
-LOGGER = "amlc.serve"
-
-
-class JsonLines(logging.Formatter):
-    """Writes a record as one line of JSON: time, level, event, and the record's own fields.
-
-    Of an exception it tells the type and the places in the code, but not the message, which may
-    quote what a user sent.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
-            "event": record.getMessage(),
-            **getattr(record, "fields", {}),
-        }
-        if record.exc_info and record.exc_info[1] is not None:
-            line |= _told(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
-
-
-def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
-    """Log an event with its fields."""
-    logging.getLogger(LOGGER).log(level, event, extra={"fields": fields})
-
-
-def log_error(event: str, error: BaseException, **fields: Any) -> None:
-    """Log an error that nobody expected."""
-    logging.getLogger(LOGGER).error(event, exc_info=error, extra={"fields": fields})
-
-
-def set_up() -> None:
-    """Send what the service and uvicorn log to stderr as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    for name in (LOGGER, "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
-        logger.setLevel(logging.INFO)
-    # Its lines tell of every start and stop what the service's own lines tell.
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return {
-        "error": type(error).__name__,
-        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
-    }
-
-
-# The times at which counters began only double the lines.
-disable_created_metrics()  # type: ignore[no-untyped-call]  # its package ships no type for it
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0)
-
-
-class Metrics:
-    """Counters of one application, in a registry of its own.
-
-    Parameters
-    ----------
-    version : str
-        The model's.
-    waiting : callable
-        Returns how many products wait for a thread.
-    """
-
-    def __init__(self, version: str, waiting: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self._requests = Counter(
-            "amlc_requests",
-            "Requests answered.",
-            ("method", "path", "status"),
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "amlc_request_seconds",
-            "Seconds from a request's headers to the end of its answer.",
-            ("path",),
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._products = Counter(
-            "amlc_products", "Products priced.", ("path",), registry=self.registry
-        )
-        self.in_flight = Gauge(
-            "amlc_requests_in_flight", "Requests under way.", registry=self.registry
-        )
-        Gauge(
-            "amlc_products_waiting", "Products that wait for a thread.", registry=self.registry
-        ).set_function(waiting)
-        Info("amlc_model", "The model that prices.", registry=self.registry).info(
-            {"version": version}
-        )
-
-    def answered(self, method: str, path: str, status: int, seconds: float) -> None:
-        """Count a request; `path` is its route's, never what the client wrote."""
-        self._requests.labels(method, path, str(status)).inc()
-        self._seconds.labels(path).observe(seconds)
-
-    def priced(self, path: str, products: int) -> None:
-        """Count products."""
-        self._products.labels(path).inc(products)
-
-    def text(self) -> bytes:
-        """Return everything as /metrics gives it."""
-        return generate_latest(self.registry)
-
 
 # Scripts, styles and data from this server only; pictures also from the answers themselves.
 POLICY = (
@@ -159,19 +29,20 @@ HEADERS = {
 }
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _PAGES = frozenset({"/", "/docs", "/openapi.json", "/static"})
+# Logged for a client that left before its answer was complete, as nginx does.
 CLIENT_LEFT = 499
-# After an early refusal this much of the body is read away, so that the client, which is still
-# sending, sees the answer and not a broken connection.
+# After an early error this much of the body is still read, so that a client that is still sending
+# receives the answer instead of a broken connection.
 _DRAIN_BYTES, _DRAIN_SECONDS, _DRAIN_IDLE_SECONDS = 64_000_000, 2.0, 0.25
 
 
 class SlowReaderError(Exception):
-    """A client that does not take its answer."""
+    """A client does not receive its answer."""
 
 
 @dataclass
 class _Exchange:
-    """One request under way."""
+    """A request that is being answered."""
 
     id: str
     start: float
@@ -181,8 +52,11 @@ class _Exchange:
     finished: bool = False
 
 
-class Guard:
+class RequestMiddleware:
     """ASGI middleware around the whole application.
+
+    It gives each request an id and a line in the log, adds security headers, turns unexpected
+    errors into answers, and gives up clients that do not receive their answer.
 
     Parameters
     ----------
@@ -204,39 +78,41 @@ class Guard:
         exchange = _Exchange(secrets.token_hex(8), time.monotonic())
         with self._metrics.in_flight.track_inprogress():
             try:
-                await self._guarded(scope, receive, send, exchange)
+                await self._handle(scope, receive, send, exchange)
             finally:
-                self._tell(scope, exchange)
+                self._record(scope, exchange)
 
-    async def _guarded(
+    async def _handle(
         self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange
     ) -> None:
-        receiving = _counting(receive, exchange)
-        sending = self._sending(scope, receiving, send, exchange)
+        receive = _counting(receive, exchange)
+        send = self._sending(scope, receive, send, exchange)
         try:
-            await self._app(scope, receiving, sending)
+            await self._app(scope, receive, send)
         except (ClientDisconnect, SlowReaderError):
             exchange.status = CLIENT_LEFT
         except Exception as error:
             log_error("failed", error, id=exchange.id)
             if exchange.status:
-                # Half an answer is out; uvicorn breaks the connection off, so that nobody takes
-                # the half for the whole.
+                # Part of the answer is sent; uvicorn then breaks the connection off, so that the
+                # client does not take that part for the whole.
                 raise
             problem = Problem(500, f"Something went wrong here; its log has the id {exchange.id}.")
-            await problem.response()(scope, receiving, sending)
+            await problem.response()(scope, receive, send)
 
     def _sending(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> Send:
+        """Return `send` with headers added, a bound on time, and the rest of the body read."""
+
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
                 self._add_headers(scope, message, exchange)
             last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if last and _must_drain(exchange):
-                await self._sent(send, {**message, "more_body": True})
+                await self._send_in_time(send, {**message, "more_body": True})
                 await _drain(receive)
                 message = {"type": "http.response.body", "body": b"", "more_body": False}
-            await self._sent(send, message)
+            await self._send_in_time(send, message)
             exchange.finished = last
 
         return sending
@@ -251,20 +127,21 @@ class Guard:
         if exchange.status >= 400 and not exchange.body_ended:
             headers["Connection"] = "close"
 
-    async def _sent(self, send: Send, message: Message) -> None:
+    async def _send_in_time(self, send: Send, message: Message) -> None:
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
                 await send(message)
         except TimeoutError:
             raise SlowReaderError from None
 
-    def _tell(self, scope: Scope, exchange: _Exchange) -> None:
+    def _record(self, scope: Scope, exchange: _Exchange) -> None:
+        """Count and log a request that has ended."""
         seconds = time.monotonic() - exchange.start
         status = exchange.status if exchange.finished else CLIENT_LEFT
-        # What the client wrote as method or path is not repeated: it may be anything.
+        # The client may have written anything as method or path, so neither is logged as it is.
         method = scope["method"] if scope["method"] in METHODS else "other"
         path = _route(scope)
-        self._metrics.answered(method, path, status, seconds)
+        self._metrics.count_request(method, path, status, seconds)
         log(
             "request",
             logging.ERROR if status >= 500 and status != 503 else logging.INFO,
@@ -287,6 +164,8 @@ def _route(scope: Scope) -> str:
 
 
 def _counting(receive: Receive, exchange: _Exchange) -> Receive:
+    """Return `receive` with the bytes of the body counted."""
+
     async def receiving() -> Message:
         message = await receive()
         exchange.received += len(message.get("body", b""))
@@ -301,17 +180,64 @@ def _has_body(headers: Headers) -> bool:
 
 
 def _must_drain(exchange: _Exchange) -> bool:
-    # Whoever was too slow is not waited for.
+    # A client that was too slow is not waited for again.
     return exchange.status >= 400 and exchange.status != 408 and not exchange.body_ended
 
 
 async def _drain(receive: Receive) -> None:
-    """Read the rest of a body away, within bounds."""
-    left, until = _DRAIN_BYTES, time.monotonic() + _DRAIN_SECONDS
+    """Read the rest of a body and discard it, within bounds."""
+    left, end = _DRAIN_BYTES, time.monotonic() + _DRAIN_SECONDS
     with contextlib.suppress(TimeoutError):
-        while left > 0 and time.monotonic() < until:
+        while left > 0 and time.monotonic() < end:
             async with asyncio.timeout(_DRAIN_IDLE_SECONDS):
                 message = await receive()
             left -= len(message.get("body", b""))
             if not message.get("more_body", False):
                 return
+
+
+def bound_body(request: Request, max_bytes: int, limits: Limits) -> Request:
+    """Return the same request with bounds on the size of its body and on the time to read it.
+
+    Parameters
+    ----------
+    request : Request
+    max_bytes : int
+        Largest size of the body.
+    limits : Limits
+        How long the body may take, as a whole and between two of its parts.
+
+    Raises
+    ------
+    Problem
+        413 where the body declares more bytes; reading it raises 413 as well, or 408.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    return Request(request.scope, _bounded_receive(request.receive, max_bytes, limits))
+
+
+def _bounded_receive(receive: Receive, max_bytes: int, limits: Limits) -> Receive:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limits.upload_seconds
+    left = max_bytes
+
+    async def receiving() -> Message:
+        nonlocal left
+        seconds = min(limits.idle_seconds, end - loop.time())
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, "The request's body came too slowly; send it again.") from None
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise _too_large(max_bytes)
+        return message
+
+    return receiving
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(413, f"The request's body is too large: at most {max_bytes:,} bytes are taken.")

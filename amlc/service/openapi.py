@@ -1,4 +1,4 @@
-"""What OpenAPI says beyond what FastAPI finds out by itself."""
+"""The OpenAPI description: what FastAPI cannot derive from the routes."""
 
 from typing import Any
 
@@ -6,34 +6,35 @@ from fastapi import FastAPI, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from amlc import __version__
 from amlc.catalog.products import ID, TEXT
 from amlc.pricing.batch import HEADER
+from amlc.service.csv_jobs import CSV
+from amlc.service.price_requests import FORM, JSON
 from amlc.service.problems import MEDIA_TYPE, FieldError, ProblemBody
-from amlc.service.questions import FORM, JSON
-from amlc.service.schemas import FormFields, FormText, ProductFields, ProductText
-from amlc.service.tables import CSV
+from amlc.service.schemas import FieldsForm, FieldsRequest, TextForm, TextRequest
 
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _REF = "#/components/schemas/{model}"
-_MODELS = (ProductText, ProductFields, FormText, FormFields, ProblemBody, FieldError)
+_MODELS = (TextRequest, FieldsRequest, TextForm, FieldsForm, ProblemBody, FieldError)
 
 ABOUT: dict[str, Any] = {
     "title": "amlc",
     "summary": "Prices of products from catalogue text and pictures.",
-    "description": "Send a product, get its price and an interval that holds it.",
-    "version": "1",
+    "description": "Send a product, get its price with an interval.",
+    "version": __version__,
     "openapi_tags": [
-        {"name": "prices", "description": "Price one product, or a CSV of them."},
-        {"name": "health", "description": "For whoever runs the service."},
+        {"name": "prices", "description": "Price one product, or a CSV of products."},
+        {"name": "health", "description": "For the operator of the service."},
     ],
 }
-_WORDS = {
+_STATUSES = {
     400: "The body cannot be read.",
     408: "The body came too slowly.",
     413: "The body, its picture or its CSV is too large.",
-    415: "The body is of a type that is not taken.",
+    415: "The body has a type that this path does not take.",
     422: "A field, the picture or the CSV is wrong; `detail` says how.",
-    503: "Too much to do; `Retry-After` says when to try again.",
+    503: "The service is busy; `Retry-After` says when to try again.",
 }
 
 
@@ -44,7 +45,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def _problem(status: int) -> dict[str, Any]:
     schema = {"$ref": _REF.format(model="ProblemBody")}
     answer: dict[str, Any] = {
-        "description": _WORDS[status],
+        "description": _STATUSES[status],
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
     if status == 503:
@@ -54,8 +55,8 @@ def _problem(status: int) -> dict[str, Any]:
     return answer
 
 
-def _body(**kinds: Any) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": kinds}}
+def _body(**media_types: Any) -> dict[str, Any]:
+    return {"requestBody": {"required": True, "content": media_types}}
 
 
 def _one_of(*models: str) -> dict[str, Any]:
@@ -63,12 +64,12 @@ def _one_of(*models: str) -> dict[str, Any]:
 
 
 PRICE: dict[str, Any] = {
-    "response_description": "The price, its interval, and what stands behind it.",
+    "response_description": "The price, its interval, and what they rest on.",
     "responses": _problems(400, 408, 413, 415, 422, 503),
     "openapi_extra": _body(
         **{
-            JSON: _one_of("ProductText", "ProductFields"),
-            FORM: _one_of("FormText", "FormFields"),
+            JSON: _one_of("TextRequest", "FieldsRequest"),
+            FORM: _one_of("TextForm", "FieldsForm"),
         }
     ),
 }
@@ -76,10 +77,10 @@ PRICES: dict[str, Any] = {
     "response_class": Response,
     "responses": {
         200: {
-            "description": "One row for each product, in their order, sent as they are priced.",
+            "description": "One row for each product, in order, sent as they are priced.",
             "headers": {
                 "X-Rows": {
-                    "description": "How many products there are.",
+                    "description": "The number of products.",
                     "schema": {"type": "integer"},
                 }
             },
@@ -113,9 +114,9 @@ METRICS: dict[str, Any] = {
 
 
 def description(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description of an application, made once."""
+    """Return the OpenAPI description of an application; it is made once."""
     if app.openapi_schema is None:
-        found = get_openapi(
+        schema = get_openapi(
             title=app.title,
             version=app.version,
             summary=app.summary,
@@ -126,6 +127,6 @@ def description(app: FastAPI) -> dict[str, Any]:
         _, definitions = models_json_schema(
             [(model, "validation") for model in _MODELS], ref_template=_REF
         )
-        found["components"]["schemas"] |= definitions["$defs"]
-        app.openapi_schema = found
+        schema["components"]["schemas"] |= definitions["$defs"]
+        app.openapi_schema = schema
     return app.openapi_schema

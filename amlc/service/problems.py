@@ -1,28 +1,28 @@
-"""Errors as the service tells them: one clear sentence, never a traceback (RFC 9457)."""
+"""Errors as answers (RFC 9457): one sentence that says what is wrong and what to do."""
 
 import http
 
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
-from amlc.images import outcome
+from amlc.images import fetch_result
 
 MEDIA_TYPE = "application/problem+json"
 
-# What became of a picture, in words for whoever sent it or its link.
-_PICTURE = {
-    outcome.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
-    outcome.DAMAGED: "the file is damaged",
-    outcome.TRUNCATED: "the file ends too early",
-    outcome.TOO_MANY_PIXELS: "it has more pixels than this service takes",
-    outcome.TOO_MANY_BYTES: "it has more bytes than this service takes",
-    outcome.MALFORMED: "the link is not a valid http or https link",
-    outcome.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
-    outcome.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web page",
-    outcome.HOST_NOT_ALLOWED: "the link's host is not one that this service asks",
-    outcome.HOST_NOT_FOUND: "the link's host was not found",
-    outcome.TIMEOUT: "the link's host took too long",
-    outcome.OPTED_OUT: "the link's host forbids its use by machine learning",
+# Why a picture cannot be used, in words for the person who sent it or its link.
+_PICTURE_REASONS = {
+    fetch_result.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
+    fetch_result.DAMAGED: "the file is damaged",
+    fetch_result.TRUNCATED: "the file ends too early",
+    fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service takes",
+    fetch_result.TOO_MANY_BYTES: "it has more bytes than this service takes",
+    fetch_result.MALFORMED: "the link is not a valid http or https link",
+    fetch_result.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
+    fetch_result.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web address",
+    fetch_result.HOST_NOT_ALLOWED: "this service does not fetch pictures from the link's host",
+    fetch_result.HOST_NOT_FOUND: "the link's host was not found",
+    fetch_result.TIMEOUT: "the link's host took too long",
+    fetch_result.OPTED_OUT: "the link's host forbids its use for machine learning",
 }
 
 
@@ -34,17 +34,17 @@ class FieldError(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """An error: what went wrong, in one sentence, and which fields it is about."""
+    """An error: what went wrong, in one sentence, and which fields are wrong."""
 
-    type: str = Field(description="Always about:blank: the status says the kind.")
+    type: str = Field(description="Always about:blank: the status tells the kind.")
     title: str = Field(description="The status in words.")
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="What went wrong and what to do, in one sentence.")
-    errors: list[FieldError] = Field(description="The fields at fault, where there are any.")
+    errors: list[FieldError] = Field(description="The fields that are wrong, if any.")
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer, not a crash
-    """An answer that is an error.
+    """An error that is sent as an answer.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer,
     detail : str
         What went wrong and what to do, in one sentence.
     errors : sequence of FieldError
-        The fields at fault.
+        The fields that are wrong.
     retry_after : int, optional
-        Seconds after which another try is worth while.
+        Seconds after which the client may try again.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer,
         self.retry_after = retry_after
 
     def body(self) -> ProblemBody:
-        """Return what the answer says."""
+        """Return the body of the answer."""
         return ProblemBody(
             type="about:blank",
             title=http.HTTPStatus(self.status).phrase,
@@ -90,9 +90,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer,
         return JSONResponse(self.body().model_dump(), self.status, headers, MEDIA_TYPE)
 
 
-def busy(what: str, seconds: int = 1) -> Problem:
-    """Return the problem of a service that has too much to do."""
-    return Problem(503, f"{what}; try again in {seconds} s.", retry_after=seconds)
+def busy(message: str, seconds: int = 1) -> Problem:
+    """Return the problem of a service that is busy; the client may try again later."""
+    return Problem(503, f"{message}; try again in {seconds} s.", retry_after=seconds)
 
 
 def bad_picture(field: str, reason: str) -> Problem:
@@ -101,12 +101,14 @@ def bad_picture(field: str, reason: str) -> Problem:
     Parameters
     ----------
     field : str
-        Where it came from, ``"image"`` or ``"image_url"``.
+        The field that it came from, ``"image"`` or ``"image_url"``.
     reason : str
-        A constant of `amlc.images.outcome`, or ``"http 404"`` and the like.
+        A constant of `amlc.images.fetch_result`, or ``"http 404"`` and the like.
     """
-    status = 413 if reason == outcome.TOO_MANY_BYTES else 422
-    words = _PICTURE.get(reason, f"fetching the link failed: {reason}")
+    status = 413 if reason == fetch_result.TOO_MANY_BYTES else 422
+    message = _PICTURE_REASONS.get(reason, f"fetching the link failed: {reason}")
     return Problem(
-        status, f"The picture cannot be used: {words}.", (FieldError(field=field, message=words),)
+        status,
+        f"The picture cannot be used: {message}.",
+        (FieldError(field=field, message=message),),
     )

@@ -1,6 +1,5 @@
-"""What the API takes and gives, as pydantic models; OpenAPI is made from them."""
+"""The bodies of the API's requests and responses, as pydantic models that OpenAPI shows."""
 
-import base64
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -14,8 +13,9 @@ from pydantic import (
     ValidationError,
 )
 
-from amlc.catalog.content import Content, to_text
-from amlc.pricing.answers import Answer, Pricer, Similar
+from amlc.catalog.content import Content, render_content
+from amlc.images.decode import data_url
+from amlc.pricing.estimates import Estimate, Pricer, SimilarProduct
 from amlc.service.problems import FieldError, Problem
 
 MAX_TEXT = 100_000  # characters, as data.max_text
@@ -23,31 +23,32 @@ MAX_SIMILAR = 20
 # RFC 3986 leaves no room for blanks, and a link without a host cannot be fetched.
 LINK_PATTERN = r"^https?://[A-Za-z0-9\-._\[][^\s\\]*$"
 
-_JSON_FAULTS = {"json_invalid", "json_type"}
+# Types of a ValidationError for a body that is not JSON.
+_JSON_ERRORS = {"json_invalid", "json_type"}
 
 
 def _whole(number: Any) -> Any:
-    # To JSON Schema 8.0 is an integer.
+    # In JSON Schema, 8.0 is an integer.
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-class _Asked(BaseModel):
-    """What both forms of a question have."""
+class _ProductRequest(BaseModel):
+    """The fields that both kinds of request have."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     image_url: Annotated[str, Field(max_length=4096, pattern=LINK_PATTERN)] | None = Field(
-        None, description="Link of the picture; fetched from public addresses only."
+        None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
-        0, ge=0, le=MAX_SIMILAR, description="How many of the most similar products to name."
+        0, ge=0, le=MAX_SIMILAR, description="How many of the most similar products to return."
     )
     contributions: bool = Field(
-        False, description="Whether to tell how much each part of the product moves its price."
+        False, description="Whether to return how much each part of the product moves its price."
     )
 
 
-class ProductText(_Asked):
+class TextRequest(_ProductRequest):
     """A product as catalogue text."""
 
     text: str = Field(
@@ -62,8 +63,8 @@ class ProductText(_Asked):
         return self.text
 
 
-class ProductFields(_Asked):
-    """A product as fields, each of which may be left out."""
+class FieldsRequest(_ProductRequest):
+    """A product as separate fields, each of them optional."""
 
     title: str = Field("", max_length=2_000, examples=["Green Tea, 20 Bags (Pack of 6)"])
     bullets: list[Annotated[str, Field(max_length=10_000)]] = Field(
@@ -71,74 +72,75 @@ class ProductFields(_Asked):
     )
     description: str = Field("", max_length=MAX_TEXT)
     value: Annotated[float, Field(ge=0, le=1e12)] | None = Field(
-        None, description="How much of it, in the unit.", examples=[120.0]
+        None, description="The amount, in the unit.", examples=[120.0]
     )
     unit: str = Field("", max_length=100, examples=["Count"])
 
     def as_text(self) -> str:
         """Return the catalogue text."""
-        return to_text(
+        return render_content(
             Content(self.title, tuple(self.bullets), self.description, self.value, self.unit)
         )
 
 
-def _form_of(asked: Any) -> str:
-    return "text" if isinstance(asked, dict) and "text" in asked else "fields"
+def _kind(body: Any) -> str:
+    return "text" if isinstance(body, dict) and "text" in body else "fields"
 
 
-Product = Annotated[
-    Annotated[ProductText, Tag("text")] | Annotated[ProductFields, Tag("fields")],
-    Discriminator(_form_of),
-]
-_PRODUCT: TypeAdapter[ProductText | ProductFields] = TypeAdapter(Product)
+_REQUEST: TypeAdapter[TextRequest | FieldsRequest] = TypeAdapter(
+    Annotated[
+        Annotated[TextRequest, Tag("text")] | Annotated[FieldsRequest, Tag("fields")],
+        Discriminator(_kind),
+    ]
+)
 
 
-class SimilarProduct(BaseModel):
-    """A product that the model learned from, with text like the one asked about."""
+class SimilarItem(BaseModel):
+    """A product that the model was trained on, with text similar to that of the request."""
 
     sample_id: str
     title: str
     image_link: str
     price: float
-    similarity: float = Field(description="Of the texts, from 0 to 1.")
-    picture: str | None = Field(description="A small JPEG as a data: link, where there is one.")
+    similarity: float = Field(description="Similarity of the texts, from 0 to 1.")
+    picture: str | None = Field(description="A small JPEG as a data: link, if there is one.")
 
 
-class Part(BaseModel):
+class ContributionItem(BaseModel):
     """How much one part of the product moves its price."""
 
-    part: str = Field(description="What was left out, such as picture.")
+    part: str = Field(description="The part that was left out, such as picture.")
     factor: float = Field(description="The price divided by the price without that part.")
 
 
-class Price(BaseModel):
-    """A price, its interval, and what stands behind it."""
+class PriceResponse(BaseModel):
+    """The price of a product, its interval, and what they rest on."""
 
     price: float
     low: float
     high: float
-    coverage: float = Field(description="Share of the prices that such intervals hold.")
+    coverage: float = Field(description="Share of prices that such intervals contain.")
     model: str = Field(description="Version of the model.")
-    reasons: list[str] = Field(description="What was missing or faulty, such as no picture.")
-    similar: list[SimilarProduct] = Field(description="The most similar first.")
-    contributions: list[Part] = Field(description="The largest effect first.")
+    reasons: list[str] = Field(description="What was missing or unusable, such as no picture.")
+    similar: list[SimilarItem] = Field(description="The most similar first.")
+    contributions: list[ContributionItem] = Field(description="The largest effect first.")
 
 
-class State(BaseModel):
-    """How the service is."""
+class HealthResponse(BaseModel):
+    """The state of the service."""
 
     state: Literal["alive", "ready"]
     model: str = Field(description="Version of the model.")
 
 
-class Model(BaseModel):
-    """The model, and what this service takes in at most."""
+class ModelResponse(BaseModel):
+    """The model, and the limits of this service."""
 
     model: str = Field(description="Version of the model.")
-    coverage: float = Field(description="Share of the prices that its intervals hold.")
-    image_bytes: int = Field(description="Bytes of a picture.")
-    csv_bytes: int = Field(description="Bytes of a CSV.")
-    csv_rows: int = Field(description="Rows of a CSV.")
+    coverage: float = Field(description="Share of prices that its intervals contain.")
+    image_bytes: int = Field(description="Largest picture, in bytes.")
+    csv_bytes: int = Field(description="Largest CSV, in bytes.")
+    csv_rows: int = Field(description="Most rows of a CSV.")
 
 
 _FILE = Annotated[
@@ -148,13 +150,14 @@ _FILE = Annotated[
         json_schema_extra={"format": "binary"},
     ),
 ]
-# In a form, what is empty was not given.
+# An empty field of a form counts as not given.
 _FORM_LINK = Annotated[str, Field(max_length=4096, pattern=f"^$|{LINK_PATTERN}")]
 _ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
 
 
-class FormText(ProductText):
-    """A form with a product as catalogue text; only OpenAPI needs it."""
+# The forms are only described by these models; their fields are read as those of JSON.
+class TextForm(TextRequest):
+    """A form with a product as catalogue text."""
 
     model_config = _ONE_PICTURE
 
@@ -162,8 +165,8 @@ class FormText(ProductText):
     image_url: _FORM_LINK = ""
 
 
-class FormFields(ProductFields):
-    """A form with a product as fields; only OpenAPI needs it."""
+class FieldsForm(FieldsRequest):
+    """A form with a product as separate fields, each of them optional."""
 
     model_config = _ONE_PICTURE
 
@@ -172,76 +175,79 @@ class FormFields(ProductFields):
     value: Annotated[float, Field(ge=0, le=1e12)] = 0.0
 
 
-def from_json(body: bytes) -> ProductText | ProductFields:
+def from_json(body: bytes) -> TextRequest | FieldsRequest:
     """Read a product from JSON.
 
     Raises
     ------
     Problem
-        400 where it is not JSON, 422 where a field is wrong.
+        400 where the body is not JSON, 422 where a field is wrong.
     """
     try:
-        return _PRODUCT.validate_json(body, strict=True)
+        return _REQUEST.validate_json(body, strict=True)
     except ValidationError as error:
         raise _problem(error) from None
 
 
-def from_form(fields: dict[str, str | list[str]]) -> ProductText | ProductFields:
-    """Read a product from the text fields of a form; raises `Problem` 422 as `from_json` does."""
-    # What is left empty in a form was not given.
+def from_form(fields: dict[str, str | list[str]]) -> TextRequest | FieldsRequest:
+    """Read a product from the text fields of a form.
+
+    Raises
+    ------
+    Problem
+        422 where a field is wrong.
+    """
+    # An empty field counts as not given; an empty text is a product without text.
     given = {name: text for name, text in fields.items() if text or name == "text"}
     try:
-        return _PRODUCT.validate_python(given)
+        return _REQUEST.validate_python(given)
     except ValidationError as error:
         raise _problem(error) from None
-
-
-def price_of(answer: Answer, pricer: Pricer) -> Price:
-    """Return an answer as the API gives it."""
-    return Price(
-        price=answer.price,
-        low=answer.low,
-        high=answer.high,
-        coverage=pricer.coverage,
-        model=pricer.version,
-        reasons=list(answer.reasons),
-        similar=[_similar(product) for product in answer.similar],
-        contributions=[Part(part=c.part, factor=c.factor) for c in answer.contributions],
-    )
-
-
-def _similar(product: Similar) -> SimilarProduct:
-    return SimilarProduct(
-        sample_id=product.sample_id,
-        title=product.title,
-        image_link=product.image_link,
-        price=product.price,
-        similarity=product.similarity,
-        picture=None if product.picture is None else data_link(product.picture),
-    )
-
-
-def data_link(jpeg: bytes) -> str:
-    """Return a JPEG as a link that holds it (RFC 2397)."""
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
 def _problem(error: ValidationError) -> Problem:
-    found = error.errors(include_url=False, include_input=False)
-    if any(fault["type"] in _JSON_FAULTS for fault in found):
-        return Problem(400, f"The body is not JSON: {found[0]['msg'].partition(': ')[2]}.")
-    faults = tuple(
-        FieldError(field=_where(fault["loc"]), message=_sentence(fault["msg"])) for fault in found
+    details = error.errors(include_url=False, include_input=False)
+    if any(detail["type"] in _JSON_ERRORS for detail in details):
+        return Problem(400, f"The body is not JSON: {details[0]['msg'].partition(': ')[2]}.")
+    errors = tuple(
+        FieldError(field=_field(detail["loc"]), message=_sentence(detail["msg"]))
+        for detail in details
     )
-    first = faults[0]
-    return Problem(422, f"{first.field}: {first.message}", faults[:20])
+    return Problem(422, f"{errors[0].field}: {errors[0].message}", errors[:20])
 
 
-def _where(location: tuple[int | str, ...]) -> str:
-    # The first part only says which of the two forms was taken.
+def _field(location: tuple[int | str, ...]) -> str:
+    # The first part only says which kind of request it is.
     return ".".join(str(part)[:80] for part in location[1:]) or "body"
 
 
 def _sentence(message: str) -> str:
     text = message.rstrip(".")
     return f"{text[:1].lower()}{text[1:]}."
+
+
+def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
+    """Return an estimate as the API gives it."""
+    return PriceResponse(
+        price=estimate.price,
+        low=estimate.low,
+        high=estimate.high,
+        coverage=pricer.coverage,
+        model=pricer.version,
+        reasons=list(estimate.reasons),
+        similar=[_similar_item(product) for product in estimate.similar],
+        contributions=[
+            ContributionItem(part=each.part, factor=each.factor) for each in estimate.contributions
+        ],
+    )
+
+
+def _similar_item(product: SimilarProduct) -> SimilarItem:
+    return SimilarItem(
+        sample_id=product.sample_id,
+        title=product.title,
+        image_link=product.image_link,
+        price=product.price,
+        similarity=product.similarity,
+        picture=None if product.picture is None else data_url(product.picture),
+    )

@@ -1,11 +1,10 @@
-"""What the made-up products are, and what they cost."""
+"""The synthetic products: what they are, and what they cost."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from amlc.arrays import Floats, Ints64, Rows
+from amlc.arrays import Bools, Floats, Ints64, Rows
 from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import (
     BRAND_ENDS,
@@ -24,49 +23,50 @@ PACKS = (1, 2, 3, 4, 6, 8, 10, 12, 24, 48)
 PACK_WEIGHTS = (56, 7, 5, 5, 9, 3, 2, 8, 3, 1)
 # Two pieces cost less than twice as much as one.
 SIZE_POWER, PACK_POWER = 0.62, 0.66
-# The look of the label says which line of a brand it is; no word does.
+# The look of the label shows which line of its brand a product belongs to; no word does.
 TIER_EFFECTS = (-0.20, 0.05, 0.25, 0.60)
 TIER_WEIGHTS = (3, 4, 3, 2)
-# Share of multipacks whose text does not say how many; the picture does.
+# Share of multipacks whose text does not state the number of pieces; the picture shows it.
 SILENT_PACKS = 0.15
 LOWEST_PRICE = 0.5
 # Share of other multipacks of which the picture shows one piece.
-LONELY_PACKS = 0.5
-# Furthest that a row looks back, in keys, for a product that it repeats.
-REACH = 400
+SINGLE_PIECE_SHOTS = 0.5
+# Largest distance, in keys, from a row to the earlier row whose product it repeats.
+MAX_LOOKBACK = 400
 
 
 @dataclass(frozen=True)
-class Products:
-    """Made-up products, as columns of one length.
+class SyntheticProducts:
+    """Synthetic products, as columns of one length.
 
     Parameters
     ----------
     key, origin : ndarray of int64
-        The row, and the row whose product it repeats; the row itself for most.
+        Key of the row, and of the row whose product it repeats: for most rows, the row itself.
     shot : ndarray of int64
-        The row whose photograph is shown; `origin` where only size or pack differ from it.
+        Key of the row whose picture is shown: `origin` for rows that differ from it in size or
+        pack only.
     retitled : ndarray of bool
-        The row is `origin`'s product under the same title, written another way, photographed
-        anew.
+        The row is `origin`'s product with the same title, written in another way, and with a
+        picture of its own.
     category, brand, quality, flavour, tier : ndarray of int
         Positions in the tables of `amlc.synthetic.words` and in `TIER_EFFECTS`.
     size : ndarray of float64
-        Of one piece, in ounces, fluid ounces, pieces or feet.
+        Size of one piece, in ounces, fluid ounces, pieces or feet.
     pack, shown_pack : ndarray of int
         Number of pieces, and number that the picture shows.
     silent : ndarray of bool
-        The text does not say the number of pieces.
+        The text does not state the number of pieces.
     median : ndarray of float64
         The price without its noise, which is also the median of its distribution.
     price : ndarray of float64
-        In cents' steps.
+        The price, rounded to cents.
     """
 
     key: Ints64
     origin: Ints64
     shot: Ints64
-    retitled: NDArray[np.bool_]
+    retitled: Bools
     category: Rows
     brand: Rows
     quality: Rows
@@ -75,47 +75,48 @@ class Products:
     size: Floats
     pack: Rows
     shown_pack: Rows
-    silent: NDArray[np.bool_]
+    silent: Bools
     median: Floats
     price: Floats
 
 
 def make_products(
     seed: int, keys: Ints64, *, noise: float, repeated_titles: float, repeated_links: float
-) -> Products:
-    """Draw the products of some rows.
+) -> SyntheticProducts:
+    """Draw the products of rows.
 
     Parameters
     ----------
     seed : int
-        Same seed and key, same product.
+        The same seed and key give the same product.
     keys : ndarray of int64, shape (n,)
-        Positive.
+        Keys of the rows; positive.
     noise : float
         Standard deviation of log price around its median.
     repeated_titles, repeated_links : float
-        Shares of rows that repeat an earlier row's title, or its picture.
+        Shares of rows that repeat the title, or the picture, of an earlier row.
     """
-    own = Draws(seed, keys)
-    kind = own.uniform("repeat")
-    retitled = kind < repeated_titles
-    variant = (kind >= repeated_titles) & (kind < repeated_titles + repeated_links)
-    back = 1 + np.floor(own.uniform("reach") * REACH).astype(np.int64)
+    own_draws = Draws(seed, keys)
+    repeat = own_draws.uniform("repeat")
+    retitled = repeat < repeated_titles
+    variant = (repeat >= repeated_titles) & (repeat < repeated_titles + repeated_links)
+    back = 1 + np.floor(own_draws.uniform("reach") * MAX_LOOKBACK).astype(np.int64)
     origin = np.where((retitled | variant) & (back < keys), keys - back, keys)
-    same = Draws(seed, origin)
-    sized = Draws(seed, np.where(variant, keys, origin))
-    category = same.pick("category", _falling(len(CATEGORIES), 6.0))
-    size, pack = _sizes(sized, category), _packs(sized)
+    # A variant has its origin's looks, but a size and pack of its own.
+    look_draws = Draws(seed, origin)
+    size_draws = Draws(seed, np.where(variant, keys, origin))
+    category = look_draws.pick("category", _zipf_weights(len(CATEGORIES), 6.0))
+    size, pack = _sizes(size_draws, category), _packs(size_draws)
     looks = {
         "category": category,
-        "brand": same.pick("brand", _falling(BRANDS, 4.0)),
-        "quality": same.pick("quality", [weight for _, _, weight in QUALITIES]),
-        "flavour": same.pick("flavour", [weight for _, _, weight in FLAVOURS]),
-        "tier": same.pick("tier", TIER_WEIGHTS),
+        "brand": look_draws.pick("brand", _zipf_weights(BRANDS, 4.0)),
+        "quality": look_draws.pick("quality", [weight for _, _, weight in QUALITIES]),
+        "flavour": look_draws.pick("flavour", [weight for _, _, weight in FLAVOURS]),
+        "tier": look_draws.pick("tier", TIER_WEIGHTS),
     }
     median = np.maximum(np.exp(_log_price(seed, **looks, size=size, pack=pack)), LOWEST_PRICE)
-    noisy = np.maximum(median * np.exp(noise * own.normal("noise")), LOWEST_PRICE)
-    return Products(
+    noisy = np.maximum(median * np.exp(noise * own_draws.normal("noise")), LOWEST_PRICE)
+    return SyntheticProducts(
         key=keys,
         origin=origin,
         shot=np.where(retitled, keys, origin),
@@ -123,8 +124,8 @@ def make_products(
         **looks,
         size=size,
         pack=pack,
-        shown_pack=_shown_packs(same),
-        silent=(pack > 1) & (sized.uniform("silent") < SILENT_PACKS),
+        shown_pack=_shown_packs(look_draws),
+        silent=(pack > 1) & (size_draws.uniform("silent") < SILENT_PACKS),
         median=median,
         price=np.round(noisy, 2),
     )
@@ -139,21 +140,21 @@ def brand_name(brand: int) -> str:
     ('Vornela', 'Brinenko Foods')
     """
     end, head = divmod(brand, len(BRAND_HEADS))
-    # Coprime steps: neighbours in rank share neither head, end nor tail.
+    # Brands that are next to each other in rank share neither head, end nor tail.
     name = BRAND_HEADS[head] + BRAND_ENDS[(end + head) % len(BRAND_ENDS)]
     return f"{name} {BRAND_TAILS[brand % len(BRAND_TAILS)]}".strip()
 
 
-def _falling(count: int, flat: float) -> Floats:
-    """Return Zipf-Mandelbrot weights: many rows for the first few, few rows for most."""
-    return 1.0 / (np.arange(count, dtype=np.float64) + flat)
+def _zipf_weights(count: int, offset: float) -> Floats:
+    """Return Zipf-Mandelbrot weights: the first few get many rows, most get few."""
+    return 1.0 / (np.arange(count, dtype=np.float64) + offset)
 
 
 def _sizes(draws: Draws, category: Rows) -> Floats:
     usual = np.array([row.size for row in CATEGORIES])[category]
-    whole = np.array([row.kind in {"count", "length"} for row in CATEGORIES])[category]
+    is_whole = np.array([row.kind in {"count", "length"} for row in CATEGORIES])[category]
     size = usual * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
-    rounded: Floats = np.where(whole, np.maximum(np.round(size), 1.0), np.round(size, 3))
+    rounded: Floats = np.where(is_whole, np.maximum(np.round(size), 1.0), np.round(size, 3))
     return rounded
 
 
@@ -163,8 +164,10 @@ def _packs(draws: Draws) -> Rows:
 
 
 def _shown_packs(draws: Draws) -> Rows:
-    alone = (draws.uniform("silent") >= SILENT_PACKS) & (draws.uniform("alone") < LONELY_PACKS)
-    return np.where(alone, 1, _packs(draws))
+    single = (draws.uniform("silent") >= SILENT_PACKS) & (
+        draws.uniform("alone") < SINGLE_PIECE_SHOTS
+    )
+    return np.where(single, 1, _packs(draws))
 
 
 def _log_price(
@@ -180,14 +183,15 @@ def _log_price(
 ) -> Floats:
     base = np.log([row.price for row in CATEGORIES])[category]
     usual = np.array([row.size for row in CATEGORIES])[category]
-    brands = BRAND_SPREAD * Draws(seed, np.arange(BRANDS, dtype=np.int64)).normal("brand effect")
-    effects: Floats = (
+    brand_draws = Draws(seed, np.arange(BRANDS, dtype=np.int64))
+    brand_effects = BRAND_SPREAD * brand_draws.normal("brand effect")
+    log_price: Floats = (
         base
-        + brands[brand]
+        + brand_effects[brand]
         + np.array([effect for _, effect, _ in QUALITIES])[quality]
         + np.array([effect for _, effect, _ in FLAVOURS])[flavour]
         + np.array(TIER_EFFECTS)[tier]
         + SIZE_POWER * np.log(size / usual)
         + PACK_POWER * np.log(pack)
     )
-    return effects
+    return log_price

@@ -1,7 +1,7 @@
 """Random numbers that depend on a seed, a key and a name, and on nothing else.
 
-A row's content does not change with the number of rows, with the chunk that it is drawn in, or
-with draws that are added for something else.
+So the content of a row does not change with the number of rows, with the chunk that it is drawn
+in, or when draws for another purpose are added.
 """
 
 import random
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from amlc.arrays import Floats, Ints64
+from amlc.arrays import Floats, Ints64, Rows
 
 
 class Draws:
@@ -23,12 +23,12 @@ class Draws:
     seed : int
         Not negative.
     keys : ndarray of int64, shape (n,)
-        What the draws are for; equal keys get equal draws.
+        Equal keys get equal draws.
 
     Examples
     --------
-    >>> one, two = Draws(20, np.array([7, 8])), Draws(20, np.array([8]))
-    >>> bool(one.uniform("brand")[1] == two.uniform("brand")[0])
+    >>> both, second = Draws(20, np.array([7, 8])), Draws(20, np.array([8]))
+    >>> bool(both.uniform("brand")[1] == second.uniform("brand")[0])
     True
     """
 
@@ -53,17 +53,18 @@ class Draws:
         quantiles: Floats = ndtri(self.uniform(name))
         return quantiles
 
-    def pick(self, name: str, weights: Any) -> NDArray[np.intp]:
-        """Return positions of `weights`, each as often as its weight says, shape (n,)."""
+    def pick(self, name: str, weights: Any) -> Rows:
+        """Return positions in `weights`, drawn with probabilities in proportion, shape (n,)."""
         edges = np.cumsum(np.asarray(weights, dtype=np.float64))
-        found = np.searchsorted(edges, self.uniform(name) * edges[-1], side="right")
-        picked: NDArray[np.intp] = np.minimum(found, len(edges) - 1)
+        positions = np.searchsorted(edges, self.uniform(name) * edges[-1], side="right")
+        # Rounding may put a draw behind the last edge.
+        picked: Rows = np.minimum(positions, len(edges) - 1)
         return picked
 
     def dice(self, name: str) -> list[random.Random]:
-        """Return one generator for each key, for draws whose number differs from key to key."""
+        """Return one generator per key, for draws whose number differs from key to key."""
         return [
-            random.Random(seed)  # noqa: S311 - synthetic products, no secrets
+            random.Random(seed)  # noqa: S311 - for products, not for secrets
             for seed in self.bits(name).tolist()
         ]
 

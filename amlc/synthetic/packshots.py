@@ -1,12 +1,11 @@
-"""Pictures of the made-up products: drawn packages whose look says something about the price.
+"""Pictures of the synthetic products: drawn packages whose look carries part of the price.
 
-A link holds a digest of all that determines its picture, so that a link stands for one picture
-in every sample, whatever its seed.
+A link holds a digest of everything that determines its picture, so that it stands for the same
+picture in every synthetic catalogue, whatever the seed.
 """
 
 import colorsys
 import hashlib
-import io
 import math
 import random
 from collections.abc import Callable
@@ -15,16 +14,17 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from amlc.synthetic.assortment import Products
+from amlc.images.decode import encode_jpeg
+from amlc.synthetic.assortment import SyntheticProducts
 from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import CATEGORIES, Shape
 
-# Count up when anything below draws another picture for the same specification: what was
-# fetched before is found by its link.
-VERSION = 1
+# To be raised when the code below draws another picture for the same `Packshot`: pictures that were
+# fetched before are found by their link.
+DRAWING_VERSION = 1
 LINK_HEAD, LINK_TAIL = "https://images.amlc.invalid/I/", ".jpg"
 LONGEST_SIDE = 160
-MOST_SHOWN = 12
+MAX_ITEMS = 12
 
 Colour = tuple[int, int, int]
 GOLD: Colour = (205, 164, 62)
@@ -42,21 +42,21 @@ ASPECTS: dict[Shape, float] = {
 
 
 @dataclass(frozen=True)
-class Picture:
-    """All that determines a picture.
+class Packshot:
+    """Everything that determines a picture.
 
     Parameters
     ----------
     shape : str
-        Of the package.
+        Shape of the package.
     hue, house_hue : int
-        Colour of what is inside and of the brand, in degrees.
+        Colour of the content and of the brand, in degrees.
     tier : int
-        Style of the label: 0 a shouting sticker, 1 plain paper, 2 a dark band, 3 black and gold.
+        Style of the label: 0 a loud sticker, 1 plain paper, 2 a dark band, 3 black and gold.
     items : int
         Number of packages in the picture.
     jitter : int
-        Seed of everything else.
+        Seed of all other details.
     """
 
     shape: Shape
@@ -67,13 +67,13 @@ class Picture:
     jitter: int
 
     def link(self) -> str:
-        """Return the link that stands for this picture."""
-        content = repr((VERSION, *astuple(self))).encode()
+        """Return the link of this picture."""
+        content = repr((DRAWING_VERSION, *astuple(self))).encode()
         return LINK_HEAD + hashlib.blake2b(content, digest_size=10).hexdigest() + LINK_TAIL
 
     def draw(self) -> Image.Image:
         """Draw the picture, RGB, `LONGEST_SIDE` pixels along its longest side."""
-        dice = random.Random(self.jitter)  # noqa: S311 - made-up pictures, no secrets
+        dice = random.Random(self.jitter)  # noqa: S311 - for pictures, not for secrets
         columns, rows = _grid(self.items, ASPECTS[self.shape])
         aspect = columns * ASPECTS[self.shape] / rows
         width = round(LONGEST_SIDE * min(aspect, 1.0))
@@ -89,13 +89,11 @@ class Picture:
         return canvas
 
     def encode(self) -> bytes:
-        """Return the picture as a JPEG file's content."""
-        stream = io.BytesIO()
-        self.draw().save(stream, "JPEG", quality=80)
-        return stream.getvalue()
+        """Return the picture as the bytes of a JPEG file."""
+        return encode_jpeg(self.draw(), quality=80)
 
     def _package(self, dice: random.Random, size: tuple[int, int]) -> Image.Image:
-        """Draw one package, transparent around it, at twice its size for smooth edges."""
+        """Draw one package on a transparent background, at twice its size for smooth edges."""
         width, height = 2 * size[0], 2 * size[1]
         package = Image.new("RGBA", (width, height), (0, 0, 0, 0))
         draw = ImageDraw.Draw(package)
@@ -108,16 +106,16 @@ class Picture:
         return package.reduce(2)
 
 
-def make_pictures(seed: int, products: Products) -> list[Picture]:
-    """Specify each product's picture; a variant has its origin's."""
+def make_packshots(seed: int, products: SyntheticProducts) -> list[Packshot]:
+    """Return the picture of each product; a variant has that of its origin."""
     jitter = (Draws(seed, products.shot).bits("picture") >> np.uint64(16)).tolist()
     return [
-        Picture(
+        Packshot(
             shape=CATEGORIES[category].shape,
             hue=CATEGORIES[category].hue,
             house_hue=brand * 67 % 360,
             tier=tier,
-            items=min(shown, MOST_SHOWN),
+            items=min(shown, MAX_ITEMS),
             jitter=bits,
         )
         for category, brand, tier, shown, bits in zip(
@@ -132,7 +130,7 @@ def make_pictures(seed: int, products: Products) -> list[Picture]:
 
 
 def _grid(items: int, aspect: float) -> tuple[int, int]:
-    """Return columns and rows that hold the items in about a square."""
+    """Return the columns and rows of a roughly square grid for the items."""
     columns = min(max(round(math.sqrt(items / aspect)), 1), items)
     return columns, math.ceil(items / columns)
 
@@ -143,37 +141,37 @@ def _rgb(hue: float, saturation: float, value: float) -> Colour:
 
 
 def _backdrop(dice: random.Random) -> Colour:
-    """Return white for most pictures, another colour for those taken in a kitchen."""
+    """Return white for most pictures, and another colour for a few, as if taken in a kitchen."""
     chance, hue, value = dice.random(), dice.uniform(20, 60), dice.uniform(0.6, 0.95)
     return _rgb(hue, 0.25, value) if chance < 0.08 else (255, 255, 255)
 
 
 def _label(
-    draw: ImageDraw.ImageDraw, dice: random.Random, picture: Picture, width: int, height: int
+    draw: ImageDraw.ImageDraw, dice: random.Random, packshot: Packshot, width: int, height: int
 ) -> None:
     box = (width * 0.16, height * 0.44, width * 0.84, height * 0.82)
-    paper, ink, rim = _label_colours(picture)
+    paper, ink, rim = _label_colours(packshot)
     draw.rectangle(box, fill=paper, outline=rim, width=max(width // 24, 1))
     step = (box[3] - box[1]) / 5
     for line in range(3):
         top = box[1] + step * (line + 1)
         right = box[2] - (box[2] - box[0]) * dice.uniform(0.12, 0.4)
         draw.rectangle((box[0] + width * 0.07, top, right, top + step * 0.4), fill=ink)
-    if picture.tier == 0:
+    if packshot.tier == 0:
         side = width * 0.42
         draw.ellipse((width - side, height * 0.3, width, height * 0.3 + side), fill=(250, 220, 20))
 
 
-def _label_colours(picture: Picture) -> tuple[Colour, Colour, Colour]:
+def _label_colours(packshot: Packshot) -> tuple[Colour, Colour, Colour]:
     """Return the colours of paper, ink and rim."""
-    house = _rgb(picture.house_hue, 0.7, 0.75)
-    dark = _rgb(picture.house_hue, 0.6, 0.32)
+    house = _rgb(packshot.house_hue, 0.7, 0.75)
+    dark = _rgb(packshot.house_hue, 0.6, 0.32)
     return (
         (_rgb(52, 0.45, 1.0), (200, 30, 30), (200, 30, 30)),
         ((245, 243, 236), house, (245, 243, 236)),
         (dark, (240, 240, 240), (240, 240, 240)),
         ((22, 20, 24), GOLD, GOLD),
-    )[picture.tier]
+    )[packshot.tier]
 
 
 def _jar(draw: ImageDraw.ImageDraw, width: int, height: int, body: Colour, lid: Colour) -> None:

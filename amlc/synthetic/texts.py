@@ -1,11 +1,11 @@
-"""The catalogue text of the made-up products."""
+"""The catalogue texts of the synthetic products."""
 
 import html
 import random
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from amlc.synthetic.assortment import Products, brand_name
+from amlc.synthetic.assortment import SyntheticProducts, brand_name
 from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import (
     ADJECTIVES,
@@ -19,16 +19,18 @@ from amlc.synthetic.words import (
     SIZE_PHRASES,
     UNITS,
     USES,
-    Kind,
+    SizeKind,
 )
 
 T = TypeVar("T")
 
 BULLET_COUNTS = (0, 1, 2, 3, 4, 5, 6, 8, 10)
 BULLET_WEIGHTS = (19, 9, 3, 6, 9, 46, 5, 2, 1)
+# Shares of texts with a description; of descriptions in HTML; of texts without a value and unit; of
+# titles without the size; of values that are those of one piece; of values that count the pieces.
 DESCRIBED, HTML, UNITLESS, SIZELESS, PIECE_VALUE, PACK_VALUE = 0.43, 0.15, 0.012, 0.06, 0.3, 0.05
 
-# The same title, written another way.
+# Ways to write the same title differently.
 RESTYLES: tuple[Callable[[str], str], ...] = (
     str.upper,
     str.lower,
@@ -39,14 +41,14 @@ RESTYLES: tuple[Callable[[str], str], ...] = (
 )
 
 
-def make_texts(seed: int, products: Products) -> list[str]:
+def make_texts(seed: int, products: SyntheticProducts) -> list[str]:
     """Write each product's ``catalog_content``.
 
     Parameters
     ----------
     seed : int
-        Same seed and product, same text.
-    products : Products
+        The same seed and product give the same text.
+    products : SyntheticProducts
         The products.
 
     Returns
@@ -60,7 +62,9 @@ def make_texts(seed: int, products: Products) -> list[str]:
     return [_text(products, row, titles[row], bodies[row]) for row in range(len(products.key))]
 
 
-def _text(products: Products, row: int, title_dice: random.Random, dice: random.Random) -> str:
+def _text(
+    products: SyntheticProducts, row: int, title_dice: random.Random, dice: random.Random
+) -> str:
     title = _title(products, row, title_dice)
     if products.retitled[row]:
         title = _pick(dice, RESTYLES)(title)
@@ -73,7 +77,7 @@ def _text(products: Products, row: int, title_dice: random.Random, dice: random.
     return "\n".join(lines) + "\n"
 
 
-def _title(products: Products, row: int, dice: random.Random) -> str:
+def _title(products: SyntheticProducts, row: int, dice: random.Random) -> str:
     noun = CATEGORIES[products.category[row]].noun
     quality, flavour = QUALITIES[products.quality[row]][0], FLAVOURS[products.flavour[row]][0]
     words = [brand_name(int(products.brand[row])), quality, flavour, noun]
@@ -88,7 +92,7 @@ def _title(products: Products, row: int, dice: random.Random) -> str:
     return (name + (mark + size if size else "") + (" " + pack if pack else "")).strip()
 
 
-def _size_phrase(products: Products, row: int, dice: random.Random) -> str:
+def _size_phrase(products: SyntheticProducts, row: int, dice: random.Random) -> str:
     kind, size = CATEGORIES[products.category[row]].kind, float(products.size[row])
     phrase = _pick(dice, SIZE_PHRASES[kind]).format(f"{size:g}")
     if dice.random() < SIZELESS:
@@ -98,13 +102,13 @@ def _size_phrase(products: Products, row: int, dice: random.Random) -> str:
     return phrase
 
 
-def _pack_phrase(products: Products, row: int, dice: random.Random) -> str:
+def _pack_phrase(products: SyntheticProducts, row: int, dice: random.Random) -> str:
     phrase = _pick(dice, PACK_PHRASES)
     pack = int(products.pack[row])
     return "" if pack == 1 or products.silent[row] else phrase.format(pack)
 
 
-def _slots(products: Products, row: int, dice: random.Random) -> Callable[[str], str]:
+def _slots(products: SyntheticProducts, row: int, dice: random.Random) -> Callable[[str], str]:
     brand = brand_name(int(products.brand[row]))
     noun = CATEGORIES[products.category[row]].noun.lower()
     flavour = FLAVOURS[products.flavour[row]][0] or "Simple"
@@ -128,7 +132,7 @@ def _slots(products: Products, row: int, dice: random.Random) -> Callable[[str],
 def _bullets(dice: random.Random, fill: Callable[[str], str]) -> list[str]:
     count = _weighted(dice, BULLET_COUNTS, BULLET_WEIGHTS)
     first = int(dice.random() * len(BULLETS))
-    # Three is coprime to the number of templates, so none comes twice.
+    # Three is coprime to the number of templates, so none is used twice.
     chosen = [BULLETS[(first + 3 * step) % len(BULLETS)] for step in range(count)]
     if count == 1:
         return [f"Bullet Point: {fill(chosen[0])}"]
@@ -144,16 +148,16 @@ def _description(dice: random.Random, fill: Callable[[str], str]) -> str:
     return "".join(mark.format(html.escape(line)) for line in lines)
 
 
-def _value_and_unit(products: Products, row: int, dice: random.Random) -> list[str]:
-    kind: Kind = CATEGORIES[products.category[row]].kind
+def _value_and_unit(products: SyntheticProducts, row: int, dice: random.Random) -> list[str]:
+    kind: SizeKind = CATEGORIES[products.category[row]].kind
     spelling, factor, _ = _weighted(dice, UNITS[kind], [weight for _, _, weight in UNITS[kind]])
     piece, pack = float(products.size[row]) * factor, int(products.pack[row])
-    chance, alone = dice.random(), bool(products.silent[row])
+    chance, silent = dice.random(), bool(products.silent[row])
     if chance < UNITLESS:
         return ["Value: None", "Unit: None"]
-    if chance > 1 - PACK_VALUE and pack > 1 and not alone:
+    if chance > 1 - PACK_VALUE and pack > 1 and not silent:
         return [f"Value: {float(pack)}", "Unit: Count"]
-    total = piece if alone or chance < PIECE_VALUE else piece * pack
+    total = piece if silent or chance < PIECE_VALUE else piece * pack
     return [f"Value: {round(total, 4)}", f"Unit: {spelling}"]
 
 

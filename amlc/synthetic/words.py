@@ -1,32 +1,32 @@
-"""The vocabulary of the made-up catalogue, and what each word does to the price."""
+"""The vocabulary of the synthetic catalogue, and the effect of each word on the price."""
 
 from typing import Literal, NamedTuple
 
-Kind = Literal["mass", "volume", "count", "length"]
+SizeKind = Literal["mass", "volume", "count", "length"]
 Shape = Literal["jar", "bottle", "can", "box", "bag", "tub", "roll"]
 
 
 class Category(NamedTuple):
-    """One sort of product.
+    """One category of products.
 
     Parameters
     ----------
     noun : str
-        As titles call it.
+        Its name in titles.
     kind : str
-        What its size measures.
+        The quantity that its size measures.
     size : float
         Its usual size, in ounces, fluid ounces, pieces or feet.
     price : float
         Price of one piece of the usual size, before all other effects.
     shape : str
-        Its package, visible in the picture.
+        Shape of its package in the picture.
     hue : int
-        Colour of what is inside, in degrees from 0 to 359.
+        Colour of the content, in degrees from 0 to 359.
     """
 
     noun: str
-    kind: Kind
+    kind: SizeKind
     size: float
     price: float
     shape: Shape
@@ -83,7 +83,7 @@ CATEGORIES = (
     Category("Cotton Twine", "length", 200.0, 7.5, "roll", 33),
 )
 
-# Word, effect on log price, weight of its draw.
+# Word, effect on log price, weight in the draw.
 QUALITIES = (
     ("", 0.0, 14.0),
     ("Organic", 0.20, 3.0),
@@ -117,7 +117,7 @@ FLAVOURS = (
     ("Keto", 0.25, 0.7),
 )
 
-# 24 x 20 names, and a third of them with a tail.
+# 24 x 20 names, more than half of them with a tail.
 BRAND_HEADS = (
     *("Vorn", "Quis", "Tamber", "Zell", "Brin", "Ostrel", "Mard", "Fenn", "Lum", "Calv"),
     *("Dray", "Eld", "Gor", "Hesk", "Ilv", "Jor", "Kest", "Nym", "Pell", "Rusk"),
@@ -129,8 +129,8 @@ BRAND_ENDS = (
 )
 BRAND_TAILS = ("", "", "", "", "Foods", "Farms", "Kitchen", "& Daughters", "Pantry", "Co.")
 
-# Spelling, how many of it make one reference unit (ounce, fluid ounce, piece, foot), weight.
-UNITS: dict[Kind, tuple[tuple[str, float, float], ...]] = {
+# Spelling, number of these units in one reference unit (ounce, fluid ounce, piece, foot), weight.
+UNITS: dict[SizeKind, tuple[tuple[str, float, float], ...]] = {
     "mass": (
         ("Ounce", 1.0, 78.0),
         ("ounce", 1.0, 6.0),
@@ -166,8 +166,8 @@ UNITS: dict[Kind, tuple[tuple[str, float, float], ...]] = {
     "length": (("Foot", 1.0, 60.0), ("ft", 1.0, 30.0), ("inch", 12.0, 10.0)),
 }
 
-# How a title writes a size; the number goes in.
-SIZE_PHRASES: dict[Kind, tuple[str, ...]] = {
+# Sizes in titles; the number is filled in.
+SIZE_PHRASES: dict[SizeKind, tuple[str, ...]] = {
     "mass": ("{} Ounce", "{} Ounce", "{} oz", "{}oz", "{} OZ", "{}-Ounce", "{} Ounces"),
     "volume": ("{} Fl Oz", "{} Fl Oz", "{} fl oz", "{} Fluid Ounces", "{}floz"),
     "count": ("{} Count", "{} ct", "{} Pieces", "{}ct", "Box of {}"),

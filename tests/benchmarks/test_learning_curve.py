@@ -20,7 +20,7 @@ from learning_curve import (
     trend,
 )
 
-from amlc.features.text.similarity import NeighboursSettings
+from amlc.features.text.neighbours import NeighboursSettings
 from amlc.metrics import smape_of_logs
 from amlc.models.registry import regressor
 from tests.helpers.learning import SECTIONS, make_products
@@ -36,7 +36,7 @@ def study() -> Study:
         name: regressor(name)(regressor(name).settings_type(**SECTIONS[name])) for name in names
     }
     settings = NeighboursSettings(
-        count=8, max_share=0.5, candidates=32, rare_share=0.2, rare_rows=1000
+        n_neighbors=8, max_df=0.5, candidates=32, index_max_df=0.2, max_postings=1000
     )
     return Study(products, blocks, models, settings, seed=3)
 

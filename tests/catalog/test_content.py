@@ -1,4 +1,4 @@
-"""Parsing of catalog_content."""
+"""Parsing, rendering and shortening of catalogue texts."""
 
 import csv
 import os
@@ -15,10 +15,10 @@ from amlc.catalog.content import (
     TITLE,
     Content,
     normalised_title,
-    parse,
+    parse_content,
     parse_number,
+    render_content,
     title_of,
-    to_text,
     without_parts,
 )
 
@@ -33,8 +33,8 @@ Unit: Ounce
 
 
 def test_every_field_is_read() -> None:
-    """Each labelled line lands in its own field."""
-    content = parse(FULL)
+    """The content of each labelled line is in its own field."""
+    content = parse_content(FULL)
     assert content.title == "Bear Bowl, 1.9 Ounce"
     assert content.bullets == ("Hearty", "Easy")
     assert content.value == 11.4
@@ -42,77 +42,79 @@ def test_every_field_is_read() -> None:
 
 
 def test_a_line_without_label_continues_the_field_above() -> None:
-    """A description may span lines."""
-    assert parse(FULL).description == "First line.\nSecond line."
+    """A description may extend over several lines."""
+    assert parse_content(FULL).description == "First line.\nSecond line."
 
 
-def test_a_bullet_without_number_is_a_bullet() -> None:
-    """`Bullet Point:` is as good as `Bullet Point 1:`."""
-    assert parse("Item Name: x\nBullet Point: y").bullets == ("y",)
+def test_a_bullet_point_needs_no_number() -> None:
+    """`Bullet Point:` means the same as `Bullet Point 1:`."""
+    assert parse_content("Item Name: x\nBullet Point: y").bullets == ("y",)
 
 
 @pytest.mark.parametrize("written", ["None", "nan", "", "abc", "-3", "inf", "1e999", "1,5"])
-def test_a_value_that_is_no_number_is_none(written: str) -> None:
-    """What is not a finite number of at least zero means that there is no value."""
-    assert parse(f"Item Name: x\nValue: {written}\nUnit: None\n").value is None
+def test_a_value_that_is_not_a_number_is_none(written: str) -> None:
+    """Anything but a finite number of at least zero means that there is no value."""
+    assert parse_content(f"Item Name: x\nValue: {written}\nUnit: None\n").value is None
 
 
-def test_no_unit_is_an_empty_unit() -> None:
-    """`Unit: None` says that there is none."""
-    assert parse("Item Name: x\nValue: 1\nUnit: None\n").unit == ""
+def test_a_missing_unit_is_empty() -> None:
+    """`Unit: None` means that there is no unit."""
+    assert parse_content("Item Name: x\nValue: 1\nUnit: None\n").unit == ""
 
 
-def test_the_last_value_and_the_first_title_win() -> None:
-    """A text line inside a bullet may look like a label."""
-    content = parse("Item Name: a\nBullet Point 1: b\nValue: 1\nItem Name: c\nValue: 2\nUnit: oz")
+def test_the_first_title_and_the_last_value_count() -> None:
+    """A line inside a bullet point may look like a label."""
+    content = parse_content(
+        "Item Name: a\nBullet Point 1: b\nValue: 1\nItem Name: c\nValue: 2\nUnit: oz"
+    )
     assert (content.title, content.value) == ("a", 2.0)
 
 
 def test_a_text_without_labels_is_title_and_description() -> None:
-    """Catalogues of other shops have no labels."""
-    content = parse("Blue mug\nHolds coffee")
+    """Catalogues of other shops may have no labels."""
+    content = parse_content("Blue mug\nHolds coffee")
     assert (content.title, content.description) == ("Blue mug", "Holds coffee")
 
 
-def test_windows_line_ends_change_nothing() -> None:
-    """A file saved on Windows parses the same."""
-    assert parse(FULL.replace("\n", "\r\n")) == parse(FULL)
+def test_windows_line_ends_make_no_difference() -> None:
+    """A file that was saved on Windows has the same fields."""
+    assert parse_content(FULL.replace("\n", "\r\n")) == parse_content(FULL)
 
 
 @given(st.text())
-def test_any_text_parses(text: str) -> None:
-    """No text raises, and the title is the one that parse finds."""
-    assert title_of(text) == parse(text).title
+def test_any_text_can_be_parsed(text: str) -> None:
+    """No text raises, and `title_of` returns the title that `parse_content` returns."""
+    assert title_of(text) == parse_content(text).title
 
 
 @given(st.floats(min_value=0, max_value=1e15))
-def test_a_plain_number_is_read_back(number: float) -> None:
-    """Every finite float that Python prints is read as itself."""
+def test_numbers_round_trip(number: float) -> None:
+    """Every finite float that Python prints is read as the same number."""
     assert parse_number(repr(number)) == number
 
 
 def test_normalised_titles_ignore_case_punctuation_and_width() -> None:
-    """Duplicates differ in such things only."""
+    """Duplicates often differ in nothing else."""
     assert normalised_title("Ｂig-Tea,  20!") == normalised_title("big tea 20")  # noqa: RUF001 - a full-width letter is the point
 
 
 def test_normalised_titles_keep_vowel_marks() -> None:
-    """In Devanagari a vowel is a mark, and tells words apart."""
+    """In Devanagari vowels are marks, and words may differ in nothing else."""
     assert normalised_title("की") != normalised_title("का")
 
 
 def test_real_rows_have_a_title_and_mostly_a_value() -> None:
-    """The competition's rows parse: a title in each, a value in nearly all."""
+    """Each of the competition's rows has a title, and more than 95 % have a value."""
     folder = os.environ.get("AMLC_COMPETITION")
     if not folder:
         pytest.skip("AMLC_COMPETITION is not set")
     with (Path(folder) / "train.csv").open(encoding="utf-8", newline="") as stream:
-        contents = [parse(row["catalog_content"]) for row in csv.DictReader(stream)]
+        contents = [parse_content(row["catalog_content"]) for row in csv.DictReader(stream)]
     assert all(content.title for content in contents)
     assert sum(content.value is not None for content in contents) > 0.95 * len(contents)
 
 
-# Everything that str.splitlines takes for a line end, labels, and what surrounds them.
+# Line ends of every kind that str.splitlines knows, labels, and what may stand beside them.
 TEXTS = st.lists(
     st.sampled_from(
         ["Tea", " ", "\n", "\r\n", "\u2028", "\x0b", "\x1c", "\x85", "\t", "Value: 3", "Unit: oz",
@@ -135,11 +137,11 @@ def _line(text: str) -> str:
 
 
 @given(CONTENTS)
-def test_fields_come_back_as_they_were(content: Content) -> None:
-    """But for line ends, which become blanks, and for words that mean a missing unit."""
+def test_rendered_fields_are_parsed_back(content: Content) -> None:
+    """Only line ends become blanks, and words for a missing unit an empty unit."""
     unit = _line(content.unit)
     bullets = tuple(line for line in map(_line, content.bullets) if line)
-    assert parse(to_text(content)) == Content(
+    assert parse_content(render_content(content)) == Content(
         _line(content.title),
         bullets,
         _line(content.description),
@@ -149,29 +151,29 @@ def test_fields_come_back_as_they_were(content: Content) -> None:
 
 
 @given(st.text(max_size=200))
-def test_no_text_in_a_title_becomes_another_field(title: str) -> None:
-    """Whatever is typed into the title stays there."""
-    content = parse(to_text(Content(title, (), "", 7.0, "")))
+def test_no_title_becomes_another_field(title: str) -> None:
+    """A label inside a title stays part of the title."""
+    content = parse_content(render_content(Content(title, (), "", 7.0, "")))
     assert (content.bullets, content.description, content.value, content.unit) == ((), "", 7.0, "")
 
 
-def test_nothing_is_an_empty_text() -> None:
-    """A form that nobody filled in is a product without text, not one without a title."""
-    assert to_text(Content(" ", ("", "\n"), "", None, "")) == ""
+def test_empty_fields_make_an_empty_text() -> None:
+    """An empty form is a product without text, not one with an empty title."""
+    assert render_content(Content(" ", ("", "\n"), "", None, "")) == ""
 
 
-def test_the_text_is_as_the_catalogue_writes_it() -> None:
-    """Numbered bullets, a value with its point, one line each, a line end behind the last."""
+def test_the_text_has_the_format_of_the_catalogue() -> None:
+    """One line per field, numbered bullet points, a decimal value, a line end after the last."""
     content = Content("Soup", ("Hearty", "Easy"), "Good.", 11.4, "Ounce")
-    assert to_text(content) == (
+    assert render_content(content) == (
         "Item Name: Soup\nBullet Point 1: Hearty\nBullet Point 2: Easy\n"
         "Product Description: Good.\nValue: 11.4\nUnit: Ounce\n"
     )
 
 
-def test_what_is_missing_is_said_as_in_the_catalogue() -> None:
-    """No value is nan, no unit is None, a single bullet has no number."""
-    assert to_text(Content("Soup", ("Hearty",), "", None, "")) == (
+def test_missing_fields_are_written_as_in_the_catalogue() -> None:
+    """A missing value is nan, a missing unit None; a single bullet point has no number."""
+    assert render_content(Content("Soup", ("Hearty",), "", None, "")) == (
         "Item Name: Soup\nBullet Point: Hearty\nValue: nan\nUnit: None\n"
     )
 
@@ -183,37 +185,37 @@ TEXT = (
 
 
 def test_each_part_is_left_out_by_itself() -> None:
-    """What is read from the rest lacks that part, and nothing else."""
-    whole = parse(TEXT)
-    rest = {part: parse(text) for part, text in without_parts(TEXT)}
+    """The rest lacks that part and nothing else."""
+    whole = parse_content(TEXT)
+    rest = {part: parse_content(text) for part, text in without_parts(TEXT)}
     assert rest[TITLE].title == "Acme Green Tea,"
     assert rest[BULLETS].bullets == ()
     assert rest[DESCRIPTION].description == ""
     assert (rest[QUANTITY].value, rest[QUANTITY].unit) == (None, "")
     for part, content in rest.items():
-        kept = [
+        unchanged = [
             part == BULLETS or content.bullets == whole.bullets,
             part == DESCRIPTION or content.description == whole.description,
             part == TITLE or content.title == whole.title,
             part == QUANTITY or (content.value, content.unit) == (whole.value, whole.unit),
         ]
-        assert all(kept)
+        assert all(unchanged)
 
 
-def test_parts_that_are_not_there_are_not_named() -> None:
-    """A short title alone has no part to leave out."""
+def test_missing_parts_are_not_left_out() -> None:
+    """A short title alone has no part that could be left out."""
     assert list(without_parts("Item Name: Green Tea")) == []
 
 
-def test_a_part_that_says_nothing_is_not_named() -> None:
-    """A form without an amount or bullet points has lines for them all the same."""
-    text = to_text(Content("Green Tea", (), "", None, ""))
+def test_empty_parts_are_not_left_out() -> None:
+    """A form without an amount or bullet points has lines for them, which say nothing."""
+    text = render_content(Content("Green Tea", (), "", None, ""))
     assert "Value: nan" in text
     assert list(without_parts(f"{text}Bullet Point:\nProduct Description: ")) == []
 
 
 def test_a_text_without_labels_loses_title_or_description() -> None:
-    """As it is read everywhere."""
+    """Its first line is the title, the others are the description."""
     rest = dict(without_parts("Acme Green Tea 20 Bags\nGood and long"))
     assert rest == {
         TITLE: "Acme Green Tea\nGood and long",
@@ -223,6 +225,12 @@ def test_a_text_without_labels_loses_title_or_description() -> None:
 
 @settings(deadline=None)
 @given(st.text())
-def test_any_text_has_parts(text: str) -> None:
-    """Nothing raises, and no part is the whole."""
+def test_leaving_a_part_out_changes_any_text(text: str) -> None:
+    """No text raises, and no text without a part is the whole text."""
     assert all(rest != text for _, rest in without_parts(text))
+
+
+def test_a_numbered_description_is_left_out_as_one() -> None:
+    """Some texts of the competition number their descriptions."""
+    text = "Item Name: Green Tea\nProduct Description: Good\nProduct Description 2: Long"
+    assert dict(without_parts(text)) == {DESCRIPTION: "Item Name: Green Tea"}

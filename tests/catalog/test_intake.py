@@ -1,4 +1,4 @@
-"""Both files are checked together, and on_invalid decides what becomes of faulty rows."""
+"""Both files are checked together, and on_invalid decides what happens to rows with errors."""
 
 import csv
 import json
@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from amlc.catalog.intake import (
     REJECTED_COLUMNS,
-    Catalogue,
+    CheckedCatalogue,
     DataSettings,
+    data_metrics,
     read_catalogue,
-    read_ids,
-    summary,
+    read_test_ids,
     write_rejected,
 )
 from amlc.catalog.validation import RowError
@@ -30,7 +30,7 @@ GOOD = "9,oil,https://h/9\n"
 
 def read(
     folder: Path, train: str, test: str = GOOD, on_invalid: Literal["error", "drop"] = "drop"
-) -> Catalogue:
+) -> CheckedCatalogue:
     """Write the rows of both files and read them."""
     (folder / "train.csv").write_text(TRAIN + train, encoding="utf-8", newline="")
     (folder / "test.csv").write_text(TEST + test, encoding="utf-8", newline="")
@@ -42,7 +42,7 @@ def read(
 def refusal(
     folder: Path, train: str, test: str = GOOD, on_invalid: Literal["error", "drop"] = "drop"
 ) -> str:
-    """Return the message, with the folder's path taken out."""
+    """Return the message without the path of the folder."""
     with pytest.raises(DataError) as caught:
         read(folder, train, test, on_invalid)
     return str(caught.value).replace(f"{folder}/", "")
@@ -53,21 +53,23 @@ def row(sample_id: object, text: str = "tea", link: str = "https://h/a", price: 
     return f"{sample_id},{text},{link},{price}\n"
 
 
-def test_good_files_become_products(tmp_path: Path) -> None:
-    """Train rows first, in the files' order, with prices as numbers and texts as written."""
-    found = read(tmp_path, row("007", " None ") + row("1e3", "nan", price=" 2.50 "), GOOD, "error")
-    assert found.products.to_dict("list") == {
+def test_valid_files_become_products(tmp_path: Path) -> None:
+    """Train rows come first, in the files' order; prices are numbers, texts are as written."""
+    catalogue = read(
+        tmp_path, row("007", " None ") + row("1e3", "nan", price=" 2.50 "), GOOD, "error"
+    )
+    assert catalogue.products.to_dict("list") == {
         "sample_id": ["007", "1e3", "9"],
         "catalog_content": [" None ", "nan", "oil"],
         "image_link": ["https://h/a", "https://h/a", "https://h/9"],
         "price": [1.0, 2.5, pytest.approx(np.nan, nan_ok=True)],
         "split": ["train", "train", "test"],
     }
-    assert (found.rejected, found.flagged, found.train_total) == ([], [], 2)
+    assert (catalogue.rejected, catalogue.flagged, catalogue.train_total) == ([], [], 2)
 
 
-def test_columns_in_another_order_make_no_difference(tmp_path: Path) -> None:
-    """The product table's columns have their own order."""
+def test_the_order_of_columns_makes_no_difference(tmp_path: Path) -> None:
+    """The columns of the product table have an order of their own."""
     expected = read(tmp_path, row(1)).products
     header = "price,image_link,sample_id,catalog_content\n"
     (tmp_path / "train.csv").write_text(header + "1,https://h/a,1,tea\n")
@@ -77,8 +79,8 @@ def test_columns_in_another_order_make_no_difference(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_catalogue(settings).products, expected)
 
 
-def test_error_reports_every_fault_of_both_files(tmp_path: Path) -> None:
-    """One run is enough to know all that has to be mended."""
+def test_on_error_every_error_of_both_files_is_reported(tmp_path: Path) -> None:
+    """One run shows everything that has to be corrected."""
     train = row(1, price="$5") + row(1) + row(2, "") + row(9) + "4,a\n"
     message = refusal(tmp_path, train, "8,,https://h/8\n9,oil,file:///x\n", "error")
     rows = (
@@ -91,62 +93,62 @@ give each row its own id
   train.csv: sample_id: an id that test.csv has too, in 1 of 5 rows: line 5 ('9'): \
 remove the row from one of the files
   train.csv: catalog_content: no text, in 1 of 5 rows: line 4 (''): describe the product
-  train.csv: price: a price that is no number, in 1 of 5 rows: line 2 ('$5'): \
+  train.csv: price: a price that is not a number, in 1 of 5 rows: line 2 ('$5'): \
 write a plain decimal such as 12.50
   test.csv: catalog_content: no text, in 1 of 2 rows: line 2 (''): describe the product
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
-write http(s)://HOST/... without user name and white space, in 2,048 characters"""
+write http(s)://HOST/... without user name and white space, in at most 2,048 characters"""
     )
     assert message.splitlines()[:-1] == rows.splitlines()
     assert "set data.on_invalid to drop" in message.splitlines()[-1]
 
 
-def test_error_stays_short_for_many_faults(tmp_path: Path) -> None:
-    """A file in which every row is wrong gives a message that fits a screen."""
+def test_the_message_stays_short_for_many_errors(tmp_path: Path) -> None:
+    """A file with an error in every row gives a message that fits on a screen."""
     train = "".join(row(n, "x" * 1000, "y" * 1000, "z" * 1000) for n in range(300))
     message = refusal(tmp_path, train, on_invalid="error")
     assert "295 more" in message
     assert len(message) < 3000
 
 
-def test_drop_leaves_faulty_train_rows_out(tmp_path: Path) -> None:
-    """The others stay in order; a row with two faults is one row with two reasons."""
+def test_drop_leaves_train_rows_with_errors_out(tmp_path: Path) -> None:
+    """The others stay in order; a row with two errors is one row with two reasons."""
     train = row(1) + row(2, price="x", link="y") + "3,tea\n" + row(4, "x" * 21) + row(5, "x" * 20)
-    found = read(tmp_path, train)
-    assert found.products["sample_id"].tolist() == ["1", "5", "9"]
-    assert [(fault.line, fault.reason) for fault in found.rejected] == [
+    catalogue = read(tmp_path, train)
+    assert catalogue.products["sample_id"].tolist() == ["1", "5", "9"]
+    assert [(error.line, error.reason) for error in catalogue.rejected] == [
         (3, "link_malformed"),
         (3, "price_not_number"),
         (4, "cells"),
         (5, "text_long"),
     ]
-    assert found.train_total == 5
+    assert catalogue.train_total == 5
 
 
 def test_drop_keeps_the_first_row_of_an_id(tmp_path: Path) -> None:
-    """As a user of drop_duplicates expects."""
-    found = read(tmp_path, row(1, price=3) + row(2) + row(1, price=4))
-    assert found.products["price"].tolist()[:2] == [3, 1]
+    """Pandas' drop_duplicates does the same."""
+    catalogue = read(tmp_path, row(1, price=3) + row(2) + row(1, price=4))
+    assert catalogue.products["price"].tolist()[:2] == [3, 1]
 
 
 def test_drop_leaves_out_train_rows_that_are_test_rows(tmp_path: Path) -> None:
-    """A test row's price must not be trained on."""
-    found = read(tmp_path, row(1) + row(9))
-    assert found.products["sample_id"].tolist() == ["1", "9"]
-    assert [fault.reason for fault in found.rejected] == ["id_in_test"]
+    """No model may be trained on the price of a test row."""
+    catalogue = read(tmp_path, row(1) + row(9))
+    assert catalogue.products["sample_id"].tolist() == ["1", "9"]
+    assert [error.reason for error in catalogue.rejected] == ["id_in_test"]
 
 
 def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
-    """Its text is cut or empty, its link empty where it is none; the rest is as written."""
+    """A text may be cut and a malformed link left empty; everything else is as written."""
     test = (
         f"a, ,https://h/a\nb,{'x' * 21},https://h/b\nc,tea,\nd,oil,ftp://h/d\ne,rye,https://h/e\n"
     )
-    found = read(tmp_path, row(1), test)
-    rows = found.products[found.products["split"] == "test"]
+    catalogue = read(tmp_path, row(1), test)
+    rows = catalogue.products[catalogue.products["split"] == "test"]
     assert rows["sample_id"].tolist() == list("abcde")
     assert rows["catalog_content"].tolist() == ["", "x" * 20, "tea", "oil", "rye"]
     assert rows["image_link"].tolist() == ["https://h/a", "https://h/b", "", "", "https://h/e"]
-    assert [(fault.line, fault.reason) for fault in found.flagged] == [
+    assert [(error.line, error.reason) for error in catalogue.flagged] == [
         (2, "text_empty"),
         (3, "text_long"),
         (4, "link_missing"),
@@ -156,7 +158,7 @@ def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("on_invalid", ["error", "drop"])
 @pytest.mark.parametrize(
-    ("test", "what"),
+    ("test", "error"),
     [
         ("8,a,https://h/a\n8,b,https://h/b\n", "the id of an earlier row, in 1 of 2 rows: line 3"),
         (",a,https://h/a\n", "no id, in 1 of 1 rows: line 2"),
@@ -165,24 +167,24 @@ def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
     ],
 )
 def test_test_rows_that_no_submission_can_name_always_stop(
-    tmp_path: Path, test: str, what: str, on_invalid: Literal["error", "drop"]
+    tmp_path: Path, test: str, error: str, on_invalid: Literal["error", "drop"]
 ) -> None:
-    """A submission names each test row once; drop does not help."""
+    """A submission names each test row once, so drop does not help."""
     message = refusal(tmp_path, row(1), test, on_invalid)
-    assert f"test.csv: {'row' if 'cells' in what else 'sample_id'}: {what}" in message
+    assert f"test.csv: {'row' if 'cells' in error else 'sample_id'}: {error}" in message
     assert "drop does not help" in message
 
 
-def test_broken_quoting_always_stops_and_earlier_faults_are_told(tmp_path: Path) -> None:
-    """After it no row is known, so none can be dropped."""
+def test_broken_quoting_always_stops_with_the_errors_before_it(tmp_path: Path) -> None:
+    """The rows after it are not known, so they cannot be dropped."""
     message = refusal(tmp_path, row(1, price="x") + '2,"a"b,https://h/a,1\n')
     assert "train.csv: broken quoting at line 3" in message
-    assert "train.csv: price: a price that is no number" in message
+    assert "train.csv: price: a price that is not a number" in message
     assert "drop does not help" in message
 
 
-def test_faults_of_one_file_are_told_beside_the_other_files_ruin(tmp_path: Path) -> None:
-    """A missing train.csv does not hide what is wrong with test.csv."""
+def test_an_unusable_file_does_not_hide_the_errors_of_the_other(tmp_path: Path) -> None:
+    """The errors of test.csv are reported although train.csv is missing."""
     read(tmp_path, row(1))
     (tmp_path / "train.csv").unlink()
     (tmp_path / "test.csv").write_text(TEST + "8,,https://h/a\n")
@@ -194,7 +196,7 @@ def test_faults_of_one_file_are_told_beside_the_other_files_ruin(tmp_path: Path)
 
 
 def test_test_rows_may_have_prices(tmp_path: Path) -> None:
-    """They are known, but not to any model: the rows stay test rows."""
+    """The prices are read, and the rows stay test rows."""
     (tmp_path / "train.csv").write_text(TRAIN + row(1))
     (tmp_path / "test.csv").write_text(TRAIN + row(2, price="7.5"))
     settings = DataSettings(
@@ -205,7 +207,7 @@ def test_test_rows_may_have_prices(tmp_path: Path) -> None:
     assert products["price"].iloc[1] == 7.5
 
 
-def test_a_faulty_test_price_is_flagged_and_not_known(tmp_path: Path) -> None:
+def test_an_invalid_test_price_is_flagged_and_left_out(tmp_path: Path) -> None:
     """The row itself stays, as every test row does."""
     (tmp_path / "train.csv").write_text(TRAIN + row(1))
     (tmp_path / "test.csv").write_text(TRAIN + row(2, price="$7") + row(3, price="0"))
@@ -214,17 +216,17 @@ def test_a_faulty_test_price_is_flagged_and_not_known(tmp_path: Path) -> None:
     )
     catalogue = read_catalogue(settings)
     assert catalogue.products["price"].isna().tolist() == [False, True, True]
-    assert [fault.reason for fault in catalogue.flagged] == [
+    assert [error.reason for error in catalogue.flagged] == [
         "price_not_number",
         "price_not_positive",
     ]
 
 
-def test_no_row_left_stops(tmp_path: Path) -> None:
-    """The message says why every row went."""
+def test_a_catalogue_without_valid_train_rows_is_refused(tmp_path: Path) -> None:
+    """The message has the reason of every row."""
     message = refusal(tmp_path, row(1, price="$1") + row(2, price="$2"))
     assert "train.csv: no row is left" in message
-    assert "a price that is no number, in 2 of 2 rows" in message
+    assert "a price that is not a number, in 2 of 2 rows" in message
 
 
 CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5", "y" * 21, "n\n"])
@@ -234,39 +236,39 @@ CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5",
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=8))
-def test_no_row_is_lost_silently(tmp_path: Path, rows: list[list[str]]) -> None:
-    """Every train row is among the products or among the rejected, never in both or neither."""
+def test_every_train_row_is_kept_or_rejected(tmp_path: Path, rows: list[list[str]]) -> None:
+    """No row is lost silently, and none is in both places."""
     content = "".join(",".join(f'"{cell}"' for cell in cells) + "\n" for cells in rows)
     try:
-        found = read(tmp_path, row("first") + content)
+        catalogue = read(tmp_path, row("first") + content)
     except DataError as error:
-        pytest.fail(f"the first row is good, so nothing stops: {error}")
-    kept = found.products[found.products["split"] == "train"]
-    rejected = {fault.line for fault in found.rejected}
-    assert len(kept) + len(rejected) == found.train_total == 1 + len(rows)
+        pytest.fail(f"the first row is valid, so nothing stops: {error}")
+    kept = catalogue.products[catalogue.products["split"] == "train"]
+    rejected = {error.line for error in catalogue.rejected}
+    assert len(kept) + len(rejected) == catalogue.train_total == 1 + len(rows)
     assert kept["sample_id"].is_unique
     assert (kept["price"] > 0).all()
 
 
-def test_read_ids_returns_test_ids_as_written(tmp_path: Path) -> None:
-    """In the file's order, zeros and all."""
+def test_test_ids_are_read_as_written(tmp_path: Path) -> None:
+    """They keep the file's order and their leading zeros."""
     read(tmp_path, row(1), "007,a,https://h/a\n1e3,b,https://h/b\n")
-    assert read_ids(tmp_path / "test.csv") == ["007", "1e3"]
+    assert read_test_ids(tmp_path / "test.csv") == ["007", "1e3"]
 
 
 @pytest.mark.parametrize("line", ["8\n", '8,"a"b,https://h/a\n'])
-def test_read_ids_refuses_a_file_that_was_never_accepted(tmp_path: Path, line: str) -> None:
-    """A row that cannot be read is not skipped."""
+def test_test_ids_of_a_changed_file_are_refused(tmp_path: Path, line: str) -> None:
+    """A row that cannot be read is an error; it is not skipped."""
     path = tmp_path / "test.csv"
     path.write_text(TEST + GOOD + line)
     with pytest.raises(DataError, match="changed since it was checked; run the stage prepare"):
-        read_ids(path)
+        read_test_ids(path)
 
 
-def test_rejected_csv_lists_each_fault_with_what_was_done(tmp_path: Path) -> None:
-    """File, line, id, column, reason, what was found, what became of the row."""
-    found = read(tmp_path, row(1) + row(2, price='"$1,5"'), "8,,https://h/8\n9,oil,x\n")
-    write_rejected(tmp_path / "rejected.csv", found)
+def test_rejected_csv_lists_each_error_and_its_consequence(tmp_path: Path) -> None:
+    """Each line has file, line, id, column, reason, the cell, and what was done to the row."""
+    catalogue = read(tmp_path, row(1) + row(2, price='"$1,5"'), "8,,https://h/8\n9,oil,x\n")
+    write_rejected(tmp_path / "rejected.csv", catalogue)
     with (tmp_path / "rejected.csv").open(encoding="utf-8", newline="") as stream:
         assert list(csv.reader(stream)) == [
             list(REJECTED_COLUMNS),
@@ -276,8 +278,8 @@ def test_rejected_csv_lists_each_fault_with_what_was_done(tmp_path: Path) -> Non
         ]
 
 
-def test_rejected_csv_is_there_without_faults(tmp_path: Path) -> None:
-    """Its header alone says that it was looked for."""
+def test_rejected_csv_without_errors_is_a_header(tmp_path: Path) -> None:
+    """The file is written in any case."""
     write_rejected(tmp_path / "rejected.csv", read(tmp_path, row(1)))
     content = (tmp_path / "rejected.csv").read_bytes()
     assert content == b"file,line,sample_id,column,reason,found,action\n"
@@ -285,7 +287,7 @@ def test_rejected_csv_is_there_without_faults(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_large_file_is_read_with_the_right_lines(tmp_path: Path) -> None:
-    """30,000 rows of several lines each: the one that is wrong is named by its line."""
+    """The one row with an error among 30,000 rows of several lines is named by its line."""
     text = '"Item Name: tea\nBullet Point 1: green\nValue: 1"'
     rows = [row(n, text) for n in range(30_000)]
     rows[25_000] = row(25_000, text, price="free")
@@ -294,7 +296,7 @@ def test_a_large_file_is_read_with_the_right_lines(tmp_path: Path) -> None:
 
 
 def refusal_of_large(folder: Path, train: str) -> str:
-    """Return the message for a file above the other tests' size limit."""
+    """Return the message for a file above the size limit of the other tests."""
     (folder / "train.csv").write_text(TRAIN + train)
     (folder / "test.csv").write_text(TEST + GOOD.replace("9,", "test,"))
     settings = DataSettings(
@@ -305,8 +307,8 @@ def refusal_of_large(folder: Path, train: str) -> str:
     return str(caught.value)
 
 
-def faults(*reasons: tuple[int, str]) -> list[RowError]:
-    """Return faults by row and reason."""
+def row_errors(*reasons: tuple[int, str]) -> list[RowError]:
+    """Return errors by row and reason."""
     return [RowError(row, row + 2, str(row), "", reason, "") for row, reason in reasons]
 
 
@@ -322,46 +324,48 @@ def products() -> pd.DataFrame:
     )
 
 
-def test_summary_counts_rows_reasons_groups_and_folds() -> None:
-    """A row with two reasons is one rejected row; a count is there for each reason."""
-    rejected = faults((4, "price_missing"), (4, "link_missing"), (5, "price_missing"))
-    flagged = faults((0, "text_empty"), (0, "link_missing"))
-    catalogue = Catalogue(products(), rejected, flagged, train_total=6)
-    found = summary(catalogue, products())
-    assert found["train"] == {
+def test_metrics_count_rows_reasons_groups_and_folds() -> None:
+    """A row with two reasons is one rejected row, and counts once for each reason."""
+    rejected = row_errors((4, "price_missing"), (4, "link_missing"), (5, "price_missing"))
+    flagged = row_errors((0, "text_empty"), (0, "link_missing"))
+    catalogue = CheckedCatalogue(products(), rejected, flagged, train_total=6)
+    metrics = data_metrics(catalogue, products())
+    assert metrics["train"] == {
         "read": 6,
         "kept": 4,
         "rejected": 2,
         "rejected_by_reason": {"price_missing": 2, "link_missing": 1},
     }
-    assert found["test"] == {
+    assert metrics["test"] == {
         "rows": 2,
         "flagged": 1,
         "flagged_by_reason": {"text_empty": 1, "link_missing": 1},
     }
-    assert found["groups"] == {
+    assert metrics["groups"] == {
         "count": 4,
         "largest": 2,
         "of_several_rows": 2,
         "rows_in_them": 4,
         "in_both_splits": 1,
     }
-    assert found["folds"] == {
+    assert metrics["folds"] == {
         "0": {"rows": 2, "median_price": 1.5},
         "1": {"rows": 2, "median_price": 6.5},
     }
 
 
-def test_summary_describes_the_train_prices() -> None:
-    """Quantiles by linear interpolation; test rows have no price and no part in them."""
-    prices = summary(Catalogue(products(), [], [], 4), products())["price"]
+def test_metrics_describe_the_train_prices() -> None:
+    """The quantiles are interpolated linearly; test rows are left out."""
+    prices = data_metrics(CheckedCatalogue(products(), [], [], 4), products())["price"]
     assert prices["min"] == 1
     assert prices["q25"] == 1.75
     assert prices["median"] == 2.5
     assert prices["max"] == 10
 
 
-def test_summary_is_plain_json() -> None:
-    """No NumPy number is left in it."""
-    text = json.dumps(summary(Catalogue(products(), [], [], 4), products()), allow_nan=False)
+def test_metrics_are_plain_json() -> None:
+    """They contain no NumPy numbers."""
+    text = json.dumps(
+        data_metrics(CheckedCatalogue(products(), [], [], 4), products()), allow_nan=False
+    )
     assert json.loads(text)["train"]["kept"] == 4

@@ -1,4 +1,4 @@
-"""The product table comes back as it was written, or not at all."""
+"""The product table is read as it was written, or refused."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from amlc.files import write_frame
 
 
 def products() -> pd.DataFrame:
-    """Return two train rows and a test row with texts that parsers like to spoil."""
+    """Return two train rows and a test row, with texts that parsers tend to change."""
     return pd.DataFrame(
         {
             "sample_id": ["007", "None", "é"],
@@ -35,14 +35,14 @@ def products() -> pd.DataFrame:
 
 
 def test_products_round_trip(tmp_path: Path) -> None:
-    """Texts stay text, test prices stay NaN, types stay as they are."""
+    """Texts stay text, unknown test prices stay NaN, and types stay the same."""
     path = tmp_path / "data" / "products.parquet"
     write_products(path, products())
     pd.testing.assert_frame_equal(read_products(path), products(), check_dtype=True)
 
 
-def test_products_are_written_with_the_same_bytes_twice(tmp_path: Path) -> None:
-    """A rerun changes no hash."""
+def test_the_same_products_give_the_same_bytes(tmp_path: Path) -> None:
+    """A rerun does not change the hash of the file."""
     for name in ("a", "b"):
         write_products(tmp_path / name, products())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -56,14 +56,14 @@ def test_the_price_of_a_test_row_is_null_in_the_file(tmp_path: Path) -> None:
 
 
 def test_some_columns_can_be_read(tmp_path: Path) -> None:
-    """Only what is asked for is read."""
+    """Only the columns in question are read."""
     write_products(tmp_path / "a", products())
     read = read_products(tmp_path / "a", ["price", "sample_id"])
     assert set(read.columns) == {"price", "sample_id"}
 
 
 def test_rows_of_each_split_are_positions() -> None:
-    """Together the two splits are all rows, whatever the index says."""
+    """The positions do not depend on the index of the frame."""
     frame = products().set_index(pd.Index([9, 9, 9]))
     assert train_rows(frame).tolist() == [0, 1]
     assert rows_of_test(frame).tolist() == [2]
@@ -75,8 +75,8 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_products(tmp_path / "products.parquet")
 
 
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
-    """Text under the table's name is an error of data."""
+def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
+    """A text file in the place of the table is refused."""
     path = tmp_path / "products.parquet"
     path.write_text("sample_id,price\n1,2\n")
     with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
@@ -84,14 +84,14 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
-    """The message says which stage writes them."""
+    """The message names the stage that writes them."""
     write_frame(tmp_path / "a", products().drop(columns=["fold", "group"]))
     with pytest.raises(DataError, match="missing columns: group, fold; run the stage prepare"):
         read_products(tmp_path / "a")
 
 
 def test_a_missing_text_cannot_be_written(tmp_path: Path) -> None:
-    """The contract has no missing texts, so none gets into the file."""
+    """The schema has no missing texts, so none can be in the file."""
     broken = products()
     broken["catalog_content"] = ["a", None, "b"]
     with pytest.raises(ValueError, match="catalog_content"):

@@ -1,4 +1,4 @@
-"""Units of measure."""
+"""Units of measure, and the quantities that titles state."""
 
 import math
 
@@ -6,12 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.catalog import quantities
-from amlc.catalog.quantities import KINDS, NO_UNIT, UNIT_NAMES, lookup, parse_quantity, spellings
+from amlc.catalog.quantities import (
+    NO_UNIT,
+    PACK_PATTERNS,
+    UNIT_KINDS,
+    UNIT_NAMES,
+    find_unit,
+    parse_quantity,
+    unit_spellings,
+)
 
 
 @pytest.mark.parametrize(
-    ("raw", "name", "grams_or_so"),
+    ("raw", "name", "factor"),
     [
         ("Ounce", "ounce", 28.349523125),
         ("OZ", "ounce", 28.349523125),
@@ -26,41 +33,41 @@ from amlc.catalog.quantities import KINDS, NO_UNIT, UNIT_NAMES, lookup, parse_qu
         ("Each", "count", 1.0),
     ],
 )
-def test_spellings_seen_in_the_wild(raw: str, name: str, grams_or_so: float) -> None:
-    """Case, dots and blanks do not matter."""
-    unit = lookup(raw)
-    assert (unit.name, unit.factor) == (name, grams_or_so)
+def test_spellings_of_real_catalogues_are_known(raw: str, name: str, factor: float) -> None:
+    """Case, dots and blanks make no difference."""
+    unit = find_unit(raw)
+    assert (unit.name, unit.factor) == (name, factor)
 
 
 @pytest.mark.parametrize("raw", ["", "None", "nan", "parsec", "oz" * 50])
-def test_anything_else_is_no_unit(raw: str) -> None:
+def test_any_other_spelling_has_no_unit(raw: str) -> None:
     """An unknown spelling is not an error."""
-    assert lookup(raw) is NO_UNIT
+    assert find_unit(raw) is NO_UNIT
 
 
 def test_a_pound_has_sixteen_ounces() -> None:
-    """The factors agree with each other."""
-    assert lookup("lb").factor == pytest.approx(16 * lookup("oz").factor)
-    assert lookup("gallon").factor == pytest.approx(128 * lookup("fl oz").factor)
+    """The factors of related units agree."""
+    assert find_unit("lb").factor == pytest.approx(16 * find_unit("oz").factor)
+    assert find_unit("gallon").factor == pytest.approx(128 * find_unit("fl oz").factor)
 
 
 @given(st.text(max_size=60))
-def test_every_text_has_a_known_kind_and_name(raw: str) -> None:
-    """The categories of the tabular block are closed."""
-    unit = lookup(raw)
-    assert unit.kind in KINDS
+def test_every_unit_has_a_known_kind_and_name(raw: str) -> None:
+    """The tabular block has fixed categories for both."""
+    unit = find_unit(raw)
+    assert unit.kind in UNIT_KINDS
     assert unit.name in UNIT_NAMES
 
 
-def test_every_spelling_looks_itself_up() -> None:
-    """What a pattern is built from is what lookup knows."""
-    for spelling in spellings("mass", "volume", "count", "length"):
-        assert lookup(spelling.upper()) is not NO_UNIT
+def test_every_spelling_in_a_pattern_is_known() -> None:
+    """Whatever a pattern matches, `find_unit` returns a unit for it."""
+    for spelling in unit_spellings("mass", "volume", "count", "length"):
+        assert find_unit(spelling.upper()) is not NO_UNIT
 
 
 def test_longer_spellings_come_first() -> None:
-    """An alternation has to try `ounces` before `ounce`."""
-    lengths = [len(spelling) for spelling in spellings("mass")]
+    """A pattern has to try `ounces` before `ounce`."""
+    lengths = [len(spelling) for spelling in unit_spellings("mass")]
     assert lengths == sorted(lengths, reverse=True)
 
 
@@ -81,7 +88,7 @@ def test_longer_spellings_come_first() -> None:
     ],
 )
 def test_packs(title: str, packs: int) -> None:
-    """Pack counts in their many wordings; the same one said twice counts once."""
+    """Pack counts are found in many wordings; the same count stated twice counts once."""
     assert parse_quantity(title).packs == packs
 
 
@@ -97,44 +104,44 @@ def test_packs(title: str, packs: int) -> None:
         ("Model 500gt", 0.0),
     ],
 )
-def test_mass_is_the_largest_stated(title: str, grams: float) -> None:
-    """One amount is often given in two units."""
+def test_the_mass_is_the_largest_stated_amount(title: str, grams: float) -> None:
+    """The same amount is often stated in two units."""
     assert parse_quantity(title).mass == pytest.approx(grams)
 
 
-def test_volume_is_apart_from_mass() -> None:
-    """Fluid ounces are no ounces."""
+def test_volume_and_mass_are_separate() -> None:
+    """Fluid ounces measure volume, ounces mass."""
     quantity = parse_quantity("Lemon Soda, 12 Fl Oz")
     assert (quantity.mass, round(quantity.volume)) == (0.0, 355)
 
 
-def test_pieces_are_no_packs() -> None:
-    """`100 count` is how many pieces, `pack of 2` how many packs."""
+def test_pieces_and_packs_are_separate() -> None:
+    """`100 count` states the number of pieces, `pack of 2` the number of packs."""
     quantity = parse_quantity("Tea, 100 Count (Pack of 2)")
     assert (quantity.pieces, quantity.packs) == (100, 2)
 
 
-def test_absurd_counts_are_bounded() -> None:
-    """An article number behind `pack of` is not believed."""
+def test_pack_counts_are_bounded() -> None:
+    """An article number behind `pack of` is not taken as it is."""
     assert parse_quantity("Pack of 99999").packs <= 2_000
 
 
 @given(st.text(alphabet="0123456789. xpackofgoz-()", max_size=200))
 def test_any_title_gives_finite_quantities(title: str) -> None:
-    """Nothing raises, and nothing is negative or infinite."""
+    """No title raises, and no quantity is negative or infinite."""
     quantity = parse_quantity(title)
     values = (quantity.mass, quantity.volume, quantity.pieces, quantity.packs)
     assert all(math.isfinite(value) and value >= 0 for value in values)
 
 
 @given(st.text(alphabet="0123456789. xpackofgoz-()/perstwd", max_size=60))
-def test_patterns_for_packs_are_tried_where_they_can_match(title: str) -> None:
-    """What a title has to hold for a pattern to be tried is held by all that it matches."""
-    for held, pattern in quantities._PACKS:
+def test_every_match_of_a_pack_pattern_contains_a_required_text(title: str) -> None:
+    """So no match is lost where a pattern is searched for only in titles with such a text."""
+    for required, pattern in PACK_PATTERNS:
         for match in pattern.finditer(title):
-            assert any(some in match.group() for some in held)
+            assert any(part in match.group() for part in required)
 
 
-def test_a_hostile_title_is_cut() -> None:
-    """Only the beginning of a huge title is read."""
+def test_only_the_beginning_of_a_huge_title_is_read() -> None:
+    """The time for a hostile title is bounded."""
     assert parse_quantity("x" * 1_000_000 + " 12 oz").mass == 0

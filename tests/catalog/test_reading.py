@@ -1,4 +1,4 @@
-"""Files that are no UTF-8 text are refused by name, byte and line."""
+"""CSV files are read as they are written, and others are refused with byte, line and reason."""
 
 import csv
 import gzip
@@ -14,13 +14,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amlc.catalog import reading
-from amlc.catalog import reading as sheet_module
-from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, Sheet, check_text_file, read_sheet
+from amlc.catalog.reading import (
+    CELL_LIMIT,
+    LINE_LIMIT,
+    Sheet,
+    cell_limit,
+    check_text_file,
+    read_sheet,
+)
 from amlc.errors import DataError
 
 
 def refusal(path: Path, content: bytes, max_bytes: int = 10**9) -> str:
-    """Return the message that a file with this content gives, without its path."""
+    """Return the message for a file with this content, without its path."""
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
         check_text_file(path, max_bytes)
@@ -33,21 +39,21 @@ def refusal(path: Path, content: bytes, max_bytes: int = 10**9) -> str:
     "content",
     [b"a,b\n", b"\xef\xbb\xbfa,b\r\n", "é,\u2028🥭\n".encode(), b"a" * LINE_LIMIT + b"\nb"],
 )
-def test_utf8_text_passes(tmp_path: Path, content: bytes) -> None:
-    """With or without a byte order mark, with any line ends."""
+def test_utf8_text_is_accepted(tmp_path: Path, content: bytes) -> None:
+    """A byte order mark, any line ends and the longest line are allowed."""
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     check_text_file(path, 10**9)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\r\n ", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n"])
-def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
-    """White space and a byte order mark alone are nothing."""
+def test_an_empty_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file with only white space or a byte order mark counts as empty."""
     assert refusal(tmp_path / "a.csv", content) == "is empty"
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    ("content", "file_format"),
     [
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"),
@@ -60,54 +66,54 @@ def test_an_empty_file_is_called_empty(tmp_path: Path, content: bytes) -> None:
         ("sample_id,price\n".encode("utf-16"), "UTF-16 text"),
     ],
 )
-def test_other_formats_are_named(tmp_path: Path, content: bytes, what: str) -> None:
-    """The message says what the file is, and what to do."""
+def test_other_formats_are_named(tmp_path: Path, content: bytes, file_format: str) -> None:
+    """The message states the format of the file, and what to do."""
     message = refusal(tmp_path / "a.csv", content)
-    assert message.startswith(f"is {what}, not a CSV file; ")
+    assert message.startswith(f"is {file_format}, not a CSV file; ")
 
 
-def test_a_folder_is_named(tmp_path: Path) -> None:
-    """A folder under the file's name is no traceback."""
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    """A folder in the place of the file is reported as one."""
     with pytest.raises(DataError, match="is a folder, expected a CSV file"):
         check_text_file(tmp_path, 10**9)
 
 
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Opening a named pipe would hang for ever."""
+    """Opening a named pipe would block for ever."""
     os.mkfifo(tmp_path / "a.csv")
     with pytest.raises(DataError, match="is not a regular file"):
         check_text_file(tmp_path / "a.csv", 10**9)
 
 
 def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
-    """Most likely data.dir is wrong."""
+    """The most likely cause is a wrong data.dir."""
     with pytest.raises(DataError, match=r"no such file; put it there, or set data\.dir"):
         check_text_file(tmp_path / "a.csv", 10**9)
 
 
-def test_a_missing_file_that_dvc_knows_names_the_command(tmp_path: Path) -> None:
-    """After a fresh clone the data has to be fetched."""
+def test_a_missing_file_that_dvc_tracks_names_the_command(tmp_path: Path) -> None:
+    """After a fresh clone the data has to be pulled first."""
     (tmp_path / "a.csv.dvc").touch()
     with pytest.raises(DataError, match="run dvc pull or dvc checkout"):
         check_text_file(tmp_path / "a.csv", 10**9)
 
 
 def test_a_path_through_a_file_is_refused(tmp_path: Path) -> None:
-    """The operating system's own reason is given."""
+    """The message has the reason of the operating system."""
     (tmp_path / "a").touch()
     with pytest.raises(DataError, match="cannot be read: Not a directory"):
         check_text_file(tmp_path / "a" / "b.csv", 10**9)
 
 
 def test_a_file_above_the_size_limit_is_refused(tmp_path: Path) -> None:
-    """The message gives both sizes and the setting."""
+    """The message has both sizes and the setting."""
     message = refusal(tmp_path / "a.csv", b"a" * 1001, 1000)
     assert message == "has 1,001 bytes, data.max_bytes allows 1,000"
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-def test_a_byte_that_is_no_utf8_is_located(tmp_path: Path, end: bytes) -> None:
-    """Line, offset, value and what stands before it."""
+def test_a_byte_that_is_not_utf8_is_located(tmp_path: Path, end: bytes) -> None:
+    """The message has its line, offset and value, and the text before it."""
     head = b"id,text" + end + b"1,tea" + end + b"2,caf"
     message = refusal(tmp_path / "a.csv", head + b"\xe9" + end)
     assert message.startswith(f"line 3, byte {len(head)} of the file, 0xe9 after '")
@@ -116,8 +122,8 @@ def test_a_byte_that_is_no_utf8_is_located(tmp_path: Path, end: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"ab\xe2\x82", b"abc\xed\xa0\x80", b"abc\xc0\xaf"])
-def test_cut_off_and_forbidden_sequences_are_no_utf8(tmp_path: Path, content: bytes) -> None:
-    """A file that ends within a character, a surrogate, an overlong form."""
+def test_truncated_and_forbidden_sequences_are_refused(tmp_path: Path, content: bytes) -> None:
+    """A file that ends within a character, a surrogate and an overlong form are not UTF-8."""
     assert "is not UTF-8" in refusal(tmp_path / "a.csv", content)
 
 
@@ -125,22 +131,22 @@ def test_cut_off_and_forbidden_sequences_are_no_utf8(tmp_path: Path, content: by
 def test_a_bad_byte_is_located_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: int
 ) -> None:
-    """The offset is right wherever the blocks of reading end, within a character too."""
-    monkeypatch.setattr(reading, "_BLOCK", 64)
+    """The offset is right wherever a block ends, even within a character."""
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 64)
     head = "é".encode() * 30 + b"x" * (4 + shift) + "€".encode()
     message = refusal(tmp_path / "a.csv", head + b"\xff more")
     assert f"byte {len(head)} of the file, 0xff" in message
 
 
 def test_a_nul_byte_is_located(tmp_path: Path) -> None:
-    """A block of zeros after a crash is damage, not text."""
+    """Zeros, as a crash may leave them, are reported as damage."""
     message = refusal(tmp_path / "a.csv", b"id\n1\n2\x00\x00")
     assert message.startswith("line 3, byte 6 of the file, 0x00 after ")
     assert message.endswith("is NUL: not text, or damaged")
 
 
-def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
-    """Reading it would take memory without bound."""
+def test_an_endless_line_is_refused(tmp_path: Path) -> None:
+    """Reading it would take unbounded memory."""
     message = refusal(tmp_path / "a.csv", b"id\n" + b"a" * (LINE_LIMIT + 2**20 + 1))
     assert message.startswith("line 2 is longer than 4,194,304 bytes")
 
@@ -169,7 +175,7 @@ def sheet_refusal(folder: Path, content: str | bytes) -> str:
     return str(caught.value).partition(": ")[2]
 
 
-# Python's writer leaves a line end in a cell bare where its own line end is another one.
+# Python's writer does not quote a line end in a cell if its own line end is another one.
 DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
 
 
@@ -179,24 +185,24 @@ DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MIN
     st.sampled_from(DIALECTS),
     st.sampled_from(["utf-8", "utf-8-sig"]),
 )
-def test_what_a_csv_writer_writes_is_read_back(
+def test_rows_of_any_csv_writer_round_trip(
     tmp_path: Path, rows: list[tuple[str, str]], dialect: tuple[str, Literal[0, 1]], encoding: str
 ) -> None:
-    """Any text, any line ends, any quoting, with or without a byte order mark."""
+    """Any text, line ends and quoting are read, with and without a byte order mark."""
     end, quoting = dialect
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator=end, quoting=quoting).writerows([COLUMNS, *rows])
-    found = read(tmp_path, stream.getvalue().encode(encoding))
-    assert rows_of(found) == [[re.sub("\r\n?", "\n", cell) for cell in row] for row in rows]
-    assert (found.odd, found.broken) == ([], "")
+    sheet = read(tmp_path, stream.getvalue().encode(encoding))
+    assert rows_of(sheet) == [[re.sub("\r\n?", "\n", cell) for cell in row] for row in rows]
+    assert (sheet.ragged, sheet.broken) == ([], "")
 
 
 @SHARED_FOLDER
 @given(st.lists(st.tuples(CELL, CELL), min_size=1), st.sampled_from(["\n", "\r\n", "\r"]))
-def test_lines_are_those_of_a_text_editor(
+def test_lines_are_numbered_as_in_a_text_editor(
     tmp_path: Path, rows: list[tuple[str, str]], end: str
 ) -> None:
-    """A row starts as many lines down as there are line ends before it."""
+    """The line of a row is one more than the number of line ends before it."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
@@ -209,59 +215,62 @@ def test_lines_are_those_of_a_text_editor(
 
 @SHARED_FOLDER
 @given(st.binary(max_size=200), st.integers(0, 60), st.integers(0, 5))
-def test_no_bytes_cause_another_exception(
+def test_damaged_files_raise_no_other_exception(
     tmp_path: Path, noise: bytes, start: int, cut: int
 ) -> None:
-    """A good file damaged anywhere gives rows or a DataError."""
+    """A valid file that is damaged anywhere gives rows or a DataError."""
     good = 'sample_id,text\n1,"tea, ""green""\n20 bags"\n2,caf\u00e9\n3,\u2028x\n'.encode()
     with suppress(DataError):
-        found = read(tmp_path, good[:start] + noise + good[start + cut :])
-        assert found.total == len(found.lines) + len(found.odd)
+        sheet = read(tmp_path, good[:start] + noise + good[start + cut :])
+        assert sheet.total == len(sheet.lines) + len(sheet.ragged)
 
 
-def test_words_that_mean_nothing_to_pandas_stay_words(tmp_path: Path) -> None:
-    """Text is text: no missing values, no numbers, no booleans."""
+def test_cells_stay_text(tmp_path: Path) -> None:
+    """No cell becomes a missing value, a number or a boolean."""
     words = ["None", "NA", "nan", "null", "007", "1e3", "True", " 1 ", ""]
     content = "sample_id,text\n" + "".join(f"{word},{word}\n" for word in words)
     assert rows_of(read(tmp_path, content)) == [[word, word] for word in words]
 
 
-def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
-    """Names count, not places."""
-    found = read(tmp_path, "text,sample_id\na,1\n")
-    assert found.cells["sample_id"].tolist() == ["1"]
+def test_columns_may_be_in_any_order(tmp_path: Path) -> None:
+    """Columns are found by their names."""
+    sheet = read(tmp_path, "text,sample_id\na,1\n")
+    assert sheet.cells["sample_id"].tolist() == ["1"]
 
 
-def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
-    """They count as lines all the same."""
-    found = read(tmp_path, "\nsample_id,text\n\n1,a\n\n\n2,b\n\n")
-    assert rows_of(found) == [["1", "a"], ["2", "b"]]
-    assert found.lines.tolist() == [4, 7]
+def test_blank_lines_are_skipped(tmp_path: Path) -> None:
+    """They count where lines are numbered."""
+    sheet = read(tmp_path, "\nsample_id,text\n\n1,a\n\n\n2,b\n\n")
+    assert rows_of(sheet) == [["1", "a"], ["2", "b"]]
+    assert sheet.lines.tolist() == [4, 7]
 
 
-def test_rows_of_another_width_are_put_aside(tmp_path: Path) -> None:
+def test_ragged_rows_are_kept_apart(tmp_path: Path) -> None:
     """They do not shift the cells of other rows."""
-    found = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
-    assert rows_of(found) == [["1", "a"], ["4", "d"]]
-    assert [(odd.line, odd.count, odd.first) for odd in found.odd] == [(3, 1, "2"), (4, 3, "3")]
-    assert found.total == 4
+    sheet = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
+    assert rows_of(sheet) == [["1", "a"], ["4", "d"]]
+    assert [(row.line, row.count, row.first_cell) for row in sheet.ragged] == [
+        (3, 1, "2"),
+        (4, 3, "3"),
+    ]
+    assert sheet.total == 4
 
 
-def test_too_many_odd_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file of other rows than its header's takes no memory without bound."""
-    monkeypatch.setattr(sheet_module, "ODD_LIMIT", 5)
-    found = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
-    assert (len(found.cells), len(found.odd)) == (1, 5)
-    assert found.broken == "5 rows do not fit the header; no row after them was read"
+def test_too_many_ragged_rows_end_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file whose rows do not fit its header takes bounded memory."""
+    monkeypatch.setattr(reading, "MAX_RAGGED_ROWS", 5)
+    sheet = read(tmp_path, "sample_id,text\n1,a\n" + "x\n" * 9 + "2,b\n")
+    assert (len(sheet.cells), len(sheet.ragged)) == (1, 5)
+    assert sheet.broken == "5 rows do not fit the header; no row after them was read"
 
 
 def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows are collected in batches, and none is lost between two."""
-    monkeypatch.setattr(sheet_module, "_BATCH", 3)
+    """Rows are collected in batches, and no row is lost between two of them."""
+    monkeypatch.setattr(reading, "BATCH_ROWS", 3)
     for count in range(1, 8):
         content = "sample_id,text\n" + "".join(f"{row},t\n" for row in range(count))
-        found = read(tmp_path, content)
-        assert found.cells["sample_id"].tolist() == [str(row) for row in range(count)]
+        sheet = read(tmp_path, content)
+        assert sheet.cells["sample_id"].tolist() == [str(row) for row in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -281,19 +290,19 @@ def test_many_rows_keep_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_wrong_header_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    """Every fault of the header is named with the columns in question."""
+    """The message lists every difference of the header with its columns."""
     assert message in sheet_refusal(tmp_path, content)
 
 
 def test_a_header_of_very_many_columns_gives_a_short_message(tmp_path: Path) -> None:
-    """A message is read by a person."""
+    """Only the first columns are named, the others are counted."""
     message = sheet_refusal(tmp_path, ",".join(f"{'c' * 500}{n}" for n in range(1000)) + "\n1\n")
     assert len(message) < 1500
     assert "990 more" in message
 
 
 @pytest.mark.parametrize(
-    ("row", "where", "what"),
+    ("row", "where", "cause"),
     [
         ('2,"a" b\n', "line 3", "a closing quote is followed by more text"),
         ('2,"a \\"b\\" c"\n', "line 3", "a closing quote is followed by more text"),
@@ -301,27 +310,37 @@ def test_a_header_of_very_many_columns_gives_a_short_message(tmp_path: Path) -> 
         ('2,"open\n3,"b"\n', "line 4, in the row from line 3", "followed by more text"),
     ],
 )
-def test_broken_quoting_ends_reading_and_says_where(
-    tmp_path: Path, row: str, where: str, what: str
+def test_broken_quoting_ends_reading_with_its_line(
+    tmp_path: Path, row: str, where: str, cause: str
 ) -> None:
-    """The rows before it are there; after it no row can be trusted."""
-    found = read(tmp_path, f"sample_id,text\n1,a\n{row}")
-    assert rows_of(found) == [["1", "a"]]
-    assert found.broken.startswith(f"broken quoting at {where}: ")
-    assert what in found.broken
+    """The rows before it are kept; the rows after it cannot be trusted."""
+    sheet = read(tmp_path, f"sample_id,text\n1,a\n{row}")
+    assert rows_of(sheet) == [["1", "a"]]
+    assert sheet.broken.startswith(f"broken quoting at {where}: ")
+    assert cause in sheet.broken
 
 
-def test_a_cell_of_huge_size_ends_reading(tmp_path: Path) -> None:
-    """A quote that is never closed does not swallow the memory with the file."""
+def test_a_huge_cell_ends_reading(tmp_path: Path) -> None:
+    """A quote that is never closed does not take the memory of a whole file."""
     lines = "2,long long long text\n" * (CELL_LIMIT // 10)
-    found = read(tmp_path, f'sample_id,text\n1,"{lines}')
-    assert found.broken.startswith("broken quoting at line ")
-    assert f"a cell is longer than {CELL_LIMIT:,} characters" in found.broken
+    sheet = read(tmp_path, f'sample_id,text\n1,"{lines}')
+    assert sheet.broken.startswith("broken quoting at line ")
+    assert f"a cell is longer than {CELL_LIMIT:,} characters" in sheet.broken
 
 
 def test_the_longest_cell_is_read(tmp_path: Path) -> None:
-    """The limit itself is allowed, and the process's own limit is left as it was."""
+    """The limit itself is allowed, and the csv module's limit is restored afterwards."""
     before = csv.field_size_limit()
-    found = read(tmp_path, f"sample_id,text\n1,{'a' * CELL_LIMIT}\n")
-    assert len(found.cells["text"][0]) == CELL_LIMIT
+    sheet = read(tmp_path, f"sample_id,text\n1,{'a' * CELL_LIMIT}\n")
+    assert len(sheet.cells["text"][0]) == CELL_LIMIT
+    assert csv.field_size_limit() == before
+
+
+def test_the_csv_limit_is_kept_until_the_last_user_leaves() -> None:
+    """It holds for the whole process, and files may be read by several threads at once."""
+    before = csv.field_size_limit()
+    with cell_limit:
+        with cell_limit:
+            pass
+        assert csv.field_size_limit() == CELL_LIMIT
     assert csv.field_size_limit() == before

@@ -1,4 +1,4 @@
-"""Groups are the connected components of shared links and titles."""
+"""Groups connect products with a common link or title, and folds keep each group together."""
 
 from random import Random
 
@@ -19,9 +19,9 @@ KEYS = st.lists(
 def naive_groups(rows: list[tuple[str, str]]) -> list[int]:
     """Merge labels pair by pair until nothing changes."""
     labels = list(range(len(rows)))
-    for i, one in enumerate(rows):
-        for j, other in enumerate(rows[:i]):
-            if any(a == b != "" for a, b in zip(one, other, strict=True)):
+    for i, row in enumerate(rows):
+        for j, earlier in enumerate(rows[:i]):
+            if any(a == b != "" for a, b in zip(row, earlier, strict=True)):
                 old, new = labels[i], labels[j]
                 labels = [new if label == old else label for label in labels]
     first_seen = list(dict.fromkeys(labels))
@@ -30,19 +30,19 @@ def naive_groups(rows: list[tuple[str, str]]) -> list[int]:
 
 @settings(deadline=None)
 @given(KEYS)
-def test_groups_are_those_of_a_slow_way(rows: list[tuple[str, str]]) -> None:
-    """Any pattern of shared and empty keys, numbers included."""
-    found = linked_groups([[a for a, _ in rows], [b for _, b in rows]])
-    assert found.tolist() == naive_groups(rows)
-    assert found.dtype == np.int32
+def test_groups_agree_with_a_naive_computation(rows: list[tuple[str, str]]) -> None:
+    """The numbers are the same for any pattern of shared and empty keys."""
+    groups = linked_groups([[a for a, _ in rows], [b for _, b in rows]])
+    assert groups.tolist() == naive_groups(rows)
+    assert groups.dtype == np.int32
 
 
 @settings(deadline=None)
 @given(KEYS, st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_change_who_is_together(
+def test_the_order_of_rows_does_not_change_the_groups(
     rows: list[tuple[str, str]], random: Random
 ) -> None:
-    """Only the groups' numbers depend on it."""
+    """Only the numbers of the groups depend on it."""
     order = list(range(len(rows)))
     random.shuffle(order)
     before = linked_groups([[a for a, _ in rows], [b for _, b in rows]])[order]
@@ -51,13 +51,13 @@ def test_the_order_of_rows_does_not_change_who_is_together(
 
 
 def test_a_chain_is_one_group() -> None:
-    """The first and the last share nothing but the row between them."""
+    """The first and the last row have nothing in common but the row between them."""
     texts = ["Item Name: Tea", "Item Name: Tea", "Item Name: Oil", "Item Name: Rye"]
     assert product_groups(texts, ["a", "b", "b", "c"]).tolist() == [0, 0, 0, 1]
 
 
 def test_a_long_chain_is_one_group() -> None:
-    """Its length meets no limit of recursion."""
+    """The length of a chain is not limited by recursion."""
     count = 20_000
     left = [str(n // 2) for n in range(count)]
     right = [str((n + 1) // 2) for n in range(count)]
@@ -73,26 +73,26 @@ def test_a_long_chain_is_one_group() -> None:
     ],
 )
 def test_titles_are_compared_without_case_punctuation_and_width(title: str) -> None:
-    """Case, punctuation, white space and compatibility forms do not tell products apart."""
+    """Titles that differ in nothing else are the same."""
     texts = ["Item Name: Green Tea 20 Bags\nValue: 1", f"Item Name: {title}\nValue: 2"]
     assert product_groups(texts, ["a", "b"]).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("other", ["Green Tea 200 Bags", "Green Tea 20", "Tea Green 20 Bags"])
-def test_titles_with_other_words_are_other_products(other: str) -> None:
-    """A size, a missing word, another order."""
-    texts = ["Item Name: Green Tea 20 Bags", f"Item Name: {other}"]
+@pytest.mark.parametrize("title", ["Green Tea 200 Bags", "Green Tea 20", "Tea Green 20 Bags"])
+def test_titles_with_different_words_are_different(title: str) -> None:
+    """Another number, a missing word and another order each make a different product."""
+    texts = ["Item Name: Green Tea 20 Bags", f"Item Name: {title}"]
     assert product_groups(texts, ["a", "b"]).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("text", ["", "Item Name: ", "Item Name:\nValue: 1", "Item Name: !!!"])
-def test_empty_titles_and_links_join_nothing(text: str) -> None:
-    """What says nothing is no evidence of being the same."""
+def test_empty_titles_and_links_connect_nothing(text: str) -> None:
+    """Products without title and link may be different products."""
     assert product_groups([text, text], ["", ""]).tolist() == [0, 1]
 
 
-def test_a_title_and_a_link_with_the_same_words_are_no_pair() -> None:
-    """Keys of two kinds never meet."""
+def test_a_title_that_equals_a_link_connects_nothing() -> None:
+    """Keys are compared with keys of the same kind only."""
     assert linked_groups([["a", "b"], ["b", "c"]]).tolist() == [0, 1]
 
 
@@ -104,29 +104,29 @@ PRODUCTS = st.lists(
 def split(
     groups: list[int], prices: object = None, *, folds: int = 5, seed: int = 1
 ) -> NDArray[np.int8]:
-    """Return folds of rows whose ids are their numbers."""
+    """Return the folds of rows whose ids are their numbers."""
     ids = [str(n) for n in range(len(groups))]
-    given_prices = np.arange(1.0, len(groups) + 1) if prices is None else np.asarray(prices)
-    return grouped_folds(ids, given_prices, np.asarray(groups, np.int32), folds=folds, seed=seed)
+    row_prices = np.arange(1.0, len(groups) + 1) if prices is None else np.asarray(prices)
+    return grouped_folds(ids, row_prices, np.asarray(groups, np.int32), folds=folds, seed=seed)
 
 
 @settings(deadline=None)
 @given(PRODUCTS, st.integers(2, 6), st.integers(0, 99))
-def test_no_group_is_on_two_sides(rows: list[tuple[int, float]], folds: int, seed: int) -> None:
-    """Every row has a fold, every fold has rows, every group has one fold."""
+def test_every_group_is_in_one_fold(rows: list[tuple[int, float]], folds: int, seed: int) -> None:
+    """Every row has a fold, and every fold has rows."""
     groups = [group for group, _ in rows]
-    found = split(groups, [price for _, price in rows], folds=folds, seed=seed)
-    assert sorted(set(found.tolist())) == list(range(folds))
-    pairs = set(zip(groups, found.tolist(), strict=True))
+    fold = split(groups, [price for _, price in rows], folds=folds, seed=seed)
+    assert sorted(set(fold.tolist())) == list(range(folds))
+    pairs = set(zip(groups, fold.tolist(), strict=True))
     assert len(pairs) == len(set(groups))
 
 
 @settings(deadline=None)
 @given(PRODUCTS, st.integers(0, 60), st.integers(2, 6))
-def test_sizes_differ_by_no_more_than_the_largest_group(
+def test_sizes_of_folds_differ_by_at_most_the_largest_group(
     rows: list[tuple[int, float]], singles: int, folds: int
 ) -> None:
-    """And by one row at most where single rows are enough to fill up."""
+    """They differ by one row at most where there are enough groups of one row."""
     groups = [group for group, _ in rows] + list(range(100, 100 + singles))
     sizes = np.bincount(split(groups, folds=folds))
     largest = int(np.bincount(groups).max())
@@ -137,21 +137,21 @@ def test_sizes_differ_by_no_more_than_the_largest_group(
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(10, 400), st.integers(2, 8), st.integers(0, 99))
-def test_every_price_range_is_shared_out_evenly(count: int, folds: int, seed: int) -> None:
-    """Among the k cheapest rows, for every k, each fold has its share, give or take two."""
-    found = split(list(range(count)), np.geomspace(0.1, 600, count), folds=folds, seed=seed)
+def test_every_price_range_is_spread_evenly(count: int, folds: int, seed: int) -> None:
+    """Of the k cheapest rows, for every k, each fold has its share, within three rows."""
+    fold = split(list(range(count)), np.geomspace(0.1, 600, count), folds=folds, seed=seed)
     rank = np.arange(1, count + 1)
-    for fold in range(folds):
-        assert np.abs(np.cumsum(found == fold) - rank / folds).max() <= 3
+    for number in range(folds):
+        assert np.abs(np.cumsum(fold == number) - rank / folds).max() <= 3
 
 
 def test_groups_of_several_rows_are_stratified_too() -> None:
-    """Pairs are dealt out by their mean log price."""
+    """The folds of pairs follow their mean log price."""
     groups = np.repeat(np.arange(500), 2)
     prices = np.repeat(np.geomspace(0.1, 600, 500), 2)
-    found = split(groups.tolist(), prices)
-    medians = [np.log(prices[found == fold]).mean() for fold in range(5)]
-    assert np.ptp(medians) < 0.1
+    fold = split(groups.tolist(), prices)
+    means = [np.log(prices[fold == number]).mean() for number in range(5)]
+    assert np.ptp(means) < 0.1
 
 
 @settings(deadline=None)
@@ -159,10 +159,10 @@ def test_groups_of_several_rows_are_stratified_too() -> None:
 def test_the_order_of_rows_and_the_numbers_of_groups_do_not_matter(
     rows: list[tuple[int, float]], random: Random
 ) -> None:
-    """A shuffled train.csv has the same folds, row by row."""
+    """Each row of a shuffled train.csv has the same fold as before."""
     ids = np.array([f"id{n}" for n in range(len(rows))])
     groups = np.array([group for group, _ in rows], dtype=np.int32)
-    # Few different prices: most groups of one size are tied.
+    # With few different prices, most groups of one size are tied.
     prices = np.array([1.0 + (price > 1) for _, price in rows])
     order = list(range(len(rows)))
     random.shuffle(order)
@@ -171,26 +171,26 @@ def test_the_order_of_rows_and_the_numbers_of_groups_do_not_matter(
     assert after.tolist() == before[order].tolist()
 
 
-def test_the_seed_decides() -> None:
-    """The same seed gives the same folds, another one others."""
+def test_the_seed_determines_the_folds() -> None:
+    """The same seed gives the same folds, and another seed gives other folds."""
     groups = list(range(100))
     assert split(groups, seed=1).tolist() == split(groups, seed=1).tolist()
     assert split(groups, seed=1).tolist() != split(groups, seed=2).tolist()
 
 
-def test_neighbours_in_price_are_not_dealt_out_in_turn() -> None:
+def test_folds_are_not_assigned_in_turn() -> None:
     """The draw is random: the folds along the price do not repeat."""
-    found = split(list(range(1000)))
-    assert len({tuple(found[start : start + 5]) for start in range(0, 1000, 5)}) > 50
+    fold = split(list(range(1000)))
+    assert len({tuple(fold[start : start + 5]) for start in range(0, 1000, 5)}) > 50
 
 
-def test_equal_prices_are_no_trouble() -> None:
-    """Ids settle every tie."""
+def test_equal_prices_are_allowed() -> None:
+    """Ids break every tie."""
     assert np.bincount(split(list(range(50)), np.full(50, 9.99))).tolist() == [10] * 5
 
 
 def test_one_group_for_each_fold_is_enough() -> None:
-    """The smallest data that can be split."""
+    """These are the smallest data that can be split."""
     assert sorted(split([0, 0, 1, 2], folds=3).tolist()) in (
         [0, 0, 1, 2],
         [0, 1, 1, 2],
@@ -199,8 +199,8 @@ def test_one_group_for_each_fold_is_enough() -> None:
 
 
 @pytest.mark.parametrize("groups", [[], [0], [0, 1], [0, 0, 0, 1, 1, 1]])
-def test_fewer_groups_than_folds_is_an_error_of_data(groups: list[int]) -> None:
-    """However many rows they have."""
+def test_fewer_groups_than_folds_are_refused(groups: list[int]) -> None:
+    """The message has the numbers of rows, groups and folds."""
     message = rf"{len(groups)} valid rows make {len(set(groups))} groups .* too few for 3 folds"
     with pytest.raises(DataError, match=message):
         split(groups, folds=3)

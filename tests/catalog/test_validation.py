@@ -1,4 +1,4 @@
-"""Which texts can be image links."""
+"""The rules for ids, texts, links and prices, and the errors of rows."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from amlc.catalog import validation
 from amlc.catalog.products import TRAIN_COLUMNS
 from amlc.catalog.reading import Sheet, read_sheet
-from amlc.catalog.validation import MAX_LENGTH, REASONS, RowError, is_link
+from amlc.catalog.validation import MAX_LINK_LENGTH, REASONS, RowError, is_link
 from amlc.errors import DataError
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -27,11 +27,11 @@ LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
         "https://bücher.example/ä.jpg",
         "https://example.com",
         "https://example.com/a@b.jpg",
-        "https://h/" + "a" * (MAX_LENGTH - 10),
+        "https://h/" + "a" * (MAX_LINK_LENGTH - 10),
     ],
 )
 def test_links_of_products_are_accepted(text: str) -> None:
-    """Any http or https URL with a host, whatever its path."""
+    """Any http or https URL with a host is a link, whatever its path."""
     assert is_link(text)
 
 
@@ -67,20 +67,18 @@ def test_links_of_products_are_accepted(text: str) -> None:
         "https://example.com/a\u200bb.jpg",
         "https://example.com\\@evil.example/a.jpg",
         "https://example.com/a\\b.jpg",
-        "https://h/" + "a" * (MAX_LENGTH - 9),
+        "https://h/" + "a" * (MAX_LINK_LENGTH - 9),
     ],
 )
-def test_everything_else_is_refused(text: str) -> None:
-    """Other schemes, no host, a user name, white space, control characters, too long."""
+def test_other_texts_are_not_links(text: str) -> None:
+    """Wrong schemes, missing hosts, user names, white space and great length are refused."""
     assert not is_link(text)
 
 
 @settings(deadline=None)
 @given(st.sampled_from(["http", "https"]), st.lists(LABEL, min_size=1, max_size=4), LABEL)
-def test_links_put_together_from_their_parts_are_accepted(
-    scheme: str, labels: list[str], name: str
-) -> None:
-    """Whatever has the form of a link is one."""
+def test_links_made_of_valid_parts_are_accepted(scheme: str, labels: list[str], name: str) -> None:
+    """Scheme, host and path of the right form make a link."""
     assert is_link(f"{scheme}://{'.'.join(labels)}/{name}.jpg")
 
 
@@ -88,15 +86,15 @@ def test_links_put_together_from_their_parts_are_accepted(
 @given(st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("http://h/".__add__)))
 @example("https://h]/")
 @example("https://[v1.a]/")
-def test_accepted_links_keep_their_promise(text: str) -> None:
-    """No text raises, and whatever passes has a scheme, a host, and nothing hidden in it."""
+def test_accepted_links_satisfy_every_rule(text: str) -> None:
+    """No text raises, and an accepted one has a scheme, a host and no hidden parts."""
     if is_link(text):
         parts = urlsplit(text)
         assert parts.scheme in {"http", "https"}
         assert parts.hostname
         assert parts.username is None
         assert not any(mark.isspace() for mark in text)
-        assert len(text) <= MAX_LENGTH
+        assert len(text) <= MAX_LINK_LENGTH
 
 
 LINK = "https://h/a.jpg"
@@ -109,10 +107,10 @@ def sheet(folder: Path, rows: str) -> Sheet:
     return read_sheet(path, TRAIN_COLUMNS, 10**6)
 
 
-def faults(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
-    """Return line, id, column and reason of each fault."""
-    found = validation.sheet_faults(sheet(folder, rows), 10)
-    return [(fault.line, fault.sample_id, fault.column, fault.reason) for fault in found]
+def row_errors(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
+    """Return line, id, column and reason of each error."""
+    errors = validation.find_row_errors(sheet(folder, rows), 10)
+    return [(error.line, error.sample_id, error.column, error.reason) for error in errors]
 
 
 @pytest.mark.parametrize(
@@ -150,9 +148,9 @@ def faults(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
         ("1e-999", "price_not_positive"),
     ],
 )
-def test_price_fault(text: str, reason: str) -> None:
+def test_price_error(text: str, reason: str) -> None:
     """A plain decimal above 0 is a price, and nothing else is."""
-    assert validation.price_fault(text) == reason
+    assert validation.price_error(text) == reason
 
 
 @settings(deadline=None)
@@ -160,7 +158,7 @@ def test_price_fault(text: str, reason: str) -> None:
 @example("9" * 100_000)
 def test_an_accepted_price_is_a_positive_number(text: str) -> None:
     """No text raises, and what passes is a number that Python reads as well."""
-    reason = validation.price_fault(text)
+    reason = validation.price_error(text)
     assert reason == "" or reason in REASONS
     if not reason:
         assert 0 < float(text) < math.inf
@@ -170,7 +168,7 @@ def test_an_accepted_price_is_a_positive_number(text: str) -> None:
 @given(st.floats(min_value=1e-300, allow_infinity=False))
 def test_a_price_that_python_writes_is_accepted(price: float) -> None:
     """So is every price in a file that pandas wrote."""
-    assert validation.price_fault(repr(price)) == ""
+    assert validation.price_error(repr(price)) == ""
 
 
 @pytest.mark.parametrize(
@@ -190,37 +188,37 @@ def test_a_price_that_python_writes_is_accepted(price: float) -> None:
         ("x" * 201, "id_malformed"),
     ],
 )
-def test_id_fault(text: str, reason: str) -> None:
+def test_id_error(text: str, reason: str) -> None:
     """An id is any printable text of bounded length without white space around it."""
-    assert validation.id_fault(text) == reason
+    assert validation.id_error(text) == reason
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("a", ""), ("None", ""), ("x" * 5, ""), (" \n\t", "text_empty"), ("x" * 6, "text_long")],
 )
-def test_text_fault(text: str, reason: str) -> None:
-    """A text says something, within the length that is allowed."""
-    assert validation.text_fault(text, 5) == reason
+def test_text_error(text: str, reason: str) -> None:
+    """A text has to be neither empty nor longer than allowed."""
+    assert validation.text_error(text, 5) == reason
 
 
 @pytest.mark.parametrize(
     ("text", "reason"), [(LINK, ""), ("", "link_missing"), ("a.jpg", "link_malformed")]
 )
-def test_link_fault(text: str, reason: str) -> None:
-    """A missing link is told from a malformed one."""
-    assert validation.link_fault(text) == reason
+def test_link_error(text: str, reason: str) -> None:
+    """A missing link and a malformed one have different reasons."""
+    assert validation.link_error(text) == reason
 
 
-def test_good_rows_have_no_faults(tmp_path: Path) -> None:
-    """Nothing is made up."""
-    assert faults(tmp_path, f"1,a,{LINK},1\n2,a,{LINK},2\n") == []
+def test_valid_rows_have_no_errors(tmp_path: Path) -> None:
+    """A sheet of valid rows gives an empty list."""
+    assert row_errors(tmp_path, f"1,a,{LINK},1\n2,a,{LINK},2\n") == []
 
 
-def test_every_fault_of_every_row_is_found_in_the_rows_order(tmp_path: Path) -> None:
-    """Each carries the line that a text editor shows."""
+def test_all_errors_are_listed_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    """Each error has the line that a text editor shows."""
     rows = f'1,"a\nb",{LINK},1\n2,,ftp://h,x\n\n3,c\n1,d,{LINK},0\n,long long text,,\n'
-    assert faults(tmp_path, rows) == [
+    assert row_errors(tmp_path, rows) == [
         (4, "2", "catalog_content", "text_empty"),
         (4, "2", "image_link", "link_malformed"),
         (4, "2", "price", "price_not_number"),
@@ -234,56 +232,56 @@ def test_every_fault_of_every_row_is_found_in_the_rows_order(tmp_path: Path) -> 
     ]
 
 
-def test_the_first_row_of_an_id_is_no_duplicate(tmp_path: Path) -> None:
-    """The second and the third are; ids are compared as text."""
+def test_only_the_later_rows_of_an_id_are_duplicates(tmp_path: Path) -> None:
+    """The first row of an id is valid; ids are compared as text."""
     rows = "".join(f"{sample_id},a,{LINK},1\n" for sample_id in ("7", "07", "7", "7"))
-    assert [fault[0] for fault in faults(tmp_path, rows)] == [4, 5]
+    assert [error[0] for error in row_errors(tmp_path, rows)] == [4, 5]
 
 
-def test_missing_ids_are_no_duplicates_of_each_other(tmp_path: Path) -> None:
-    """One fault says enough."""
+def test_missing_ids_are_not_duplicates_of_each_other(tmp_path: Path) -> None:
+    """Each such row has one error only."""
     rows = f",a,{LINK},1\n,b,{LINK},1\n"
-    assert [fault[3] for fault in faults(tmp_path, rows)] == ["id_missing"] * 2
+    assert [error[3] for error in row_errors(tmp_path, rows)] == ["id_missing"] * 2
 
 
-def test_very_many_faults_stop_with_the_first_of_them(
+def test_too_many_errors_stop_with_the_first_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file of any size that is no catalogue takes no memory without bound."""
-    monkeypatch.setattr(validation, "FAULT_LIMIT", 5)
-    assert len(faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(5)))) == 5
-    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 faults.*no link.*line 2"):
-        faults(tmp_path, "".join(f"{n},a,,1\n" for n in range(9)))
+    """A file that is not a catalogue takes bounded memory, whatever its size."""
+    monkeypatch.setattr(validation, "MAX_ROW_ERRORS", 5)
+    assert len(row_errors(tmp_path, "".join(f"{n},a,,1\n" for n in range(5)))) == 5
+    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 errors.*no link.*line 2"):
+        row_errors(tmp_path, "".join(f"{n},a,,1\n" for n in range(9)))
 
 
-def test_found_is_cut(tmp_path: Path) -> None:
-    """A cell of any size leaves a short trace."""
-    found = validation.sheet_faults(sheet(tmp_path, f"1,{'x' * 5000},{LINK},1\n"), 10)
-    assert [fault.found for fault in found] == ["x" * 80]
+def test_the_cell_of_an_error_is_cut(tmp_path: Path) -> None:
+    """An error keeps only the start of a large cell."""
+    errors = validation.find_row_errors(sheet(tmp_path, f"1,{'x' * 5000},{LINK},1\n"), 10)
+    assert [error.cell for error in errors] == ["x" * 80]
 
 
-def test_describe_tells_file_column_count_rows_and_remedy() -> None:
-    """One line per reason, the first rows by line, the rest counted."""
-    several = [RowError(n, n + 2, str(n), "price", "price_not_number", f"${n}") for n in range(7)]
-    (line,) = validation.describe(Path("d/train.csv"), several, 7000)
+def test_a_description_has_file_column_count_rows_and_remedy() -> None:
+    """Each reason has one line, which names the first rows and counts the others."""
+    errors = [RowError(n, n + 2, str(n), "price", "price_not_number", f"${n}") for n in range(7)]
+    (line,) = validation.describe_errors(Path("d/train.csv"), errors, 7000)
     assert line == (
-        "d/train.csv: price: a price that is no number, in 7 of 7,000 rows: line 2 ('$0'), "
+        "d/train.csv: price: a price that is not a number, in 7 of 7,000 rows: line 2 ('$0'), "
         "line 3 ('$1'), line 4 ('$2'), line 5 ('$3'), line 6 ('$4') and 2 more: "
         "write a plain decimal such as 12.50"
     )
 
 
-def test_describe_shows_control_characters_harmlessly() -> None:
-    """What a file holds must not drive the reader's terminal."""
-    fault = RowError(0, 2, "1", "price", "price_not_number", "\x1b[2J\n")
-    (line,) = validation.describe(Path("t.csv"), [fault], 1)
+def test_a_description_escapes_control_characters() -> None:
+    """The content of a file must not control the reader's terminal."""
+    error = RowError(0, 2, "1", "price", "price_not_number", "\x1b[2J\n")
+    (line,) = validation.describe_errors(Path("t.csv"), [error], 1)
     assert line.isprintable()
 
 
-def test_describe_keeps_one_order_of_reasons() -> None:
-    """Messages of two runs can be compared."""
-    found = [RowError(0, 2, "1", "x", reason, "") for reason in reversed(REASONS)]
-    lines = validation.describe(Path("t.csv"), found, 1)
+def test_descriptions_have_a_fixed_order() -> None:
+    """So the messages of two runs can be compared."""
+    errors = [RowError(0, 2, "1", "x", reason, "") for reason in reversed(REASONS)]
+    lines = validation.describe_errors(Path("t.csv"), errors, 1)
     assert [what in line for (what, _), line in zip(REASONS.values(), lines, strict=True)] == [
         True
     ] * len(REASONS)

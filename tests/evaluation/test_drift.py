@@ -43,8 +43,10 @@ def test_a_shifted_column_is_named_first(drifting_catalogue: Catalogue) -> None:
     blocks, target, _ = drifting_catalogue
     test = blocks.take(TEST)
     assert test.tabular is not None
-    frame = test.tabular.frame()
-    moved = Tabular.of(frame.assign(num_noise=(frame["num_noise"] - 0.5).astype(np.float32)))
+    frame = test.tabular.to_frame()
+    moved = Tabular.from_frame(
+        frame.assign(num_noise=(frame["num_noise"] - 0.5).astype(np.float32))
+    )
     result = drift(blocks.take(TRAIN), replace(test, tabular=moved), target.groups)
     assert result.auc > 0.8
     assert max(result.columns, key=lambda name: result.columns[name]) == "tabular: noise"

@@ -43,8 +43,8 @@ def permutation_check(blocks: Blocks, products: pd.DataFrame) -> PermutationChec
 def with_column(blocks: Blocks, name: str, column: Any) -> Blocks:
     """Return the blocks with one more number in the tabular block."""
     assert blocks.tabular is not None
-    frame = blocks.tabular.frame().assign(**{name: np.float32(column)})
-    return replace(blocks, tabular=Tabular.of(frame))
+    frame = blocks.tabular.to_frame().assign(**{name: np.float32(column)})
+    return replace(blocks, tabular=Tabular.from_frame(frame))
 
 
 def test_permuted_prices_cannot_be_predicted(catalogue: Catalogue) -> None:
@@ -74,7 +74,7 @@ def test_a_model_that_knows_the_prices_is_found(catalogue: Catalogue) -> None:
 
     def make() -> Regressor:
         model = linear(LINEAR)
-        model.predict = lambda rows: np.log(permuted[rows.neighbours.own])  # type: ignore[method-assign, union-attr]  # a leak
+        model.predict = lambda rows: np.log(permuted[rows.neighbours.position])  # type: ignore[method-assign, union-attr]  # a leak
         return model
 
     with pytest.raises(CheckError, match="a row's own price is among its features"):

@@ -1,4 +1,4 @@
-"""The tabular block as arrays."""
+"""The feature blocks and their files."""
 
 from pathlib import Path
 
@@ -15,14 +15,18 @@ from amlc.features.blocks import (
     read_blocks,
     read_neighbours,
     write_neighbours,
+    write_tabular,
+    write_terms,
 )
-from amlc.features.text.tfidf import write_terms
-from amlc.files import write_array, write_frame
+from amlc.files import write_array
+
+POSITIONS = np.array([1, 2], np.int32)
+NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
 
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    """Return a block of three rows as a table."""
+    """Return a tabular block of three rows as a table."""
     return pd.DataFrame(
         {
             "num_a": np.array([0, 0.5, 1], np.float32),
@@ -33,85 +37,83 @@ def frame() -> pd.DataFrame:
     )
 
 
-def test_a_table_comes_back_as_it_was(frame: pd.DataFrame) -> None:
-    """Also categories without a row."""
-    pd.testing.assert_frame_equal(Tabular.of(frame).frame(), frame)
+def test_a_table_survives_the_round_trip(frame: pd.DataFrame) -> None:
+    """A table turned into a block and back is unchanged, including categories without a row."""
+    pd.testing.assert_frame_equal(Tabular.from_frame(frame).to_frame(), frame)
 
 
-def test_an_empty_table_comes_back(frame: pd.DataFrame) -> None:
-    """No rows are a block too."""
-    assert Tabular.of(frame[:0]).frame().dtypes.tolist() == frame.dtypes.tolist()
+def test_an_empty_table_survives_the_round_trip(frame: pd.DataFrame) -> None:
+    """A block without rows keeps the types of its columns."""
+    empty = Tabular.from_frame(frame[:0]).to_frame()
+    assert empty.dtypes.tolist() == frame.dtypes.tolist()
 
 
-def test_other_columns_are_left_out(frame: pd.DataFrame) -> None:
-    """Only a prefix makes a feature."""
-    assert Tabular.of(frame.assign(price=1.0)).shape == (3, 4)
+def test_columns_without_a_prefix_are_left_out(frame: pd.DataFrame) -> None:
+    """Only columns with a known prefix are features."""
+    assert Tabular.from_frame(frame.assign(price=1.0)).shape == (3, 4)
 
 
-def test_rows_are_taken_from_every_column(frame: pd.DataFrame) -> None:
+def test_take_selects_rows_of_every_column(frame: pd.DataFrame) -> None:
     """Numbers, categories and keys stay aligned."""
-    taken = Tabular.of(frame).take(np.array([2, 0])).frame()
+    taken = Tabular.from_frame(frame).take(np.array([2, 0])).to_frame()
     pd.testing.assert_frame_equal(taken, frame.iloc[[2, 0]].reset_index(drop=True))
 
 
 @pytest.mark.parametrize("name", ["num_a", "cat_c", "key_d"])
-def test_a_column_can_be_left_out(frame: pd.DataFrame, name: str) -> None:
-    """Whatever its kind."""
-    rest = Tabular.of(frame).without([name]).frame()
+def test_without_leaves_out_a_column(frame: pd.DataFrame, name: str) -> None:
+    """Numeric, categorical and key columns can be left out."""
+    rest = Tabular.from_frame(frame).without([name]).to_frame()
     pd.testing.assert_frame_equal(rest, frame.drop(columns=name))
 
 
-def test_a_number_that_is_not_there_is_none(frame: pd.DataFrame) -> None:
-    """The caller says what follows."""
-    block = Tabular.of(frame)
+def test_number_returns_a_column_or_none(frame: pd.DataFrame) -> None:
+    """A missing numeric column gives None."""
+    block = Tabular.from_frame(frame)
     assert block.number("num_z") is None
     np.testing.assert_array_equal(block.number("num_a"), frame["num_a"])
 
 
-def test_labels_are_the_levels_as_texts(frame: pd.DataFrame) -> None:
-    """Not their codes."""
-    assert Tabular.of(frame).labels("cat_c").tolist() == ["u", "v", "u"]
+def test_labels_returns_categories_as_texts(frame: pd.DataFrame) -> None:
+    """A categorical column is returned as texts instead of codes."""
+    assert Tabular.from_frame(frame).labels("cat_c").tolist() == ["u", "v", "u"]
 
 
-POSITIONS = np.array([1, 2], np.int32)
-FOUND = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
+def test_neighbours_survive_the_file(tmp_path: Path) -> None:
+    """Rows, similarities and positions are read as they were written."""
+    write_neighbours(tmp_path / "n.npz", NEIGHBOURS)
+    loaded = read_neighbours(tmp_path / "n.npz")
+    np.testing.assert_array_equal(NEIGHBOURS.rows, loaded.rows)
+    np.testing.assert_array_equal(NEIGHBOURS.similarity, loaded.similarity)
+    np.testing.assert_array_equal(NEIGHBOURS.position, loaded.position)
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
-    """Positions and similarities survive the file."""
-    write_neighbours(tmp_path / "n.npz", FOUND)
-    again = read_neighbours(tmp_path / "n.npz")
-    np.testing.assert_array_equal(FOUND.rows, again.rows)
-    np.testing.assert_array_equal(FOUND.similarity, again.similarity)
-
-
-def test_missing_neighbours_name_their_stage(tmp_path: Path) -> None:
-    """The message says what to run."""
+def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:
+    """The message says which stage to run."""
     with pytest.raises(DataError, match="run the stage neighbours"):
         read_neighbours(tmp_path / "n.npz")
 
 
-def test_taking_rows_takes_every_part() -> None:
-    """Positions and similarities stay together."""
-    taken = FOUND.take(np.array([1]))
+def test_take_selects_rows_of_all_parts_of_neighbours() -> None:
+    """Rows, similarities and positions stay aligned."""
+    taken = NEIGHBOURS.take(np.array([1]))
     assert (taken.rows.tolist(), taken.similarity.tolist()) == ([[2]], [[0.25]])
-    assert taken.own.tolist() == [2]
+    assert taken.position.tolist() == [2]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with all four blocks of three rows."""
+    """Return a folder with four blocks of three rows."""
     frame = pd.DataFrame({"num_a": np.zeros(3, np.float32), "key_b": ["x", "", "y"]})
     frame["cat_c"] = pd.Categorical(["u", "v", "u"], ["u", "v", "w"])
-    write_frame(tmp_path / "tabular.parquet", frame)
+    write_tabular(tmp_path / "tabular.parquet", Tabular.from_frame(frame))
     write_terms(tmp_path / "terms.npz", sp.csr_array(np.eye(3, dtype=np.float32)))
     write_array(tmp_path / "topics.npy", np.ones((3, 2), np.float32))
     write_array(tmp_path / "vision.npy", np.ones((3, 4), np.float32))
     return tmp_path
 
 
-def test_only_the_blocks_asked_for_are_read(folder: Path) -> None:
-    """A model pays for what it sees."""
+def test_only_the_named_blocks_are_read(folder: Path) -> None:
+    """Other blocks are None."""
     blocks = read_blocks(folder, ["topics"])
     assert blocks.terms is None
     assert len(blocks) == 3
@@ -124,8 +126,8 @@ def test_categories_survive_the_file(folder: Path) -> None:
     assert tabular.levels["cat_c"] == ("u", "v", "w")
 
 
-def test_taking_rows_takes_them_in_every_block(folder: Path) -> None:
-    """Rows stay aligned."""
+def test_take_selects_rows_of_every_block(folder: Path) -> None:
+    """Rows stay aligned between blocks."""
     taken = read_blocks(folder, ["tabular", "terms", "topics", "vision"]).take(np.array([2, 0]))
     assert taken.tabular is not None
     assert taken.terms is not None
@@ -133,8 +135,8 @@ def test_taking_rows_takes_them_in_every_block(folder: Path) -> None:
     assert taken.terms.toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
-def test_blocks_of_other_lengths_are_refused(folder: Path) -> None:
-    """A stale block must not be glued to a fresh one."""
+def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:
+    """A stale block is not combined with a new one."""
     write_array(folder / "topics.npy", np.ones((4, 2), np.float32))
     with pytest.raises(DataError, match="number of rows"):
         read_blocks(folder, ["topics", "vision"])
@@ -142,18 +144,18 @@ def test_blocks_of_other_lengths_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tabular", "terms", "topics", "vision"])
 def test_a_missing_block_names_its_stage(tmp_path: Path, name: str) -> None:
-    """The message says what to run."""
+    """The message says which stage to run."""
     with pytest.raises(DataError, match=f"run the stage {name}"):
         read_blocks(tmp_path, [name])  # type: ignore[list-item]
 
 
-def test_a_file_that_is_no_block_is_refused(folder: Path) -> None:
-    """Also one that would have to be unpickled."""
+def test_a_pickled_file_is_refused(folder: Path) -> None:
+    """A file that would have to be unpickled cannot be read."""
     np.save(folder / "topics.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
         read_blocks(folder, ["topics"])
 
 
 def test_no_blocks_have_no_rows() -> None:
-    """An empty union is empty."""
+    """The length of an empty collection is 0."""
     assert len(Blocks()) == 0

@@ -1,4 +1,4 @@
-"""A download in a process of its own, to be killed."""
+"""A download in a process of its own, which a test can kill."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ from amlc.images.settings import ImageSettings
 
 
 def start(links: list[str], settings: ImageSettings, store: Path, folder: Path) -> BaseProcess:
-    """Start a download; a server process that has imported everything makes it quick."""
+    """Start a download, forked from a server process that has already imported everything."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.helpers.killed"])
     process = context.Process(target=download, args=(links, settings, store, folder))
@@ -20,7 +20,7 @@ def start(links: list[str], settings: ImageSettings, store: Path, folder: Path) 
 
 
 def kill(process: BaseProcess) -> None:
-    """Kill a process with SIGKILL, as a full machine does."""
+    """Kill a process with SIGKILL, as the system does when memory runs out."""
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
     process.join()

@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks, Neighbours, Tabular
-from amlc.features.text.similarity import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.models.target import Target
 
 COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
@@ -85,7 +85,9 @@ def make_products(rows: int, seed: int) -> Catalogue:
     nearest_rows = nearest(
         terms,
         terms,
-        NeighboursSettings(count=16, max_share=0.5, candidates=64, rare_share=0.2, rare_rows=1000),
+        NeighboursSettings(
+            n_neighbors=16, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
+        ),
         np.arange(rows),
     )
     neighbours = Neighbours(
@@ -100,5 +102,5 @@ def make_products(rows: int, seed: int) -> Catalogue:
             "fold": (group % 3).astype(np.int8),
         }
     )
-    blocks = Blocks(Tabular.of(tabular), terms, topics, vision, neighbours)
+    blocks = Blocks(Tabular.from_frame(tabular), terms, topics, vision, neighbours)
     return blocks, Target(log_price, group), products

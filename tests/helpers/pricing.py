@@ -1,32 +1,34 @@
-"""A pricer that needs no model: prices follow from the bytes of a product."""
+"""A pricer without a model: its prices follow from the bytes of a product."""
 
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
-from amlc.images.outcome import FetchError
-from amlc.pricing.answers import Answer, Contribution, Question, Similar
+from amlc.images.fetch_result import FetchError
+from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
 from tests.helpers.pictures import jpeg
 
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
 
 
-def price_of(question: Question) -> float:
-    """Return what the pricer asks for a product, from 1 to 100; its picture counts."""
-    seed = question.text.encode(errors="replace") + (question.picture or b"")
+def price_of(product: Product) -> float:
+    """Return the price that the pricer gives a product, from 1 to 100; its picture counts."""
+    seed = product.text.encode(errors="replace") + (product.picture or b"")
     return 1 + zlib.crc32(seed) % 9_900 / 100
 
 
 class FakePricer:
-    """Prices at once, by `price_of`; may be made to wait or to fail.
+    """Prices at once, by `price_of`; a test can make it wait or fail.
 
     Attributes
     ----------
     gate : threading.Event
-        Cleared, it makes every price wait until it is set.
+        Cleared, it makes every call wait until it is set.
+    started : threading.Semaphore
+        Released whenever a call starts.
     sizes : list of int
-        How many products each call brought.
+        The number of products of each call.
     """
 
     version = "0123456789ab"
@@ -35,26 +37,26 @@ class FakePricer:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.gate.set()
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
         self.sizes: list[int] = []
 
     def price(
-        self, questions: Sequence[Question], *, similar: int = 0, contributions: bool = False
-    ) -> list[Answer]:
-        """Price some products; the text "poison" is an error."""
-        self.begun.release()
+        self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False
+    ) -> list[Estimate]:
+        """Price products; the text "poison" raises an error."""
+        self.started.release()
         self.gate.wait(30)
-        self.sizes.append(len(questions))
-        if any(question.text == "poison" for question in questions):
+        self.sizes.append(len(products))
+        if any(product.text == "poison" for product in products):
             raise RuntimeError("secret text of a product")
-        return [_answer(question, similar, contributions) for question in questions]
+        return [_estimate(product, similar, contributions) for product in products]
 
 
-def _answer(question: Question, similar: int, contributions: bool) -> Answer:  # noqa: FBT001 - as the pricer's own argument
-    price = price_of(question)
-    reasons = tuple(_reasons(question))
+def _estimate(product: Product, similar: int, contributions: bool) -> Estimate:  # noqa: FBT001 - as the pricer's own argument
+    price = price_of(product)
+    reasons = tuple(_reasons(product))
     parts = (Contribution("picture", 1.04), Contribution("description", 0.87))
-    return Answer(
+    return Estimate(
         price,
         price * 0.6,
         price * 1.7,
@@ -64,20 +66,20 @@ def _answer(question: Question, similar: int, contributions: bool) -> Answer:  #
     )
 
 
-def _reasons(question: Question) -> Iterator[str]:
-    if not question.text.strip():
+def _reasons(product: Product) -> Iterator[str]:
+    if not product.text.strip():
         yield "no text"
-    if question.picture is None:
+    if product.picture is None:
         yield "no picture"
         return
     try:
-        decode(question.picture, size=64, quality=90, max_pixels=1_000_000)
-    except FetchError as fault:
-        yield f"picture not used: {fault.reason}"
+        decode(product.picture, size=64, quality=90, max_pixels=1_000_000)
+    except FetchError as error:
+        yield f"picture not used: {error.reason}"
 
 
-def _similar(number: int) -> Similar:
-    return Similar(
+def _similar(number: int) -> SimilarProduct:
+    return SimilarProduct(
         sample_id=str(number),
         title=TITLES[number],
         image_link=f"https://m.media-amazon.com/images/I/{number}.jpg",

@@ -9,7 +9,7 @@ import pandas as pd
 from amlc.catalog.products import write_products
 from amlc.evaluation.scores import EvaluateSettings, details, evaluate, main_scores
 from amlc.files import write_frame, write_json, write_rows
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.models.blend import Blend, Blended
 from tests.helpers.pictures import jpeg

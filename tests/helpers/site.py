@@ -1,4 +1,4 @@
-"""A web server on the loopback address that serves pictures, and every fault there is."""
+"""A web server on the loopback address that serves pictures and every kind of fault."""
 
 import socket
 import ssl
@@ -16,52 +16,52 @@ import trustme
 
 
 @dataclass
-class Talk:
-    """One request under way: what was asked, and the line to answer on."""
+class Exchange:
+    """One request, and the connection to answer on."""
 
     sock: socket.socket
     headers: Message
-    # How often this path was asked for, this time included.
+    # Requests for this path so far, including this one.
     number: int
     ended: threading.Event
 
-    def raw(self, data: bytes) -> None:
-        """Send some bytes as they are."""
+    def send_raw(self, data: bytes) -> None:
+        """Send bytes unchanged."""
         self.sock.sendall(data)
 
     def send(self, body: bytes = b"", status: str = "200 OK", **headers: str) -> None:
-        """Send a whole answer; an underscore in a header's name stands for a hyphen."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        lines = {"Content-Length": str(len(body)), **named}
+        """Send a whole answer; an underscore in the name of a header means a hyphen."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = {"Content-Length": str(len(body)), **fields}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-        self.raw(f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body)
+        self.send_raw(f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body)
 
     def stall(self) -> None:
-        """Say nothing until the server ends."""
+        """Send nothing until the server ends."""
         self.ended.wait(60)
 
     def trickle(self, data: bytes, seconds: float) -> None:
-        """Send a byte every now and then, until the server ends."""
+        """Send one byte after another at an interval of `seconds`, until the server ends."""
         for byte in data:
-            self.raw(bytes([byte]))
+            self.send_raw(bytes([byte]))
             if self.ended.wait(seconds):
                 return
 
     def reset(self) -> None:
-        """Break the connection off with a reset."""
-        line = struct.pack("ii", 1, 0)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, line)
+        """Make the connection end with a reset."""
+        linger = struct.pack("ii", 1, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
-# An answer returns True to keep the connection.
-Page = Callable[[Talk], bool]
+# A page answers a request, and returns True to keep the connection.
+Page = Callable[[Exchange], bool]
 
 
 def page(body: bytes, status: str = "200 OK", **headers: str) -> Page:
     """Return a page that always gives the same whole answer."""
 
-    def answer(talk: Talk) -> bool:
-        talk.send(body, status, **headers)
+    def answer(exchange: Exchange) -> bool:
+        exchange.send(body, status, **headers)
         return True
 
     return answer
@@ -69,7 +69,7 @@ def page(body: bytes, status: str = "200 OK", **headers: str) -> Page:
 
 @dataclass
 class Site:
-    """The server; use it as a context."""
+    """The server; use it as a context manager."""
 
     pages: dict[str, Page] = field(default_factory=dict)
     context: ssl.SSLContext | None = None
@@ -82,7 +82,7 @@ class Site:
         self.connections = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._lines: set[socket.socket] = set()
+        self._connections: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
@@ -101,9 +101,9 @@ class Site:
         self._listener.close()
         self._thread.join()
         with self._lock:
-            lines = list(self._lines)
-        for line in lines:
-            _shut(line)
+            connections = list(self._connections)
+        for connection in connections:
+            _shut(connection)
 
     @property
     def port(self) -> int:
@@ -118,17 +118,17 @@ class Site:
     def _accept(self) -> None:
         while not self._ended.is_set():
             try:
-                line, _ = self._listener.accept()
+                connection, _ = self._listener.accept()
             except OSError:
                 return
             with self._lock:
-                self._lines.add(line)
+                self._connections.add(connection)
                 self.connections += 1
-            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, line: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         try:
-            sock = self.context.wrap_socket(line, server_side=True) if self.context else line
+            sock = self._wrap(connection)
             with sock, sock.makefile("rb") as stream:
                 while self._answer(sock, stream.readline(), stream):
                     pass
@@ -136,8 +136,13 @@ class Site:
             pass
         finally:
             with self._lock:
-                self._lines.discard(line)
-            line.close()
+                self._connections.discard(connection)
+            connection.close()
+
+    def _wrap(self, connection: socket.socket) -> socket.socket:
+        if self.context is None:
+            return connection
+        return self.context.wrap_socket(connection, server_side=True)
 
     def _answer(self, sock: socket.socket, first: bytes, stream: object) -> bool:
         if not first:
@@ -146,23 +151,23 @@ class Site:
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return False
         path = first.split()[1].decode()
-        headers = BytesParser().parsebytes(b"".join(iter(stream.readline, b"\r\n")))  # type: ignore[attr-defined] # sockets' files have it
+        headers = BytesParser().parsebytes(b"".join(iter(stream.readline, b"\r\n")))  # type: ignore[attr-defined] # a socket's file has it
         with self._lock:
             self.hits[path] += 1
             self.seen.append(headers)
-            talk = Talk(sock, headers, self.hits[path], self._ended)
-        return self.pages.get(path, self.other)(talk)
+            exchange = Exchange(sock, headers, self.hits[path], self._ended)
+        return self.pages.get(path, self.other)(exchange)
 
 
 def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    """Return a server's TLS context, with a certificate for some names."""
+    """Return a server's TLS context with a certificate for `names`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     return context
 
 
-def _shut(line: socket.socket) -> None:
+def _shut(connection: socket.socket) -> None:
     try:
-        line.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         return

@@ -1,4 +1,4 @@
-"""The whole pipeline on a made-up catalogue of a few products, in this process."""
+"""The whole pipeline on a synthetic catalogue of a few products, in this process."""
 
 import contextlib
 import os
@@ -29,8 +29,8 @@ from stages import bundle as bundle_stage
 ROOT = Path(__file__).parents[2]
 CHANGES: dict[str, dict[str, Any]] = {
     "synthetic": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
-    "topics": {"components": 8},
-    "neighbours": {"count": 40},
+    "topics": {"n_components": 8},
+    "neighbours": {"n_neighbors": 40},
 }
 MODEL_CHANGES: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 6},
@@ -41,7 +41,7 @@ MODEL_CHANGES: dict[str, dict[str, Any]] = {
 
 
 def run_pipeline(folder: Path) -> Path:
-    """Run every stage that a bundle needs in a folder; return its ``data``."""
+    """Run every stage that a bundle needs in a folder; return its folder ``data``."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for section, changes in CHANGES.items():
         params[section].update(changes)

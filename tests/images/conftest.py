@@ -1,4 +1,4 @@
-"""What the tests of the downloader share: settings, a certificate authority, a server."""
+"""Fixtures for the tests of the downloader: settings, a certificate authority, a server."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from amlc.images.decode import pillow_warnings_settled
+from amlc.images.decode import pillow_warning_filters
 from amlc.images.settings import ImageSettings
 from tests.helpers.site import Site
 
@@ -40,33 +40,33 @@ MakeSettings = Callable[..., ImageSettings]
 
 
 @pytest.fixture(autouse=True)
-def _settled_warnings() -> Iterator[None]:
-    """Handle Pillow's warnings as the stage does."""
-    with pillow_warnings_settled():
+def _pillow_warning_filters() -> Iterator[None]:
+    """Filter Pillow's warnings as the stage does."""
+    with pillow_warning_filters():
         yield
 
 
 @pytest.fixture
 def make() -> MakeSettings:
-    """Return a function that makes settings, some of them changed."""
-    return lambda **changed: ImageSettings.model_validate({**SETTINGS, **changed})
+    """Return a function that makes settings, with some replaced."""
+    return lambda **overrides: ImageSettings.model_validate({**SETTINGS, **overrides})
 
 
 @pytest.fixture
 def settings(make: MakeSettings) -> ImageSettings:
-    """Return settings that suit a loopback server."""
+    """Return settings for a loopback server."""
     return make()
 
 
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
-    """Return a certificate authority of the tests' own."""
+    """Return a certificate authority for the tests."""
     return trustme.CA()
 
 
 @pytest.fixture(scope="session")
 def ca_bundle(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the authority's certificate as a file."""
+    """Return the path of the authority's certificate."""
     path: Path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
     return str(path)

@@ -1,4 +1,4 @@
-"""One try at one link meets every fault with the right reason, and never hangs."""
+"""One try to fetch a link ends with the right reason for every fault, and never hangs."""
 
 import gzip
 import socket
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from amlc.images import urls
 from amlc.images.client import Client, opted_out, retry_after
-from amlc.images.outcome import FetchError, Retry
+from amlc.images.fetch_result import FetchError, Retry
 from amlc.images.settings import ImageSettings
 from tests.helpers.pictures import jpeg
-from tests.helpers.site import Page, Site, Talk, page, tls
+from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.images.conftest import MakeSettings
 
 GOOD = jpeg()
@@ -26,71 +26,71 @@ Fetch = Callable[[str, ImageSettings], bytes]
 
 @pytest.fixture
 def fetch() -> Iterator[Fetch]:
-    """Return a function that fetches one link with settings of its own."""
+    """Return a function that fetches one link with the given settings."""
     clients: list[Client] = []
 
-    def one(url: str, settings: ImageSettings) -> bytes:
+    def fetch_one(url: str, settings: ImageSettings) -> bytes:
         clients.append(Client(settings))
         return clients[-1].fetch(urls.parse(url)).data
 
-    yield one
+    yield fetch_one
     for client in clients:
         client.close()
 
 
 @pytest.fixture
 def sites(authority: trustme.CA) -> Iterator[dict[str, Site]]:
-    """Return a running server of each kind."""
+    """Return a running server for each scheme."""
     with Site() as plain, Site(context=tls(authority, "127.0.0.1")) as secure:
         yield {"http": plain, "https": secure}
 
 
 @pytest.fixture
-def quick(make: MakeSettings, ca_bundle: str) -> ImageSettings:
-    """Return settings with a short deadline, which trust the tests' authority."""
+def short_deadline(make: MakeSettings, ca_bundle: str) -> ImageSettings:
+    """Return settings with a short deadline that trust the tests' authority."""
     return make(deadline_seconds=0.4, ca_bundle=ca_bundle)
 
 
 def _raw(data: bytes, *, stay: bool = False) -> Page:
-    def answer(talk: Talk) -> bool:
-        talk.raw(data)
+    def answer(exchange: Exchange) -> bool:
+        exchange.send_raw(data)
         return stay
 
     return answer
 
 
 def _stalls(data: bytes) -> Page:
-    def answer(talk: Talk) -> bool:
+    def answer(exchange: Exchange) -> bool:
         if data:
-            talk.raw(data)
-        talk.stall()
+            exchange.send_raw(data)
+        exchange.stall()
         return False
 
     return answer
 
 
 def _trickles(before: bytes, data: bytes) -> Page:
-    def answer(talk: Talk) -> bool:
-        talk.raw(before)
-        talk.trickle(data, 0.05)
+    def answer(exchange: Exchange) -> bool:
+        exchange.send_raw(before)
+        exchange.trickle(data, 0.05)
         return False
 
     return answer
 
 
 def _resets(data: bytes) -> Page:
-    def answer(talk: Talk) -> bool:
-        talk.raw(data)
-        talk.reset()
+    def answer(exchange: Exchange) -> bool:
+        exchange.send_raw(data)
+        exchange.reset()
         return False
 
     return answer
 
 
-def _endless(talk: Talk) -> bool:
-    talk.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+def _endless(exchange: Exchange) -> bool:
+    exchange.send_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     while True:
-        talk.raw(b"10000\r\n" + bytes(65_536) + b"\r\n")
+        exchange.send_raw(b"10000\r\n" + bytes(65_536) + b"\r\n")
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
@@ -109,10 +109,10 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r
         _raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD),
     ],
 )
-def test_a_good_answer_in_any_framing_is_taken(
+def test_a_good_answer_in_any_framing_is_accepted(
     answer: Page, site: Site, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """With a length, in chunks, up to the connection's end, compressed or not."""
+    """A body may have a length, chunks or the connection's end, and be compressed or not."""
     site.pages["/a.jpg"] = answer
     assert fetch(site.url("/a.jpg"), settings) == GOOD
 
@@ -197,12 +197,12 @@ FAULTS: dict[str, tuple[Page, str, Retry]] = {
 def test_each_fault_has_its_reason(
     name: str, site: Site, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """What is wrong decides the reason, and whether another try is worth while."""
-    answer, reason, again = FAULTS[name]
+    """Each fault has its reason, and decides when the link is tried again."""
+    answer, reason, retry = FAULTS[name]
     site.pages["/x"] = answer
     with pytest.raises(FetchError) as caught:
         fetch(site.url("/x"), settings)
-    assert (caught.value.reason, caught.value.retry) == (reason, again)
+    assert (caught.value.reason, caught.value.retry) == (reason, retry)
 
 
 @pytest.mark.parametrize(
@@ -217,26 +217,26 @@ def test_each_fault_has_its_reason(
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_whoever_stalls_or_trickles_meets_the_deadline(
-    answer: Page, scheme: str, sites: dict[str, Site], fetch: Fetch, quick: ImageSettings
+def test_a_server_that_stalls_or_trickles_meets_the_deadline(
+    answer: Page, scheme: str, sites: dict[str, Site], fetch: Fetch, short_deadline: ImageSettings
 ) -> None:
-    """Before the headers, in them or in the body, over TLS too: a time-out, though bytes come."""
+    """There is a timeout before the headers, in them and in the body, even while bytes arrive."""
     sites[scheme].pages["/x"] = answer
     with pytest.raises(FetchError, match="timeout"):
-        fetch(sites[scheme].url("/x"), quick)
+        fetch(sites[scheme].url("/x"), short_deadline)
 
 
 def test_a_silent_socket_meets_the_read_timeout(
     site: Site, fetch: Fetch, make: MakeSettings
 ) -> None:
-    """A server that says nothing at all is left before the deadline."""
+    """A server that sends nothing is given up before the deadline."""
     site.pages["/x"] = _stalls(b"")
     with pytest.raises(FetchError, match="timeout"):
         fetch(site.url("/x"), make(read_seconds=0.1))
 
 
 def test_a_handshake_that_stalls_meets_the_deadline(fetch: Fetch, make: MakeSettings) -> None:
-    """TLS spoken to a server that never answers the hello."""
+    """A server that never answers the client hello gives a timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"
         with pytest.raises(FetchError, match="timeout"):
@@ -244,17 +244,17 @@ def test_a_handshake_that_stalls_meets_the_deadline(fetch: Fetch, make: MakeSett
 
 
 def test_redirects_are_followed(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
-    """A chain of five leads to the picture."""
+    """A chain of five redirects leads to the picture."""
     for step in range(5):
         site.pages[f"/{step}"] = page(b"moved", "302 Found", Location=f"/{step + 1}")
     site.pages["/5"] = page(GOOD)
     assert fetch(site.url("/0"), settings) == GOOD
 
 
-def test_a_sixth_redirect_is_one_too_many(
+def test_a_sixth_redirect_is_not_followed(
     site: Site, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """The chain ends after five, and nothing is asked behind it."""
+    """The chain ends after five, and its next link is not asked for."""
     for step in range(6):
         site.pages[f"/{step}"] = page(b"", "302 Found", Location=f"/{step + 1}")
     with pytest.raises(FetchError, match="too many redirects"):
@@ -262,10 +262,10 @@ def test_a_sixth_redirect_is_one_too_many(
     assert "/6" not in site.hits
 
 
-def test_a_redirect_to_another_inside_host_is_refused(
+def test_a_redirect_to_another_private_host_is_refused(
     fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """An allowed private host opens no door to its neighbours: they get not one connection."""
+    """An allowed private host cannot redirect to another one, which gets no connection."""
     with Site() as first, Site() as second:
         first.pages["/x"] = page(b"", "302 Found", Location=second.url("/y", host="127.0.0.2"))
         with pytest.raises(FetchError, match="address not allowed"):
@@ -273,17 +273,17 @@ def test_a_redirect_to_another_inside_host_is_refused(
         assert second.connections == 0
 
 
-def test_a_redirect_out_of_the_allowed_hosts_is_refused(
+def test_a_redirect_to_a_host_that_is_not_allowed_is_refused(
     site: Site, fetch: Fetch, make: MakeSettings
 ) -> None:
-    """Who wants only one CDN gets nothing from elsewhere, and nobody there is asked."""
+    """With one allowed host, no other host is asked."""
     site.pages["/x"] = page(b"", "302 Found", Location="https://other.com/y")
     with pytest.raises(FetchError, match="host not in allow_hosts"):
         fetch(site.url("/x"), make(allow_hosts=["cdn.com"]))
 
 
 def test_loopback_is_refused_by_default(site: Site, fetch: Fetch, make: MakeSettings) -> None:
-    """Without the setting for private mirrors not even a connection is opened."""
+    """Without the setting for private hosts no connection is opened."""
     with pytest.raises(FetchError, match="address not allowed"):
         fetch(site.url("/x"), make(allow_private_hosts=[]))
     assert site.connections == 0
@@ -292,7 +292,7 @@ def test_loopback_is_refused_by_default(site: Site, fetch: Fetch, make: MakeSett
 def test_an_unknown_certificate_is_refused(
     authority: trustme.CA, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """No request reaches a server whose certificate nobody vouches for."""
+    """A server without a trusted certificate gets no request."""
     with Site({"/x": page(GOOD)}, tls(authority, "127.0.0.1")) as site:
         with pytest.raises(FetchError, match="TLS failure"):
             fetch(site.url("/x"), settings)
@@ -302,7 +302,7 @@ def test_an_unknown_certificate_is_refused(
 def test_a_certificate_for_another_name_is_refused(
     authority: trustme.CA, ca_bundle: str, fetch: Fetch, make: MakeSettings
 ) -> None:
-    """A good certificate has to be for this host."""
+    """A trusted certificate has to be for this host."""
     with (
         Site({"/x": page(GOOD)}, tls(authority, "other.com")) as site,
         pytest.raises(FetchError, match="TLS failure"),
@@ -310,22 +310,24 @@ def test_a_certificate_for_another_name_is_refused(
         fetch(site.url("/x"), make(ca_bundle=ca_bundle))
 
 
-def test_a_tls_host_that_speaks_no_tls_is_a_fault(
+def test_a_server_without_tls_is_an_error(
     site: Site, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """An https link to a plain server fails as TLS."""
+    """An https link to a plain server is a TLS failure."""
     with pytest.raises(FetchError, match=r"TLS failure|connection broken"):
         fetch(site.url("/x").replace("http:", "https:"), settings)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_connections_are_kept(scheme: str, sites: dict[str, Site], quick: ImageSettings) -> None:
-    """Good answers, redirects and errors one after the other share one connection."""
+def test_connections_are_kept(
+    scheme: str, sites: dict[str, Site], short_deadline: ImageSettings
+) -> None:
+    """Good answers, redirects and errors in turn share one connection."""
     site = sites[scheme]
     site.pages["/good"] = page(GOOD)
     site.pages["/moved"] = page(b"moved", "302 Found", Location="/good")
     site.pages["/gone"] = page(b"gone", "404 Not Found")
-    client = Client(quick.model_copy(update={"deadline_seconds": 30.0}))
+    client = Client(short_deadline.model_copy(update={"deadline_seconds": 30.0}))
     for path in ("/good", "/moved", "/good"):
         assert client.fetch(urls.parse(site.url(path))).data == GOOD
         with pytest.raises(FetchError):
@@ -337,7 +339,7 @@ def test_connections_are_kept(scheme: str, sites: dict[str, Site], quick: ImageS
 def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     site: Site, settings: ImageSettings
 ) -> None:
-    """A server cannot plant an answer to a request that was not made yet."""
+    """A server cannot send an answer to a request that was not made yet."""
     planted = jpeg(1)
     site.pages["/trap"] = _raw(HEAD % len(GOOD) + GOOD + HEAD % len(planted) + planted, stay=True)
     site.pages["/next"] = page(GOOD)
@@ -347,16 +349,16 @@ def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     client.close()
 
 
-def test_the_request_says_who_asks(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
-    """An honest User-Agent, and no compression that nobody needs."""
+def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
+    """The User-Agent is honest, and no compression is asked for."""
     site.pages["/a"] = page(GOOD)
     fetch(site.url("/a"), settings)
     assert site.seen[0]["User-Agent"].startswith("amlc/")
     assert site.seen[0]["Accept-Encoding"] == "identity"
 
 
-def test_an_opt_out_may_be_disregarded(site: Site, fetch: Fetch, make: MakeSettings) -> None:
-    """respect_noai is a setting."""
+def test_an_opt_out_may_be_ignored(site: Site, fetch: Fetch, make: MakeSettings) -> None:
+    """With respect_noai false, X-Robots-Tag has no effect."""
     site.pages["/a"] = page(GOOD, X_Robots_Tag="noai")
     assert fetch(site.url("/a"), make(respect_noai=False)) == GOOD
 
@@ -374,18 +376,18 @@ def test_an_opt_out_may_be_disregarded(site: Site, fetch: Fetch, make: MakeSetti
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float) -> None:
-    """Both forms of RFC 9110; a date in the past and nonsense mean now."""
+    """Both forms of RFC 9110 are read; a past date and an invalid value mean now."""
     assert retry_after(text, 1000.0) == seconds
 
 
 @given(st.text(max_size=40))
 def test_no_retry_after_crashes(text: str) -> None:
-    """Whatever a server sends, it is a number of seconds that is not negative."""
+    """Any text gives a number of seconds that is not negative."""
     assert retry_after(text, 1e9) >= 0
 
 
 @given(st.text(max_size=40))
 def test_no_robots_tag_crashes(text: str) -> None:
-    """Any text is an opt-out or not; with the directive added, it is one."""
+    """Any text is read; with the directive added, it is an opt-out."""
     opted_out(text)
     assert opted_out(f"{text}, noai")

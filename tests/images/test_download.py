@@ -1,4 +1,4 @@
-"""From links to shards: the right picture or the right reason for each, from the nearest source."""
+"""Links become shards with the right picture or the right reason, from the nearest source."""
 
 import gzip
 import io
@@ -18,7 +18,7 @@ from amlc.images.settings import ImageSettings
 from amlc.images.shards import ImageRow, check_links, read_rows
 from amlc.images.urls import parse
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
-from tests.helpers.site import Page, Site, Talk, page, tls
+from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.images.conftest import MakeSettings
 
 Run = Callable[..., dict[str, ImageRow]]
@@ -26,14 +26,14 @@ Run = Callable[..., dict[str, ImageRow]]
 
 @pytest.fixture
 def run(tmp_path: Path, settings: ImageSettings) -> Run:
-    """Return a function that downloads some links and returns the rows by link."""
+    """Return a function that downloads links and returns the rows by link."""
 
     def rows(
-        links: list[str], changed: ImageSettings = settings, *, store: str = "store", out: str = ""
+        links: list[str], settings: ImageSettings = settings, *, store: str = "store", out: str = ""
     ) -> dict[str, ImageRow]:
         folder = tmp_path / (out or f"out{len(list(tmp_path.iterdir()))}")
         folder.mkdir()
-        download(links, changed, tmp_path / store, folder)
+        download(links, settings, tmp_path / store, folder)
         check_links(folder, list(set(links)))
         return {row.link: row for row in read_rows(folder)}
 
@@ -45,30 +45,35 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def _looks_like(row: ImageRow, image: Image.Image) -> bool:
-    found = np.asarray(Image.open(io.BytesIO(row.data)), dtype=np.int64)
+    pixels = np.asarray(Image.open(io.BytesIO(row.data)), dtype=np.int64)
     expected = np.asarray(image.resize((row.width, row.height)), dtype=np.int64)
-    return float(np.abs(found - expected).mean()) < 12
+    return float(np.abs(pixels - expected).mean()) < 12
 
 
 def _first(answer: Page, then: Page, times: int = 1) -> Page:
-    def choose(talk: Talk) -> bool:
-        return (answer if talk.number <= times else then)(talk)
+    def choose(exchange: Exchange) -> bool:
+        return (answer if exchange.number <= times else then)(exchange)
 
     return choose
 
 
-def _hangs(talk: Talk) -> bool:
-    talk.stall()
+def _hangs(exchange: Exchange) -> bool:
+    exchange.stall()
     return False
 
 
-def _cut(talk: Talk) -> bool:
-    talk.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + jpeg()[:100])
+def _cut(exchange: Exchange) -> bool:
+    exchange.send_raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + jpeg()[:100])
     return False
 
 
-def _reset(talk: Talk) -> bool:
-    talk.reset()
+def _half_of_unknown_length(exchange: Exchange) -> bool:
+    exchange.send_raw(b"HTTP/1.1 200 OK\r\n\r\n" + jpeg()[:700])
+    return False
+
+
+def _reset(exchange: Exchange) -> bool:
+    exchange.reset()
     return False
 
 
@@ -80,53 +85,54 @@ MIXED: dict[str, tuple[Page, str]] = {
     "/empty": (page(b""), "empty body"),
     "/bomb": (page(png_bomb()), "too many pixels"),
     "/half": (page(jpeg()[:700]), "damaged image"),
-    "/half-of-unknown": (lambda talk: talk.raw(b"HTTP/1.1 200 OK\r\n\r\n" + jpeg()[:700]) or False,
-                         "truncated body"),
+    "/half-of-unknown": (_half_of_unknown_length, "truncated body"),
     "/cut": (_cut, "truncated body"),
     "/reset": (_reset, "connection broken"),
     "/hangs": (_hangs, "timeout"),
     "/loop": (page(b"", "302 Found", Location="/loop"), "too many redirects"),
     "/inside": (page(b"", "302 Found", Location="http://10.0.0.1/"), "address not allowed"),
-    "/gzip-bomb": (page(gzip.compress(bytes(9_000_000)), Content_Encoding="gzip"),
-                   "too many bytes"),
-}  # fmt: skip
+    "/gzip-bomb": (
+        page(gzip.compress(bytes(9_000_000)), Content_Encoding="gzip"),
+        "too many bytes",
+    ),
+}
 
 
-def test_among_all_faults_each_link_gets_its_own_picture_or_reason(
+def test_among_all_faults_each_link_gets_its_picture_or_reason(
     authority: trustme.CA, ca_bundle: str, run: Run, make: MakeSettings
 ) -> None:
-    """No hang, no crash, no wrong image: forty pictures and every kind of fault, over TLS."""
+    """Forty pictures and every kind of fault, over TLS, give no wrong picture and no crash."""
     images = {f"/{number}.jpg": noise(90, 60, number) for number in range(40)}
     pages = {path: page(encoded(image)) for path, image in images.items()}
     pages |= {path: answer for path, (answer, _) in MIXED.items()}
-    changed = make(ca_bundle=ca_bundle, read_seconds=3.0, workers=20)
+    settings = make(ca_bundle=ca_bundle, read_seconds=3.0, workers=20)
     with Site(pages, tls(authority, "127.0.0.1")) as site:
-        found = run([site.url(path) for path in pages], changed)
+        rows = run([site.url(path) for path in pages], settings)
         for path, image in images.items():
-            row = found[site.url(path)]
+            row = rows[site.url(path)]
             assert (row.status, row.reason, row.tries) == ("ok", "", 0)
             assert _looks_like(row, image)
-        reasons = {path: found[site.url(path)].reason for path in MIXED}
+        reasons = {path: rows[site.url(path)].reason for path in MIXED}
     assert reasons == {path: reason for path, (_, reason) in MIXED.items()}
 
 
-def test_a_placeholder_is_grey_and_says_why(site: Site, run: Run) -> None:
-    """A link that is none, an empty one, a name that is never found."""
+def test_a_placeholder_is_grey_and_has_a_reason(site: Site, run: Run) -> None:
+    """An empty link, a malformed one and a reserved name need no connection."""
     links = ["", "no link", "https://images.invalid/1.jpg"]
-    found = run(links)
-    assert [(found[link].status, found[link].reason) for link in links] == [
+    rows = run(links)
+    assert [(rows[link].status, rows[link].reason) for link in links] == [
         ("placeholder", "malformed link"),
         ("placeholder", "malformed link"),
         ("placeholder", "host not found"),
     ]
-    pixels = np.asarray(Image.open(io.BytesIO(found[""].data)))
+    pixels = np.asarray(Image.open(io.BytesIO(rows[""].data)))
     assert pixels.shape == (64, 64, 3)
     assert (pixels == 128).all()
     assert site.connections == 0
 
 
-def test_nothing_that_was_fetched_is_fetched_again(site: Site, run: Run, tmp_path: Path) -> None:
-    """The second run asks for nothing, and writes the same bytes."""
+def test_a_fetched_picture_is_not_fetched_again(site: Site, run: Run, tmp_path: Path) -> None:
+    """The second run makes no request, and writes the same bytes."""
     paths = [f"/{number}.jpg" for number in range(25)]
     site.pages |= {path: page(jpeg(number)) for number, path in enumerate(paths)}
     links = [site.url(path) for path in paths]
@@ -138,7 +144,7 @@ def test_nothing_that_was_fetched_is_fetched_again(site: Site, run: Run, tmp_pat
 
 
 def test_a_repeated_link_is_fetched_once(site: Site, run: Run) -> None:
-    """One row for all products that share it."""
+    """All products that share a link have one row."""
     site.pages["/a.jpg"] = GOOD
     assert len(run([site.url("/a.jpg")] * 5)) == 1
     assert site.hits["/a.jpg"] == 1
@@ -147,7 +153,7 @@ def test_a_repeated_link_is_fetched_once(site: Site, run: Run) -> None:
 def test_the_mirror_comes_before_the_network(
     site: Site, run: Run, make: MakeSettings, tmp_path: Path
 ) -> None:
-    """A picture that the user has is not asked for."""
+    """A picture that the user has is not requested."""
     mirror = tmp_path / "mirror"
     mirror.mkdir()
     image = noise(80, 80, 7)
@@ -157,10 +163,10 @@ def test_the_mirror_comes_before_the_network(
     assert not site.hits
 
 
-def test_the_mirror_serves_what_the_web_has_lost(
+def test_the_mirror_is_used_for_a_remembered_failure(
     site: Site, run: Run, make: MakeSettings, tmp_path: Path
 ) -> None:
-    """A remembered failure does not stand in the way of a picture."""
+    """A picture in the mirror counts, although its link failed before."""
     link = site.url("/a.jpg")
     assert run([link])[link].reason == "http 404"
     (tmp_path / "mirror").mkdir()
@@ -168,26 +174,26 @@ def test_the_mirror_serves_what_the_web_has_lost(
     assert run([link], make(mirror=str(tmp_path / "mirror")))[link].status == "ok"
 
 
-def test_a_bad_file_in_the_mirror_is_told_and_passed_over(
+def test_an_unusable_file_in_the_mirror_is_reported_and_ignored(
     site: Site,
     run: Run,
     make: MakeSettings,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The network serves instead."""
+    """The picture comes from the network instead."""
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "a.jpg").write_bytes(jpeg()[:500])
     site.pages["/a.jpg"] = GOOD
     link = site.url("/a.jpg")
     assert run([link], make(mirror=str(tmp_path / "mirror")))[link].status == "ok"
-    assert "1 files are no good pictures: a.jpg" in capsys.readouterr().err
+    assert "1 files cannot be used as pictures: a.jpg" in capsys.readouterr().err
 
 
-def test_what_failed_for_good_is_not_asked_again_unless_told(
+def test_a_final_failure_is_asked_for_again_only_with_retry_failed(
     site: Site, run: Run, make: MakeSettings
 ) -> None:
-    """404 is remembered; retry_failed asks again."""
+    """A 404 is remembered; retry_failed asks again."""
     link = site.url("/gone.jpg")
     for _ in range(2):
         assert (run([link])[link].reason, run([link])[link].tries) == ("http 404", 1)
@@ -196,8 +202,8 @@ def test_what_failed_for_good_is_not_asked_again_unless_told(
     assert run([link], make(retry_failed=True))[link].status == "ok"
 
 
-def test_what_failed_for_a_passing_reason_is_tried_by_the_next_run(site: Site, run: Run) -> None:
-    """A placeholder never takes the place of a picture that is there the next day."""
+def test_a_temporary_failure_is_tried_again_by_the_next_run(site: Site, run: Run) -> None:
+    """A placeholder is replaced by the picture that is there later."""
     site.pages["/a.jpg"] = _first(page(b"", "503 Service Unavailable"), GOOD)
     link = site.url("/a.jpg")
     assert run([link])[link].reason == "http 503"
@@ -214,61 +220,61 @@ def test_what_failed_for_a_passing_reason_is_tried_by_the_next_run(site: Site, r
         _cut,
     ],
 )
-def test_a_passing_fault_is_tried_again_in_the_same_run(
+def test_a_temporary_fault_is_tried_again_in_the_same_run(
     answer: Page, site: Site, run: Run, make: MakeSettings
 ) -> None:
-    """A fault or two, then a picture; how many tries it took is not told."""
+    """Two faults, then a picture: the row does not count the tries."""
     site.pages["/a.jpg"] = _first(answer, GOOD, times=2)
     row = run([site.url("/a.jpg")], make(tries=3))[site.url("/a.jpg")]
     assert (row.status, row.tries) == ("ok", 0)
     assert site.hits["/a.jpg"] == 3
 
 
-def test_a_link_is_tried_no_more_than_it_may(site: Site, run: Run, make: MakeSettings) -> None:
-    """503 for ever ends after so many tries; 404 after one."""
+def test_a_link_has_a_limited_number_of_tries(site: Site, run: Run, make: MakeSettings) -> None:
+    """A permanent 503 ends after `tries` tries; a 404 after one."""
     site.pages["/a.jpg"] = page(b"", "503 Service Unavailable")
-    found = run([site.url("/a.jpg"), site.url("/b.jpg")], make(tries=3))
-    assert found[site.url("/a.jpg")].tries == site.hits["/a.jpg"] == 3
-    assert found[site.url("/b.jpg")].tries == site.hits["/b.jpg"] == 1
+    rows = run([site.url("/a.jpg"), site.url("/b.jpg")], make(tries=3))
+    assert rows[site.url("/a.jpg")].tries == site.hits["/a.jpg"] == 3
+    assert rows[site.url("/b.jpg")].tries == site.hits["/b.jpg"] == 1
 
 
-def test_a_dead_host_is_given_up_and_all_its_links_tell_the_same(
+def test_a_dead_host_is_given_up_and_all_its_links_have_the_same_result(
     run: Run, make: MakeSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Asked or not, every link has the same reason and number of tries; one line says so."""
+    """Every link has the same reason and number of tries; one message names the host."""
     with Site() as closed:
         links = [closed.url(f"/{number}.jpg") for number in range(500)]
-    found = run(links, make(tries=3, give_up_after=10, backoff_seconds=0.01))
-    assert {(row.reason, row.tries) for row in found.values()} == {("no connection", 3)}
-    said = capsys.readouterr().err.splitlines()
-    assert [line for line in said if "127.0.0.1" in line] == said
-    assert len(said) == 1
+    rows = run(links, make(tries=3, give_up_after=10, backoff_seconds=0.01))
+    assert {(row.reason, row.tries) for row in rows.values()} == {("no connection", 3)}
+    messages = capsys.readouterr().err.splitlines()
+    assert [message for message in messages if "127.0.0.1" in message] == messages
+    assert len(messages) == 1
 
 
-def test_six_thousand_links_without_a_name_server_end_at_once(
+def test_six_thousand_links_without_a_name_server_fail_quickly(
     run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The name is asked for a few times, not six thousand times."""
-    asked: list[object] = []
+    """The name is looked up a few times, not six thousand times."""
+    lookups: list[object] = []
 
     def look_up(*arguments: object, **_: object) -> None:
-        asked.append(arguments)
+        lookups.append(arguments)
         raise OSError("no network")
 
     monkeypatch.setattr("socket.getaddrinfo", look_up)
     links = [f"https://cdn.com/{number}.jpg" for number in range(6000)]
-    found = run(links, make(workers=60, per_host=60, give_up_after=20, shard_links=1000))
-    assert {(row.reason, row.tries) for row in found.values()} == {("host not found", 1)}
-    assert len(asked) < 200
+    rows = run(links, make(workers=60, per_host=60, give_up_after=20, shard_links=1000))
+    assert {(row.reason, row.tries) for row in rows.values()} == {("host not found", 1)}
+    assert len(lookups) < 200
 
 
 @pytest.mark.parametrize(
     "small", [page(b"", "404 Not Found"), page(b"<html>"), page(jpeg()[:500]), _reset]
 )
-def test_without_a_good_thumbnail_the_original_is_taken(
+def test_without_a_good_thumbnail_the_original_is_used(
     small: Page, site: Site, run: Run, make: MakeSettings
 ) -> None:
-    """Anything but a good picture leads back to the link itself, in the same try."""
+    """If the thumbnail fails, the link itself is asked for in the same try."""
     site.pages |= {"/a._SL128_.jpg": small, "/a.jpg": GOOD}
     row = run([site.url("/a.jpg")], make(thumbnail=True))[site.url("/a.jpg")]
     assert row.status == "ok"
@@ -276,46 +282,48 @@ def test_without_a_good_thumbnail_the_original_is_taken(
 
 
 def test_a_good_thumbnail_is_enough(site: Site, run: Run, make: MakeSettings) -> None:
-    """The original is not asked for; the row is the link's."""
+    """The original is not requested; the row has the original link."""
     site.pages["/a._SL128_.jpg"] = GOOD
     row = run([site.url("/a.jpg")], make(thumbnail=True))[site.url("/a.jpg")]
     assert row.status == "ok"
     assert set(site.hits) == {"/a._SL128_.jpg"}
 
 
-@pytest.mark.parametrize("changed", [{"thumbnail": False}, {"thumbnail_hosts": ["cdn.com"]}])
-def test_thumbnails_are_for_those_who_want_them(
-    changed: dict[str, object], site: Site, run: Run, make: MakeSettings
+@pytest.mark.parametrize("override", [{"thumbnail": False}, {"thumbnail_hosts": ["cdn.com"]}])
+def test_thumbnails_need_the_setting_and_a_listed_host(
+    override: dict[str, object], site: Site, run: Run, make: MakeSettings
 ) -> None:
-    """Off by default, and only at hosts known to offer them."""
+    """They are off by default, and used only at hosts that serve them."""
     site.pages["/a.jpg"] = GOOD
-    run([site.url("/a.jpg")], make(**{"thumbnail": True, **changed}))
+    run([site.url("/a.jpg")], make(**{"thumbnail": True, **override}))
     assert set(site.hits) == {"/a.jpg"}
 
 
-def test_no_more_connections_than_allowed(site: Site, run: Run, make: MakeSettings) -> None:
-    """The limit per host holds among many workers."""
-    lock, now, most = threading.Lock(), [0], [0]
+def test_a_host_gets_no_more_connections_than_allowed(
+    site: Site, run: Run, make: MakeSettings
+) -> None:
+    """The limit per host holds with many workers."""
+    lock, current, peak = threading.Lock(), [0], [0]
 
-    def count(talk: Talk) -> bool:
+    def count(exchange: Exchange) -> bool:
         with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        talk.ended.wait(0.01)
+            current[0] += 1
+            peak[0] = max(peak[0], current[0])
+        exchange.ended.wait(0.01)
         with lock:
-            now[0] -= 1
-        return GOOD(talk)
+            current[0] -= 1
+        return GOOD(exchange)
 
     site.other = count
     run([site.url(f"/{number}.jpg") for number in range(60)], make(per_host=3, workers=20))
-    assert most[0] <= 3
+    assert peak[0] <= 3
     assert site.connections <= 3
 
 
-def test_a_store_that_breaks_stops_the_run(
+def test_a_store_that_fails_stops_the_run(
     site: Site, run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No placeholder is written for what could not be stored; nobody waits for ever."""
+    """The run ends with an error instead of placeholders, and does not wait forever."""
     monkeypatch.setattr(store, "_PUT", "INSERT INTO nothing VALUES (?)")
     monkeypatch.setattr(pool, "_POLL_SECONDS", 0.05)
     site.other = GOOD
@@ -326,7 +334,7 @@ def test_a_store_that_breaks_stops_the_run(
 def test_a_shard_that_cannot_be_written_stops_the_run(
     site: Site, tmp_path: Path, settings: ImageSettings
 ) -> None:
-    """The pictures are safe in the store all the same."""
+    """The pictures are in the store, and the next run makes no request."""
     site.pages["/a.jpg"] = GOOD
     link = site.url("/a.jpg")
     with pytest.raises(ImageError, match="safe in the store"):
@@ -337,24 +345,24 @@ def test_a_shard_that_cannot_be_written_stops_the_run(
 
 
 def test_every_thread_ends_with_the_run(site: Site, run: Run) -> None:
-    """Workers, watchdog, writer: none is left."""
+    """Neither workers nor the watchdog nor the writer are left."""
     site.other = GOOD
     before = set(threading.enumerate())
     run([site.url(f"/{number}.jpg") for number in range(20)])
-    ours = ("fetch", "store", "watchdog", "lookup")
-    left = [thread.name for thread in set(threading.enumerate()) - before]
-    assert [name for name in left if name.startswith(ours)] == []
-    assert len(left) <= 20
+    prefixes = ("fetch", "store", "watchdog", "lookup")
+    remaining = [thread.name for thread in set(threading.enumerate()) - before]
+    assert [name for name in remaining if name.startswith(prefixes)] == []
+    assert len(remaining) <= 20
 
 
 def test_the_same_links_in_any_order_give_the_same_shards(
     site: Site, run: Run, tmp_path: Path
 ) -> None:
-    """Shards are sorted by link; each link's row is its own."""
+    """Shards are sorted by link."""
     paths = [f"/{number}.jpg" for number in range(15)]
     site.pages |= {path: page(jpeg(number)) for number, path in enumerate(paths)}
     links = [site.url(path) for path in paths]
-    run(links, out="there", store="one")
-    run(links[::-1], out="back", store="two")
-    assert _bytes(tmp_path / "there") == _bytes(tmp_path / "back")
+    run(links, out="forward", store="one")
+    run(links[::-1], out="backward", store="two")
+    assert _bytes(tmp_path / "forward") == _bytes(tmp_path / "backward")
     assert parse(links[0]).host == "127.0.0.1"

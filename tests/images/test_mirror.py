@@ -10,8 +10,8 @@ from amlc.images.urls import parse
 
 
 def _find(folder: Path, link: str, *others: str) -> str | None:
-    found = Mirror(str(folder), [link, *others]).find(parse(link))
-    return None if found is None else found.name
+    path = Mirror(str(folder), [link, *others]).find(parse(link))
+    return None if path is None else path.name
 
 
 def test_a_picture_is_found_by_its_file_name(tmp_path: Path) -> None:
@@ -23,21 +23,21 @@ def test_a_picture_is_found_by_its_file_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("link", "name"), [("a.jpg", "a.png"), ("a", "a.jpg"), ("a.x", "a.webp")])
 def test_a_picture_may_have_another_extension(tmp_path: Path, link: str, name: str) -> None:
-    """A folder of converted pictures serves too."""
+    """A folder of converted pictures can be used."""
     (tmp_path / name).touch()
     assert _find(tmp_path, f"https://a.com/{link}") == name
 
 
 def test_a_name_of_two_links_belongs_to_neither(tmp_path: Path) -> None:
-    """No product gets another one's picture; the number of such files is told."""
+    """No product gets the picture of another; such files are counted."""
     (tmp_path / "main.jpg").touch()
     first, second = "https://a.com/1/main.jpg", "https://a.com/2/main.jpg"
     assert _find(tmp_path, first, second) is None
     assert Mirror(str(tmp_path), [first, second]).ambiguous == 1
 
 
-def test_another_extension_must_not_be_another_links(tmp_path: Path) -> None:
-    """a.png does not get a.jpg's picture where both are links."""
+def test_another_extension_must_not_belong_to_another_link(tmp_path: Path) -> None:
+    """Where a.png and a.jpg are both links, a.png does not get the picture of a.jpg."""
     (tmp_path / "a.jpg").touch()
     first, second = "https://a.com/a.png", "https://a.com/a.jpg"
     assert _find(tmp_path, first, second) is None
@@ -46,7 +46,7 @@ def test_another_extension_must_not_be_another_links(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tail", ["..%2fsecret.jpg", "%2e%2e%2fsecret.jpg", "..%5csecret.jpg"])
 def test_no_link_reaches_outside(tmp_path: Path, tail: str) -> None:
-    """A neighbour of the folder stays out of reach."""
+    """A file beside the folder is never found."""
     (tmp_path / "secret.jpg").touch()
     inside = tmp_path / "mirror"
     inside.mkdir()
@@ -54,17 +54,17 @@ def test_no_link_reaches_outside(tmp_path: Path, tail: str) -> None:
 
 
 def test_only_files_count(tmp_path: Path) -> None:
-    """A folder with a picture's name is no picture."""
+    """A folder with the name of a picture is not a picture."""
     (tmp_path / "a.jpg").mkdir()
     assert _find(tmp_path, "https://a.com/a.jpg") is None
 
 
 def test_without_a_mirror_nothing_is_found() -> None:
-    """Null is no folder, not the current one."""
+    """Null does not mean the current folder."""
     assert Mirror(None, []).find(parse("https://a.com/pyproject.toml")) is None
 
 
-def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     """The message names the setting and the folder."""
     with pytest.raises(ImageError, match=r"images\.mirror.*nowhere"):
         Mirror(str(tmp_path / "nowhere"), [])

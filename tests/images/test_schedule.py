@@ -1,11 +1,11 @@
-"""Jobs are handed out within each host's limit, and a dead host holds nobody up."""
+"""Jobs are handed out within each host's limit, and a dead host delays no other."""
 
 import threading
 
 import pytest
 
-from amlc.images.outcome import FetchError, Retry
-from amlc.images.schedule import PAUSES, Job, Schedule, tries_of
+from amlc.images.fetch_result import FetchError, Retry
+from amlc.images.schedule import PAUSES, Job, Schedule, count_tries
 from amlc.images.urls import Link
 
 
@@ -35,21 +35,19 @@ def _job(number: int = 0, host: str = "a.com") -> Job:
 
 def _take(schedule: Schedule) -> tuple[Job, FetchError | None] | None:
     """Take a job if one is ready; None where a thread would have to wait."""
-    with schedule._changed:
-        schedule._release_due()
-        return schedule._take_ready()
+    return schedule.take(block=False)
 
 
-def _try(schedule: Schedule, fault: FetchError | None) -> Job:
+def _try(schedule: Schedule, error: FetchError | None) -> None:
+    """Take a job that is ready, and try it with this result."""
     taken = _take(schedule)
     assert taken is not None
     assert taken[1] is None
     taken[0].tries += 1
-    schedule.done(taken[0], fault)
-    return taken[0]
+    schedule.done(taken[0], error)
 
 
-def test_a_host_has_no_more_than_its_limit_under_way(clock: Clock) -> None:
+def test_a_host_has_no_more_jobs_under_way_than_its_limit(clock: Clock) -> None:
     """The third job of a host waits until one of the first two has ended."""
     schedule = Schedule(2, 100, clock)
     for number in range(3):
@@ -62,8 +60,8 @@ def test_a_host_has_no_more_than_its_limit_under_way(clock: Clock) -> None:
     assert _take(schedule) is not None
 
 
-def test_a_busy_host_does_not_hold_up_another(clock: Clock) -> None:
-    """With one host at its limit, the next host's job is handed out."""
+def test_a_busy_host_does_not_delay_another(clock: Clock) -> None:
+    """While one host is at its limit, the next host's job is handed out."""
     schedule = Schedule(1, 100, clock)
     for job in (_job(0), _job(1), _job(2, "b.com")):
         schedule.put(job)
@@ -71,8 +69,8 @@ def test_a_busy_host_does_not_hold_up_another(clock: Clock) -> None:
     assert hosts == ["a.com", "b.com"]
 
 
-def test_a_delayed_job_comes_when_it_is_due(clock: Clock) -> None:
-    """A retry waits without holding a thread."""
+def test_a_delayed_job_is_handed_out_when_it_is_due(clock: Clock) -> None:
+    """A retry waits without occupying a thread."""
     schedule = Schedule(1, 100, clock)
     schedule.put(_job(), delay=5)
     assert _take(schedule) is None
@@ -80,8 +78,8 @@ def test_a_delayed_job_comes_when_it_is_due(clock: Clock) -> None:
     assert _take(schedule) is not None
 
 
-def test_a_host_that_asks_for_time_gets_it(clock: Clock) -> None:
-    """Retry-After holds for all jobs of the host, and for no other host."""
+def test_retry_after_pauses_the_host(clock: Clock) -> None:
+    """The pause applies to all jobs of the host, and to no other host."""
     schedule = Schedule(9, 100, clock)
     for job in (_job(0), _job(1), _job(2, "b.com")):
         schedule.put(job)
@@ -95,19 +93,19 @@ def test_a_host_that_asks_for_time_gets_it(clock: Clock) -> None:
 
 
 def test_a_host_that_never_worked_is_given_up(clock: Clock) -> None:
-    """After so many failures in a row its jobs come back at once, with the reason."""
+    """After `give_up_after` failures in a row its jobs come back at once, with the reason."""
     schedule = Schedule(60, 5, clock)
     for number in range(100):
         schedule.put(_job(number))
     for _ in range(5):
         _try(schedule, TIMEOUT)
-    rest = [_take(schedule) for _ in range(95)]
-    assert all(taken is not None and taken[1] is TIMEOUT for taken in rest)
-    assert schedule.given_up() == {"a.com": TIMEOUT}
+    remaining = [_take(schedule) for _ in range(95)]
+    assert all(taken is not None and taken[1] is TIMEOUT for taken in remaining)
+    assert schedule.pop_given_up() == {"a.com": TIMEOUT}
 
 
 def test_a_host_is_given_up_once(clock: Clock) -> None:
-    """Tries that end after the breaker opened neither tell it again nor change the reason."""
+    """Tries that end after the breaker opened neither report it again nor change the reason."""
     schedule = Schedule(60, 3, clock)
     for number in range(10):
         schedule.put(_job(number))
@@ -116,29 +114,29 @@ def test_a_host_is_given_up_once(clock: Clock) -> None:
         job.tries = 1
     for job in running[:3]:
         schedule.done(job, TIMEOUT)
-    assert schedule.given_up() == {"a.com": TIMEOUT}
+    assert schedule.pop_given_up() == {"a.com": TIMEOUT}
     for job in running[3:]:
         schedule.done(job, FetchError("no connection", Retry.NOW))
-    assert schedule.given_up() == {}
+    assert schedule.pop_given_up() == {}
     schedule.put(_job())
     taken = _take(schedule)
     assert taken is not None
     assert taken[1] is TIMEOUT
 
 
-def test_a_good_answer_starts_the_count_anew(clock: Clock) -> None:
-    """Failures that are not in a row open no breaker; nor do faults of single links."""
+def test_a_good_answer_resets_the_count(clock: Clock) -> None:
+    """Failures that are not in a row do not open the breaker, nor do errors of single links."""
     schedule = Schedule(60, 3, clock)
     for number in range(12):
         schedule.put(_job(number))
-    for fault in (TIMEOUT, TIMEOUT, None, TIMEOUT, TIMEOUT, MISSING, TIMEOUT, TIMEOUT):
-        _try(schedule, fault)
-    assert not schedule.given_up()
+    for error in (TIMEOUT, TIMEOUT, None, TIMEOUT, TIMEOUT, MISSING, TIMEOUT, TIMEOUT):
+        _try(schedule, error)
+    assert not schedule.pop_given_up()
     assert _take(schedule) is not None
 
 
-def test_later_tries_do_not_count(clock: Clock) -> None:
-    """At the end of a run only failing links are left; they prove nothing about the host."""
+def test_second_tries_do_not_count(clock: Clock) -> None:
+    """At the end of a run only failing links are left, which prove nothing about the host."""
     schedule = Schedule(60, 3, clock)
     for number in range(10):
         job = _job(number)
@@ -146,11 +144,11 @@ def test_later_tries_do_not_count(clock: Clock) -> None:
         schedule.put(job)
     for _ in range(10):
         _try(schedule, TIMEOUT)
-    assert not schedule.given_up()
+    assert not schedule.pop_given_up()
 
 
 def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> None:
-    """Pauses of growing length, one probe after each, and only then the end."""
+    """There are pauses of growing length with one probe after each before it is given up."""
     schedule = Schedule(60, 3, clock)
     for number in range(50):
         schedule.put(_job(number))
@@ -165,11 +163,11 @@ def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> Non
         assert _take(schedule) is None
         probe[0].tries += 1
         schedule.done(probe[0], TIMEOUT)
-    assert schedule.given_up() == {"a.com": TIMEOUT}
+    assert schedule.pop_given_up() == {"a.com": TIMEOUT}
 
 
 def test_a_good_probe_reopens_the_host(clock: Clock) -> None:
-    """A host that is back gets all its connections at once."""
+    """A host that answers again gets all its connections at once."""
     schedule = Schedule(60, 3, clock)
     for number in range(20):
         schedule.put(_job(number))
@@ -181,19 +179,19 @@ def test_a_good_probe_reopens_the_host(clock: Clock) -> None:
     assert sum(1 for _ in range(15) if _take(schedule)) == 15
 
 
-def test_waiting_threads_go_home_at_the_end() -> None:
-    """Closing ends every wait."""
+def test_closing_ends_every_wait() -> None:
+    """A thread that waits for a job gets None."""
     schedule = Schedule(1, 1)
-    found: list[object] = []
-    thread = threading.Thread(target=lambda: found.append(schedule.take()))
+    taken: list[object] = []
+    thread = threading.Thread(target=lambda: taken.append(schedule.take()))
     thread.start()
     schedule.close()
     thread.join(10)
-    assert found == [None]
+    assert taken == [None]
 
 
-def test_a_waiting_thread_gets_a_job_that_comes_late() -> None:
-    """A job that becomes due wakes a thread by itself."""
+def test_a_waiting_thread_gets_a_delayed_job() -> None:
+    """A job that becomes due wakes a thread that waits."""
     schedule = Schedule(1, 1)
     schedule.put(_job(), delay=0.02)
     taken = schedule.take()
@@ -201,16 +199,6 @@ def test_a_waiting_thread_gets_a_job_that_comes_late() -> None:
     assert taken[0].text == "0"
 
 
-def test_what_is_not_tried_again_has_one_try() -> None:
-    """A link of a dead host counts the tries that it would have had."""
-    assert (tries_of(TIMEOUT, 3), tries_of(MISSING, 3)) == (3, 1)
-
-
-def test_a_late_job_waits_until_its_host_has_nothing_else(clock: Clock) -> None:
-    """What a kill broke off comes last, however early it was added."""
-    schedule = Schedule(2, 100, clock)
-    late = _job(0)
-    late.late = True
-    for job in (late, _job(1), _job(2)):
-        schedule.put(job)
-    assert [_try(schedule, None).text for _ in range(3)] == ["1", "2", "0"]
+def test_a_link_of_a_dead_host_counts_the_tries_that_it_would_have_had() -> None:
+    """An error that is not retried counts one try."""
+    assert (count_tries(TIMEOUT, 3), count_tries(MISSING, 3)) == (3, 1)

@@ -1,16 +1,16 @@
-"""Shards hold one row per link, and read back as they were written."""
+"""Shards hold one row per link, and are read back as they were written."""
 
 from pathlib import Path
 
 import pytest
 
 from amlc.errors import CheckError, DataError
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import (
     Summary,
     check_links,
+    read_metadata,
     read_rows,
-    read_status,
     read_statuses,
     summarise,
     write_shard,
@@ -28,7 +28,7 @@ def _write(folder: Path) -> None:
 
 
 def test_rows_come_back_in_the_order_of_their_links(tmp_path: Path) -> None:
-    """Over shards and batches, a placeholder with the grey picture."""
+    """Rows come from several shards and batches; a placeholder has the grey picture."""
     _write(tmp_path)
     rows = list(read_rows(tmp_path, batch=1))
     assert [(row.link, row.status, row.reason, row.tries) for row in rows] == [
@@ -44,9 +44,9 @@ def test_rows_come_back_in_the_order_of_their_links(tmp_path: Path) -> None:
 
 
 def test_the_status_alone_can_be_read(tmp_path: Path) -> None:
-    """Without the pictures, for all links."""
+    """The status of all links is read without the pictures."""
     _write(tmp_path)
-    assert all("bytes" not in table.column_names for table in read_status(tmp_path))
+    assert all("bytes" not in table.column_names for table in read_metadata(tmp_path))
     assert read_statuses(tmp_path) == {"a": "ok", "b": "placeholder", "c": "ok"}
 
 
@@ -59,43 +59,43 @@ def test_equal_rows_give_equal_bytes(tmp_path: Path) -> None:
 
 
 def test_a_row_for_each_link_passes_the_check(tmp_path: Path) -> None:
-    """The order in which products name their links does not matter."""
+    """The order of the links does not matter."""
     _write(tmp_path)
     check_links(tmp_path, ["c", "a", "b"])
 
 
 @pytest.mark.parametrize(
-    ("links", "said"),
+    ("links", "message"),
     [
         (["a", "b", "c", "d"], r"1 links without an image row \(d\)"),
         (["a", "b"], r"1 rows without a product \(c\)"),
     ],
 )
-def test_a_missing_row_and_one_too_many_are_caught(
-    tmp_path: Path, links: list[str], said: str
+def test_a_missing_row_and_an_extra_row_are_errors(
+    tmp_path: Path, links: list[str], message: str
 ) -> None:
     """Every product has exactly one image row, or the stage stops."""
     _write(tmp_path)
-    with pytest.raises(CheckError, match=said):
+    with pytest.raises(CheckError, match=message):
         check_links(tmp_path, links)
 
 
-def test_a_repeated_row_is_caught(tmp_path: Path) -> None:
-    """Two rows for one link are one too many."""
+def test_a_repeated_row_is_an_error(tmp_path: Path) -> None:
+    """A link has only one row."""
     _write(tmp_path)
     write_shard(tmp_path, 2, ["c"], [FetchResult.ok(RED)], GREY)
     with pytest.raises(CheckError, match=r"1 links with several rows \(c\)"):
         check_links(tmp_path, ["a", "b", "c"])
 
 
-def test_a_folder_without_shards_is_said(tmp_path: Path) -> None:
-    """The message says which stage makes them."""
+def test_a_folder_without_shards_is_an_error(tmp_path: Path) -> None:
+    """The message names the stage that writes them."""
     with pytest.raises(DataError, match="run the stage images"):
         list(read_rows(tmp_path))
 
 
-def test_a_broken_shard_is_said(tmp_path: Path) -> None:
-    """Bytes that are not Parquet."""
+def test_a_damaged_shard_is_an_error(tmp_path: Path) -> None:
+    """Bytes that are not Parquet are refused."""
     (tmp_path / "shard-00000.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(DataError, match="cannot be read as an image shard"):
         list(read_rows(tmp_path))
@@ -103,7 +103,7 @@ def test_a_broken_shard_is_said(tmp_path: Path) -> None:
 
 GREY_JPEG = Picture(8, 8, b"grey")
 LINKS = ["", "https://a.com/1", "https://a.com/2", "https://b.com/\t\n3"]
-OUTCOMES = [
+RESULTS = [
     FetchResult.failed("malformed link", 0),
     FetchResult.ok(GREY_JPEG),
     FetchResult.failed("http 404", 1),
@@ -114,15 +114,16 @@ OUTCOMES = [
 @pytest.fixture
 def summary(tmp_path: Path) -> Summary:
     """Return the summary of four links."""
-    write_shard(tmp_path, 0, LINKS, OUTCOMES, GREY_JPEG)
+    write_shard(tmp_path, 0, LINKS, RESULTS, GREY_JPEG)
     return summarise(tmp_path, tmp_path / "failed.txt")
 
 
 def test_every_failure_is_one_line(tmp_path: Path, summary: Summary) -> None:
-    """Link, reason and tries between tabs, whatever the link holds."""
+    """It has link, reason and tries, separated by tabs; control characters are escaped."""
     assert summary.links == 4
     lines = (tmp_path / "failed.txt").read_text().split("\n")
     assert lines == [
+        "# Image links without a picture, as tab-separated values below a header",
         "link\treason\ttries",
         "\tmalformed link\t0",
         "https://a.com/2\thttp 404\t1",
@@ -131,8 +132,8 @@ def test_every_failure_is_one_line(tmp_path: Path, summary: Summary) -> None:
     ]
 
 
-def test_metrics_count_what_is_there(summary: Summary) -> None:
-    """Links, good ones, placeholders, and the failures by reason."""
+def test_metrics_count_links_and_failures(summary: Summary) -> None:
+    """They have the links, those with a picture, placeholders, and the failures by reason."""
     assert summary.metrics() == {
         "links": 4,
         "ok": 1,
@@ -142,7 +143,7 @@ def test_metrics_count_what_is_there(summary: Summary) -> None:
 
 
 def test_the_table_names_reasons_and_hosts(summary: Summary) -> None:
-    """People see where to look."""
+    """It also names the hosts of the links that failed."""
     table = summary.table()
     assert table.startswith("4 links, 1 ok, 3 placeholders")
     for name in ("http 404", "timeout", "a.com", "b.com", "(none)"):

@@ -1,6 +1,7 @@
-"""Deadlines end what would last for ever, and touch nothing else."""
+"""Deadlines end requests that would last forever, and affect nothing else."""
 
 import socket
+import weakref
 
 import pytest
 
@@ -8,58 +9,60 @@ from amlc.images.transport import Watchdog
 
 
 def test_a_wait_for_bytes_ends_at_the_deadline() -> None:
-    """A socket that nobody writes to is shut when its time is up."""
+    """A socket without data is shut down at its deadline."""
     here, there = socket.socketpair()
-    dog = Watchdog()
-    with here, there, dog.watch(0.05) as watch:
+    watchdog = Watchdog()
+    with here, there, watchdog.watch(0.05) as watch:
         watch.attach(here)
         assert here.recv(1) == b""
         assert watch.expired
-    dog.close()
+    watchdog.close()
 
 
-def test_a_watch_that_ended_leaves_its_socket_alone() -> None:
+def test_a_closed_watch_does_not_shut_its_socket_down() -> None:
     """A pooled connection may serve the next request after the deadline of the one before."""
     here, there = socket.socketpair()
-    dog = Watchdog()
+    watchdog = Watchdog()
     with here, there:
-        with dog.watch(30) as first:
+        with watchdog.watch(30) as first:
             first.attach(here)
         first.expire()
         there.sendall(b"x")
         assert here.recv(1) == b"x"
         assert not first.expired
-    dog.close()
+    watchdog.close()
 
 
-def test_a_socket_attached_too_late_is_shut_at_once() -> None:
-    """Connecting may take longer than the deadline allows."""
+def test_a_socket_attached_after_the_deadline_is_shut_down_at_once() -> None:
+    """Connecting may take until after the deadline."""
     here, there = socket.socketpair()
-    dog = Watchdog()
-    with here, there, dog.watch(30) as watch:
+    watchdog = Watchdog()
+    with here, there, watchdog.watch(30) as watch:
         watch.expire()
         watch.attach(here)
         assert here.recv(1) == b""
-    dog.close()
+    watchdog.close()
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_closing_breaks_off_what_is_under_way(*, before: bool) -> None:
-    """An interrupted run waits for no server, and begins nothing more."""
-    dog = Watchdog()
+def test_closing_aborts_requests_under_way(*, before: bool) -> None:
+    """An interrupted run does not wait for a server, and starts no further request."""
+    watchdog = Watchdog()
     if not before:
-        dog.close()
-    with dog.watch(1000) as watch:
+        watchdog.close()
+    with watchdog.watch(1000) as watch:
         if before:
-            dog.close()
+            watchdog.close()
         assert watch.expired
 
 
-def test_ended_watches_do_not_pile_up() -> None:
-    """A long run with a long deadline keeps only what is open."""
-    dog = Watchdog()
+def test_closed_watches_do_not_accumulate() -> None:
+    """A long run with a long deadline keeps no closed watch but the last."""
+    watchdog = Watchdog()
+    watches = []
     for _ in range(1000):
-        with dog.watch(1000):
-            pass
-    assert len(dog._heap) <= 1
-    dog.close()
+        with watchdog.watch(1000) as watch:
+            watches.append(weakref.ref(watch))
+    del watch
+    assert sum(reference() is not None for reference in watches) <= 1
+    watchdog.close()

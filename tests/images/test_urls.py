@@ -1,4 +1,4 @@
-"""Links are taken apart strictly, and never become paths."""
+"""Links are parsed strictly, and never become paths."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.images.outcome import FetchError
+from amlc.images.fetch_result import FetchError
 from amlc.images.settings import ImageSettings
-from amlc.images.urls import Link, check_host, file_names, parse, redirect, thumbnail
+from amlc.images.urls import Link, check_host, file_names, parse, resolve_redirect, thumbnail
 from tests.images.conftest import MakeSettings
 
 
@@ -43,8 +43,8 @@ from tests.images.conftest import MakeSettings
         "https://" + "a" * 64 + ".com/1.jpg",
     ],
 )
-def test_what_is_no_link_is_refused(text: str) -> None:
-    """Another scheme, user info, a strange host or port, white space: none of them is a link."""
+def test_a_malformed_link_is_refused(text: str) -> None:
+    """Other schemes, user info, invalid hosts and ports, and white space are malformed."""
     with pytest.raises(FetchError, match="malformed link"):
         parse(text)
 
@@ -63,13 +63,13 @@ def test_what_is_no_link_is_refused(text: str) -> None:
     ],
 )
 def test_a_link_is_normalised(text: str, url: str) -> None:
-    """Host in lower-case ASCII, path and query percent-encoded, no fragment, no usual port."""
+    """The host is lower-case ASCII, path and query are encoded, fragment and default port go."""
     assert parse(text).url == url
 
 
 @given(st.text(max_size=80) | st.from_regex(r"https?://[^\s]{0,40}", fullmatch=True))
 def test_parsing_never_crashes_and_is_stable(text: str) -> None:
-    """Any text is a link or a fault; a link parses to itself, and fits a request line."""
+    """Any text is a link or an error; a link parses to itself, and fits a request line."""
     try:
         link = parse(text)
     except FetchError:
@@ -83,7 +83,7 @@ def test_parsing_never_crashes_and_is_stable(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_a_file_name_never_leaves_its_folder(tail: str) -> None:
-    """Whatever a link's path holds, its file names name files directly in the folder."""
+    """The file names of any link are names of files directly in the folder."""
     try:
         link = parse("https://a.com/" + tail)
     except FetchError:
@@ -96,8 +96,8 @@ def test_a_file_name_never_leaves_its_folder(tail: str) -> None:
 
 
 @pytest.mark.parametrize("tail", ["..", "%2e%2e", "a/%2e%2e%2fb", "x%5Cy", "x%00", "a/"])
-def test_a_strange_last_segment_has_no_decoded_name(tail: str) -> None:
-    """Dots, encoded slashes and nulls give no name but, at most, the segment as it is written."""
+def test_an_unsafe_last_segment_has_no_decoded_name(tail: str) -> None:
+    """Dots, encoded slashes and nulls give, at most, the segment as it is written."""
     assert file_names(parse(f"https://a.com/{tail}")) in ([], [tail.rpartition("/")[2]])
 
 
@@ -107,30 +107,30 @@ def test_the_encoded_and_the_plain_name_are_both_candidates() -> None:
 
 
 def test_a_redirect_may_be_relative() -> None:
-    """Location is resolved against the link that gave it."""
-    assert redirect(parse("https://a.com/x/y.jpg"), "../z.jpg").url == "https://a.com/z.jpg"
+    """Location is resolved against the link that was asked for."""
+    assert resolve_redirect(parse("https://a.com/x/y.jpg"), "../z.jpg").url == "https://a.com/z.jpg"
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "gopher://a.com/", "//u@b.com/", ""])
-def test_a_redirect_out_of_the_web_is_refused(location: str) -> None:
-    """The target of a redirect is as strictly checked as a link; nowhere is the same place."""
+def test_a_redirect_to_another_scheme_is_refused(location: str) -> None:
+    """The target of a redirect is checked like a link; an empty one is the link itself."""
     start = parse("https://a.com/x.jpg")
     if not location:
-        assert redirect(start, location) == start
+        assert resolve_redirect(start, location) == start
         return
     with pytest.raises(FetchError):
-        redirect(start, location)
+        resolve_redirect(start, location)
 
 
 @pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])
-def test_a_reserved_name_is_not_found_without_asking(host: str, settings: ImageSettings) -> None:
-    """The reserved top-level names fail at once, in the same way with and without a network."""
+def test_a_reserved_name_is_not_found_without_a_lookup(host: str, settings: ImageSettings) -> None:
+    """Reserved top-level names fail at once, in the same way with and without a network."""
     with pytest.raises(FetchError, match="host not found"):
         check_host(parse(f"https://{host}/1.jpg"), settings)
 
 
 def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
-    """With a list of hosts, all others are refused; without one, none is."""
+    """With a list of hosts, all others are refused; without a list, no host is."""
     only = make(allow_hosts=["cdn.com"])
     check_host(parse("https://cdn.com/1.jpg"), only)
     check_host(parse("https://other.com/1.jpg"), make())
@@ -148,9 +148,7 @@ def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
         ("/71a.jpg?x=1", None),
     ],
 )
-def test_a_smaller_rendition_is_named_only_where_the_name_is_plain(
-    target: str, smaller: str | None
-) -> None:
-    """A name that already has a mark, or no extension, is left alone."""
-    found = thumbnail(Link("https", "a.com", 443, target), 256)
-    assert (found.target if found else None) == smaller
+def test_a_smaller_rendition_needs_a_plain_name(target: str, smaller: str | None) -> None:
+    """A name that already has a size mark, or no extension, has no smaller rendition."""
+    rendition = thumbnail(Link("https", "a.com", 443, target), 256)
+    assert (rendition.target if rendition else None) == smaller

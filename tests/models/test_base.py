@@ -154,7 +154,7 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
     """The predictions of a model that diverged do not reach the blend."""
     blocks = catalogue[0]
     model = fitted("linear", catalogue)
-    broken = Tabular.of(blocks.tabular.frame().assign(num_noise=np.float32(np.inf)))
+    broken = Tabular.from_frame(blocks.tabular.to_frame().assign(num_noise=np.float32(np.inf)))
     with pytest.raises(ModelError, match="240 of 240 predictions are not finite"):
         model.predict(replace(blocks, tabular=broken))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amlc.features.blocks import Blocks
-from amlc.features.vision.descriptors import DESCRIPTORS
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.models.design import DesignEncoder, Kind
 from tests.helpers.learning import Catalogue
 

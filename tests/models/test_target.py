@@ -38,7 +38,7 @@ def test_weights_by_price_band() -> None:
 def test_weights_by_column() -> None:
     """A numeric column of the tabular block can be the weight."""
     settings = WeightSettings(limits=[], weights=[], column="num_w")
-    tabular = Tabular.of(pd.DataFrame({"num_w": [0.0, 1.0, 1.0, 2.0]}))
+    tabular = Tabular.from_frame(pd.DataFrame({"num_w": [0.0, 1.0, 1.0, 2.0]}))
     np.testing.assert_allclose(row_weights(settings, LOG_PRICE, tabular), [0, 1, 1, 2])
 
 
@@ -52,13 +52,13 @@ def test_weight_column_that_is_missing() -> None:
     """The error names the column."""
     settings = WeightSettings(limits=[], weights=[], column="num_w")
     with pytest.raises(ParamsError, match="num_w"):
-        row_weights(settings, LOG_PRICE, Tabular.of(pd.DataFrame({"num_x": [1.0] * 4})))
+        row_weights(settings, LOG_PRICE, Tabular.from_frame(pd.DataFrame({"num_x": [1.0] * 4})))
 
 
 def test_negative_weights_are_named() -> None:
     """The error counts the faulty rows and names the first."""
     settings = WeightSettings(limits=[], weights=[], column="num_w")
-    tabular = Tabular.of(pd.DataFrame({"num_w": [1.0, 1.0, -1.0, 1.0]}))
+    tabular = Tabular.from_frame(pd.DataFrame({"num_w": [1.0, 1.0, -1.0, 1.0]}))
     with pytest.raises(DataError, match=r"1 of 4 rows.*first rows: 2"):
         row_weights(settings, LOG_PRICE, tabular)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from amlc.import_closure import reached
+from amlc.import_closure import imported_files
 from amlc.models.registry import module_path
 from amlc.pricing.bundle import PARAMS as PARAMS_OF_BUNDLE
 
@@ -76,7 +76,7 @@ def test_the_lists_are_made_anew_when_any_code_changes_that_a_stage_reaches() ->
     watched = {Path(dep) for dep in definition("code")["deps"]}
     missed = [
         path
-        for path in reached(ROOT, scripts + models)
+        for path in imported_files(ROOT, scripts + models)
         if watched.isdisjoint({path, *path.parents})
     ]
     assert missed == []

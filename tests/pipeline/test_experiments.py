@@ -39,8 +39,8 @@ SMALL = [
     "synthetic.images=false",
     "images.mirror=null",
     "images.tries=1",
-    "topics.components=8",
-    "neighbours.count=16",
+    "topics.n_components=8",
+    "neighbours.n_neighbors=16",
     "train.ridge.neighbours=[3,8]",
 ]
 

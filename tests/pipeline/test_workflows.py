@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +43,25 @@ def test_no_expression_stands_in_a_script(workflow: Path) -> None:
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_githubs_own_and_pinned_by_major_version(workflow: Path) -> None:
-    """Nobody else's code runs beside the token."""
-    used = [step["uses"] for step in steps(workflow) if "uses" in step]
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", name) for name in used)
+def test_actions_are_githubs_own_and_pinned_by_commit(workflow: Path) -> None:
+    """A tag can be moved to other code; a commit cannot, and a comment says which version it is."""
+    used = re.findall(r"uses: *(.+)", workflow.read_text())
+    assert len(used) == sum("uses" in step for step in steps(workflow))
+    assert all(
+        re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", name) for name in used
+    )
+    assert len(set(used)) == len({name.partition("@")[0] for name in used})
+
+
+def test_the_tests_run_on_every_python_that_the_package_allows() -> None:
+    """The classifiers of the package and the matrix name the same versions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    prefix = "Programming Language :: Python :: "
+    versions = [
+        name.removeprefix(prefix) for name in project["classifiers"] if name.startswith(prefix)
+    ]
+    tests = jobs(ROOT / ".github/workflows/ci.yml")["tests"]
+    assert tests["strategy"]["matrix"]["python"] == versions
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)

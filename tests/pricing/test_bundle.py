@@ -1,6 +1,7 @@
-"""What is in a bundle, and what is refused as one."""
+"""The content of a bundle, and folders that are refused as bundles."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,28 +16,28 @@ from tests.helpers.tiny import copied
 
 
 def test_a_bundle_holds_no_pickle(pipeline: Path) -> None:
-    """Every array loads with pickles forbidden, and nothing else could hold one."""
-    kinds = set()
+    """Every array loads with pickles forbidden, and no other file type could hold one."""
+    suffixes = set()
     for path in (pipeline / "bundle").rglob("*.*"):
-        kinds.add(path.suffix)
+        suffixes.add(path.suffix)
         if path.suffix in {".npy", ".npz"}:
             np.load(path, allow_pickle=False)
-    assert kinds <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin"}
+    assert suffixes <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin"}
 
 
-def test_what_another_version_left_behind_is_not_bundled(pipeline: Path, tmp_path: Path) -> None:
-    """The same results give the same bundle, whatever else lies about."""
+def test_files_that_another_version_left_are_not_bundled(pipeline: Path, tmp_path: Path) -> None:
+    """The same results give the same bundle, whatever other files lie beside them."""
     params = json.loads((pipeline / "bundle" / "params.json").read_text())
-    data = copied(pipeline, tmp_path)
+    data = Path(shutil.copytree(pipeline, tmp_path / "data"))
     (data / "encoders" / "topics.npy").write_bytes(b"left behind")
     (tmp_path / "again").mkdir()
-    write_bundle(data, tmp_path / "again", params, threads=1)
+    write_bundle(tmp_path, tmp_path / "again", params, threads=1)
     manifest = (tmp_path / "again" / MANIFEST).read_bytes()
     assert manifest == (pipeline / "bundle" / MANIFEST).read_bytes()
 
 
-def test_a_bundle_says_what_it_was_made_with(pipeline: Path) -> None:
-    """Parameters in the order of the columns, and the versions of the libraries."""
+def test_a_bundle_records_parameters_and_versions(pipeline: Path) -> None:
+    """A bundle has its parameters in the order of the columns, and the libraries' versions."""
     params = json.loads((pipeline / "bundle" / "params.json").read_text())
     manifest = json.loads((pipeline / "bundle" / MANIFEST).read_text())
     assert list(params["terms"]["vectorizers"]) == ["title_words", "text_words", "title_chars"]
@@ -45,7 +46,7 @@ def test_a_bundle_says_what_it_was_made_with(pipeline: Path) -> None:
 
 
 def test_a_bundle_holds_no_predictions(pipeline: Path) -> None:
-    """They are of rows that nobody asks about."""
+    """Predictions for the rows of the pipeline stay outside the bundle."""
     assert not list((pipeline / "bundle").rglob("predictions.parquet"))
 
 
@@ -67,14 +68,14 @@ def _empty(path: Path) -> None:
         "encoders/terms/text_words.txt",
         "encoders/terms/text_words.npy",
         "encoders/topics/rows.npy",
-        "neighbours/rare_indices.npy",
+        "neighbours/postings_indices.npy",
         "products/products.arrow",
     ],
 )
-def test_a_bundle_that_does_not_fit_together_is_one_sentence(
+def test_a_file_that_cannot_be_loaded_is_an_error_of_amlc(
     name: str, damage: Callable[[Path], None], pipeline: Path, tmp_path: Path
 ) -> None:
-    """Even where the manifest vouches for the damage."""
+    """A file that cannot be loaded raises an AmlcError even if the manifest lists it as it is."""
     bundle = copied(pipeline / "bundle", tmp_path)
     damage(bundle / name)
     (bundle / MANIFEST).unlink()
@@ -86,7 +87,7 @@ def test_a_bundle_that_does_not_fit_together_is_one_sentence(
 def test_a_damaged_bundle_is_refused_before_anything_is_read(
     pipeline: Path, tmp_path: Path
 ) -> None:
-    """The hashes come first."""
+    """The hashes are checked before any file is loaded."""
     bundle = copied(pipeline / "bundle", tmp_path)
     _cut(bundle / "blend.json")
     with pytest.raises(ModelError, match=r"changed or damaged files: blend\.json"):

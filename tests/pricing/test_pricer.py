@@ -1,4 +1,4 @@
-"""Prices from a bundle against the pipeline's own."""
+"""Prices from a bundle, compared with those of the pipeline."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,19 +17,19 @@ from amlc.features.blocks import Blocks
 from amlc.models.blend import read_blend
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import MODELS, regressor
-from amlc.pricing.answers import Answer, Question
+from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.pricer import (
     NEIGHBOURS,
     NO_PICTURE,
     NO_TEXT,
     PICTURE,
     BundlePricer,
-    _Variant,
-    reduced,
+    CheckedProduct,
+    reduce_picture,
 )
 from tests.helpers.pictures import jpeg, png_bomb
 
-FULL = Question(
+FULL = Product(
     "Item Name: Acme Green Tea, 20 Bags, Box of Joy\nBullet Point 1: Fresh\n"
     "Product Description: Good\nValue: 20.0\nUnit: Count\n",
     jpeg(),
@@ -49,26 +49,26 @@ def products(pipeline: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def tests(pipeline: Path, products: pd.DataFrame) -> list[Question]:
-    """Return the test rows as questions, their pictures as the catalogue's folder has them."""
+def tests(pipeline: Path, products: pd.DataFrame) -> list[Product]:
+    """Return the products of the test rows, with their pictures from the catalogue's folder."""
 
-    def found() -> Iterator[Question]:
+    def test_products() -> Iterator[Product]:
         for row in rows_of_test(products).tolist():
             name = str(products[LINK][row]).rpartition("/")[2]
             path = pipeline / "synthetic" / "images" / name
             body = path.read_bytes() if path.is_file() else None
-            yield Question(str(products[TEXT][row]), body)
+            yield Product(str(products[TEXT][row]), body)
 
-    return list(found())
+    return list(test_products())
 
 
-def prices(answers: list[Answer]) -> np.ndarray:
-    """Return price, low and high of each answer."""
-    return np.array([(answer.price, answer.low, answer.high) for answer in answers])
+def prices(estimates: list[Estimate]) -> np.ndarray:
+    """Return price, low and high of each estimate."""
+    return np.array([(each.price, each.low, each.high) for each in estimates])
 
 
 def test_prices_are_the_pipelines_own(
-    pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Question]
+    pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Product]
 ) -> None:
     """Text and the picture's file give each test row the price and the interval of the blend."""
     rows = rows_of_test(products)
@@ -78,140 +78,136 @@ def test_prices_are_the_pipelines_own(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_predicts_the_same_from_new_features(
-    name: str, pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Question]
+    name: str, pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Product]
 ) -> None:
-    """Those without weight in this blend would count in another one."""
-    pricer._needed.add("topics")
+    """Models without weight in this blend could have weight in another one."""
     model = regressor(name).load(pipeline / "models" / name)
     expected = read_predictions(pipeline / "models" / name, products)[rows_of_test(products)]
-    prepared = [pricer.prepare(question) for question in tests]
-    blocks = pricer._blocks([_Variant(one.text, one.picture) for one in prepared])
+    blocks = pricer.blocks([pricer.check(product) for product in tests])
     np.testing.assert_allclose(model.predict(blocks), expected, rtol=1e-12)
 
 
 def test_only_models_with_weight_are_in_the_bundle(pipeline: Path, pricer: BundlePricer) -> None:
-    """The others would cost memory and change nothing."""
-    counting = [name for name, weight in pricer.bundle.blend.weights.items() if weight > 0]
+    """A bundle leaves out the models that do not change its prices."""
+    members = [name for name, weight in pricer.bundle.blend.weights.items() if weight > 0]
     assert sorted(path.name for path in (pipeline / "bundle" / "models").iterdir()) == sorted(
-        counting
+        members
     )
 
 
-def test_a_price_does_not_depend_on_the_batch(pricer: BundlePricer, tests: list[Question]) -> None:
-    """One by one is all at once, but for the last bit of a dense linear model."""
-    alone = [pricer.price([question])[0] for question in tests]
+def test_a_price_does_not_depend_on_the_batch(pricer: BundlePricer, tests: list[Product]) -> None:
+    """One product at a time gives the prices of all at once, up to the last bits."""
+    alone = [pricer.price([product])[0] for product in tests]
     np.testing.assert_allclose(prices(alone), prices(pricer.price(tests)), rtol=1e-13)
 
 
-def test_threads_get_the_same_prices(pricer: BundlePricer, tests: list[Question]) -> None:
-    """The service prices several products at once."""
+def test_threads_get_the_same_prices(pricer: BundlePricer, tests: list[Product]) -> None:
+    """Several threads get the same prices as one, bit for bit."""
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda question: pricer.price([question])[0], tests))
-    alone = [pricer.price([question])[0] for question in tests]
-    np.testing.assert_array_equal(prices(found), prices(alone))
+        in_threads = list(pool.map(lambda product: pricer.price([product])[0], tests))
+    alone = [pricer.price([product])[0] for product in tests]
+    np.testing.assert_array_equal(prices(in_threads), prices(alone))
 
 
 @pytest.mark.parametrize("name", ["ridge", "forest", "lightgbm", "xgboost", "mlp"])
 def test_a_model_predicts_each_row_by_itself(
     name: str, pipeline: Path, pricer: BundlePricer
 ) -> None:
-    """No sum rounds a row differently among other rows, bit for bit."""
-    pricer._needed.add("topics")
+    """A row's prediction does not depend on the other rows, bit for bit."""
     model = regressor(name).load(pipeline / "models" / name)
-    blocks = pricer._blocks([_Variant(f"Item Name: Tea {n} oz", None) for n in range(9)])
+    blocks = pricer.blocks([CheckedProduct(f"Item Name: Tea {n} oz", None) for n in range(9)])
     alone = [model.predict(blocks.take(np.array([row])))[0] for row in range(9)]
     np.testing.assert_array_equal(alone, model.predict(blocks))
 
 
 def test_similar_products_are_train_products(products: pd.DataFrame, pricer: BundlePricer) -> None:
-    """A train product is the most similar to itself, and has its own price and title."""
+    """A train product is the most similar to itself, with its own price and link."""
     row = int(train_rows(products)[3])
-    answer = pricer.price([Question(str(products[TEXT][row]))], similar=4)[0]
-    first = answer.similar[0]
-    assert len(answer.similar) == 4
+    similar = pricer.price([Product(str(products[TEXT][row]))], similar=4)[0].similar
+    first = similar[0]
+    assert len(similar) == 4
     assert first.similarity == pytest.approx(1, abs=0.25)
     assert (first.price, first.image_link) == (products[PRICE][row], products[LINK][row])
-    similarities = [one.similarity for one in answer.similar]
+    similarities = [product.similarity for product in similar]
     assert similarities == sorted(similarities, reverse=True)
 
 
 def test_contributions_compare_with_the_product_without_a_part(pricer: BundlePricer) -> None:
-    """Leaving out the picture is pricing the same text alone."""
+    """The contribution of the picture compares with the price of the same text alone."""
     whole = pricer.price([FULL], contributions=True)[0]
-    without = pricer.price([Question(FULL.text)])[0]
-    factors = {one.part: one.factor for one in whole.contributions}
+    without = pricer.price([Product(FULL.text)])[0]
+    factors = {each.part: each.factor for each in whole.contributions}
     assert factors[PICTURE] == whole.price / without.price
     assert {TITLE, BULLETS, QUANTITY, NEIGHBOURS} <= set(factors)
 
 
 def test_the_largest_effect_comes_first(pricer: BundlePricer) -> None:
-    """Halving and doubling a price are equally much."""
-    effects = [
-        abs(np.log(one.factor)) for one in pricer.price([FULL], contributions=True)[0].contributions
-    ]
+    """Contributions are sorted by the ratio of prices, whether it is above or below one."""
+    contributions = pricer.price([FULL], contributions=True)[0].contributions
+    effects = [abs(np.log(each.factor)) for each in contributions]
     assert effects == sorted(effects, reverse=True)
 
 
 def test_contributions_do_not_change_the_price(pricer: BundlePricer) -> None:
-    """Asking for more gives the same answer and more."""
+    """The price is the same with and without similar products and contributions."""
     assert (
         prices(pricer.price([FULL], similar=3, contributions=True)).tolist()
         == prices(pricer.price([FULL])).tolist()
     )
 
 
-def test_nothing_at_all_has_a_price(pricer: BundlePricer) -> None:
-    """An empty text is priced as well as it can be, with its reasons."""
-    answer = pricer.price([Question(" \n")], similar=3, contributions=True)[0]
-    assert answer.low <= answer.price <= answer.high
-    assert answer.reasons == (NO_TEXT, NO_PICTURE)
-    assert answer.similar == ()
+def test_an_empty_product_has_a_price(pricer: BundlePricer) -> None:
+    """A product without text and picture gets a price, with reasons."""
+    estimate = pricer.price([Product(" \n")], similar=3, contributions=True)[0]
+    assert estimate.low <= estimate.price <= estimate.high
+    assert estimate.reasons == (NO_TEXT, NO_PICTURE)
+    assert estimate.similar == ()
 
 
-def test_no_questions_have_no_answers(pricer: BundlePricer) -> None:
-    """Nothing asked, nothing said."""
+def test_no_products_give_no_estimates(pricer: BundlePricer) -> None:
+    """An empty list of products gives an empty list."""
     assert pricer.price([]) == []
 
 
 @pytest.mark.parametrize("body", [b"", b"no picture", jpeg()[:200], png_bomb()])
 def test_a_bad_picture_is_left_out_with_a_reason(body: bytes, pricer: BundlePricer) -> None:
-    """The product is priced by its text."""
-    answer, plain = pricer.price([Question(FULL.text, body), Question(FULL.text)])
-    assert answer.reasons[0].startswith("picture not used: ")
-    assert answer.price == plain.price
+    """A product whose picture cannot be used gets the price of its text."""
+    estimate, plain = pricer.price([Product(FULL.text, body), Product(FULL.text)])
+    assert estimate.reasons[0].startswith("picture not used: ")
+    assert estimate.price == plain.price
 
 
 def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
-    """What the pipeline would cut is cut here."""
+    """A text is cut at the same length as in the pipeline."""
     limit = pricer.bundle.text.max_text
-    answer, cut = pricer.price([Question("tea " * limit), Question(("tea " * limit)[:limit])])
-    assert answer.reasons[0] == "text cut after 100,000 characters"
-    assert answer.price == cut.price
+    estimate, cut = pricer.price([Product("tea " * limit), Product(("tea " * limit)[:limit])])
+    assert estimate.reasons[0] == "text cut after 100,000 characters"
+    assert estimate.price == cut.price
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_has_a_price(pricer: BundlePricer, text: str) -> None:
-    """Nothing that a person can type raises; the interval holds the price."""
-    answer = pricer.price([Question(text)], similar=2, contributions=True)[0]
-    assert 0 < answer.low <= answer.price <= answer.high < np.inf
+    """Any text gets a price within its interval."""
+    estimate = pricer.price([Product(text)], similar=2, contributions=True)[0]
+    assert 0 < estimate.low <= estimate.price <= estimate.high < np.inf
 
 
-def test_a_lone_surrogate_is_text_like_any_other(pricer: BundlePricer) -> None:
-    r"""JSON can hold "\ud800", which no encoding of Unicode can."""
-    assert pricer.price([Question("Item Name: Tea \ud800")])[0].price > 0
+def test_a_text_with_a_lone_surrogate_has_a_price(pricer: BundlePricer) -> None:
+    r"""JSON can hold "\ud800", which UTF-8 cannot; the text gets a price."""
+    assert pricer.price([Product("Item Name: Tea \ud800")])[0].price > 0
 
 
-def test_a_picture_counts_as_the_pipeline_keeps_it(pricer: BundlePricer) -> None:
-    """It is reduced before the models see it."""
-    picture = reduced(jpeg(width=900, height=600), pricer.bundle.picture)
+def test_a_large_picture_is_reduced(pricer: BundlePricer) -> None:
+    """A picture becomes smaller before the models see it."""
+    picture = reduce_picture(jpeg(width=900, height=600), pricer.bundle.picture)
     assert len(picture) < len(jpeg(width=900, height=600))
 
 
 def test_blocks_hold_a_row_for_each_product(pricer: BundlePricer) -> None:
-    """What products share is computed once and dealt out again."""
-    variants = [_Variant("Item Name: Tea", None), _Variant("Item Name: Tea", jpeg())] * 2
-    blocks = pricer._blocks(variants)
+    """Products with the same text and picture have the same features."""
+    text = "Item Name: Tea"
+    blocks = pricer.blocks([CheckedProduct(text, None), CheckedProduct(text, jpeg())] * 2)
     assert isinstance(blocks, Blocks)
     assert len(blocks) == 4
     assert blocks.vision is not None

@@ -1,4 +1,4 @@
-"""The train products as a customer sees them."""
+"""The train products as an answer shows them."""
 
 import io
 from pathlib import Path
@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from amlc.errors import ModelError
-from amlc.images.outcome import OK, PLACEHOLDER
+from amlc.images.fetch_result import OK, PLACEHOLDER
 from amlc.images.shards import ImageRow
-from amlc.pricing.train_products import SIDE, Catalogue, small, write_train_products
+from amlc.pricing.train_products import SIDE, TrainProducts, small, write_train_products
 from tests.helpers.pictures import jpeg
 
 PRODUCTS = pd.DataFrame(
@@ -31,57 +31,58 @@ def row(link: str, status: str = OK) -> ImageRow:
 ROWS = [row("https://a.com/0.jpg"), row("https://a.com/1.jpg")]
 
 
-def test_a_product_is_found_by_its_number(tmp_path: Path) -> None:
-    """Title, price and link are those of the catalogue."""
+def test_a_product_is_found_by_its_position(tmp_path: Path) -> None:
+    """Id, title and price are those of the catalogue."""
     write_train_products(tmp_path, PRODUCTS, ROWS, 1)
-    catalogue = Catalogue.load(tmp_path)
-    found = catalogue.similar(1, 0.5)
-    assert len(catalogue) == 3
-    assert (found.sample_id, found.title, found.price, found.similarity) == ("8", "Öl", 20.0, 0.5)
-    assert found.picture is None
+    train_products = TrainProducts.load(tmp_path)
+    product = train_products.similar(1, 0.5)
+    assert len(train_products) == 3
+    assert (product.sample_id, product.title) == ("8", "Öl")
+    assert (product.price, product.similarity) == (20.0, 0.5)
+    assert product.picture is None
 
 
 def test_products_that_share_a_link_share_its_picture(tmp_path: Path) -> None:
-    """It is kept once, and small."""
+    """Products with the same link have the same small picture."""
     write_train_products(tmp_path, PRODUCTS, ROWS, 1)
-    catalogue = Catalogue.load(tmp_path)
-    picture = catalogue.similar(0, 1.0).picture
+    train_products = TrainProducts.load(tmp_path)
+    picture = train_products.similar(0, 1.0).picture
     assert picture is not None
-    assert picture == catalogue.similar(2, 1.0).picture
+    assert picture == train_products.similar(2, 1.0).picture
     assert max(Image.open(io.BytesIO(picture)).size) == SIDE
 
 
-def test_a_placeholder_is_no_picture(tmp_path: Path) -> None:
-    """Nobody wants to see the grey square."""
+def test_a_placeholder_is_not_shown(tmp_path: Path) -> None:
+    """A product whose picture failed has no small picture."""
     write_train_products(tmp_path, PRODUCTS, [row("https://a.com/1.jpg", PLACEHOLDER)], 1)
-    assert Catalogue.load(tmp_path).similar(0, 1.0).picture is None
+    assert TrainProducts.load(tmp_path).similar(0, 1.0).picture is None
 
 
 def test_threads_do_not_change_the_bytes(tmp_path: Path) -> None:
-    """The files are a function of products and pictures."""
+    """The files are the same for any number of threads."""
     for threads in (1, 3):
         write_train_products(tmp_path / str(threads), PRODUCTS, ROWS, threads)
     for path in (tmp_path / "1").iterdir():
         assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
 
 
-def test_a_small_picture_keeps_its_shape() -> None:
-    """Two thirds stay two thirds."""
+def test_a_small_picture_keeps_its_aspect_ratio() -> None:
+    """A picture of 240 by 160 pixels becomes one of 96 by 64."""
     assert Image.open(io.BytesIO(small(jpeg(width=240, height=160)))).size == (96, 64)
 
 
 @pytest.mark.parametrize("name", ["products.arrow", "pictures.bin"])
 def test_a_missing_file_is_an_error(name: str, tmp_path: Path) -> None:
-    """The message says where it was looked for."""
+    """A missing file raises a ModelError."""
     write_train_products(tmp_path, PRODUCTS, ROWS, 1)
     (tmp_path / name).unlink()
-    with pytest.raises(ModelError, match="no saved catalogue"):
-        Catalogue.load(tmp_path)
+    with pytest.raises(ModelError, match="the train products cannot be read"):
+        TrainProducts.load(tmp_path)
 
 
 def test_a_broken_table_is_an_error(tmp_path: Path) -> None:
-    """Whatever stands in it."""
+    """A file that is not an Arrow table raises a ModelError."""
     write_train_products(tmp_path, PRODUCTS, ROWS, 1)
     (tmp_path / "products.arrow").write_bytes(b"no table at all, but long enough to be one")
-    with pytest.raises(ModelError, match="no saved catalogue"):
-        Catalogue.load(tmp_path)
+    with pytest.raises(ModelError, match="the train products cannot be read"):
+        TrainProducts.load(tmp_path)

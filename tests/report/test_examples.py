@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from amlc.errors import DataError
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.report.examples import SHEET, SIZE, extremes, sheet, thumbnails
 from amlc.report.findings import Findings, read_findings

@@ -1,4 +1,4 @@
-"""What the tests of the service share: a pricer without a model, and servers on loopback."""
+"""Fixtures for the tests of the service: a pricer without a model, and servers on loopback."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 from amlc.pricing.workers import Workers
 from amlc.service.limits import Limits
-from amlc.service.server import server
+from amlc.service.server import create_server
 from tests.helpers.pricing import FakePricer
 
 Start = Callable[..., httpx.Client]
@@ -20,17 +20,17 @@ Start = Callable[..., httpx.Client]
 def running(
     pricer: FakePricer, *, pool: Workers | None = None, **limits: object
 ) -> Iterator[httpx.Client]:
-    """Run a server on a free loopback port; give a client of it."""
+    """Run a server on a free loopback port; yield a client of it."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    running_server = server(pricer, Limits.model_validate(limits), pool)
-    thread = threading.Thread(target=running_server.run, args=([listener],))
+    server = create_server(pricer, Limits.model_validate(limits), pool)
+    thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:
         with httpx.Client(base_url=address, timeout=30, trust_env=False) as client:
             yield client
     finally:
-        running_server.should_exit = True
+        server.should_exit = True
         thread.join()
 
 
@@ -43,12 +43,12 @@ def pricer() -> FakePricer:
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
     """Return a client of a server with the default limits, one for all tests."""
-    with running(FakePricer()) as found:
-        yield found
+    with running(FakePricer()) as shared:
+        yield shared
 
 
 @pytest.fixture
 def start(pricer: FakePricer) -> Iterator[Start]:
-    """Return a function that starts a server of the test's own, with some limits changed."""
+    """Return a function that starts a server for one test, with some limits changed."""
     with contextlib.ExitStack() as stack:
         yield lambda **limits: stack.enter_context(running(pricer, **limits))

@@ -1,4 +1,4 @@
-"""One product by the API: what is given back, and what is refused in which words."""
+"""Pricing one product by the API: answers, and errors with their messages."""
 
 import base64
 import logging
@@ -8,31 +8,20 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from amlc.pricing.answers import Question
+from amlc.pricing.estimates import Product
+from tests.helpers.api import TEXT, problem
 from tests.helpers.pictures import jpeg, png_bomb
 from tests.helpers.pricing import FakePricer, price_of
 from tests.helpers.site import Site, page
 from tests.service.conftest import Start
 
-TEXT = "Item Name: Tea\nBullet Point 1: Black\nBullet Point 2: Loose\nValue: 20.0\nUnit: Count\n"
 FIELDS = {"title": "Tea", "bullets": ["Black", "Loose"], "value": 20.0, "unit": "Count"}
 
 
-def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
-    """Return the error that an answer tells, after checking its form."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    told: dict[str, Any] = answer.json()
-    assert told["status"] == status
-    assert told["detail"].endswith(".")
-    assert "Traceback" not in answer.text
-    return told
-
-
 def test_a_text_is_priced(client: httpx.Client) -> None:
-    """Price, interval, version and what was missing."""
+    """The answer has the price, its interval, the model's version and what was missing."""
     answer = client.post("/v1/price", json={"text": TEXT}).json()
-    price = price_of(Question(TEXT))
+    price = price_of(Product(TEXT))
     assert answer == {
         "price": price,
         "low": price * 0.6,
@@ -45,33 +34,33 @@ def test_a_text_is_priced(client: httpx.Client) -> None:
     }
 
 
-def test_fields_are_priced_as_the_text_that_they_make(client: httpx.Client) -> None:
-    """The model never knows which of the two it was."""
-    assert client.post("/v1/price", json=FIELDS).json()["price"] == price_of(Question(TEXT))
+def test_fields_are_priced_as_the_same_text(client: httpx.Client) -> None:
+    """Fields get the price of the catalogue text that they make."""
+    assert client.post("/v1/price", json=FIELDS).json()["price"] == price_of(Product(TEXT))
 
 
 def test_a_form_is_priced_as_its_fields(client: httpx.Client) -> None:
-    """Texts of a form become numbers and lists; what is left empty was not given."""
+    """Texts of a form become numbers and lists; an empty field counts as not given."""
     form = {**FIELDS, "value": "20", "image_url": "", "similar": "1", "contributions": "true"}
     answer = client.post("/v1/price", data=form, files={"image": ("", b"")}).json()
-    assert answer["price"] == price_of(Question(TEXT))
+    assert answer["price"] == price_of(Product(TEXT))
     assert (len(answer["similar"]), len(answer["contributions"])) == (1, 2)
 
 
-def test_an_uploaded_picture_reaches_the_pricer_as_it_is(client: httpx.Client) -> None:
-    """Its bytes are the question's."""
+def test_an_uploaded_picture_reaches_the_pricer_unchanged(client: httpx.Client) -> None:
+    """The pricer gets the bytes of the uploaded file."""
     answer = client.post("/v1/price", data={"text": TEXT}, files={"image": jpeg(3)}).json()
-    assert answer["price"] == price_of(Question(TEXT, jpeg(3)))
+    assert answer["price"] == price_of(Product(TEXT, jpeg(3)))
     assert answer["reasons"] == []
 
 
-def test_nothing_at_all_is_priced_with_a_reason(client: httpx.Client) -> None:
-    """An empty product has a price too, and says what is missing."""
+def test_an_empty_product_is_priced_with_reasons(client: httpx.Client) -> None:
+    """An empty product gets a price, and the reasons name what is missing."""
     assert client.post("/v1/price", json={}).json()["reasons"] == ["no text", "no picture"]
 
 
 def test_similar_products_come_with_prices_and_pictures(client: httpx.Client) -> None:
-    """As many as were asked for; a picture is a link that holds it."""
+    """The answer has the requested number of similar products, with pictures as data: links."""
     similar = client.post("/v1/price", json={"text": TEXT, "similar": 2}).json()["similar"]
     assert [product["price"] for product in similar] == [10.0, 20.0]
     kind, _, data = similar[0]["picture"].partition(",")
@@ -79,8 +68,8 @@ def test_similar_products_come_with_prices_and_pictures(client: httpx.Client) ->
     assert similar[1]["picture"] is None
 
 
-def test_contributions_are_told_when_asked_for(client: httpx.Client) -> None:
-    """Each part with its factor."""
+def test_contributions_are_returned_on_request(client: httpx.Client) -> None:
+    """Each contribution has its part and its factor."""
     answer = client.post("/v1/price", json={"text": TEXT, "contributions": True}).json()
     assert answer["contributions"][0] == {"part": "picture", "factor": 1.04}
 
@@ -102,10 +91,10 @@ def test_contributions_are_told_when_asked_for(client: httpx.Client) -> None:
     ],
 )
 def test_a_wrong_field_is_named(client: httpx.Client, sent: object, field: str) -> None:
-    """422, and which field it is."""
-    told = problem(client.post("/v1/price", json=sent), 422)
-    assert told["errors"][0]["field"] == field
-    assert told["detail"].startswith(field)
+    """A wrong field of JSON is a 422 that names the field."""
+    error = problem(client.post("/v1/price", json=sent), 422)
+    assert error["errors"][0]["field"] == field
+    assert error["detail"].startswith(field)
 
 
 @pytest.mark.parametrize(
@@ -121,15 +110,15 @@ def test_a_wrong_field_is_named(client: httpx.Client, sent: object, field: str) 
 def test_a_wrong_field_of_a_form_is_named(
     client: httpx.Client, data: dict[str, Any], field: str
 ) -> None:
-    """As for JSON."""
-    told = problem(client.post("/v1/price", data=data, files={"image": ("", b"")}), 422)
-    assert told["errors"][0]["field"] == field
+    """A wrong field of a form is a 422 that names the field."""
+    error = problem(client.post("/v1/price", data=data, files={"image": ("", b"")}), 422)
+    assert error["errors"][0]["field"] == field
 
 
 def test_a_file_in_a_text_field_is_refused(client: httpx.Client) -> None:
-    """Only the field image takes a file."""
-    told = problem(client.post("/v1/price", files={"title": ("a.txt", b"Tea")}), 422)
-    assert told["errors"][0]["field"] == "title"
+    """A file in a field other than image is a 422."""
+    error = problem(client.post("/v1/price", files={"title": ("a.txt", b"Tea")}), 422)
+    assert error["errors"][0]["field"] == "title"
 
 
 @pytest.mark.parametrize(
@@ -138,8 +127,8 @@ def test_a_file_in_a_text_field_is_refused(client: httpx.Client) -> None:
      b'{"a":' * 100_000],
     ids=["empty", "cut", "utf-16", "invalid utf-8", "half a surrogate", "lists", "objects"],
 )  # fmt: skip
-def test_what_is_not_json_is_refused(client: httpx.Client, body: bytes) -> None:
-    """400 for text that is none, cut, or nested without end; and the service lives on."""
+def test_a_body_that_is_not_json_is_refused(client: httpx.Client, body: bytes) -> None:
+    """Invalid, cut or endlessly nested JSON is a 400, and the service goes on."""
     headers = {"Content-Type": "application/json"}
     problem(client.post("/v1/price", content=body, headers=headers), 400)
     assert client.get("/healthz").json()["state"] == "alive"
@@ -149,13 +138,13 @@ def test_what_is_not_json_is_refused(client: httpx.Client, body: bytes) -> None:
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""]
 )
 def test_another_type_of_body_is_refused(client: httpx.Client, kind: str) -> None:
-    """415 for what is neither JSON nor a form; 400 for a form without a boundary."""
+    """A body that is neither JSON nor a form is a 415, a form without a boundary a 400."""
     answer = client.post("/v1/price", content=b"title=Tea", headers={"Content-Type": kind})
     problem(answer, 400 if kind.startswith("multipart") else 415)
 
 
 @pytest.mark.parametrize(
-    ("picture", "words"),
+    ("picture", "message"),
     [
         (b"no picture", "not a JPEG"),
         (jpeg(width=400, height=400)[:2000], "too early"),
@@ -163,32 +152,30 @@ def test_another_type_of_body_is_refused(client: httpx.Client, kind: str) -> Non
     ],
     ids=["text", "cut", "bomb"],
 )
-def test_a_picture_that_is_no_good_is_refused(
-    client: httpx.Client, picture: bytes, words: str
-) -> None:
-    """422, in words; a decompression bomb is not decompressed."""
-    told = problem(client.post("/v1/price", files={"image": picture}), 422)
-    assert told["errors"][0]["field"] == "image"
-    assert words in told["detail"]
+def test_an_unusable_picture_is_refused(client: httpx.Client, picture: bytes, message: str) -> None:
+    """A file that is not a good picture is a 422; a decompression bomb is not decompressed."""
+    error = problem(client.post("/v1/price", files={"image": picture}), 422)
+    assert error["errors"][0]["field"] == "image"
+    assert message in error["detail"]
 
 
-def test_too_many_bytes_of_a_picture_are_refused(start: Start) -> None:
-    """413, although the whole request is within its own limit."""
+def test_a_picture_with_too_many_bytes_is_refused(start: Start) -> None:
+    """A picture over its limit is a 413, even if the request as a whole is within its own."""
     client = start(image_bytes=2_000)
-    told = problem(client.post("/v1/price", files={"image": bytes(2_001)}), 413)
-    assert "more bytes" in told["detail"]
+    error = problem(client.post("/v1/price", files={"image": bytes(2_001)}), 413)
+    assert "more bytes" in error["detail"]
 
 
 def test_a_linked_picture_is_fetched(start: Start) -> None:
-    """By the pipeline's own fetch."""
+    """A picture behind a link reaches the pricer."""
     client = start(private_hosts=["127.0.0.1"])
     with Site({"/a.jpg": page(jpeg(5))}) as site:
         answer = client.post("/v1/price", json={"text": TEXT, "image_url": site.url("/a.jpg")})
-    assert answer.json()["price"] == price_of(Question(TEXT, jpeg(5)))
+    assert answer.json()["price"] == price_of(Product(TEXT, jpeg(5)))
 
 
-def test_a_link_to_loopback_is_refused_unasked(client: httpx.Client) -> None:
-    """422, and the server behind it gets not one connection."""
+def test_a_link_to_loopback_is_refused(client: httpx.Client) -> None:
+    """A link to this machine is a 422, and no connection is made to it."""
     with Site({"/a.jpg": page(jpeg())}) as site:
         answer = client.post("/v1/price", json={"image_url": site.url("/a.jpg")})
         assert site.connections == 0
@@ -198,70 +185,70 @@ def test_a_link_to_loopback_is_refused_unasked(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "host", ["[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254", "10.0.0.1", "2130706433"]
 )
-def test_no_spelling_of_an_inside_address_is_fetched(client: httpx.Client, host: str) -> None:
-    """Loopback in every notation, the cloud's metadata, private networks."""
+def test_no_notation_of_a_private_address_is_fetched(client: httpx.Client, host: str) -> None:
+    """Loopback in every notation, cloud metadata and private networks are a 422."""
     answer = client.post("/v1/price", json={"image_url": f"http://{host}/latest/meta-data"})
     assert "not public" in problem(answer, 422)["detail"]
 
 
-def test_a_redirect_to_an_inside_address_is_refused(start: Start) -> None:
-    """An allowed host opens no door to another."""
+def test_a_redirect_to_a_private_address_is_refused(start: Start) -> None:
+    """An allowed host cannot redirect to one that is not allowed."""
     client = start(private_hosts=["127.0.0.1"])
-    away = page(b"", "302 Found", Location="http://127.0.0.2/")
-    with Site({"/a.jpg": away}) as site:
+    redirect = page(b"", "302 Found", Location="http://127.0.0.2/")
+    with Site({"/a.jpg": redirect}) as site:
         answer = client.post("/v1/price", json={"image_url": site.url("/a.jpg")})
     assert "not public" in problem(answer, 422)["detail"]
 
 
-def test_a_link_that_brings_no_picture_is_refused(start: Start) -> None:
-    """The status of the other server is told, and the field is the link's."""
+def test_a_link_without_a_picture_is_refused(start: Start) -> None:
+    """The error has the other server's status, and names the field of the link."""
     client = start(private_hosts=["127.0.0.1"])
     with Site() as site:
-        told = problem(client.post("/v1/price", json={"image_url": site.url("/gone.jpg")}), 422)
-    assert (told["errors"][0]["field"], "http 404" in told["detail"]) == ("image_url", True)
+        error = problem(client.post("/v1/price", json={"image_url": site.url("/gone.jpg")}), 422)
+    assert (error["errors"][0]["field"], "http 404" in error["detail"]) == ("image_url", True)
 
 
-def test_a_picture_comes_in_one_way_only(client: httpx.Client) -> None:
-    """A file and a link together are refused."""
+def test_a_picture_is_a_file_or_a_link(client: httpx.Client) -> None:
+    """A file and a link together are a 422."""
     form = {"image_url": "https://a.com/x.jpg"}
-    told = problem(client.post("/v1/price", data=form, files={"image": jpeg()}), 422)
-    assert "not both" in told["detail"]
+    error = problem(client.post("/v1/price", data=form, files={"image": jpeg()}), 422)
+    assert "not both" in error["detail"]
 
 
-def test_an_unexpected_failure_is_told_without_its_cause(
+def test_an_unexpected_error_does_not_show_its_cause(
     client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500 with an id; the log has the id and the place in the code, but not the message."""
+    """The answer is a 500 with an id that the log has as well, but without the message."""
     answer = client.post("/v1/price", json={"text": "poison"})
     identifier = answer.headers["x-request-id"]
     assert identifier in problem(answer, 500)["detail"]
     assert "secret" not in answer.text
-    failed = next(record for record in caplog.records if record.getMessage() == "failed")
-    assert failed.fields["id"] == identifier
-    assert failed.levelno == logging.ERROR
+    logged = next(record for record in caplog.records if record.getMessage() == "failed")
+    assert logged.fields["id"] == identifier
+    assert logged.levelno == logging.ERROR
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/static/nothing.js", "/static/../app.py"])
-def test_a_path_that_is_none_is_a_problem_too(client: httpx.Client, path: str) -> None:
-    """404 in the same form as all errors, and no file outside the page's folder."""
+def test_an_unknown_path_is_a_problem(client: httpx.Client, path: str) -> None:
+    """An unknown path is a 404 in the form of all errors; no file outside the page is served."""
     problem(client.get(path), 404)
 
 
-def test_a_method_that_is_none_is_a_problem_too(client: httpx.Client) -> None:
-    """405, saying which one it is."""
+def test_another_method_is_a_problem(client: httpx.Client) -> None:
+    """A wrong method is a 405 that names the right one."""
     answer = client.delete("/v1/price")
     problem(answer, 405)
     assert answer.headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize(("path", "state"), [("/healthz", "alive"), ("/readyz", "ready")])
-def test_the_service_tells_how_it_is(client: httpx.Client, path: str, state: str) -> None:
-    """For whoever runs it, with the version of the model."""
+def test_the_state_of_the_service_is_shown(client: httpx.Client, path: str, state: str) -> None:
+    """The paths for health checks return the state and the version of the model."""
     assert client.get(path).json() == {"state": state, "model": "0123456789ab"}
 
 
-def test_the_model_tells_its_limits(client: httpx.Client) -> None:
-    """So that a client need not send what would be refused."""
+def test_the_limits_are_shown(client: httpx.Client) -> None:
+    """A client can read the limits before it sends anything."""
     assert client.get("/v1/model").json() == {
         "model": "0123456789ab",
         "coverage": 0.8,
@@ -272,7 +259,7 @@ def test_the_model_tells_its_limits(client: httpx.Client) -> None:
 
 
 def test_requests_and_products_are_counted(start: Start) -> None:
-    """By method, route and status; a path that is none is not repeated."""
+    """Requests are counted by method, route and status; an unknown path is not repeated."""
     client = start()
     client.post("/v1/price", json={"text": TEXT})
     client.get("/v1/%3Cstrange%3E")
@@ -283,24 +270,24 @@ def test_requests_and_products_are_counted(start: Start) -> None:
     assert "strange" not in text
 
 
-def test_too_many_that_wait_are_told_to_come_back(start: Start, pricer: FakePricer) -> None:
-    """503 with Retry-After once the line is full; the line itself is answered."""
+def test_a_full_queue_is_a_503(start: Start, pricer: FakePricer) -> None:
+    """A request beyond the queue is a 503 with Retry-After; those in the queue are answered."""
     client = start(workers=1, queue=1)
     pricer.gate.clear()
-    with _Later(client) as first, _Later(client) as second:
-        first.ask("first")
-        assert pricer.begun.acquire(timeout=30)
-        second.ask("second")
+    with _Background(client) as first, _Background(client) as second:
+        first.send("first")
+        assert pricer.started.acquire(timeout=30)
+        second.send("second")
         _wait_for(client, "amlc_products_waiting 1.0")
         answer = client.post("/v1/price", json={"text": "third"})
         pricer.gate.set()
-        assert (first.answer(), second.answer()) == (200, 200)
+        assert (first.status(), second.status()) == (200, 200)
     problem(answer, 503)
     assert answer.headers["retry-after"] == "1"
 
 
 def test_a_price_that_takes_too_long_is_given_up(start: Start, pricer: FakePricer) -> None:
-    """503 after the time that a price may take."""
+    """A price that takes longer than allowed is a 503."""
     client = start(price_seconds=0.05)
     pricer.gate.clear()
     answer = client.post("/v1/price", json={"text": TEXT})
@@ -308,8 +295,8 @@ def test_a_price_that_takes_too_long_is_given_up(start: Start, pricer: FakePrice
     assert "too long" in problem(answer, 503)["detail"]
 
 
-class _Later:
-    """A request in a thread."""
+class _Background:
+    """A request that runs in a thread."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
@@ -321,13 +308,13 @@ class _Later:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def ask(self, text: str) -> None:
-        """Ask for a price."""
-        self._done = self._pool.submit(self._client.post, "/v1/price", json={"text": text})
+    def send(self, text: str) -> None:
+        """Request the price of a text."""
+        self._future = self._pool.submit(self._client.post, "/v1/price", json={"text": text})
 
-    def answer(self) -> int:
-        """Wait for the answer's status."""
-        return self._done.result(30).status_code
+    def status(self) -> int:
+        """Wait for the answer, and return its status."""
+        return self._future.result(30).status_code
 
 
 def _wait_for(client: httpx.Client, line: str) -> None:

@@ -1,90 +1,90 @@
-"""The line of products: priced together, answered apart, bounded."""
+"""The batcher: products priced together, returned separately, in a bounded queue."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from amlc.pricing.answers import Question
-from amlc.service.batcher import Desk, DeskFullError
+from amlc.pricing.estimates import Product
+from amlc.service.batcher import Batcher, QueueFullError
 from tests.helpers.pricing import FakePricer, price_of
 
 
 @pytest.fixture
-def desk(pricer: FakePricer) -> Iterator[Desk]:
-    """Return a desk with one thread, which is stopped at its first product."""
+def batcher(pricer: FakePricer) -> Iterator[Batcher]:
+    """Return a batcher whose one thread is held at its first product."""
     pricer.gate.clear()
-    found = Desk(pricer, workers=1, batch=4, queue=6)
-    found.submit([Question("first")])
-    assert pricer.begun.acquire(timeout=30)
-    yield found
+    held = Batcher(pricer, workers=1, batch=4, max_queue=6)
+    held.submit([Product("first")])
+    assert pricer.started.acquire(timeout=30)
+    yield held
     pricer.gate.set()
-    found.close()
+    held.close()
 
 
-def test_what_waits_is_priced_together(desk: Desk, pricer: FakePricer) -> None:
-    """Up to the size of a batch, each with its own answer."""
+def test_products_in_the_queue_are_priced_together(batcher: Batcher, pricer: FakePricer) -> None:
+    """A batch holds up to its size, and each product gets its own estimate."""
     texts = [f"tea {number}" for number in range(6)]
-    futures = [desk.submit([Question(text)]) for text in texts]
+    futures = [batcher.submit([Product(text)]) for text in texts]
     pricer.gate.set()
     prices = [future.result(30)[0].price for future in futures]
-    assert prices == [price_of(Question(text)) for text in texts]
+    assert prices == [price_of(Product(text)) for text in texts]
     assert pricer.sizes == [1, 4, 2]
 
 
-def test_only_what_asks_alike_is_priced_together(desk: Desk, pricer: FakePricer) -> None:
-    """Who asks for similar products does not make all others wait for them."""
-    futures = [desk.submit([Question("tea")], similar=number // 2) for number in range(4)]
+def test_only_equal_requests_share_a_batch(batcher: Batcher, pricer: FakePricer) -> None:
+    """Requests with and without similar products are priced in separate batches."""
+    futures = [batcher.submit([Product("tea")], similar=number // 2) for number in range(4)]
     pricer.gate.set()
     assert [len(future.result(30)[0].similar) for future in futures] == [0, 0, 1, 1]
     assert pricer.sizes == [1, 2, 2]
 
 
-def test_a_group_stays_together(desk: Desk, pricer: FakePricer) -> None:
-    """Even where it is larger than a batch."""
-    future = desk.submit([Question(str(number)) for number in range(6)])
+def test_products_submitted_together_stay_together(batcher: Batcher, pricer: FakePricer) -> None:
+    """Products that are submitted together are one batch even if that is larger than usual."""
+    future = batcher.submit([Product(str(number)) for number in range(6)])
     pricer.gate.set()
     assert len(future.result(30)) == 6
     assert pricer.sizes == [1, 6]
 
 
-def test_the_line_is_bounded(desk: Desk) -> None:
-    """One more than may wait is refused; who bounds it by itself is not."""
+def test_the_queue_is_bounded(batcher: Batcher) -> None:
+    """A full queue refuses products, except from a caller that bounds them by itself."""
     for _ in range(6):
-        desk.submit([Question("tea")])
-    with pytest.raises(DeskFullError):
-        desk.submit([Question("tea")])
-    desk.submit([Question("tea")], bounded=False)
-    assert desk.waiting == 7
+        batcher.submit([Product("tea")])
+    with pytest.raises(QueueFullError):
+        batcher.submit([Product("tea")])
+    batcher.submit([Product("tea")], bounded=False)
+    assert batcher.waiting == 7
 
 
-def test_a_failure_concerns_nobody_else(desk: Desk, pricer: FakePricer) -> None:
-    """A product that cannot be priced leaves its neighbours in the batch their answers."""
-    futures = [desk.submit([Question(text)]) for text in ("tea", "poison", "soup")]
+def test_an_error_affects_only_its_own_product(batcher: Batcher, pricer: FakePricer) -> None:
+    """A product that cannot be priced does not spoil the others in its batch."""
+    futures = [batcher.submit([Product(text)]) for text in ("tea", "poison", "soup")]
     pricer.gate.set()
-    assert futures[0].result(30)[0].price == price_of(Question("tea"))
+    assert futures[0].result(30)[0].price == price_of(Product("tea"))
     with pytest.raises(RuntimeError):
         futures[1].result(30)
-    assert futures[2].result(30)[0].price == price_of(Question("soup"))
+    assert futures[2].result(30)[0].price == price_of(Product("soup"))
 
 
-def test_what_nobody_waits_for_is_not_priced(desk: Desk, pricer: FakePricer) -> None:
-    """A future that was cancelled leaves the line."""
-    left = desk.submit([Question("left")])
-    stayed = desk.submit([Question("stayed")])
-    assert left.cancel()
+def test_a_cancelled_product_is_not_priced(batcher: Batcher, pricer: FakePricer) -> None:
+    """A product whose future was cancelled never reaches the pricer."""
+    cancelled = batcher.submit([Product("cancelled")])
+    kept = batcher.submit([Product("kept")])
+    assert cancelled.cancel()
     pricer.gate.set()
-    stayed.result(30)
+    kept.result(30)
     assert pricer.sizes == [1, 1]
 
 
-def test_closing_finishes_the_line(desk: Desk, pricer: FakePricer) -> None:
-    """What waits is still priced; what comes later is refused."""
-    future = desk.submit([Question("tea")])
-    closer = threading.Thread(target=desk.close)
+def test_closing_prices_what_is_in_the_queue(batcher: Batcher, pricer: FakePricer) -> None:
+    """Products in the queue are priced before the end; later ones are refused."""
+    future = batcher.submit([Product("tea")])
+    closer = threading.Thread(target=batcher.close)
     closer.start()
     pricer.gate.set()
     closer.join()
     assert future.done()
-    with pytest.raises(DeskFullError):
-        desk.submit([Question("late")])
+    with pytest.raises(QueueFullError):
+        batcher.submit([Product("late")])

@@ -1,4 +1,4 @@
-"""The service keeps what its OpenAPI description promises, for whatever is sent."""
+"""The service behaves as its OpenAPI description says, for any request."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from amlc.service import questions
+from amlc.service import price_requests
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from tests.helpers.pictures import jpeg
@@ -19,7 +19,7 @@ from tests.helpers.pricing import FakePricer
 
 
 def _described() -> dict[str, Any]:
-    """Return the description without forms, which are tested in test_app.py.
+    """Return the description without forms, which test_app.py tests.
 
     In a form a number is a text like any other, and Schemathesis makes no files in a oneOf.
     """
@@ -28,7 +28,7 @@ def _described() -> dict[str, Any]:
     return description
 
 
-# A body that is too large for the form it should have is refused for its size, with 413.
+# A body that is wrong and too large is refused for its size, with 413.
 _CHECKS = {"negative_data_rejection": {"expected-statuses": ["4xx"]}}
 API = schemathesis.openapi.from_dict(
     _described(), config=schemathesis.Config.from_dict({"checks": _CHECKS})
@@ -36,7 +36,7 @@ API = schemathesis.openapi.from_dict(
 OPERATIONS = [
     (path, method) for path, methods in API.raw_schema["paths"].items() for method in methods
 ]
-# What takes nothing cannot be given anything wrong.
+# An operation without a body cannot get a wrong one.
 WITH_BODY = [(path, method) for path, method in OPERATIONS if method == "post"]
 
 _CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
@@ -73,16 +73,16 @@ def _check(client: httpx.Client, operation: tuple[str, str], mode: GenerationMod
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation[0])
-def test_what_is_described_is_taken(
+def test_described_requests_are_accepted(
     client: httpx.Client, monkeypatch: pytest.MonkeyPatch, operation: tuple[str, str]
 ) -> None:
-    """Good input gets a good answer of the described form."""
-    # Every link brings a picture: what is valid has to be taken.
-    monkeypatch.setattr(questions, "fetch", lambda *_: jpeg())
+    """A valid request gets an answer that matches the description."""
+    # Every link has a picture, because a valid request must be accepted.
+    monkeypatch.setattr(price_requests, "fetch", lambda *_: jpeg())
     _check(client, operation, GenerationMode.POSITIVE)
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda operation: operation[0])
-def test_what_is_not_described_is_refused(client: httpx.Client, operation: tuple[str, str]) -> None:
-    """Bad input gets a described error, never a 500 and never a price."""
+def test_undescribed_requests_are_refused(client: httpx.Client, operation: tuple[str, str]) -> None:
+    """An invalid request gets a described error, never a 500 or a price."""
     _check(client, operation, GenerationMode.NEGATIVE)

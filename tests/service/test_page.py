@@ -1,4 +1,4 @@
-"""The page in a real browser: priced as one types, told in words, usable by keyboard and phone."""
+"""The page in a real browser: prices while typing, error messages, keyboard and phone."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from amlc.pricing.answers import Question
+from amlc.pricing.estimates import Product
 from tests.helpers.pictures import jpeg
 from tests.helpers.pricing import FakePricer, price_of
 from tests.service.conftest import Start
@@ -32,28 +32,28 @@ PRICE = re.compile(r"^\d+\.\d\d$")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return a headless browser."""
-    with sync_playwright() as tool:
-        found = tool.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield found
-        found.close()
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture
 def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
-    """Return the page, opened; it may ask nobody but its server, and report no error."""
+    """Return the opened page; it must send requests to its server only, and raise no error."""
     yield from _opened(browser, str(client.base_url))
 
 
 def _opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
     page = browser.new_page(**options)
-    asked: list[str] = []
+    requested: list[str] = []
     errors: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     page.bring_to_front()
     yield page
-    hosts = {urlsplit(url).netloc for url in asked if urlsplit(url).scheme in {"http", "https"}}
+    hosts = {urlsplit(url).netloc for url in requested if urlsplit(url).scheme in {"http", "https"}}
     page.close()
     assert hosts == {urlsplit(address).netloc}
     assert not errors
@@ -61,11 +61,11 @@ def _opened(browser: Browser, address: str, **options: object) -> Iterator[Page]
 
 def shown(text: str, picture: bytes | None = None) -> str:
     """Return the price of a product as the page shows it."""
-    return f"{price_of(Question(text, picture)):,.2f}"
+    return f"{price_of(Product(text, picture)):,.2f}"
 
 
 def drop(page: Page, zone: str, name: str, kind: str, data: bytes) -> None:
-    """Drop a file on a zone, as a mouse does."""
+    """Drop a file on a zone, as with a mouse."""
     transfer = page.evaluate_handle(
         """([name, type, data]) => {
           const transfer = new DataTransfer();
@@ -77,8 +77,8 @@ def drop(page: Page, zone: str, name: str, kind: str, data: bytes) -> None:
     page.dispatch_event(zone, "drop", {"dataTransfer": transfer})
 
 
-def test_a_product_is_priced_as_one_types(page: Page) -> None:
-    """The price, its interval as a picture, similar products and contributions, in words."""
+def test_a_product_is_priced_while_typing(page: Page) -> None:
+    """The price appears with its interval, similar products, contributions and reasons."""
     page.get_by_label("Title").fill("Green tea")
     expect(page.locator("#price")).to_have_text(shown(TEA))
     expect(page.get_by_role("img", name=f"Price {shown(TEA)}")).to_be_visible()
@@ -91,7 +91,7 @@ def test_a_product_is_priced_as_one_types(page: Page) -> None:
 
 
 def test_all_fields_are_sent(page: Page) -> None:
-    """Each is a part of the catalogue text."""
+    """Each field becomes a part of the catalogue text."""
     page.get_by_label("Title").fill("Green tea")
     page.get_by_label("Bullet points").fill("Organic\n\nLoose")
     page.get_by_label("Description").fill("Good")
@@ -105,7 +105,7 @@ def test_all_fields_are_sent(page: Page) -> None:
 
 
 def test_a_dropped_picture_counts(page: Page) -> None:
-    """It is shown, sent as it is, and can be removed again."""
+    """A dropped picture is shown, sent unchanged, and can be removed again."""
     page.get_by_label("Title").fill("Green tea")
     drop(page, "#picture-drop", "tea.jpg", "image/jpeg", jpeg(4))
     expect(page.get_by_alt_text("The picture that you chose")).to_be_visible()
@@ -115,7 +115,7 @@ def test_a_dropped_picture_counts(page: Page) -> None:
 
 
 def test_a_picture_alone_has_a_price(page: Page) -> None:
-    """No text is needed."""
+    """A picture without text gets a price."""
     page.get_by_label("Choose a picture").set_input_files(
         {"name": "tea.jpg", "mimeType": "image/jpeg", "buffer": jpeg(4)}
     )
@@ -123,34 +123,34 @@ def test_a_picture_alone_has_a_price(page: Page) -> None:
     expect(page.locator("#reasons")).to_contain_text("no text")
 
 
-def test_a_file_that_is_no_picture_is_told(page: Page) -> None:
-    """Beside the drop zone, with what to choose instead."""
+def test_a_file_that_is_not_a_picture_is_an_error(page: Page) -> None:
+    """The message appears beside the drop zone and says what to choose instead."""
     drop(page, "#picture-drop", "tea.txt", "text/plain", b"tea")
-    fault = page.locator("#picture-fault")
-    expect(fault).to_contain_text("“tea.txt” is not a picture that can be read")
+    error = page.locator("#picture-error")
+    expect(error).to_contain_text("“tea.txt” is not a picture that can be read")
 
 
-def test_a_picture_that_is_too_large_is_told(browser: Browser, start: Start) -> None:
-    """With how large it may be; the server is not bothered with it."""
+def test_a_picture_that_is_too_large_is_an_error(browser: Browser, start: Start) -> None:
+    """A picture over the limit of the server is refused before it is sent."""
     for page in _opened(browser, str(start(image_bytes=1_000).base_url)):
         drop(page, "#picture-drop", "tea.jpg", "image/jpeg", jpeg(1, 300, 300))
-        expect(page.locator("#picture-fault")).to_contain_text("too large")
+        expect(page.locator("#picture-error")).to_contain_text("too large")
 
 
-def test_an_amount_that_is_no_number_is_told(page: Page) -> None:
-    """At the field, which says so to a screen reader too; mended, it is priced."""
+def test_an_amount_that_is_not_a_number_is_an_error(page: Page) -> None:
+    """The field is marked, for a screen reader as well, until the amount is a number."""
     page.get_by_label("Title").fill("Green tea")
     amount = page.get_by_label("Amount")
     amount.fill("twelve")
     expect(amount).to_have_attribute("aria-invalid", "true")
-    expect(page.locator("#value-fault")).to_be_visible()
+    expect(page.locator("#value-error")).to_be_visible()
     amount.fill("")
-    expect(page.locator("#value-fault")).to_be_hidden()
+    expect(page.locator("#value-error")).to_be_hidden()
     expect(page.locator("#price")).to_have_text(shown(TEA))
 
 
-def test_a_server_that_is_gone_is_told(page: Page) -> None:
-    """In words, and the price of before does not stay."""
+def test_an_unreachable_server_is_an_error(page: Page) -> None:
+    """The message replaces the previous price, until the server can be reached again."""
     page.get_by_label("Title").fill("Green tea")
     expect(page.locator("#price")).to_have_text(shown(TEA))
     page.context.set_offline(offline=True)
@@ -162,14 +162,12 @@ def test_a_server_that_is_gone_is_told(page: Page) -> None:
     expect(page.locator("#price")).to_have_text(shown(TEA))
 
 
-def test_an_answer_that_comes_late_is_not_shown(
-    browser: Browser, start: Start, pricer: FakePricer
-) -> None:
-    """What was typed last counts, whichever answer comes last."""
+def test_a_late_answer_is_not_shown(browser: Browser, start: Start, pricer: FakePricer) -> None:
+    """The price belongs to what was typed last, whichever answer comes last."""
     for page in _opened(browser, str(start(workers=1).base_url)):
         pricer.gate.clear()
         page.get_by_label("Title").fill("Black tea")
-        assert pricer.begun.acquire(timeout=30)
+        assert pricer.started.acquire(timeout=30)
         with page.expect_request("**/v1/price"):
             page.get_by_label("Title").fill("Green tea")
         pricer.gate.set()
@@ -177,7 +175,7 @@ def test_an_answer_that_comes_late_is_not_shown(
 
 
 def test_a_csv_comes_back_with_prices(page: Page, tmp_path: Path) -> None:
-    """Each row, as a file to save, with its first rows to see."""
+    """The priced rows are a file to save, and the first of them are shown."""
     page.get_by_role("tab", name="A whole CSV").click()
     text = "sample_id,catalog_content\n" + "".join(f"{n},Tea {n}\n" for n in range(500))
     drop(page, "#table-drop", "teas.csv", "text/csv", text.encode())
@@ -189,11 +187,11 @@ def test_a_csv_comes_back_with_prices(page: Page, tmp_path: Path) -> None:
     lines = (tmp_path / "prices.csv").read_text().splitlines()
     assert lines[0] == "sample_id,price,low,high,reason"
     assert len(lines) == 501
-    assert lines[7].startswith(f"6,{price_of(Question('Tea 6')):.4f},")
+    assert lines[7].startswith(f"6,{price_of(Product('Tea 6')):.4f},")
 
 
-def test_a_bad_csv_is_told(page: Page) -> None:
-    """The server's words, and the page is ready for the next."""
+def test_a_bad_csv_is_an_error(page: Page) -> None:
+    """The page shows the message of the server, and takes another CSV."""
     page.get_by_role("tab", name="A whole CSV").click()
     drop(page, "#table-drop", "teas.csv", "text/csv", b"id,text\n1,Tea\n")
     expect(page.locator("#table-failure")).to_contain_text("column 'sample_id' is missing")
@@ -202,8 +200,8 @@ def test_a_bad_csv_is_told(page: Page) -> None:
     expect(page.locator("#table-failure")).to_be_hidden()
 
 
-def test_a_csv_that_breaks_off_is_told(page: Page) -> None:
-    """Half an answer is not given out as a whole one."""
+def test_a_csv_that_breaks_off_is_an_error(page: Page) -> None:
+    """An answer that breaks off is not offered as a file."""
     page.get_by_role("tab", name="A whole CSV").click()
     text = b"sample_id,catalog_content\n" + b"1,Tea\n" * 1_000 + b"2,poison\n"
     drop(page, "#table-drop", "teas.csv", "text/csv", text)
@@ -212,7 +210,7 @@ def test_a_csv_that_breaks_off_is_told(page: Page) -> None:
 
 
 def test_a_csv_can_be_stopped(browser: Browser, start: Start, pricer: FakePricer) -> None:
-    """With a word that nothing was kept."""
+    """The page says that nothing was kept."""
     for page in _opened(browser, f"{start().base_url}/#many"):
         pricer.gate.clear()
         drop(page, "#table-drop", "a.csv", "text/csv", b"sample_id,catalog_content\n1,Tea\n")
@@ -222,7 +220,7 @@ def test_a_csv_can_be_stopped(browser: Browser, start: Start, pricer: FakePricer
 
 
 def test_everything_can_be_done_by_keyboard(page: Page) -> None:
-    """Tabs by arrows, fields by Tab in their order, with the focus always to be seen."""
+    """Arrow keys change the tab, Tab goes through the fields, and the focus is visible."""
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Tab")
@@ -241,14 +239,14 @@ def test_everything_can_be_done_by_keyboard(page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_a_screen_reader_is_told_the_price(page: Page) -> None:
-    """By a live region, once it stays."""
+def test_a_screen_reader_announces_the_price(page: Page) -> None:
+    """A live region has the price once typing pauses."""
     page.get_by_label("Title").fill("Green tea")
     expect(page.get_by_role("status").first).to_contain_text(f"Price {shown(TEA)}, between")
 
 
 def test_every_field_and_button_has_a_name(page: Page) -> None:
-    """So that a screen reader can say what it is."""
+    """Every control has a label, a text or an ARIA name for screen readers."""
     names = page.evaluate(
         """[...document.querySelectorAll("input, textarea, button, a, progress")]
           .filter((e) => !e.labels?.length && !e.textContent.trim() && !e.ariaLabel)
@@ -258,10 +256,10 @@ def test_every_field_and_button_has_a_name(page: Page) -> None:
 
 
 @pytest.mark.parametrize("tab", ["one", "many"])
-def test_a_phone_needs_no_sideways_scrolling(
+def test_a_phone_needs_no_horizontal_scrolling(
     browser: Browser, client: httpx.Client, tab: str
 ) -> None:
-    """At 360 pixels, with an answer or a table in sight."""
+    """The page fits 360 pixels, with an answer or a table shown."""
     address = f"{client.base_url}/#{tab}"
     for page in _opened(browser, address, viewport={"width": 360, "height": 740}):
         if tab == "one":
@@ -276,14 +274,14 @@ def test_a_phone_needs_no_sideways_scrolling(
 
 
 def test_markup_in_a_title_stays_text(page: Page) -> None:
-    """A similar product's title is shown as it is, and runs nothing."""
+    """Markup in the title of a similar product is shown as text."""
     page.get_by_label("Title").fill("Green tea")
     expect(page.locator("#similar")).to_contain_text("Mint Tea <b>loose</b>, 1 lb")
     expect(page.locator("#similar b")).to_have_count(0)
 
 
 def test_the_api_is_described_offline(browser: Browser, client: httpx.Client) -> None:
-    """From the description itself, without a request to elsewhere."""
+    """The page of the API needs nothing from another server."""
     for page in _opened(browser, f"{client.base_url}/docs"):
         expect(page.locator("article h2")).to_have_count(6)
         expect(page.locator("article").first).to_contain_text("image_url")

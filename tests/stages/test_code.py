@@ -24,13 +24,13 @@ def _copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def lists() -> dict[str, str]:
-    """Make the lists and return their content by name."""
+    """Write the lists and return their contents by name."""
     code.main()
     return {path.stem: path.read_text() for path in LISTS.iterdir()}
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Replace what stands in a file once."""
+    """Replace a text that occurs once in a file."""
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
@@ -49,11 +49,11 @@ def replace(path: Path, old: str, new: str) -> None:
         ("amlc/cli.py", set()),
     ],
 )
-@pytest.mark.parametrize("text", ["# A comment.\n", "def (\n"], ids=["comment", "fault"])
-def test_an_edit_changes_the_lists_of_the_stages_that_reach_it(
+@pytest.mark.parametrize("text", ["# A comment.\n", "def (\n"], ids=["comment", "error"])
+def test_an_edit_changes_the_lists_of_the_stages_that_import_it(
     edited: str, changed: set[str], text: str
 ) -> None:
-    """No other stage reruns, not even where the file is no Python at the moment."""
+    """No other stage reruns, even if the edited file is not valid Python."""
     before = lists()
     path = Path(edited)
     path.write_text(path.read_text() + text)
@@ -61,22 +61,22 @@ def test_an_edit_changes_the_lists_of_the_stages_that_reach_it(
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_every_stage_lists_its_script_and_what_all_of_them_need() -> None:
-    """A stage whose list lacks them would never rerun."""
+def test_every_list_has_the_script_and_the_common_modules() -> None:
+    """Otherwise the stage would not rerun after edits of these files."""
     for name, text in lists().items():
         paths = {line.split("  ")[1] for line in text.splitlines()}
         assert {f"stages/{name.split('.')[0]}.py", "amlc/errors.py"} <= paths
 
 
-def test_a_module_that_dvc_does_not_watch_is_refused() -> None:
-    """Its edits would go unnoticed."""
+def test_a_module_outside_the_stage_code_is_refused() -> None:
+    """DVC would not notice its edits."""
     replace(Path("dvc.yaml"), "      - amlc/images\n", "")
     with pytest.raises(CheckError, match=r"stage code: amlc/images/__init__\.py, .* more"):
         code.main()
 
 
-def test_a_model_without_a_module_is_named() -> None:
-    """No traceback."""
+def test_an_unknown_model_is_named() -> None:
+    """A misspelt name in params.yaml gives an error message."""
     replace(Path("params.yaml"), "models:\n- linear\n", "models:\n- linaer\n")
     with pytest.raises(ParamsError, match="unknown linaer"):
         code.main()

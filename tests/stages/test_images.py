@@ -1,4 +1,4 @@
-"""The stage as a whole, run as a user runs it."""
+"""The stage images, run in a process of its own."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from amlc.catalog.products import SCHEMA, write_products
+from amlc.catalog.products import PRODUCT_SCHEMA, write_products
 from amlc.images.shards import read_statuses
 from tests.helpers.pictures import jpeg
 from tests.images.conftest import SETTINGS
@@ -38,7 +38,7 @@ def workspace(tmp_path: Path) -> Path:
             "fold": pd.Series([0] * count, dtype="int8"),
         }
     )
-    write_products(tmp_path / "data" / "products.parquet", products[SCHEMA.names])
+    write_products(tmp_path / "data" / "products.parquet", products[PRODUCT_SCHEMA.names])
     return tmp_path
 
 
@@ -59,7 +59,7 @@ def _outputs(workspace: Path) -> dict[str, bytes]:
 
 
 def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
-    """Shards, failure list and counts; a second run changes no byte, and leaves nothing behind."""
+    """It writes shards, failures and counts; a second run changes no byte."""
     (workspace / "data" / ".images.killed").mkdir()
     done = _run(workspace)
     assert (done.returncode, done.stderr) == (0, "")
@@ -71,6 +71,7 @@ def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
     }
     failures = (workspace / "data" / "failed_images.txt").read_text()
     assert failures == (
+        "# Image links without a picture, as tab-separated values below a header\n"
         "link\treason\ttries\n\tmalformed link\t0\nhttps://a.invalid/2.jpg\thost not found\t0\n"
     )
     assert json.loads((workspace / "metrics" / "images.json").read_text()) == {
@@ -85,8 +86,8 @@ def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
     assert not list((workspace / "data").glob(".images.*"))
 
 
-def test_a_mirror_that_is_not_there_stops_the_stage_in_one_line(workspace: Path) -> None:
-    """No traceback, no half-made folder."""
+def test_a_missing_mirror_stops_the_stage_with_one_line(workspace: Path) -> None:
+    """The error names the setting, and no folder of images is left."""
     (workspace / "mirror" / "1.jpg").unlink()
     (workspace / "mirror").rmdir()
     done = _run(workspace)

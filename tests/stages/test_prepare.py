@@ -1,4 +1,4 @@
-"""The stage prepare writes everything or nothing."""
+"""The stage prepare writes all its outputs or none."""
 
 import json
 import os
@@ -27,7 +27,7 @@ data:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the current folder, with 60 train rows and 20 test rows under raw."""
+    """Return the current folder, which has 60 train rows and 20 test rows in raw."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "raw").mkdir()
     train = [f"{n},Item Name: T{n % 50},https://h/{n}.jpg,{n + 0.5}" for n in range(60)]
@@ -52,7 +52,7 @@ def append(path: str, line: str) -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_products_have_groups_and_folds() -> None:
-    """Ten pairs of train rows share a title, and so do twenty test rows with train rows."""
+    """Ten pairs of train rows have a title in common, and twenty test rows one with train rows."""
     prepare.main()
     products = read_products(Path("data/products.parquet"))
     train, test = products[:60], products[60:]
@@ -73,8 +73,8 @@ def test_a_rerun_writes_the_same_bytes() -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
-    """The same catalogue saved by another program gives the same product table."""
+def test_windows_line_ends_and_a_byte_order_mark_make_no_difference() -> None:
+    """A catalogue that was saved by another program gives the same product table."""
     prepare.main()
     expected = Path(OUTPUTS[0]).read_bytes()
     for path in (Path("raw/train.csv"), Path("raw/test.csv")):
@@ -85,7 +85,7 @@ def test_windows_line_ends_and_a_byte_order_mark_change_nothing() -> None:
 
 @pytest.mark.usefixtures("repository")
 def test_an_error_writes_nothing() -> None:
-    """A price too much, and no output appears."""
+    """One invalid price is enough: no output is written."""
     append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
     with pytest.raises(DataError, match=r"line 62 \('free'\)"):
         prepare.main()
@@ -93,22 +93,22 @@ def test_an_error_writes_nothing() -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_drop_counts_and_lists_what_it_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """In metrics/data.json, in data/rejected.csv, and on the screen."""
+def test_drop_counts_and_lists_the_rows_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are in metrics/data.json and data/rejected.csv, and the stage prints their number."""
     append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
     append("raw/test.csv", "y,,https://h/y.jpg")
     configure("drop")
     prepare.main()
-    numbers = json.loads(Path("metrics/data.json").read_text())
-    assert (numbers["train"]["read"], numbers["train"]["rejected"]) == (61, 1)
-    assert numbers["test"] == {"rows": 21, "flagged": 1, "flagged_by_reason": {"text_empty": 1}}
+    metrics = json.loads(Path("metrics/data.json").read_text())
+    assert (metrics["train"]["read"], metrics["train"]["rejected"]) == (61, 1)
+    assert metrics["test"] == {"rows": 21, "flagged": 1, "flagged_by_reason": {"text_empty": 1}}
     assert len(Path("data/rejected.csv").read_text().splitlines()) == 3
     assert "60 train rows (1 rejected), 21 test rows (1 flagged)" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("repository")
 def test_too_few_rows_for_the_folds_write_nothing() -> None:
-    """The message names the numbers and the setting."""
+    """The message has the numbers and the setting."""
     lines = Path("raw/train.csv").read_text().splitlines()
     Path("raw/train.csv").write_text("\n".join(lines[:4]))
     with pytest.raises(DataError, match=r"3 groups .* too few for 5 folds: .*data\.folds"):
@@ -117,7 +117,7 @@ def test_too_few_rows_for_the_folds_write_nothing() -> None:
 
 
 def test_the_program_ends_with_one_message(repository: Path) -> None:
-    """Exit code 1, what is wrong on stderr, no traceback."""
+    """It has exit code 1 and an error message on stderr without a traceback."""
     Path("raw/train.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
     configure("drop")
     done = subprocess.run(
@@ -134,10 +134,10 @@ def test_the_program_ends_with_one_message(repository: Path) -> None:
 
 
 @pytest.mark.skipif("AMLC_COMPETITION" not in os.environ, reason="AMLC_COMPETITION is not set")
-def test_the_competition_has_no_faults(repository: Path) -> None:
-    """Every row of the real files is kept, and the folds are even."""
+def test_the_competition_has_no_errors(repository: Path) -> None:
+    """Every row of the real files is kept, and the folds have equal sizes."""
     configure("error", os.environ["AMLC_COMPETITION"])
     prepare.main()
-    numbers = json.loads((repository / "metrics/data.json").read_text())
-    assert numbers["train"]["kept"] == numbers["train"]["read"] == 7000
-    assert [fold["rows"] for fold in numbers["folds"].values()] == [1400] * 5
+    metrics = json.loads((repository / "metrics/data.json").read_text())
+    assert metrics["train"]["kept"] == metrics["train"]["read"] == 7000
+    assert [fold["rows"] for fold in metrics["folds"].values()] == [1400] * 5

@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_products(tmp_path / "data/products.parquet", products)
     features = tmp_path / "data/features"
     features.mkdir()
-    blocks.tabular.frame().to_parquet(features / "tabular.parquet", index=False)
+    blocks.tabular.to_frame().to_parquet(features / "tabular.parquet", index=False)
     sp.save_npz(features / "terms.npz", blocks.terms)
     np.save(features / "topics.npy", blocks.topics)
     np.save(features / "vision.npy", blocks.vision)

@@ -1,4 +1,4 @@
-"""What the made-up products are, and what they cost."""
+"""The synthetic products: what they are, and what they cost."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ import pytest
 from amlc.synthetic.assortment import (
     BRANDS,
     LOWEST_PRICE,
+    MAX_LOOKBACK,
     PACKS,
-    REACH,
-    Products,
+    SyntheticProducts,
     brand_name,
     make_products,
 )
@@ -19,74 +19,74 @@ from amlc.synthetic.words import CATEGORIES, FLAVOURS, QUALITIES
 KEYS = 2 * np.arange(5_000, dtype=np.int64) + 1
 
 
-def make(keys: Any = KEYS, **changed: Any) -> Products:
-    """Make products with the usual shares, or others."""
+def make(keys: Any = KEYS, **changed: Any) -> SyntheticProducts:
+    """Make products with the usual shares, some of them changed."""
     shares = {"noise": 0.39, "repeated_titles": 0.02, "repeated_links": 0.03}
     return make_products(20, keys, **{**shares, **changed})
 
 
 @pytest.fixture(scope="module")
-def products() -> Products:
-    """Five thousand products."""
+def products() -> SyntheticProducts:
+    """Return five thousand products."""
     return make()
 
 
-def test_a_product_does_not_depend_on_the_rows_around_it(products: Products) -> None:
-    """A slice of the keys gives the same slice of every column."""
+def test_a_product_does_not_depend_on_the_rows_around_it(products: SyntheticProducts) -> None:
+    """Part of the keys gives the same part of every column."""
     part = make(KEYS[100:200])
     for name, values in vars(part).items():
         assert (values == getattr(products, name)[100:200]).all(), name
 
 
-def test_prices_look_like_the_competitions(products: Products) -> None:
-    """The median lies near 14; the tail reaches several hundred; nothing costs nothing."""
+def test_prices_are_distributed_as_in_the_competition(products: SyntheticProducts) -> None:
+    """The median is near 14, the tail reaches several hundred, and there is a lowest price."""
     assert 11 < np.median(products.price) < 17
     assert 200 < products.price.max() < 2000
     assert products.price.min() >= LOWEST_PRICE
     assert 0.9 < np.log(products.price).std() < 1.25
 
 
-def test_half_of_the_prices_lie_above_the_median_price(products: Products) -> None:
-    """The price without noise is the median of the price with it."""
+def test_half_of_the_prices_are_above_their_median(products: SyntheticProducts) -> None:
+    """The price without noise is the median of the price with noise."""
     assert abs((products.price > products.median).mean() - 0.5) < 0.035
 
 
 def test_without_noise_the_price_is_its_median() -> None:
-    """Only the rounding to cents is left."""
+    """The only difference is the rounding to cents."""
     quiet = make(noise=0.0)
     np.testing.assert_allclose(quiet.price, quiet.median, atol=0.00501)
 
 
-def test_prices_are_whole_cents(products: Products) -> None:
+def test_prices_are_whole_cents(products: SyntheticProducts) -> None:
     """No price has more than two decimals."""
     assert (products.price == np.round(products.price, 2)).all()
 
 
-def test_more_costs_more_but_less_than_proportionally(products: Products) -> None:
-    """Regressing log price on log pack finds a slope between 0 and 1."""
+def test_larger_packs_cost_more_but_less_than_proportionally(products: SyntheticProducts) -> None:
+    """The slope of log price over log pack is between 0 and 1."""
     slope = np.polyfit(np.log(products.pack), np.log(products.median), 1)[0]
     assert 0.4 < slope < 0.95
 
 
-def test_few_brands_have_many_rows_and_many_have_few(products: Products) -> None:
-    """The first brands hold a good share; most brands turn up."""
+def test_few_brands_have_many_rows_and_many_have_few(products: SyntheticProducts) -> None:
+    """The first brands have a large share, and most brands occur."""
     counts = np.bincount(products.brand, minlength=BRANDS)
     assert counts[:10].sum() > 0.2 * len(KEYS)
     assert (counts > 0).mean() > 0.8
 
 
-def test_repeats_point_to_an_earlier_row_within_reach(products: Products) -> None:
-    """About one row in twenty repeats one at most `REACH` keys before it."""
+def test_repeats_refer_to_an_earlier_row_nearby(products: SyntheticProducts) -> None:
+    """About one row in twenty repeats a row at most `MAX_LOOKBACK` keys before it."""
     back = products.key - products.origin
-    assert ((back >= 0) & (back <= REACH)).all()
+    assert ((back >= 0) & (back <= MAX_LOOKBACK)).all()
     assert 0.03 < (back > 0).mean() < 0.07
     assert (products.origin > 0).all()
 
 
-def test_a_retitled_row_has_its_own_photograph_and_a_variant_its_origins(
-    products: Products,
+def test_a_retitled_row_has_a_picture_of_its_own_and_a_variant_that_of_its_origin(
+    products: SyntheticProducts,
 ) -> None:
-    """The photograph is the row's own, or for a variant the origin's."""
+    """`shot` is the row itself, or the origin of a variant."""
     variant = (products.key != products.origin) & ~products.retitled
     assert variant.any()
     assert products.retitled.any()
@@ -99,20 +99,22 @@ def test_no_shares_of_repeats_means_no_repeats() -> None:
     assert (alone.origin == alone.key).all()
 
 
-def test_the_picture_shows_every_pack_that_the_text_is_silent_about(products: Products) -> None:
-    """For a row that is its own origin, a silent pack is the pack that is drawn."""
+def test_the_picture_shows_the_packs_that_the_text_does_not_state(
+    products: SyntheticProducts,
+) -> None:
+    """In rows that are their own origin, the picture shows the number of pieces."""
     silent = products.silent & (products.origin == products.key)
     assert silent.any()
     assert (products.shown_pack[silent] == products.pack[silent]).all()
 
 
-def test_positions_lie_inside_their_tables(products: Products) -> None:
-    """Category, quality, flavour and pack come from their tables, and each entry turns up."""
+def test_all_entries_of_the_tables_occur(products: SyntheticProducts) -> None:
+    """Category, quality, flavour and pack come from their tables, and each entry occurs."""
     for column, table in (("category", CATEGORIES), ("quality", QUALITIES), ("flavour", FLAVOURS)):
         assert set(getattr(products, column)) == set(range(len(table))), column
     assert set(products.pack) == set(PACKS)
 
 
 def test_brand_names_are_unique() -> None:
-    """No two brands share a name."""
+    """No two brands have the same name."""
     assert len({brand_name(brand) for brand in range(BRANDS)}) == BRANDS

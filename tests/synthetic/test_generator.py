@@ -1,4 +1,4 @@
-"""The made-up catalogue as a whole."""
+"""The synthetic catalogue as a whole."""
 
 import csv
 import io
@@ -51,36 +51,36 @@ def read(path: Path) -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hold a small sample."""
-    path = tmp_path_factory.mktemp("sample") / "sample"
+    """Return the folder of a small synthetic catalogue."""
+    path = tmp_path_factory.mktemp("generator") / "synthetic"
     write_catalogue(path, 20, settings())
     return path
 
 
-def test_two_runs_give_the_same_bytes_whatever_the_chunks(
+def test_reruns_give_the_same_bytes_whatever_the_chunks(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rerunning with other chunks changes no byte of any file."""
+    """A run with other chunks writes the same bytes to every file."""
     monkeypatch.setattr(generator, "CHUNK_ROWS", 7)
     write_catalogue(tmp_path / "again", 20, settings())
     assert contents(tmp_path / "again") == contents(folder)
 
 
 def test_another_seed_gives_another_catalogue(folder: Path, tmp_path: Path) -> None:
-    """No train row is the same."""
+    """The two catalogues have no text in common."""
     write_catalogue(tmp_path / "other", 21, settings(images=False))
     other = {row["catalog_content"] for row in read(tmp_path / "other" / "train.csv")}
     assert not other & {row["catalog_content"] for row in read(folder / "train.csv")}
 
 
-def test_more_rows_leave_the_first_ones_as_they_are(folder: Path, tmp_path: Path) -> None:
-    """A larger catalogue starts with the smaller one."""
+def test_more_rows_leave_the_first_rows_unchanged(folder: Path, tmp_path: Path) -> None:
+    """A larger catalogue starts with the rows of a smaller one."""
     write_catalogue(tmp_path / "more", 20, settings(rows=200, images=False))
     assert read(tmp_path / "more" / "train.csv")[:120] == read(folder / "train.csv")
 
 
 def test_the_files_are_in_the_competitions_format(folder: Path) -> None:
-    """Columns, row counts and positive prices are as they have to be."""
+    """Columns and numbers of rows are right, and prices are positive."""
     train, test = read(folder / "train.csv"), read(folder / "test.csv")
     assert list(train[0]) == ["sample_id", "catalog_content", "image_link", "price"]
     assert list(test[0]) == ["sample_id", "catalog_content", "image_link", "price"]
@@ -90,7 +90,7 @@ def test_the_files_are_in_the_competitions_format(folder: Path) -> None:
 
 
 def test_ids_are_unique_positive_and_in_no_order(folder: Path) -> None:
-    """Train and test share no id, and neither file is sorted."""
+    """Train and test rows have no id in common, and neither file is sorted."""
     train, test = (
         [int(row["sample_id"]) for row in read(folder / name)] for name in ("train.csv", "test.csv")
     )
@@ -100,23 +100,23 @@ def test_ids_are_unique_positive_and_in_no_order(folder: Path) -> None:
 
 
 def test_ids_stay_unique_over_the_largest_keys() -> None:
-    """Fifty thousand keys at the far end of the range get fifty thousand ids."""
+    """Fifty thousand keys at the end of the range have fifty thousand ids."""
     keys = 200_000_000 - np.arange(50_000, dtype=np.int64)
-    ids = generator._ids(20, keys)
+    ids = generator.sample_ids(20, keys)
     assert len(set(ids.tolist())) == 50_000
     assert ids.min() > 0
 
 
-def test_test_prices_are_a_column_of_their_own(folder: Path, tmp_path: Path) -> None:
-    """Without them, test.csv is as the competition's, with the same rows."""
-    priced = read(folder / "test.csv")
-    assert all(float(row.pop("price")) > 0 for row in priced)
+def test_test_prices_are_an_extra_column(folder: Path, tmp_path: Path) -> None:
+    """Without it, test.csv has the same rows in the competition's columns."""
+    rows = read(folder / "test.csv")
+    assert all(float(row.pop("price")) > 0 for row in rows)
     write_catalogue(tmp_path / "plain", 20, settings(test_prices=False))
-    assert read(tmp_path / "plain/test.csv") == priced
+    assert read(tmp_path / "plain/test.csv") == rows
 
 
-def test_the_folder_holds_the_pictures_of_all_links_but_some(folder: Path) -> None:
-    """About the share that the settings ask for is missing; nothing else lies there."""
+def test_the_folder_has_the_pictures_of_most_links(folder: Path) -> None:
+    """About the share that the settings ask for is missing, and there are no other files."""
     names = {
         row["image_link"].rsplit("/", 1)[1]
         for name in ("train.csv", "test.csv")
@@ -127,31 +127,31 @@ def test_the_folder_holds_the_pictures_of_all_links_but_some(folder: Path) -> No
     assert 0.08 < 1 - len(drawn) / len(names) < 0.35
 
 
-def test_a_file_shows_what_its_link_stands_for(folder: Path) -> None:
-    """Each row's picture, where there is one, is the one that its specification draws."""
-    chunk = make_rows(20, settings(), generator.keys_of_train(0, 30))
-    for picture, missing in zip(chunk.pictures, chunk.missing, strict=True):
-        path = folder / "images" / picture.link().rsplit("/", 1)[1]
+def test_the_file_of_a_link_has_its_picture(folder: Path) -> None:
+    """The picture of each row, where it is not missing, is the one that its `Packshot` draws."""
+    chunk = make_rows(20, settings(), generator.train_keys(0, 30))
+    for packshot, missing in zip(chunk.packshots, chunk.missing, strict=True):
+        path = folder / "images" / packshot.link().rsplit("/", 1)[1]
         assert path.exists() != missing
-        assert missing or path.read_bytes() == picture.encode()
+        assert missing or path.read_bytes() == packshot.encode()
 
 
-def test_rows_that_share_a_link_share_its_absence() -> None:
-    """A link is either missing in every row or in none."""
-    chunk = make_rows(20, settings(missing_images=0.5), generator.keys_of_train(0, 2_000))
-    links = [picture.link() for picture in chunk.pictures]
+def test_a_picture_is_missing_in_every_row_of_its_link_or_in_none() -> None:
+    """The same link never has a picture in one row and none in another."""
+    chunk = make_rows(20, settings(missing_images=0.5), generator.train_keys(0, 2_000))
+    links = [packshot.link() for packshot in chunk.packshots]
     pairs = set(zip(links, chunk.missing.tolist(), strict=True))
     assert len(pairs) == len(set(links)) < len(links)
 
 
-def test_without_images_there_are_links_only(tmp_path: Path) -> None:
-    """The folder is there and empty, the CSV files unchanged."""
+def test_without_images_the_folder_is_empty(tmp_path: Path) -> None:
+    """The CSV files are the same."""
     write_catalogue(tmp_path / "bare", 20, settings(images=False))
     assert list((tmp_path / "bare" / "images").iterdir()) == []
     assert len(read(tmp_path / "bare" / "train.csv")) == 120
 
 
-def test_the_noise_floor_is_what_theory_says(tmp_path: Path) -> None:
+def test_the_noise_floor_agrees_with_theory(tmp_path: Path) -> None:
     """For log-normal noise it is the mean of 200 tanh(|D| / 2) over a normal D."""
     numbers = write_catalogue(tmp_path / "many", 20, settings(rows=8_000, images=False))
     expected = 2 * quad(lambda z: 200 * np.tanh(0.39 * z / 2) * norm.pdf(z), 0, 10)[0]
@@ -159,8 +159,8 @@ def test_the_noise_floor_is_what_theory_says(tmp_path: Path) -> None:
     assert numbers["smape_constant"] > 2 * numbers["smape_floor"]
 
 
-def test_without_noise_the_floor_is_rounding_alone(tmp_path: Path) -> None:
-    """Nothing but cents stands between the median and the price."""
+def test_without_noise_the_floor_is_due_to_rounding(tmp_path: Path) -> None:
+    """Median and price differ by the rounding to cents only."""
     numbers = write_catalogue(tmp_path / "quiet", 20, settings(noise=0.0, images=False))
     assert numbers["smape_floor"] < 0.3
 
@@ -170,17 +170,17 @@ def test_without_noise_the_floor_is_rounding_alone(tmp_path: Path) -> None:
     [("rows", 0), ("missing_images", 0.6), ("noise", -0.1), ("images", 1)],
 )
 def test_a_setting_out_of_range_is_named(tmp_path: Path, key: str, wrong: object) -> None:
-    """The error has the key's path."""
+    """The error has the dotted path of the key."""
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump({"synthetic": {**USUAL, key: wrong}}), encoding="utf-8")
     with pytest.raises(ParamsError, match=f"synthetic.{key}"):
         params.load(SyntheticSettings, "synthetic", path)
 
 
-def test_the_stage_writes_the_sample_and_its_metrics(
+def test_the_stage_writes_the_catalogue_and_its_metrics(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints the noise floor that it puts into metrics/synthetic.json."""
+    """It prints the noise floor that it writes to metrics/synthetic.json."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
         yaml.safe_dump({"seed": 20, "synthetic": {**USUAL, "rows": 30}}), encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The pictures of the made-up products."""
+"""The pictures of the synthetic products."""
 
 import hashlib
 import io
@@ -10,36 +10,36 @@ import pytest
 from PIL import Image
 
 from amlc.arrays import Ints64
-from amlc.synthetic.assortment import Products, make_products
+from amlc.synthetic.assortment import SyntheticProducts, make_products
 from amlc.synthetic.packshots import (
     BODIES,
+    DRAWING_VERSION,
     LONGEST_SIDE,
-    MOST_SHOWN,
-    VERSION,
-    Picture,
-    make_pictures,
+    MAX_ITEMS,
+    Packshot,
+    make_packshots,
 )
 
-JAR = Picture(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
-DRAWN_BY_VERSION = {1: "51c04faad9289bd3"}
+JAR = Packshot(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
+DIGESTS = {1: "51c04faad9289bd3"}
 
 
-def test_a_link_always_stands_for_the_same_picture() -> None:
+def test_a_link_always_has_the_same_picture() -> None:
     """The drawing has not changed under its links.
 
-    Where this fails because the drawing was changed on purpose, count `VERSION` up and put the
-    new digest beside it: what is stored under the old links shows the old drawing.
+    If this fails because the drawing was changed on purpose, raise `DRAWING_VERSION` and add the
+    new digest: the pictures stored under the old links show the old drawing.
     """
     pictures = [
         replace(JAR, shape=shape, tier=tier, items=1 + 3 * tier)
         for shape, tier in product(BODIES, range(4))
     ]
     pixels = b"".join(picture.draw().tobytes() for picture in pictures)
-    assert hashlib.sha256(pixels).hexdigest()[:16] == DRAWN_BY_VERSION[VERSION]
+    assert hashlib.sha256(pixels).hexdigest()[:16] == DIGESTS[DRAWING_VERSION]
 
 
 def test_the_link_depends_on_everything_that_the_picture_depends_on() -> None:
-    """Any change of the specification changes the link."""
+    """Any change of a `Packshot` changes its link."""
     changed = [
         replace(JAR, shape="can"),
         replace(JAR, hue=31),
@@ -48,11 +48,11 @@ def test_the_link_depends_on_everything_that_the_picture_depends_on() -> None:
         replace(JAR, items=2),
         replace(JAR, jitter=21),
     ]
-    assert len({picture.link() for picture in [JAR, *changed]}) == 7
+    assert len({packshot.link() for packshot in [JAR, *changed]}) == 7
 
 
-def test_the_links_look_like_links_to_pictures() -> None:
-    """They lead to a host that can never exist, and end in a file name of their own."""
+def test_links_have_the_form_of_image_links() -> None:
+    """Their host can never exist, and each ends in a file name of its own."""
     head, name = JAR.link().rsplit("/", 1)
     assert head == "https://images.amlc.invalid/I"
     assert name.endswith(".jpg")
@@ -60,10 +60,10 @@ def test_the_links_look_like_links_to_pictures() -> None:
 
 
 @pytest.mark.parametrize("shape", BODIES)
-@pytest.mark.parametrize("items", [1, 2, 5, MOST_SHOWN])
+@pytest.mark.parametrize("items", [1, 2, 5, MAX_ITEMS])
 def test_every_shape_and_number_can_be_drawn(shape: str, items: int) -> None:
     """The file is an RGB JPEG of the right size that shows more than its backdrop."""
-    body = Picture(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()  # type: ignore[arg-type] # parametrize hands over str
+    body = Packshot(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()  # type: ignore[arg-type] # parametrize hands over str
     with Image.open(io.BytesIO(body)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert max(image.size) == LONGEST_SIDE
@@ -71,18 +71,18 @@ def test_every_shape_and_number_can_be_drawn(shape: str, items: int) -> None:
 
 
 def test_premium_labels_are_darker_than_plain_ones() -> None:
-    """What the label costs can be seen."""
+    """The effect of the label on the price is visible."""
     plain, premium = (
         np.asarray(replace(JAR, tier=tier, items=4).draw(), dtype=float).mean() for tier in (1, 3)
     )
     assert premium < plain - 10
 
 
-def test_a_variant_shares_its_origins_link() -> None:
-    """Rows that show one photograph have one link; all others have links of their own."""
+def test_a_variant_has_the_link_of_its_origin() -> None:
+    """Rows with the same picture have one link, and all others have links of their own."""
     keys = np.arange(1, 3_001, dtype=np.int64)
     products = make_products(20, keys, noise=0.4, repeated_titles=0.1, repeated_links=0.1)
-    links = np.array([picture.link() for picture in make_pictures(20, products)])
+    links = np.array([packshot.link() for packshot in make_packshots(20, products)])
     places = {key: place for place, key in enumerate(keys.tolist())}
     variants = [
         (links[row], links[places[origin]])
@@ -92,19 +92,19 @@ def test_a_variant_shares_its_origins_link() -> None:
         and origin != products.key[row]
     ]
     assert len(variants) > 50
-    assert all(one == two for one, two in variants)
+    assert all(link == link_of_origin for link, link_of_origin in variants)
     assert len(set(links)) == len(set(zip(products.shot, products.origin, strict=True)))
 
 
-def test_another_seed_gives_other_pictures_under_other_links() -> None:
-    """Two catalogues share no link, as no two of their pictures are alike."""
+def test_another_seed_gives_other_links() -> None:
+    """Two catalogues have no link in common, as their pictures differ."""
     keys = 2 * np.arange(300, dtype=np.int64) + 1
     links = [
-        {picture.link() for picture in make_pictures(seed, _products(seed, keys))}
+        {packshot.link() for packshot in make_packshots(seed, _products(seed, keys))}
         for seed in (20, 21)
     ]
     assert not links[0] & links[1]
 
 
-def _products(seed: int, keys: Ints64) -> Products:
+def _products(seed: int, keys: Ints64) -> SyntheticProducts:
     return make_products(seed, keys, noise=0.4, repeated_titles=0.0, repeated_links=0.0)

@@ -1,4 +1,4 @@
-"""The text of the made-up products."""
+"""The texts of the synthetic products."""
 
 import re
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from amlc.synthetic.assortment import Products, make_products
+from amlc.synthetic.assortment import SyntheticProducts, make_products
 from amlc.synthetic.texts import make_texts
 
 LINE = re.compile(
@@ -15,26 +15,26 @@ LINE = re.compile(
 )
 
 
-def make(count: int = 3_000) -> Products:
+def make(count: int = 3_000) -> SyntheticProducts:
     """Make products, with more repeats than usual."""
     keys = 2 * np.arange(count, dtype=np.int64) + 1
     return make_products(20, keys, noise=0.39, repeated_titles=0.1, repeated_links=0.1)
 
 
 @pytest.fixture(scope="module")
-def products() -> Products:
-    """Three thousand products."""
+def products() -> SyntheticProducts:
+    """Return three thousand products."""
     return make()
 
 
 @pytest.fixture(scope="module")
-def texts(products: Products) -> list[str]:
-    """Their texts."""
+def texts(products: SyntheticProducts) -> list[str]:
+    """Return their texts."""
     return make_texts(20, products)
 
 
-def test_every_line_is_one_that_the_competition_has(texts: list[str]) -> None:
-    """Each text is made of known lines only, and ends with a line break."""
+def test_every_line_has_a_form_of_the_competition(texts: list[str]) -> None:
+    """Each text has lines of known forms only, and ends with a line break."""
     for text in texts:
         assert text.endswith("\n")
         lines = text[:-1].split("\n")
@@ -43,8 +43,8 @@ def test_every_line_is_one_that_the_competition_has(texts: list[str]) -> None:
         assert [line.split(":")[0] for line in lines[-2:]] == ["Value", "Unit"]
 
 
-def test_bullets_are_numbered_from_one_and_a_single_one_is_not(texts: list[str]) -> None:
-    """Numbers run without a gap; one bullet alone has none."""
+def test_bullet_points_are_numbered_unless_there_is_only_one(texts: list[str]) -> None:
+    """The numbers start at 1 and have no gaps."""
     for text in texts:
         numbers = re.findall(r"^Bullet Point ?(\d*):", text, flags=re.MULTILINE)
         assert numbers in ([], [""], [str(number) for number in range(1, len(numbers) + 1)])
@@ -52,7 +52,7 @@ def test_bullets_are_numbered_from_one_and_a_single_one_is_not(texts: list[str])
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "pattern",
     [
         r"^Value: None\nUnit: None$",
         r"<p>",
@@ -70,36 +70,41 @@ def test_bullets_are_numbered_from_one_and_a_single_one_is_not(texts: list[str])
         r"^Bullet Point 10: ",
     ],
 )
-def test_what_parsers_have_to_cope_with_turns_up(texts: list[str], wanted: str) -> None:
-    """Missing values, markup, other scripts, odd units and pack phrases are all there."""
-    assert any(re.search(wanted, text, flags=re.MULTILINE) for text in texts)
+def test_difficult_texts_occur(texts: list[str], pattern: str) -> None:
+    """Missing values, markup, other scripts, rare units and pack phrases all occur."""
+    assert any(re.search(pattern, text, flags=re.MULTILINE) for text in texts)
 
 
-def test_the_label_is_not_in_the_text(products: Products, texts: list[str]) -> None:
-    """Another label, another price: the same text, so that only the picture tells."""
+def test_the_text_does_not_depend_on_the_label(
+    products: SyntheticProducts, texts: list[str]
+) -> None:
+    """Another label changes the price but not the text, so that only the picture shows it."""
     other = replace(products, tier=(products.tier + 1) % 4, price=products.price * 2)
     assert make_texts(20, other) == texts
 
 
-def test_a_silent_pack_is_not_in_the_text(products: Products, texts: list[str]) -> None:
-    """Where the text is silent, another number of pieces leaves it as it is."""
+def test_a_silent_text_does_not_depend_on_the_pack(
+    products: SyntheticProducts, texts: list[str]
+) -> None:
+    """Where the text is silent, another number of pieces does not change it."""
     other = replace(products, pack=np.where(products.silent, 7, products.pack))
     assert products.silent.any()
     assert make_texts(20, other) == texts
 
 
-def test_a_pack_that_is_not_silent_is_in_the_text(products: Products, texts: list[str]) -> None:
+def test_other_texts_depend_on_the_pack(products: SyntheticProducts, texts: list[str]) -> None:
     """Where the text is not silent, another number of pieces changes it."""
     other = replace(products, pack=np.full_like(products.pack, 7))
-    spoken = (products.pack > 1) & ~products.silent
-    changed = np.array([one != two for one, two in zip(texts, make_texts(20, other), strict=True)])
-    assert changed[spoken].all()
+    stated = (products.pack > 1) & ~products.silent
+    pairs = zip(texts, make_texts(20, other), strict=True)
+    changed = np.array([text != text_of_seven for text, text_of_seven in pairs])
+    assert changed[stated].all()
 
 
-def test_a_retitled_row_has_its_origins_title_but_for_case_and_punctuation(
-    products: Products, texts: list[str]
+def test_a_retitled_row_has_the_words_of_its_origins_title(
+    products: SyntheticProducts, texts: list[str]
 ) -> None:
-    """Both titles are the same words, and not all are the same characters."""
+    """Case and punctuation of the two titles differ in most rows."""
     titles = dict(zip(products.key.tolist(), (text.split("\n")[0] for text in texts), strict=True))
     plain = set(products.key[products.key == products.origin].tolist())
     pairs = [
@@ -110,18 +115,18 @@ def test_a_retitled_row_has_its_origins_title_but_for_case_and_punctuation(
         if retitled and key != origin and origin in plain
     ]
     assert len(pairs) > 20
-    assert all(_words(one) == _words(two) for one, two in pairs)
-    assert sum(one != two for one, two in pairs) > len(pairs) / 2
+    assert all(_words(title) == _words(original) for title, original in pairs)
+    assert sum(title != original for title, original in pairs) > len(pairs) / 2
 
 
-def test_the_value_is_the_piece_or_the_whole_pack() -> None:
-    """In ounces, the value is the size, or the size times the pieces, or the pieces."""
+def test_the_value_is_the_size_of_a_piece_or_of_the_pack() -> None:
+    """In ounces, the value is the size of one piece or that size times the number of pieces."""
     products = make(500)
     for row, text in enumerate(make_texts(20, products)):
-        found = re.search(r"^Value: (.*)\nUnit: (Ounce|Fl Oz)$", text, flags=re.MULTILINE)
-        if found:
+        match = re.search(r"^Value: (.*)\nUnit: (Ounce|Fl Oz)$", text, flags=re.MULTILINE)
+        if match:
             size, pack = products.size[row], products.pack[row]
-            assert np.isclose(float(found[1]), [size, size * pack], atol=1e-4).any()
+            assert np.isclose(float(match[1]), [size, size * pack], atol=1e-4).any()
 
 
 def _words(title: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""What models see of a catalogue text."""
+"""Features of the catalogue text: TF-IDF terms, topics and similar products."""

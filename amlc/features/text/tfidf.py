@@ -1,4 +1,4 @@
-"""The terms block: TF-IDF of words and characters, with numbers kept beside their unit."""
+"""The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
 from collections.abc import Sequence
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from amlc.arrays import Floats32
+from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of
 from amlc.errors import DataError, ParamsError
 from amlc.features.text import tokens
-from amlc.features.text.tokens import Analyzer, characters, words
-from amlc.features.text.vocabulary import CharacterLookup, Lookup, WordLookup
-from amlc.files import replacing, write_array, write_json, write_text
+from amlc.features.text.tokens import Analyzer, char_analyzer, word_analyzer
+from amlc.features.text.vocabulary import CharVocabulary, Vocabulary, WordVocabulary
+from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
 
 if TYPE_CHECKING:
@@ -24,24 +23,24 @@ if TYPE_CHECKING:
 
 TextField = Literal["title", "text"]
 
-# Texts that are worked on at once.
-ROWS_AT_ONCE = 1024
+# Texts that are transformed together.
+CHUNK_ROWS = 1024
 
 
 class VectorizerSettings(Settings):
-    """One TF-IDF vectorizer; a range of n-grams over words, or over characters within words."""
+    """One entry of `terms.vectorizers` in params.yaml."""
 
     field: TextField
     analyzer: Literal["word", "char_wb"]
-    ngrams: list[int] = Field(min_length=2, max_length=2)
+    ngram_range: list[int] = Field(min_length=2, max_length=2)
     min_df: int = Field(ge=1)
-    max_terms: int = Field(ge=1)
+    max_features: int = Field(ge=1)
 
     @model_validator(mode="after")
-    def _range_of_ngrams(self) -> Self:
-        low, high = self.ngrams
+    def _check_ngram_range(self) -> Self:
+        low, high = self.ngram_range
         if not 1 <= low <= high <= 8:
-            raise ValueError("ngrams: expected [low, high] with 1 <= low <= high <= 8")
+            raise ValueError("ngram_range: expected [low, high] with 1 <= low <= high <= 8")
         return self
 
 
@@ -49,7 +48,7 @@ class TermsSettings(Settings):
     """Section `terms` of params.yaml."""
 
     vectorizers: dict[str, VectorizerSettings] = Field(min_length=1)
-    # Longer texts are cut here, so that one product cannot hold up the stage.
+    # Bounded, so that a single product cannot hold up the stage.
     max_chars: int = Field(ge=100)
 
 
@@ -59,23 +58,29 @@ class TermFeatures:
     Parameters
     ----------
     settings : TermsSettings
-        See there.
+        The vectorizers.
 
     Attributes
     ----------
-    groups : dict of str to TermGroup
-        Fitted; in the order of the settings, which is the order of the columns.
+    vocabularies : dict of str to Vocabulary
+        Fitted: the terms of each vectorizer, in the order of the settings and of the columns.
     """
 
     def __init__(self, settings: TermsSettings) -> None:
         self.settings = settings
-        self.groups: dict[str, TermGroup] = {}
+        self.vocabularies: dict[str, Vocabulary] = {}
         self._idf = np.empty(0, np.float32)
 
     def fit(self, texts: Sequence[str]) -> Self:
-        """Learn vocabularies and document frequencies from the train texts."""
+        """Learn vocabularies and document frequencies from the train texts.
+
+        Raises
+        ------
+        DataError
+            A vectorizer finds no term.
+        """
         fields = self._fields(texts, None)
-        self._assemble(
+        self._set_state(
             {
                 name: _fitted(name, settings, fields[settings.field])
                 for name, settings in self.settings.vectorizers.items()
@@ -84,89 +89,90 @@ class TermFeatures:
         return self
 
     def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> sp.csr_array:
-        """Return TF-IDF, each group of columns with rows of length 1.
+        """Return TF-IDF, with rows of length 1 in each group of columns.
 
         Parameters
         ----------
         texts : sequence of str
             Catalogue texts.
         titles : sequence of str, optional
-            `amlc.catalog.content.title_of` each of them, where that is known already.
+            `amlc.catalog.content.title_of` each text, if it is already known.
 
         Returns
         -------
         csr_array of float32, shape (n, terms)
-            Column indices sorted within each row. A row depends on nothing but its text.
+            Column indices are sorted within each row. A row depends on its text alone.
 
         Notes
         -----
         The weights are, bit for bit, those of scikit-learn's TfidfTransformer, whose checks of
-        its input take longer than a text does.
+        its input take longer than transforming a single text.
         """
-        chunks = [
-            slice(start, start + ROWS_AT_ONCE) for start in range(0, len(texts), ROWS_AT_ONCE)
-        ]
+        chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
         blocks = [
-            self._block(self._fields(texts[chunk], None if titles is None else titles[chunk]))
+            self._weights(self._fields(texts[chunk], None if titles is None else titles[chunk]))
             for chunk in chunks or [slice(0)]
         ]
         return blocks[0] if len(blocks) == 1 else sp.csr_array(sp.vstack(blocks, format="csr"))
 
-    def _block(self, fields: dict[str, list[str]]) -> sp.csr_array:
-        places, columns = zip(
+    def _weights(self, fields: dict[str, list[str]]) -> sp.csr_array:
+        rows, columns = zip(
             *(
-                self.groups[name].lookup.occurrences(fields[settings.field])
+                self.vocabularies[name].occurrences(fields[settings.field])
                 for name, settings in self.settings.vectorizers.items()
             ),
             strict=True,
         )
-        rows = len(next(iter(fields.values())))
-        block = _counted(np.concatenate(places), np.concatenate(columns), (rows, len(self._idf)))
+        shape = (len(next(iter(fields.values()))), len(self._idf))
+        block = _term_counts(np.concatenate(rows), np.concatenate(columns), shape)
         block.data = (np.log(block.data) + 1) * self._idf[block.indices]
-        block.data = self._of_length_one(block)
+        block.data = self._normalized(block)
         return block
 
-    def _of_length_one(self, block: sp.csr_array) -> Floats32:
-        """Return the weights so that each row of each group has the length 1."""
-        starts = [group.start for group in self.groups.values()]
-        run = np.repeat(np.arange(block.shape[0]) * len(starts), np.diff(block.indptr))
-        run += np.searchsorted(starts, block.indices, side="right") - 1
-        # Summed up in double precision, in the order of the columns.
-        squares = np.bincount(run, weights=block.data * block.data, minlength=1)
-        return (block.data / np.sqrt(squares)[run]).astype(np.float32)
+    def _normalized(self, block: sp.csr_array) -> Floats32:
+        """Return the weights, scaled to length 1 for each row and group of columns."""
+        starts = [vocabulary.first_column for vocabulary in self.vocabularies.values()]
+        segment = np.repeat(np.arange(block.shape[0]) * len(starts), np.diff(block.indptr))
+        segment += np.searchsorted(starts, block.indices, side="right") - 1
+        # Sums in double precision, in the order of the columns.
+        squares = np.bincount(segment, weights=block.data * block.data, minlength=1)
+        return (block.data / np.sqrt(squares)[segment]).astype(np.float32)
 
     def _fields(self, texts: Sequence[str], titles: Sequence[str] | None) -> dict[str, list[str]]:
-        """Return what the vectorizers read, by field."""
+        """Return the texts that the vectorizers read, by field."""
         used = {settings.field for settings in self.settings.vectorizers.values()}
-        most = self.settings.max_chars
-        found = {"text": [text[:most] for text in texts]}
+        limit = self.settings.max_chars
+        fields = {"text": [text[:limit] for text in texts]}
         if "title" in used:
             known = [""] * len(texts) if titles is None else titles
-            found["title"] = [
-                title_of(cut) if titles is None or len(text) > most else title
-                for text, cut, title in zip(texts, found["text"], known, strict=True)
+            fields["title"] = [
+                title_of(cut) if titles is None or len(text) > limit else title
+                for text, cut, title in zip(texts, fields["text"], known, strict=True)
             ]
-        return {name: list(map(tokens.join_numbers, found[name])) for name in sorted(used)}
+        return {name: list(map(tokens.join_numbers, fields[name])) for name in sorted(used)}
 
-    def _assemble(self, fitted: dict[str, tuple[list[str], Floats32]]) -> None:
-        """Take terms and inverse document frequencies, by vectorizer."""
-        start = 0
+    def _set_state(self, fitted: dict[str, tuple[list[str], Floats32]]) -> None:
+        """Set the terms and the inverse document frequencies of each vectorizer."""
+        first_column = 0
         for name, settings in self.settings.vectorizers.items():
             terms, idf = fitted[name]
             if len(terms) != len(idf):
                 raise DataError(f"{len(terms)} terms with {len(idf)} document frequencies")
-            self.groups[name] = TermGroup(settings, terms, start)
-            start += len(terms)
+            self.vocabularies[name] = _vocabulary(settings, terms, first_column)
+            first_column += len(terms)
         self._idf = np.concatenate([fitted[name][1] for name in self.settings.vectorizers])
 
     def save(self, folder: Path) -> None:
         """Write vocabularies, document frequencies and settings into a folder."""
-        for name, group in self.groups.items():
-            # Tokens and n-grams hold no line break, and such a file loads at once.
-            write_text(folder / f"{name}.txt", "\n".join(group.terms))
-            write_array(folder / f"{name}.npy", self._idf[group.start :][: len(group.terms)])
-        # A list, which keeps the order of the columns.
-        vectorizers = [[name, one.model_dump()] for name, one in self.settings.vectorizers.items()]
+        for name, vocabulary in self.vocabularies.items():
+            terms, first_column = vocabulary.terms, vocabulary.first_column
+            # No term contains a line break, and a text file loads fast.
+            write_text(folder / f"{name}.txt", "\n".join(terms))
+            write_array(folder / f"{name}.npy", self._idf[first_column:][: len(terms)])
+        # A list, because JSON is written sorted by key and the order is that of the columns.
+        vectorizers = [
+            [name, settings.model_dump()] for name, settings in self.settings.vectorizers.items()
+        ]
         content = {**self.settings.model_dump(), "vectorizers": vectorizers}
         write_json(folder / "settings.json", content)
 
@@ -177,14 +183,14 @@ class TermFeatures:
         Raises
         ------
         DataError
-            A file is missing or broken.
+            A file is missing or malformed.
         """
         path = folder / "settings.json"
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["vectorizers"] = dict(raw["vectorizers"])
             features = cls(check(TermsSettings, raw, "terms", path))
-            features._assemble(
+            features._set_state(
                 {
                     name: (
                         (folder / f"{name}.txt").read_bytes().decode("utf-8").split("\n"),
@@ -198,62 +204,45 @@ class TermFeatures:
         return features
 
 
-class TermGroup:
-    """The terms of one vectorizer and their columns.
+def analyzer(settings: VectorizerSettings) -> Analyzer:
+    """Return the function that splits a text into the terms of a vectorizer.
 
-    Parameters
-    ----------
-    settings : VectorizerSettings
-        What a term is.
-    terms : list of str
-        In the order of the columns.
-    start : int
-        The group's first column.
+    Notes
+    -----
+    It gives the terms of scikit-learn's analyzer of the same name. Importing scikit-learn takes a
+    second, which a program that only predicts saves.
     """
-
-    def __init__(self, settings: VectorizerSettings, terms: list[str], start: int) -> None:
-        self.terms = terms
-        self.start = start
-        self.lookup: Lookup = (
-            WordLookup(terms, start)
-            if settings.analyzer == "word"
-            else CharacterLookup(terms, start, analyzer(settings))
-        )
+    split = word_analyzer if settings.analyzer == "word" else char_analyzer
+    return split(*settings.ngram_range)
 
 
-def _counted(
-    places: NDArray[np.intp], columns: NDArray[np.int32], shape: tuple[int, int]
-) -> sp.csr_array:
-    """Return how often each column occurs at each place."""
-    # Each pair as one number, so that one sort of plain numbers does for all texts.
-    pairs = (places << 32) | columns
+def _vocabulary(settings: VectorizerSettings, terms: list[str], first_column: int) -> Vocabulary:
+    if settings.analyzer == "word":
+        return WordVocabulary(terms, first_column)
+    return CharVocabulary(terms, first_column, analyzer(settings))
+
+
+def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_array:
+    """Return how often each column occurs in each row."""
+    # Each pair as one number, so that a single sort of plain numbers serves all texts.
+    pairs = (rows << 32) | columns
     pairs.sort()
     first = np.flatnonzero(np.diff(pairs, prepend=-1))
     counts = np.diff(first, append=len(pairs)).astype(np.float32)
     pairs = pairs[first]
-    ends = np.searchsorted(pairs, np.arange(shape[0] + 1) << 32).astype(np.int32)
-    return sp.csr_array((counts, (pairs & 0xFFFFFFFF).astype(np.int32), ends), shape=shape)
-
-
-def analyzer(settings: VectorizerSettings) -> Analyzer:
-    """Return what takes a text apart into its terms.
-
-    Notes
-    -----
-    The terms are those of scikit-learn's analyzers of the same name, which a program that only
-    prices would import for nothing else, for a second.
-    """
-    return (words if settings.analyzer == "word" else characters)(*settings.ngrams)
+    indptr = np.searchsorted(pairs, np.arange(shape[0] + 1) << 32).astype(np.int32)
+    return sp.csr_array((counts, (pairs & 0xFFFFFFFF).astype(np.int32), indptr), shape=shape)
 
 
 def _fitted(
-    name: str, settings: VectorizerSettings, fields: list[str]
+    name: str, settings: VectorizerSettings, texts: list[str]
 ) -> tuple[list[str], Floats32]:
+    """Return the terms of a vectorizer and their inverse document frequencies."""
     try:
-        vectorizer = _vectorizer(settings).fit(fields)
+        vectorizer = _vectorizer(settings).fit(texts)
     except ValueError as error:
         raise DataError(
-            f"terms.vectorizers.{name}: {len(fields)} train rows give no term: {error}"
+            f"terms.vectorizers.{name}: no term in {len(texts)} train rows: {error}"
         ) from None
     return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_
 
@@ -265,13 +254,7 @@ def _vectorizer(settings: VectorizerSettings) -> "TfidfVectorizer":
     return TfidfVectorizer(
         analyzer=analyzer(settings),
         min_df=settings.min_df,
-        max_features=settings.max_terms,
+        max_features=settings.max_features,
         sublinear_tf=True,
         dtype=np.float32,
     )
-
-
-def write_terms(path: Path, terms: sp.csr_array) -> None:
-    """Write the terms block as an uncompressed .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        sp.save_npz(stream, sp.csr_matrix(terms), compressed=False)

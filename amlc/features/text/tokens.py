@@ -1,28 +1,26 @@
-"""Catalogue texts as the terms see them: numbers joined to their unit, words, characters."""
+"""Split catalogue texts into terms: words or character n-grams, numbers joined to their unit."""
 
 import re
 import unicodedata
 from collections.abc import Callable
 
-from amlc.catalog.quantities import lookup, spellings
+from amlc.catalog.quantities import find_unit, unit_pattern
 
-_SPELLED = "|".join(
-    name.replace(" ", r"[\s.\-]*") for name in spellings("mass", "volume", "count", "length")
-)
-# A pattern that begins with a set of characters is searched for far faster than one that begins by
-# looking back, so that is done behind the first digit or dot.
+_UNIT = unit_pattern("mass", "volume", "count", "length")
+# A pattern that begins with a set of characters is searched for far faster than one that begins
+# with a lookbehind, so the lookbehind follows the first digit or dot.
 _NUMBER = r"[\d.](?<![\w.].)(?:(?<=\d)\d{0,5}(?:\.\d{1,4})?|(?<=\.)\d{1,4})"
-_WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_SPELLED})(?![a-z])\.?\s*", re.ASCII)
-_OF_NUMBER = r"of\s*(\d{1,4})\b"
-_SOME_OF = re.compile(_OF_NUMBER, re.ASCII)
-_PACK_OF = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_NUMBER}", re.ASCII)
-# What a word is made of beside letters and digits; the first two not at its ends.
-NOT_AT_ENDS = b".'"
-_IN_WORDS = NOT_AT_ENDS + b"_"
-_NEITHER_WORD_NOR_ASCII = re.compile(r"[^\x00-\x7f\w]")
-# A blank for each byte of ASCII that no word holds; the bytes of other characters as they are.
+_WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_UNIT})(?![a-z])\.?\s*", re.ASCII)
+_OF_COUNT = r"of\s*(\d{1,4})\b"
+_ANY_OF_COUNT = re.compile(_OF_COUNT, re.ASCII)
+_PACK_OF_COUNT = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_COUNT}", re.ASCII)
+# Punctuation that belongs to a word inside it, but not at its ends.
+INNER_PUNCTUATION = b".'"
+_WORD_BYTES = INNER_PUNCTUATION + b"_"
+_OTHER_THAN_WORD_OR_ASCII = re.compile(r"[^\x00-\x7f\w]")
+# Maps the ASCII bytes that are not part of a word to a blank, and keeps those of other characters.
 _BLANKS = bytes(
-    byte if byte >= 0x80 or chr(byte).isalnum() or byte in _IN_WORDS else ord(" ")
+    byte if byte >= 0x80 or chr(byte).isalnum() or byte in _WORD_BYTES else ord(" ")
     for byte in range(256)
 )
 
@@ -30,7 +28,7 @@ Analyzer = Callable[[str], list[str]]
 
 
 def join_numbers(text: str) -> str:
-    """Return the text in lower case with each number joined to the unit beside it.
+    """Return the text in lower case, with each number joined to the unit beside it.
 
     Parameters
     ----------
@@ -43,57 +41,79 @@ def join_numbers(text: str) -> str:
     'lemon soda, 12fluid_ounce (6pack)'
     """
     folded = _WITH_UNIT.sub(_joined, unicodedata.normalize("NFKC", text).lower())
-    if _SOME_OF.search(folded):
-        folded = _PACK_OF.sub(r"\1pack", folded)
+    if _ANY_OF_COUNT.search(folded):
+        folded = _PACK_OF_COUNT.sub(r"\1pack", folded)
     return folded.strip()
 
 
 def _joined(match: re.Match[str]) -> str:
     number, unit = match.groups()
-    return f"{float(number):g}{lookup(unit).name.replace(' ', '_')} "
+    return f"{float(number):g}{find_unit(unit).name.replace(' ', '_')} "
 
 
-def runs(text: str) -> list[bytes]:
-    """Return the runs of characters that words are made of, as UTF-8.
+def raw_tokens(text: str) -> list[bytes]:
+    """Split a text into runs of the characters that words consist of, in UTF-8.
 
-    A word is what is left of a run without `NOT_AT_ENDS` at its ends, if anything is.
+    A word is a raw token without the `INNER_PUNCTUATION` at its ends; some tokens hold no word.
 
     Examples
     --------
-    >>> runs("mom's tea. 1.5ounce - no. 1")
+    >>> raw_tokens("mom's tea. 1.5ounce - no. 1")
     [b"mom's", b'tea.', b'1.5ounce', b'no.', b'1']
     """
     if not text.isascii():
-        text = _NEITHER_WORD_NOR_ASCII.sub(" ", text)
+        text = _OTHER_THAN_WORD_OR_ASCII.sub(" ", text)
     return text.encode().translate(_BLANKS).split()
 
 
-def words(low: int, high: int) -> Analyzer:
-    """Return what takes a text apart into n-grams of words, as scikit-learn's analyzer does."""
+def word_analyzer(low: int, high: int) -> Analyzer:
+    """Return a function that splits a text into its word n-grams.
+
+    Parameters
+    ----------
+    low, high : int
+        The smallest and the largest number of words in an n-gram.
+
+    Notes
+    -----
+    It gives the n-grams of scikit-learn's analyzer ``word`` over the words of `raw_tokens`.
+    """
 
     def analyze(text: str) -> list[str]:
-        found = [word.decode() for run in runs(text) if (word := run.strip(NOT_AT_ENDS))]
-        terms = found[:] if low == 1 else []
+        words = [
+            word.decode() for token in raw_tokens(text) if (word := token.strip(INNER_PUNCTUATION))
+        ]
+        ngrams = words[:] if low == 1 else []
         for size in range(max(low, 2), high + 1):
-            terms += map(" ".join, zip(*(found[start:] for start in range(size)), strict=False))
-        return terms
+            ngrams += map(" ".join, zip(*(words[start:] for start in range(size)), strict=False))
+        return ngrams
 
     return analyze
 
 
-def characters(low: int, high: int) -> Analyzer:
-    """Return what takes a text apart into n-grams of characters within words, likewise."""
+def char_analyzer(low: int, high: int) -> Analyzer:
+    """Return a function that splits a text into the character n-grams of its words.
+
+    Parameters
+    ----------
+    low, high : int
+        The smallest and the largest number of characters in an n-gram.
+
+    Notes
+    -----
+    It gives the n-grams of scikit-learn's analyzer ``char_wb``.
+    """
 
     def analyze(text: str) -> list[str]:
-        terms: list[str] = []
+        ngrams: list[str] = []
         for word in text.split():
             padded = f" {word} "
             for size in range(low, high + 1):
-                # A word that is no longer than this is one term.
+                # A word that is shorter than the n-gram gives itself.
                 ends = range(size, max(len(padded), size) + 1)
-                terms += [padded[end - size : end] for end in ends]
+                ngrams += [padded[end - size : end] for end in ends]
                 if len(padded) <= size:
                     break
-        return terms
+        return ngrams
 
     return analyze

@@ -8,31 +8,31 @@ from pydantic import Field
 
 from amlc.arrays import Floats32
 from amlc.errors import DataError
-from amlc.features.text.weight_table import TermTable
+from amlc.features.text.weight_table import WeightTable
 from amlc.params import Settings
 
 
 class TopicsSettings(Settings):
     """Section `topics` of params.yaml."""
 
-    components: int = Field(ge=1, le=2_000)
-    iterations: int = Field(ge=1, le=50)
+    n_components: int = Field(ge=1, le=2_000)
+    n_iter: int = Field(ge=1, le=50)
 
 
 class TopicFeatures:
-    """Project terms on their leading right singular vectors.
+    """Project terms onto their leading right singular vectors.
 
     Parameters
     ----------
     settings : TopicsSettings
-        With fewer train rows or terms than components, there are as many components as they allow.
+        Fewer train rows or terms than components limit the number of components.
     seed : int
-        Of the randomised range finder.
+        Seed of the randomised range finder.
 
     Attributes
     ----------
-    components : TermTable, shape (terms, components)
-        Right singular vectors in columns, so that a product touches only the rows of its terms.
+    components : WeightTable, shape (terms, n_components)
+        The right singular vectors as columns, so that a product reads only the rows of its terms.
 
     Notes
     -----
@@ -42,36 +42,54 @@ class TopicFeatures:
     def __init__(self, settings: TopicsSettings, seed: int) -> None:
         self.settings = settings
         self.seed = seed
-        self.components = TermTable.rounded(np.empty((0, 0), dtype=np.float32))
+        self.components = WeightTable.quantize(np.empty((0, 0), dtype=np.float32))
 
     def fit(self, terms: sp.csr_array) -> Self:
-        """Learn the singular vectors from the train rows."""
-        most = min(terms.shape) - 1
-        if most < 1:
-            raise DataError(f"topics need two rows and two terms at least, got {terms.shape}")
-        # Slow to import, and nothing else here needs it.
+        """Learn the singular vectors from the train rows.
+
+        Parameters
+        ----------
+        terms : csr_array of float32, shape (n, terms)
+            TF-IDF of the train rows.
+
+        Raises
+        ------
+        DataError
+            There are fewer than two rows or two terms.
+        """
+        limit = min(terms.shape) - 1
+        if limit < 1:
+            raise DataError(f"topics need at least two rows and two terms, got {terms.shape}")
+        # Slow to import, and only a fit needs it.
         from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - see above
 
         svd = TruncatedSVD(
-            min(self.settings.components, most),
-            n_iter=self.settings.iterations,
+            min(self.settings.n_components, limit),
+            n_iter=self.settings.n_iter,
             random_state=self.seed,
         )
-        self.components = TermTable.rounded(svd.fit(terms).components_.T)
+        self.components = WeightTable.quantize(svd.fit(terms).components_.T)
         return self
 
     def transform(self, terms: sp.csr_array) -> Floats32:
-        """Return the topics, scaled to rows of length 1 where a row has any term.
-
-        Returns
-        -------
-        ndarray of float32, shape (n, components)
-        """
+        """Return the topics of some products; see `project`."""
         return project(terms, self.components)
 
 
-def project(terms: sp.csr_array, components: TermTable) -> Floats32:
-    """Return the topics of some terms; see `TopicFeatures.transform`."""
+def project(terms: sp.csr_array, components: WeightTable) -> Floats32:
+    """Project terms onto the components and scale each row to length 1.
+
+    Parameters
+    ----------
+    terms : csr_array of float32, shape (n, terms)
+        TF-IDF; a row without terms stays 0.
+    components : WeightTable, shape (terms, n_components)
+        The right singular vectors as columns.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_components)
+    """
     topics = components.product(terms)
     lengths = np.linalg.norm(topics, axis=1, keepdims=True)
     np.divide(topics, lengths, out=topics, where=lengths > 0)

@@ -1,4 +1,4 @@
-"""Find the columns of known terms in many texts at once."""
+"""Vocabularies: known n-grams and their columns, found in many texts at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,186 +7,249 @@ from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
-from amlc.arrays import Ints32, Rows
-from amlc.features.text.tokens import NOT_AT_ENDS, Analyzer, runs
+from amlc.arrays import Bools, Ints32, Ints64, Rows
+from amlc.features.text.tokens import INNER_PUNCTUATION, Analyzer, raw_tokens
 
-# What is remembered of words that were looked up: so many, and none that is longer.
-REMEMBERED, LONGEST_REMEMBERED = 100_000, 30
-# No column, no word.
-NONE = -1
+# Tokens that a cache holds at most, and the length of the longest one that it keeps.
+CACHE_SIZE, LONGEST_CACHED = 100_000, 30
+# The id of every word that is in no term.
+UNKNOWN = 0
+# Stands for a column or a word that does not exist.
+ABSENT = -1
 
 
-class Lookup(Protocol):
-    """Finds the terms of one group of columns."""
+class Vocabulary(Protocol):
+    """The terms of one group of columns.
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
-        """Return the place of the text and the column, for each occurrence of a known term."""
+    Attributes
+    ----------
+    terms : list of str
+        In the order of their columns.
+    first_column : int
+        Column of the first term.
+    """
+
+    terms: list[str]
+    first_column: int
+
+    def occurrences(self, texts: Sequence[str]) -> tuple[Rows, Ints32]:
+        """Find every occurrence of a term in some texts.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            Texts as `amlc.features.text.tokens.join_numbers` returns them.
+
+        Returns
+        -------
+        rows : ndarray of int, shape (occurrences,)
+            The position of the text.
+        columns : ndarray of int32, shape (occurrences,)
+            The column of the term.
+        """
         ...
 
 
-@dataclass(frozen=True)
-class _Level:
-    """The n-grams of one size that are terms or begin one.
+class WordVocabulary:
+    """A vocabulary of word n-grams.
 
-    Parameters
-    ----------
-    following : csr_array of int32, shape (n-grams of a word less, words)
-        The number of the n-gram that a word makes of a shorter one; 0 where it makes none.
-    columns : ndarray of int32
-        Column of each, by its number; `NONE` for one that only begins a term, and for number 0.
-    """
-
-    following: sp.csr_array
-    columns: Ints32
-
-
-class WordLookup:
-    """Finds n-grams of words.
-
-    Each word is looked up by itself, once; n-grams are then put together from the words' numbers.
+    Each word is looked up once; its id then walks a trie of n-grams, for all texts at once.
 
     Parameters
     ----------
     terms : list of str
-        In the order of the columns; a blank stands between two words.
-    start : int
-        The first term's column.
+        In the order of their columns; a blank separates two words.
+    first_column : int
+        Column of the first term.
+
+    Attributes
+    ----------
+    word_ids : WordIds
+        The id of the word in each token.
     """
 
-    def __init__(self, terms: list[str], start: int) -> None:
-        split = [term.encode().split(b" ") for term in terms]
-        numbers: dict[bytes, int] = {}
-        # Number 0 is any word that no term has.
-        flat = [numbers.setdefault(word, len(numbers) + 1) for words in split for word in words]
-        sizes = np.fromiter(map(len, split), np.intp, len(split))
-        self._number = _Numbers(numbers)
-        self._columns, self._levels = _tree(
-            np.array(flat, dtype=np.int64), sizes, len(numbers) + 1, start
+    def __init__(self, terms: list[str], first_column: int) -> None:
+        self.terms = terms
+        self.first_column = first_column
+        ngrams = [term.encode().split(b" ") for term in terms]
+        ids: dict[bytes, int] = {}
+        words = [ids.setdefault(word, len(ids) + 1) for ngram in ngrams for word in ngram]
+        sizes = np.fromiter(map(len, ngrams), np.intp, len(ngrams))
+        self.word_ids = WordIds(ids)
+        self._columns, self._levels = _build_trie(
+            np.array(words, dtype=np.int64), sizes, len(ids) + 1, first_column
         )
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
-        """See `Lookup`."""
-        number = self._number.__getitem__
-        found = [list(map(number, runs(field))) for field in fields]
-        place = np.repeat(np.arange(len(found)), np.fromiter(map(len, found), np.intp, len(found)))
-        word = np.fromiter(chain.from_iterable(found), np.int32, len(place))
-        place, word = _known(place, word)
-        places, columns = [place], [self._columns[word]]
+    def occurrences(self, texts: Sequence[str]) -> tuple[Rows, Ints32]:
+        """See `Vocabulary.occurrences`."""
+        word_id = self.word_ids.__getitem__
+        ids = [list(map(word_id, raw_tokens(text))) for text in texts]
+        row = np.repeat(np.arange(len(ids)), np.fromiter(map(len, ids), np.intp, len(ids)))
+        word = np.fromiter(chain.from_iterable(ids), np.int32, len(row))
+        row, word = _present(row, word)
+        rows, columns = [row], [self._columns[word]]
         ngram = word
         for size, level in enumerate(self._levels, start=2):
             end = len(word) - size + 1
             if end <= 0:
                 break
-            inside = place[: -size + 1] == place[size - 1 :]
             # An n-gram does not reach from one text into the next.
-            ngram = np.where(inside, ngram[:end], 0)
-            ngram = np.asarray(level.following[ngram, word[size - 1 :]])
-            places.append(place[:end])
+            same_text = row[: -size + 1] == row[size - 1 :]
+            shorter = np.where(same_text, ngram[:end], UNKNOWN)
+            ngram = np.asarray(level.longer[shorter, word[size - 1 :]])
+            rows.append(row[:end])
             columns.append(level.columns[ngram])
-        return _known(np.concatenate(places), np.concatenate(columns))
+        return _present(np.concatenate(rows), np.concatenate(columns))
 
 
-class _Numbers(dict[bytes, int]):
-    """The number of the word in each run of characters; `NONE` where a run holds none."""
+class WordIds(dict[bytes, int]):
+    """A cache from raw tokens to the ids of their words.
 
-    def __init__(self, numbers: dict[bytes, int]) -> None:
-        super().__init__(numbers)
-        self._most = len(numbers) + REMEMBERED
-
-    def __missing__(self, run: bytes) -> int:
-        word = run.strip(NOT_AT_ENDS)
-        found = self.get(word, 0) if word else NONE
-        if len(run) <= LONGEST_REMEMBERED and len(self) < self._most:
-            self[run] = found
-        return found
-
-
-def _tree(
-    flat: NDArray[np.int64], sizes: Rows, width: int, start: int
-) -> tuple[Ints32, list[_Level]]:
-    """Return the columns of single words, and the levels of longer terms.
+    The value is `UNKNOWN` for a word without an id, and `ABSENT` for a token that holds no word.
 
     Parameters
     ----------
-    flat : ndarray of int64
-        The numbers of the words of all terms, one term after the other.
-    sizes : ndarray of int
-        Words of each term.
-    width : int
-        Numbers that words can have.
-    start : int
-        The first term's column.
+    ids : dict of bytes to int
+        The positive ids of the words that terms consist of.
     """
-    first = np.cumsum(sizes) - sizes
-    ngram = flat[first]
-    single = _columns(width, ngram, sizes == 1, start)
-    levels, shorter = [], width
+
+    def __init__(self, ids: dict[bytes, int]) -> None:
+        super().__init__(ids)
+        self._max_size = len(ids) + CACHE_SIZE
+
+    def __missing__(self, token: bytes) -> int:
+        word = token.strip(INNER_PUNCTUATION)
+        word_id = self.get(word, UNKNOWN) if word else ABSENT
+        if len(token) <= LONGEST_CACHED and len(self) < self._max_size:
+            self[token] = word_id
+        return word_id
+
+
+@dataclass(frozen=True)
+class _TrieLevel:
+    """The n-grams of one size that are terms or prefixes of terms.
+
+    Parameters
+    ----------
+    longer : csr_array of int32, shape (n-grams one word shorter, word ids)
+        The id of the n-gram that a shorter one and the next word make; `UNKNOWN` for none.
+    columns : ndarray of int32, shape (n-grams,)
+        Column of each n-gram by its id; `ABSENT` for a mere prefix, and for `UNKNOWN`.
+    """
+
+    longer: sp.csr_array
+    columns: Ints32
+
+
+def _build_trie(
+    words: Ints64, sizes: Rows, word_count: int, first_column: int
+) -> tuple[Ints32, list[_TrieLevel]]:
+    """Return the columns of single words by word id, and the levels for longer n-grams.
+
+    Parameters
+    ----------
+    words : ndarray of int64
+        The word ids of all terms, one term after the other.
+    sizes : ndarray of int, shape (terms,)
+        Number of words in each term.
+    word_count : int
+        Number of word ids, `UNKNOWN` included.
+    first_column : int
+        Column of the first term.
+    """
+    starts = np.cumsum(sizes) - sizes
+    ngram = words[starts]
+    single = _columns_by_id(word_count, ngram, sizes == 1, first_column)
+    levels, shorter_count = [], word_count
     for size in range(2, int(sizes.max(initial=0)) + 1):
-        longer = np.flatnonzero(sizes >= size)
-        pairs, place = np.unique(
-            ngram[longer] * width + flat[first[longer] + size - 1], return_inverse=True
+        long_enough = np.flatnonzero(sizes >= size)
+        # A shorter n-gram and the next word, as one number.
+        pairs, index = np.unique(
+            ngram[long_enough] * word_count + words[starts[long_enough] + size - 1],
+            return_inverse=True,
         )
-        ngram[longer] = place + 1
-        ends = np.searchsorted(pairs, np.arange(shorter + 1) * width)
+        ngram[long_enough] = index + 1
+        indptr = np.searchsorted(pairs, np.arange(shorter_count + 1) * word_count)
         count = len(pairs) + 1
-        following = sp.csr_array(
-            (np.arange(1, count, dtype=np.int32), (pairs % width).astype(np.int32), ends),
-            shape=(shorter, width),
+        longer = sp.csr_array(
+            (np.arange(1, count, dtype=np.int32), (pairs % word_count).astype(np.int32), indptr),
+            shape=(shorter_count, word_count),
         )
-        levels.append(_Level(following, _columns(count, ngram, sizes == size, start)))
-        shorter = count
+        levels.append(_TrieLevel(longer, _columns_by_id(count, ngram, sizes == size, first_column)))
+        shorter_count = count
     return single, levels
 
 
-def _columns(count: int, ngram: NDArray[np.int64], terms: NDArray[np.bool_], start: int) -> Ints32:
-    columns = np.full(count, NONE, np.int32)
-    columns[ngram[terms]] = np.flatnonzero(terms) + start
+def _columns_by_id(count: int, ngram: Ints64, is_term: Bools, first_column: int) -> Ints32:
+    columns = np.full(count, ABSENT, np.int32)
+    columns[ngram[is_term]] = np.flatnonzero(is_term) + first_column
     return columns
 
 
-class CharacterLookup:
-    """Finds n-grams of characters within words; a word's are remembered, as words come again.
+class CharVocabulary:
+    """A vocabulary of character n-grams within words.
 
     Parameters
     ----------
-    terms, start
-        As for `WordLookup`.
+    terms : list of str
+        In the order of their columns.
+    first_column : int
+        Column of the first term.
     analyze : callable
-        Takes a word apart into its terms.
+        Splits a word into its n-grams.
+
+    Attributes
+    ----------
+    word_columns : WordColumns
+        The columns of the n-grams in each word.
     """
 
-    def __init__(self, terms: list[str], start: int, analyze: Analyzer) -> None:
-        self._found = _PackedColumns(terms, start, analyze)
+    def __init__(self, terms: list[str], first_column: int, analyze: Analyzer) -> None:
+        self.terms = terms
+        self.first_column = first_column
+        columns = range(first_column, first_column + len(terms))
+        self.word_columns = WordColumns(dict(zip(terms, columns, strict=True)), analyze)
 
-    def occurrences(self, fields: Sequence[str]) -> tuple[Rows, Ints32]:
-        """See `Lookup`."""
-        packed = [b"".join(map(self._found.__getitem__, field.split())) for field in fields]
+    def occurrences(self, texts: Sequence[str]) -> tuple[Rows, Ints32]:
+        """See `Vocabulary.occurrences`."""
+        packed = [b"".join(map(self.word_columns.__getitem__, text.split())) for text in texts]
         columns = np.frombuffer(b"".join(packed), np.int32)
         sizes = np.fromiter(map(len, packed), np.intp, len(packed)) // columns.itemsize
         return np.repeat(np.arange(len(packed)), sizes), columns
 
 
-class _PackedColumns(dict[str, bytes]):
-    """The columns of each word's known terms, as the bytes of an array of int32."""
+class WordColumns(dict[str, bytes]):
+    """A cache from words to the columns of their n-grams, as the bytes of an array of int32.
 
-    def __init__(self, terms: list[str], start: int, analyze: Analyzer) -> None:
+    Parameters
+    ----------
+    columns : dict of str to int
+        Column of each term.
+    analyze : callable
+        Splits a word into its n-grams.
+    """
+
+    def __init__(self, columns: dict[str, int], analyze: Analyzer) -> None:
         super().__init__()
-        self._column = dict(zip(terms, range(start, start + len(terms)), strict=True))
+        self._columns = columns
         self._analyze = analyze
 
     def __missing__(self, word: str) -> bytes:
-        columns = [self._column.get(term, NONE) for term in self._analyze(word)]
-        found = np.array([one for one in columns if one != NONE], dtype=np.int32).tobytes()
-        if len(word) <= LONGEST_REMEMBERED:
-            if len(self) >= REMEMBERED:
+        columns = [
+            column
+            for term in self._analyze(word)
+            if (column := self._columns.get(term)) is not None
+        ]
+        packed = np.array(columns, dtype=np.int32).tobytes()
+        if len(word) <= LONGEST_CACHED:
+            if len(self) >= CACHE_SIZE:
                 self.clear()
-            self[word] = found
-        return found
+            self[word] = packed
+        return packed
 
 
-def _known(places: Rows, found: NDArray[np.int32]) -> tuple[Rows, NDArray[np.int32]]:
-    """Return what was found, and where, without `NONE`."""
-    known = found != NONE
-    return places[known], found[known]
+def _present(rows: Rows, values: Ints32) -> tuple[Rows, Ints32]:
+    """Return the values that are not `ABSENT`, and their rows."""
+    present = values != ABSENT
+    return rows[present], values[present]

@@ -1,4 +1,4 @@
-"""Sparse terms times a large table of which a text needs few rows."""
+"""A table of 8-bit weights, one row per term, for products with sparse terms."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,67 +12,71 @@ from amlc.arrays import Floats32
 from amlc.errors import DataError
 from amlc.files import write_array
 
-# The largest number of a row becomes this, which eight bits hold with either sign.
+# The largest magnitude of a row is mapped to this, the largest that a signed 8-bit integer holds.
 LARGEST = 127
 
 
-class TermTable:
-    """A row of numbers for each term, in eight bits, by which the terms of texts are multiplied.
+class WeightTable:
+    """Weights of terms, quantized to 8 bits with one scale per row.
 
     Parameters
     ----------
     rows : ndarray of int8, shape (terms, columns)
-        Numbers of -127 to 127.
+        Weights from -127 to 127, in units of the row's scale.
     scale : ndarray of float32, shape (terms,)
-        What 1 stands for in each row.
+        The weight that 1 stands for in each row.
 
     Raises
     ------
     DataError
-        The arrays are others.
+        An array has another type or shape.
     """
 
     def __init__(self, rows: NDArray[np.int8], scale: Floats32) -> None:
         if rows.ndim != 2 or scale.shape != rows.shape[:1] or rows.dtype != np.int8:
             raise DataError(
-                f"expected rows of int8 and a scale for each, got {rows.dtype} of shape "
+                f"expected rows of int8 and one scale per row, got {rows.dtype} of shape "
                 f"{rows.shape} and {scale.shape}"
             )
         self.rows = rows
         self.scale = scale
 
     @classmethod
-    def rounded(cls, table: Floats32) -> Self:
-        """Return a table in eight bits: a quarter of the bytes, off by 0.4 % of a row's largest.
+    def quantize(cls, weights: Floats32) -> Self:
+        """Round weights to 8 bits: a quarter of the size, off by at most 0.4 % of a row's largest.
 
         Parameters
         ----------
-        table : ndarray of float32, shape (terms, columns)
-            Any numbers.
+        weights : ndarray of float32, shape (terms, columns)
+            Finite.
         """
-        largest = np.abs(table).max(axis=1, initial=0)
+        largest = np.abs(weights).max(axis=1, initial=0)
         scale = (np.where(largest > 0, largest, 1) / LARGEST).astype(np.float32)
-        return cls(np.rint(table / scale[:, None]).astype(np.int8, order="C"), scale)
+        return cls(np.rint(weights / scale[:, None]).astype(np.int8, order="C"), scale)
 
     def product(self, terms: sp.csr_array) -> Floats32:
-        """Return a sparse matrix times the table.
+        """Return the matrix product of sparse terms and the table.
 
         Parameters
         ----------
         terms : csr_array of float32, shape (n, terms)
-            Each row is multiplied on its own, by no library whose threads or processor could
-            change a bit.
+            For example TF-IDF.
 
         Returns
         -------
         ndarray of float32, shape (n, columns)
+
+        Notes
+        -----
+        Each row is computed by itself and without BLAS, whose threads and choice of kernels can
+        change the last bits.
         """
-        found = np.empty((terms.shape[0], self.rows.shape[1]), np.float32)
+        products = np.empty((terms.shape[0], self.rows.shape[1]), np.float32)
         weights = terms.data * self.scale[terms.indices]
         for row, (start, end) in enumerate(pairwise(terms.indptr.tolist())):
             rows = self.rows.take(terms.indices[start:end], axis=0).astype(np.float32)
-            np.einsum("i,ij->j", weights[start:end], rows, out=found[row])
-        return found
+            np.einsum("i,ij->j", weights[start:end], rows, out=products[row])
+        return products
 
     def save(self, folder: Path) -> None:
         """Write the arrays into a folder."""
@@ -81,17 +85,17 @@ class TermTable:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote into memory: a row costs memory once a text needs it.
+        """Map what `save` wrote into memory; a row is read from disk when a text needs it.
 
         Raises
         ------
         DataError
-            A file is missing or broken.
+            A file is missing or malformed.
         """
         try:
             rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
             scale = np.load(folder / "scale.npy", allow_pickle=False)
-            # Without the class of a mapped array, which every operation would pass on.
+            # A plain array over the map: every operation would pass on the class np.memmap.
             return cls(np.asarray(rows), scale)
         except (OSError, ValueError, EOFError, DataError) as error:
             raise DataError(f"{folder}: cannot be read: {error}") from None

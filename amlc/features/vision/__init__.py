@@ -1,1 +1,1 @@
-"""What models see of a picture."""
+"""Features of the picture: descriptors computed from its pixels."""

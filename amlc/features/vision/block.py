@@ -13,35 +13,28 @@ from PIL import Image
 from pydantic import Field
 from tqdm import tqdm
 
-from amlc.arrays import Floats32
+from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
-from amlc.features.vision.descriptors import GROUPS, describe_scene
-from amlc.features.vision.scene import Pixels, make_scene
-from amlc.images.outcome import OK
+from amlc.features.vision.descriptor_names import DESCRIPTORS
+from amlc.features.vision.descriptors import describe_scene
+from amlc.features.vision.scene import make_scene
+from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
+
+__all__ = ["DESCRIPTORS", "VisionSettings", "describe", "describe_products"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Name and meaning of each column, in order.
-DESCRIPTORS: dict[str, str] = {
-    "placeholder": "1 where there is no picture; every other descriptor is then 0",
-    **{name: meaning for _, names in GROUPS for name, meaning in names.items()},
-}
+# Pictures that are described together.
 BATCH = 32
 
 
 class VisionSettings(Settings):
-    """Section `vision` of params.yaml.
+    """Section `vision` of params.yaml."""
 
-    Parameters
-    ----------
-    size : int
-        Side of the square that a picture is squeezed into before it is described, in pixels;
-        a multiple of 8.
-    """
-
+    # A multiple of 8, because `amlc.features.vision.descriptors.texture` halves a picture thrice.
     size: Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
 
@@ -51,23 +44,23 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
     Parameters
     ----------
     bodies : sequence of bytes or None
-        JPEG or PNG files; None for a product without a picture. What does not decode counts
-        as None.
+        JPEG or PNG files; None for a product without a picture. A file that cannot be decoded
+        counts as None.
     settings : VisionSettings
-        How large to look at them.
+        The size at which they are described.
 
     Returns
     -------
     ndarray of float32, shape (n, len(DESCRIPTORS))
-        Finite. A picture's row depends on nothing but the picture.
+        Finite. The row of a picture depends on that picture alone.
     """
     described = np.zeros((len(bodies), len(DESCRIPTORS)), dtype=np.float32)
     decoded = [None if body is None else _decoded(body, settings.size) for body in bodies]
-    found = [row for row, picture in enumerate(decoded) if picture is not None]
+    with_picture = [row for row, picture in enumerate(decoded) if picture is not None]
     described[:, 0] = 1
-    described[found, 0] = 0
-    for start in range(0, len(found), BATCH):
-        rows = found[start : start + BATCH]
+    described[with_picture, 0] = 0
+    for start in range(0, len(with_picture), BATCH):
+        rows = with_picture[start : start + BATCH]
         pixels, aspects = zip(*(picture for row in rows if (picture := decoded[row])), strict=True)
         scene = make_scene(np.stack(pixels), np.array(aspects, dtype=np.float32))
         described[rows, 1:] = describe_scene(scene)
@@ -82,13 +75,13 @@ def describe_products(
     Parameters
     ----------
     links : sequence of str, length n
-        Each product's image link; empty for none.
+        The link to each product's picture; empty for none.
     folder : Path
         ``data/images``.
     settings : VisionSettings
-        How large to look at the pictures.
+        The size at which pictures are described.
     threads : int
-        Batches of pictures worked on at once; the result does not depend on it.
+        Number of threads; the result does not depend on it.
 
     Returns
     -------
@@ -98,20 +91,21 @@ def describe_products(
     Raises
     ------
     DataError
-        The shards cannot be read, or hold no row for some link.
+        The shards cannot be read, or have no row for a link.
     """
-    places: dict[str, int] = {"": 0}
+    row_of_link: dict[str, int] = {"": 0}
     blocks = [describe([None], settings)]
-    for found, block in _described_shards(folder, settings, threads):
-        places.update(zip(found, range(len(places), len(places) + len(found)), strict=True))
+    for batch, block in _described_shards(folder, settings, threads):
+        first = len(row_of_link)
+        row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
         blocks.append(block)
-    missing = sorted({link for link in links if link not in places})
+    missing = sorted({link for link in links if link not in row_of_link})
     if missing:
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
     table: Floats32 = np.concatenate(blocks)
-    return table[[places[link] for link in links]]
+    return table[[row_of_link[link] for link in links]]
 
 
 def _described_shards(
@@ -122,17 +116,17 @@ def _described_shards(
         return [row.link for row in rows], describe(bodies, settings)
 
     with tqdm(desc="vision", unit="image", disable=None) as bar:
-        for found, block in _in_order(work, _batches(read_rows(folder), 4 * BATCH), threads):
-            bar.update(len(found))
-            yield found, block
+        for links, block in _map_in_order(work, _batches(read_rows(folder), 4 * BATCH), threads):
+            bar.update(len(links))
+            yield links, block
 
 
 def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:
-    """Return a square of sRGB pixels and the aspect that it had, or None if it is no picture."""
+    """Return a square of sRGB pixels and the aspect ratio; None for a file without a picture."""
     try:
         with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
             aspect = image.width / image.height
-            # JPEG decodes straight to a half, a quarter or an eighth.
+            # A JPEG can be decoded at a half, a quarter or an eighth of its size, which is faster.
             image.draft("RGB", (size, size))
             square = image.convert("RGB").resize((size, size), Image.Resampling.BOX)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -146,8 +140,8 @@ def _batches(rows: Iterable[T], count: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _in_order(work: Callable[[T], R], batches: Iterable[T], threads: int) -> Iterator[R]:
-    """Map over threads, in order; `ThreadPoolExecutor.map` would read every batch at once."""
+def _map_in_order(work: Callable[[T], R], batches: Iterable[T], threads: int) -> Iterator[R]:
+    """Map over threads, in order; `ThreadPoolExecutor.map` would load all batches into memory."""
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for batch in batches:

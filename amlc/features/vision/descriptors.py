@@ -1,6 +1,7 @@
-"""What a picture looks like, in numbers: colour, background, layout, edges, texture.
+"""Descriptors of a picture: colour, background, layout, edges, texture.
 
-Each function takes a `Scene` of n pictures and returns n rows; `GROUPS` names their columns.
+Each of `FUNCTIONS` takes a `Scene` of n pictures and returns n rows; their columns are named in
+`amlc.features.vision.descriptor_names.GROUPS`.
 """
 
 from collections.abc import Callable
@@ -10,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amlc.arrays import Bools, Floats32
-from amlc.features.vision.scene import Scene, border, count_areas
+from amlc.features.vision.descriptor_names import DIRECTIONS, GRID, GROUPS, HUES
+from amlc.features.vision.scene import Scene, border_pixels, count_areas
 
-HUES, DIRECTIONS, GRID = 8, 6, 3
-# An area of the foreground counts as an object from this share of the picture on.
+# An area of the foreground counts as an object if it covers this share of the picture.
 OBJECT_SHARE = 0.004
-# Lightness that a neighbour must exceed a pixel by, to count as lighter.
+# A neighbouring pixel counts as lighter if its lightness is larger by this.
 LIGHTER = np.float32(0.01)
 
 
@@ -48,12 +49,12 @@ def hues(scene: Scene) -> Floats32:
 def background(scene: Scene) -> Floats32:
     """Return how much white surrounds the product."""
     share = 1 - scene.foreground.mean(axis=(1, 2), dtype=np.float32)
-    clear = 1 - border(scene.foreground).mean(axis=1, dtype=np.float32)
-    return np.stack([share, clear, border(scene.lightness).std(axis=1)], axis=1)
+    clear = 1 - border_pixels(scene.foreground).mean(axis=1, dtype=np.float32)
+    return np.stack([share, clear, border_pixels(scene.lightness).std(axis=1)], axis=1)
 
 
-def box(scene: Scene) -> Floats32:
-    """Return size, shape and place of the foreground's bounding box."""
+def bounding_box(scene: Scene) -> Floats32:
+    """Return size, shape and position of the foreground's bounding box."""
     left, right = _extent(np.any(scene.foreground, axis=1))
     top, bottom = _extent(np.any(scene.foreground, axis=2))
     width, height = right - left, bottom - top
@@ -75,7 +76,7 @@ def layout(scene: Scene) -> Floats32:
 
 
 def edges(scene: Scene) -> Floats32:
-    """Return the mean edge strength, and its shares by direction."""
+    """Return the mean edge strength, and the share of each direction in it."""
     down, across = np.gradient(scene.lightness, axis=(1, 2))
     strength = np.hypot(across, down)
     half_turns = np.arctan2(down, across) / np.float32(np.pi)
@@ -97,7 +98,7 @@ def texture(scene: Scene) -> Floats32:
 
 
 def patterns(scene: Scene) -> Floats32:
-    """Return the shares of local binary patterns: how many neighbours are lighter, in one arc.
+    """Return the shares of local binary patterns: the number of lighter neighbours in one arc.
 
     Notes
     -----
@@ -123,7 +124,7 @@ def symmetry(scene: Scene) -> Floats32:
 
 
 def objects(scene: Scene) -> Floats32:
-    """Return how many things there seem to be, and how regularly they repeat."""
+    """Return the number of separate objects, and how regularly the picture repeats."""
     count = np.log2(1 + count_areas(scene.foreground, OBJECT_SHARE)) / 5
     repeats = [_repetition(scene.lightness.mean(axis=axis)) for axis in (1, 2)]
     return np.stack([count, *repeats], axis=1).astype(np.float32)
@@ -158,9 +159,9 @@ def _histogram(bins: NDArray[Any], weight: Floats32, count: int) -> Floats32:
 
 def _extent(hits: Bools) -> tuple[Floats32, Floats32]:
     """Return where each row's hits start and end, as shares of its length."""
-    length, some = hits.shape[1], hits.any(axis=1)
-    start = np.where(some, hits.argmax(axis=1), 0) / length
-    end = np.where(some, length - hits[:, ::-1].argmax(axis=1), 0) / length
+    length, any_hit = hits.shape[1], hits.any(axis=1)
+    start = np.where(any_hit, hits.argmax(axis=1), 0) / length
+    end = np.where(any_hit, length - hits[:, ::-1].argmax(axis=1), 0) / length
     return start.astype(np.float32), end.astype(np.float32)
 
 
@@ -182,97 +183,26 @@ def _repetition(profile: Floats32) -> NDArray[np.float64]:
     return np.maximum(highest, 0)
 
 
-def _named(pattern: str, meaning: str, count: int) -> dict[str, str]:
-    return {pattern.format(number): meaning.format(number) for number in range(count)}
-
-
-# Each function, and the name and the meaning of each of its columns.
-GROUPS: tuple[tuple[Callable[[Scene], Floats32], dict[str, str]], ...] = (
-    (
+# The functions by name; `GROUPS` says in which order.
+FUNCTIONS: dict[str, Callable[[Scene], Floats32]] = {
+    function.__name__: function
+    for function in (
         colour,
-        {
-            "lightness_mean": "lightness of the foreground, 0 black to 1 white",
-            "lightness_std": "its standard deviation",
-            "redness_mean": "green (-1) to red (1), mean of the foreground",
-            "redness_std": "its standard deviation",
-            "yellowness_mean": "blue (-1) to yellow (1), mean of the foreground",
-            "yellowness_std": "its standard deviation",
-            "chroma_mean": "saturation of the foreground, 0 grey to 1 vivid",
-            "chroma_std": "its standard deviation",
-        },
-    ),
-    (
         tones,
-        {
-            "dark_share": "share of the foreground with lightness below 0.3",
-            "light_share": "share of the foreground with lightness above 0.85",
-            "grey_share": "share of the foreground with chroma below 0.08",
-            "vivid_share": "share of the foreground with chroma above 0.45",
-        },
-    ),
-    (hues, _named("hue_{}", "chroma in octant {} of the hue circle, from red to yellow", HUES)),
-    (
+        hues,
         background,
-        {
-            "background_share": "share of near-white area that touches the border",
-            "border_white": "share of the outermost pixels that are background",
-            "border_std": "standard deviation of lightness on the outermost pixels",
-        },
-    ),
-    (
-        box,
-        {
-            "box_width": "width of the foreground's bounding box, share of the picture's",
-            "box_height": "height of the foreground's bounding box, share of the picture's",
-            "box_aspect": "its width by its height: 0.5 + log2 / 6",
-            "box_x": "its centre, 0 left to 1 right; 0 without foreground",
-            "box_y": "its centre, 0 top to 1 bottom; 0 without foreground",
-            "box_fill": "share of the box that the foreground fills",
-            "picture_aspect": "the picture's width by its height: 0.5 + log2 / 6",
-        },
-    ),
-    (layout, _named("mass_{}", "share of the foreground in cell {} of 3 x 3, by row", GRID**2)),
-    (
+        bounding_box,
+        layout,
         edges,
-        {
-            "edge_mean": "mean length of the gradient of lightness",
-            **_named("edge_direction_{}", "share of it in sector {} of the half turn", DIRECTIONS),
-        },
-    ),
-    (
         texture,
-        {
-            "detail_fine": "detail lost by halving the picture; sharpness",
-            "detail_middle": "detail lost by halving it again",
-            "detail_coarse": "detail lost by halving it a third time",
-        },
-    ),
-    (
         patterns,
-        {
-            **_named("pattern_{}", "share of pixels with {} lighter neighbours, in one arc", 9),
-            "pattern_mixed": "share of pixels whose lighter neighbours make several arcs",
-        },
-    ),
-    (
         symmetry,
-        {
-            "symmetry_across": "1 - mean difference to the picture mirrored left to right",
-            "symmetry_down": "1 - mean difference to the picture mirrored top to bottom",
-        },
-    ),
-    (
         objects,
-        {
-            "objects": "log2 of 1 + the number of separate areas of foreground, / 5",
-            "repeats_across": "autocorrelation of the columns' lightness: things in a row",
-            "repeats_down": "autocorrelation of the rows' lightness: things stacked up",
-        },
-    ),
-)
+    )
+}
 
 
 def describe_scene(scene: Scene) -> Floats32:
-    """Return every descriptor of each picture, in the order of `GROUPS`."""
-    columns: Any = [function(scene) for function, _ in GROUPS]
+    """Return the descriptors of each picture, in the order of `GROUPS`, shape (n, columns)."""
+    columns: Any = [FUNCTIONS[name](scene) for name in GROUPS]
     return np.concatenate(columns, axis=1)

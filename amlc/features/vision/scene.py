@@ -1,4 +1,4 @@
-"""A stack of pictures, made ready for its descriptors."""
+"""Prepare a stack of pictures for the descriptors: colours, foreground and areas."""
 
 from typing import Any, NamedTuple
 
@@ -6,13 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from amlc.arrays import Bools, Floats32
-
-Pixels = NDArray[np.uint8]
+from amlc.arrays import Bools, Floats32, Pixels
 
 # A pixel is near white where its lightness is above and its chroma below these.
 WHITE_LIGHTNESS, WHITE_CHROMA = 0.93, 0.093
-# Chroma of the most vivid colour of sRGB in OKLab, so that ours come out between 0 and 1.
+# Chroma in OKLab of the most vivid colour of sRGB; dividing by it gives values from 0 to 1.
 VIVID = 0.3225
 
 # Areas connect within a picture, never from one picture of the stack to the next.
@@ -36,7 +34,7 @@ _TO_LAB = (
 
 
 class Scene(NamedTuple):
-    """A stack of square pictures, and what several descriptors need of it.
+    """A stack of square pictures in the form that the descriptors share.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ class Scene(NamedTuple):
     foreground : ndarray of bool, shape (n, size, size)
         Everything but the near-white areas that touch the border.
     aspect : ndarray of float32, shape (n,)
-        Width divided by height of the picture before it was squeezed into the square.
+        Width divided by height of each picture before it was resized to a square.
     """
 
     lightness: Floats32
@@ -66,20 +64,20 @@ def make_scene(pixels: Pixels, aspect: Floats32) -> Scene:
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, size, size, 3)
-        sRGB.
+        Square pictures in sRGB.
     aspect : ndarray of float32, shape (n,)
-        Width divided by height of each picture as it came.
+        Width divided by height of each picture before it was resized to a square.
     """
     lightness, redness, yellowness = oklab(pixels)
     redness /= np.float32(VIVID)
     yellowness /= np.float32(VIVID)
     chroma = np.minimum(np.hypot(redness, yellowness), 1)
     white = (lightness > WHITE_LIGHTNESS) & (chroma < WHITE_CHROMA)
-    return Scene(lightness, redness, yellowness, chroma, ~touching_border(white), aspect)
+    return Scene(lightness, redness, yellowness, chroma, ~keep_touching_border(white), aspect)
 
 
 def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
-    """Turn 8-bit sRGB into OKLab, in which distances are about as large as they look.
+    """Convert 8-bit sRGB to OKLab, in which distances are roughly proportional to what is seen.
 
     Parameters
     ----------
@@ -101,17 +99,17 @@ def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
     return lightness, green_red, blue_yellow
 
 
-def border(values: NDArray[Any]) -> NDArray[Any]:
+def border_pixels(values: NDArray[Any]) -> NDArray[Any]:
     """Return each picture's outermost pixels, shape (n, 4 (size - 1))."""
     sides = (values[:, 0, :-1], values[:, :-1, -1], values[:, -1, 1:], values[:, 1:, 0])
     return np.concatenate(sides, axis=1)
 
 
-def touching_border(mask: Bools) -> Bools:
-    """Keep those connected areas of each picture's mask that reach its border."""
+def keep_touching_border(mask: Bools) -> Bools:
+    """Return each picture's mask reduced to the connected areas that touch the border."""
     labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
     reached = np.zeros(count + 1, dtype=np.bool_)
-    reached[border(labels)] = True
+    reached[border_pixels(labels)] = True
     reached[0] = False
     kept: Bools = reached[labels]
     return kept
@@ -128,12 +126,12 @@ def count_areas(mask: Bools, share: float) -> NDArray[np.intp]:
 
 
 def _mixed(row: tuple[float, float, float], channels: list[Floats32]) -> Floats32:
-    """Weigh three channels; element by element, so that no value depends on its neighbours.
+    """Return the weighted sum of three channels, computed element by element.
 
     A matrix product would round differently from one stack of pictures to another.
     """
-    one, two, three = (
+    first, second, third = (
         np.float32(weight) * channel for weight, channel in zip(row, channels, strict=True)
     )
-    mixed: Floats32 = one + two + three
+    mixed: Floats32 = first + second + third
     return mixed

@@ -13,7 +13,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from amlc.arrays import Floats, Floats32, Rows
-from amlc.features.text.weight_table import TermTable
+from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_array
 from amlc.models.base import ModelSettings, Regressor
 from amlc.models.design import Design
@@ -65,7 +65,7 @@ class SparseMLP(Regressor):
             networks = list(pool.map(fitted, range(len(seeds))))
         self.layers = [network.layers for network in networks]
         self.tables = [
-            TermTable.rounded(
+            WeightTable.quantize(
                 np.concatenate([network.terms for network in networks[first :: len(inputs)]], 1)
             )
             for first in range(len(inputs))
@@ -106,7 +106,7 @@ class SparseMLP(Regressor):
             for index in range(self.settings.networks)
         ]
         names = [f"terms{index}" for index in range(self.settings.inputs_count)]
-        self.tables = [TermTable.load(folder / name) for name in names]
+        self.tables = [WeightTable.load(folder / name) for name in names]
 
 
 def fit_network(

@@ -1,12 +1,12 @@
-// The API's description as a page, made from openapi.json, without a network.
+// The description of the API as a page, made from openapi.json alone.
 
-import { by, make, say } from "./dom.js";
-import { ask } from "./net.js";
+import { byId, make, setMessage } from "./dom.js";
+import { request } from "./net.js";
 
 function start(api) {
-  by("docs").append(make("p", {}, api.info.description));
+  byId("docs").append(make("p", {}, api.info.description));
   for (const [path, methods] of Object.entries(api.paths)) {
-    for (const [method, operation] of Object.entries(methods)) by("docs").append(article(api, path, method, operation));
+    for (const [method, operation] of Object.entries(methods)) byId("docs").append(article(api, path, method, operation));
   }
 }
 
@@ -14,21 +14,21 @@ function article(api, path, method, operation) {
   const title = make("h2", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path));
   const parts = [title, make("p", {}, operation.description)];
   parts.push(make("pre", { tabindex: "0" }, make("code", {}, curl(path, method, operation))));
-  for (const [kind, content] of Object.entries(operation.requestBody?.content ?? {})) {
-    forms(api, content.schema).forEach((schema, place) => {
-      parts.push(...fields(api, `${place ? "Or" : "Body"}: ${kind}`, schema, content.example));
+  for (const [mediaType, content] of Object.entries(operation.requestBody?.content ?? {})) {
+    alternatives(api, content.schema).forEach((schema, index) => {
+      parts.push(...fields(api, `${index ? "Or" : "Body"}: ${mediaType}`, schema, content.example));
     });
   }
   for (const [status, answer] of Object.entries(operation.responses)) {
     if (status !== "200") continue;
-    for (const [kind, content] of Object.entries(answer.content ?? {})) {
-      parts.push(...fields(api, `Answer: ${kind}`, resolved(api, content.schema), content.example));
+    for (const [mediaType, content] of Object.entries(answer.content ?? {})) {
+      parts.push(...fields(api, `Answer: ${mediaType}`, resolved(api, content.schema), content.example));
     }
   }
   const errors = Object.entries(operation.responses).filter(([status]) => status !== "200");
   if (errors.length) {
     parts.push(make("h3", {}, "Errors: application/problem+json"));
-    parts.push(table(["status", "means"], errors.map(([status, { description }]) => [status, words(description)])));
+    parts.push(table(["status", "meaning"], errors.map(([status, { description }]) => [status, prose(description)])));
   }
   return make("article", {}, ...parts);
 }
@@ -36,34 +36,34 @@ function article(api, path, method, operation) {
 const resolved = (api, schema) =>
   (schema.$ref ? schema.$ref.slice(2).split("/").reduce((node, key) => node[key], api) : schema);
 
-const forms = (api, schema) => (schema.oneOf ?? [schema]).map((each) => resolved(api, each));
+const alternatives = (api, schema) => (schema.oneOf ?? [schema]).map((each) => resolved(api, each));
 
 // Text in which `this` is code.
-function words(text) {
-  const parts = text.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+function prose(text) {
+  const parts = text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
   return make("span", {}, ...parts);
 }
 
 function fields(api, heading, schema, example) {
   const parts = [make("h3", {}, heading)];
-  if (schema.description) parts.push(make("p", {}, words(schema.description)));
+  if (schema.description) parts.push(make("p", {}, prose(schema.description)));
   if (example) parts.push(make("pre", { tabindex: "0" }, make("code", {}, example)));
   if (!schema.properties) return parts;
   const rows = Object.entries(schema.properties).map(([name, property]) =>
-    [make("code", {}, name), type(api, property), words(property.description ?? "")]);
-  return [...parts, table(["field", "type", "what"], rows)];
+    [make("code", {}, name), type(api, property), prose(property.description ?? "")]);
+  return [...parts, table(["field", "type", "description"], rows)];
 }
 
 function type(api, property) {
   if (property.anyOf) return property.anyOf.map((each) => type(api, each)).filter((name) => name !== "null").join(" or ");
-  const found = resolved(api, property);
-  if (found.enum ?? found.const) return (found.enum ?? [found.const]).join(" or ");
-  if (found.type === "array") return `list of ${type(api, found.items)}`;
-  if (found.format === "binary") return "file";
-  if (found.properties) return Object.keys(found.properties).join(", ");
-  const [least, most] = [found.minimum, found.maximum ?? found.maxLength];
-  const range = most === undefined ? "" : `, ${least === undefined ? "at most" : `${least} to`} ${most.toLocaleString("en")}`;
-  return `${found.type}${range}${found.maxLength ? " characters" : ""}`;
+  const schema = resolved(api, property);
+  if (schema.enum ?? schema.const) return (schema.enum ?? [schema.const]).join(" or ");
+  if (schema.type === "array") return `list of ${type(api, schema.items)}`;
+  if (schema.format === "binary") return "file";
+  if (schema.properties) return Object.keys(schema.properties).join(", ");
+  const [min, max] = [schema.minimum, schema.maximum ?? schema.maxLength];
+  const range = max === undefined ? "" : `, ${min === undefined ? "at most" : `${min} to`} ${max.toLocaleString("en")}`;
+  return `${schema.type}${range}${schema.maxLength ? " characters" : ""}`;
 }
 
 function curl(path, method, operation) {
@@ -83,4 +83,4 @@ function table(head, rows) {
     make("tbody", {}, ...rows.map((row) => make("tr", {}, ...cells("td", row))))));
 }
 
-ask("/openapi.json").then((response) => response.json()).then(start, (error) => say(by("failure"), error.message));
+request("/openapi.json").then((response) => response.json()).then(start, (error) => setMessage(byId("failure"), error.message));

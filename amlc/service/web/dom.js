@@ -1,6 +1,6 @@
-// Making elements: text always as text, never as HTML.
+// Creating elements, with text as text and never as HTML; drop zones; messages.
 
-export const by = (id) => document.getElementById(id);
+export const byId = (id) => document.getElementById(id);
 
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -16,27 +16,28 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Makes a zone take dropped files; `take` gets the first one.
+// Makes a zone accept dropped files; `take` is called with the first one.
 export function dropZone(zone, input, take) {
-  const over = (on) => (event) => {
+  const highlight = (on) => (event) => {
     event.preventDefault();
     zone.classList.toggle("over", on);
   };
-  zone.addEventListener("dragenter", over(true));
-  zone.addEventListener("dragover", over(true));
-  zone.addEventListener("dragleave", over(false));
+  zone.addEventListener("dragenter", highlight(true));
+  zone.addEventListener("dragover", highlight(true));
+  zone.addEventListener("dragleave", highlight(false));
   zone.addEventListener("drop", (event) => {
-    over(false)(event);
+    highlight(false)(event);
     if (event.dataTransfer.files.length) take(event.dataTransfer.files[0]);
   });
   input.addEventListener("change", () => {
     if (input.files.length) take(input.files[0]);
-    // So that choosing the same file again is a change.
+    // So that choosing the same file again counts as a change.
     input.value = "";
   });
 }
 
-export function say(element, message) {
+// Shows a message in an element, or hides the element where the message is empty.
+export function setMessage(element, message) {
   element.textContent = message;
   element.hidden = !message;
 }

@@ -1,4 +1,4 @@
-// The interval as a small picture: a logarithmic axis, the interval, the price, the similar products.
+// Charts: the interval on a logarithmic axis with the price and the similar products, and the parts.
 
 import { make, svg } from "./dom.js";
 
@@ -10,17 +10,17 @@ export const money = (price) =>
 
 // Round numbers of the form 1, 2 or 5 times a power of ten, within the two ends.
 export function ticks(low, high) {
-  const found = [];
+  const values = [];
   for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
     for (const step of [1, 2, 5]) {
       const tick = Number((step * 10 ** power).toPrecision(6));
-      if (tick >= low && tick <= high) found.push(tick);
+      if (tick >= low && tick <= high) values.push(tick);
     }
   }
-  return found;
+  return values;
 }
 
-// What is far outside the interval is drawn at the edge: it must not squeeze the rest.
+// The ends of the axis; similar products beyond them are drawn at the edge, so that the interval keeps its room.
 export function ends({ low, high }) {
   const room = Math.max(high / low, 1.5);
   return [low / room ** 0.6, high * room ** 0.6];
@@ -28,26 +28,26 @@ export function ends({ low, high }) {
 
 export function drawInterval(figure, answer) {
   const width = Math.max(figure.clientWidth, 200);
-  const [least, most] = ends(answer);
-  const scale = (width - 2 * MARGIN) / Math.log(most / least);
-  const x = (price) => MARGIN + Math.log(Math.min(Math.max(price, least), most) / least) * scale;
+  const [min, max] = ends(answer);
+  const scale = (width - 2 * MARGIN) / Math.log(max / min);
+  const x = (price) => MARGIN + Math.log(Math.min(Math.max(price, min), max) / min) * scale;
   const label = `Price ${money(answer.price)}, interval from ${money(answer.low)} to ${money(answer.high)}.`;
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": label });
-  picture.append(...axis(x, least, most, width));
+  const chart = svg("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": label });
+  chart.append(...axis(x, min, max, width));
   const [left, right] = [x(answer.low), x(answer.high)];
-  picture.append(svg("rect", { class: "range", x: left, y: 12, width: right - left, height: 20, rx: 6 }));
+  chart.append(svg("rect", { class: "range", x: left, y: 12, width: right - left, height: 20, rx: 6 }));
   for (const product of answer.similar) {
     const at = x(product.price);
-    picture.append(svg("line", { class: "neighbour", x1: at, x2: at, y1: 36, y2: 46 }));
+    chart.append(svg("line", { class: "neighbour", x1: at, x2: at, y1: 36, y2: 46 }));
   }
-  picture.append(svg("circle", { class: "point", cx: x(answer.price), cy: 22, r: 8 }));
-  figure.replaceChildren(picture, key(answer));
+  chart.append(svg("circle", { class: "point", cx: x(answer.price), cy: 22, r: 8 }));
+  figure.replaceChildren(chart, key(answer));
 }
 
-function axis(x, least, most, width) {
+function axis(x, min, max, width) {
   const lines = [svg("line", { class: "axis", x1: 0, x2: width, y1: 51, y2: 51 })];
   let free = 0;
-  for (const tick of ticks(least, most)) {
+  for (const tick of ticks(min, max)) {
     const text = tick.toLocaleString("en", { maximumFractionDigits: 6 });
     const half = text.length * 3.6 + 5;
     if (x(tick) - half < free || x(tick) + half > width) continue;
@@ -68,19 +68,19 @@ export function percent(share) {
   return `${Math.round(share * 100)} %`;
 }
 
-// The parts of a product as bars that go left or right of the middle, in proportion to the log factor.
+// The parts of a product as bars to the left or right of the middle, in proportion to the log factor.
 export function drawParts(list, contributions) {
-  const most = Math.max(Math.log(1.1), ...contributions.map(({ factor }) => Math.abs(Math.log(factor))));
+  const max = Math.max(Math.log(1.1), ...contributions.map(({ factor }) => Math.abs(Math.log(factor))));
   list.replaceChildren(...contributions.map(({ part, factor }) => {
     const fill = make("i");
-    fill.style.width = `${(Math.abs(Math.log(factor)) / most) * 50}%`;
+    fill.style.width = `${(Math.abs(Math.log(factor)) / max) * 50}%`;
     const bar = make("span", { class: "bar", "aria-hidden": "true" }, fill);
     const share = make("span", { class: "share" }, signed(factor));
     return make("li", { class: factor < 1 ? "lower" : "higher" }, make("b", {}, part), bar, share);
   }));
 }
 
-// "+4 %", "−13 %", or "×2.6" where percent would be hard to read.
+// "+4 %", "−13 %", or "×2.6" where a percentage would be hard to read.
 export function signed(factor) {
   if (factor >= 2) return `×${factor.toFixed(1)}`;
   const change = Math.round((factor - 1) * 100);

@@ -1,44 +1,43 @@
-// Requests to this server, and its errors in words.
+// Requests to this server, and their errors as messages for the user.
 
-export class Trouble extends Error {
-  constructor(message, { field = "", retryAfter = 0 } = {}) {
+export class RequestError extends Error {
+  constructor(message, { retryAfter = 0 } = {}) {
     super(message);
-    this.field = field;
     this.retryAfter = retryAfter;
   }
 }
 
-// Resolves to a good Response; rejects with a Trouble, or with an AbortError.
-export async function ask(path, options = {}) {
+// Resolves to a response with status 2xx; rejects with a RequestError or an AbortError.
+export async function request(path, options = {}) {
   let response;
   try {
     response = await fetch(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Trouble("The server cannot be reached. Is it still running, and are you online?", { retryAfter: 5 });
+    throw new RequestError("The server cannot be reached. Is it still running, and are you online?", { retryAfter: 5 });
   }
   if (response.ok) return response;
-  throw await trouble(response);
+  throw await errorOf(response);
 }
 
-async function trouble(response) {
+async function errorOf(response) {
   const retryAfter = Number(response.headers.get("Retry-After")) || 0;
   try {
     const problem = await response.json();
-    return new Trouble(problem.detail, { field: problem.errors[0]?.field, retryAfter });
+    return new RequestError(problem.detail, { retryAfter });
   } catch {
-    return new Trouble(`The server answered ${response.status} ${response.statusText}.`, { retryAfter });
+    return new RequestError(`The server answered ${response.status} ${response.statusText}.`, { retryAfter });
   }
 }
 
-let limits;
+let known;
 
-// What the model is and what the server takes; asked for once.
-export function model() {
-  limits ??= ask("/v1/model").then((response) => response.json());
-  // After a failure the next caller asks again.
-  limits.catch(() => { limits = undefined; });
-  return limits;
+// The model's version and the server's limits, requested once.
+export function limits() {
+  known ??= request("/v1/model").then((response) => response.json());
+  // After an error the next call sends the request again.
+  known.catch(() => { known = undefined; });
+  return known;
 }
 
 export function megabytes(bytes) {

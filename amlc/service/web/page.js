@@ -1,9 +1,9 @@
-// The page as a whole: its two tabs, and what both have in common.
+// The page: its two tabs, and what they share.
 
-import { by } from "./dom.js";
-import { startMany } from "./many.js";
-import { model } from "./net.js";
-import { startOne } from "./one.js";
+import { startCsvTab } from "./csv.js";
+import { byId } from "./dom.js";
+import { limits } from "./net.js";
+import { startProductTab } from "./product.js";
 
 const tabs = [...document.querySelectorAll('[role="tab"]')];
 
@@ -12,7 +12,7 @@ function select(tab) {
     const on = each === tab;
     each.setAttribute("aria-selected", on);
     each.tabIndex = on ? 0 : -1;
-    by(each.getAttribute("aria-controls")).hidden = !on;
+    byId(each.getAttribute("aria-controls")).hidden = !on;
   }
   document.body.dataset.tab = tab.getAttribute("aria-controls");
 }
@@ -38,13 +38,13 @@ function startTabs() {
 }
 
 startTabs();
-startOne();
-startMany();
-// A file dropped beside its zone must not take the page's place.
+startProductTab();
+startCsvTab();
+// Otherwise a browser would open a file that is dropped beside its zone.
 for (const kind of ["dragover", "drop"]) {
   window.addEventListener(kind, (event) => event.preventDefault());
 }
-model().then(
-  ({ model: version }) => { by("model").textContent = version; },
-  () => { by("model").textContent = "unknown"; },
+limits().then(
+  ({ model: version }) => { byId("model").textContent = version; },
+  () => { byId("model").textContent = "unknown"; },
 );

@@ -13,18 +13,16 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.catalog.content import title_of
 from amlc.errors import DataError
+from amlc.features.blocks import write_terms
 from amlc.features.text import tfidf as module
-from amlc.features.text.tfidf import (
-    TermFeatures,
-    TermsSettings,
-    VectorizerSettings,
-    analyzer,
-    write_terms,
-)
+from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings, analyzer
+from amlc.features.text.tokens import join_numbers
 
-WORDS = VectorizerSettings(field="title", analyzer="word", ngrams=[1, 2], min_df=1, max_terms=1000)
+WORDS = VectorizerSettings(
+    field="title", analyzer="word", ngram_range=[1, 2], min_df=1, max_features=1000
+)
 CHARS = VectorizerSettings(
-    field="text", analyzer="char_wb", ngrams=[3, 4], min_df=1, max_terms=1000
+    field="text", analyzer="char_wb", ngram_range=[3, 4], min_df=1, max_features=1000
 )
 SETTINGS = TermsSettings(vectorizers={"words": WORDS, "chars": CHARS}, max_chars=500)
 TEXTS = [
@@ -35,50 +33,50 @@ TEXTS = [
 
 
 def test_each_group_of_columns_has_rows_of_length_one() -> None:
-    """Long texts do not outweigh short ones."""
+    """The weights of a long text are not larger than those of a short one."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     block = features.transform(TEXTS)
-    words = len(features.groups["words"].terms)
+    words = len(features.vocabularies["words"].terms)
     for group in (block[:, :words], block[:, words:]):
         lengths = np.sqrt((group.multiply(group)).sum(axis=1))
         np.testing.assert_allclose(lengths, 1, rtol=1e-5)
 
 
 def test_a_vectorizer_reads_only_its_field() -> None:
-    """The title's words do not include the bullets'."""
+    """The words of bullet points are not among those of the title."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    assert "cold" not in features.groups["words"].terms
-    assert "cold" in features.groups["chars"].terms
+    assert "cold" not in features.vocabularies["words"].terms
+    assert "cold" in features.vocabularies["chars"].terms
 
 
 def test_quantities_are_terms() -> None:
-    """A number with its unit is one term."""
-    terms = set(TermFeatures(SETTINGS).fit(TEXTS).groups["words"].terms)
+    """A number and its unit are a single term."""
+    terms = set(TermFeatures(SETTINGS).fit(TEXTS).vocabularies["words"].terms)
     assert {"12fluid_ounce", "6pack", "16ounce", "5pound"} <= terms
 
 
 def test_long_texts_are_cut() -> None:
-    """What stands behind the limit is not read."""
+    """Text after the limit is not read."""
     features = TermFeatures(SETTINGS).fit([*TEXTS, "Item Name: a " + "b " * 400 + "zebra"])
-    assert "zebra" not in features.groups["words"].terms
+    assert "zebra" not in features.vocabularies["words"].terms
 
 
 def test_saved_features_give_the_same_block(tmp_path: Path) -> None:
-    """Terms and document frequencies are all that is needed."""
+    """Loading restores everything that a transformation needs."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     features.save(tmp_path)
-    again = TermFeatures.load(tmp_path).transform(TEXTS)
-    assert (again != features.transform(TEXTS)).nnz == 0
+    loaded = TermFeatures.load(tmp_path).transform(TEXTS)
+    assert (loaded != features.transform(TEXTS)).nnz == 0
 
 
-def test_missing_terms_name_their_stage(tmp_path: Path) -> None:
-    """The message says which file, and what to run."""
+def test_missing_features_name_their_stage(tmp_path: Path) -> None:
+    """The message says which file is missing and which stage to run."""
     with pytest.raises(DataError, match=r"settings\.json.*run the stage terms"):
         TermFeatures.load(tmp_path)
 
 
-def test_terms_without_their_frequencies_are_refused(tmp_path: Path) -> None:
-    """A list of terms that was cut belongs to no block."""
+def test_a_truncated_list_of_terms_is_refused(tmp_path: Path) -> None:
+    """There is one document frequency for each term."""
     TermFeatures(SETTINGS).fit(TEXTS).save(tmp_path)
     (tmp_path / "words.txt").write_text("tea\nrice")
     with pytest.raises(DataError, match="2 terms with"):
@@ -86,14 +84,14 @@ def test_terms_without_their_frequencies_are_refused(tmp_path: Path) -> None:
 
 
 def vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
-    """Return the oracle: scikit-learn's own vectorizer with its own analyzer."""
+    """Return scikit-learn's vectorizer, with its own analyzer, for comparison."""
     return TfidfVectorizer(
         lowercase=False,
         analyzer=settings.analyzer,
         token_pattern=r"\b\w[\w.']*\w\b|\b\w\b" if settings.analyzer == "word" else None,
-        ngram_range=(settings.ngrams[0], settings.ngrams[1]),
+        ngram_range=(settings.ngram_range[0], settings.ngram_range[1]),
         min_df=settings.min_df,
-        max_features=settings.max_terms,
+        max_features=settings.max_features,
         sublinear_tf=True,
         dtype=np.float32,
     )
@@ -106,79 +104,82 @@ def vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
     st.integers(0, 3),
     st.sampled_from(["word", "char_wb"]),
 )
-def test_the_terms_are_those_of_scikit_learn(
+def test_terms_agree_with_scikit_learn(
     text: str, low: int, more: int, name: Literal["word", "char_wb"]
 ) -> None:
-    """Words and characters are taken apart as its analyzers of the same name do."""
-    found = VectorizerSettings(
-        field="text", analyzer=name, ngrams=[low, low + more], min_df=1, max_terms=9
+    """Both split a text into the same words or character n-grams."""
+    changed = VectorizerSettings(
+        field="text", analyzer=name, ngram_range=[low, low + more], min_df=1, max_features=9
     )
-    assert analyzer(found)(text) == vectorizer(found).build_analyzer()(text)
+    assert analyzer(changed)(text) == vectorizer(changed).build_analyzer()(text)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=4))
-def test_the_weights_are_those_of_scikit_learn(more: list[str]) -> None:
-    """Counting by remembered words gives, bit for bit, what its vectorizers give."""
+def test_weights_agree_with_scikit_learn(more: list[str]) -> None:
+    """Both give the same weights, bit for bit."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    texts = [*TEXTS, *more]
-    oracles = [
-        vectorizer(settings)
-        .fit(features._fields(TEXTS, None)[settings.field])
-        .transform(features._fields(texts, None)[settings.field])
-        for settings in SETTINGS.vectorizers.values()
+    texts = [text[:500] for text in [*TEXTS, *more]]
+    titles, bodies = (
+        [join_numbers(field) for field in fields] for fields in (map(title_of, texts), texts)
+    )
+    expected = [
+        vectorizer(settings).fit(fields[: len(TEXTS)]).transform(fields)
+        for settings, fields in ((WORDS, titles), (CHARS, bodies))
     ]
-    assert (features.transform(texts) != sp.hstack(oracles, format="csr")).nnz == 0
+    assert (features.transform(texts) != sp.hstack(expected, format="csr")).nnz == 0
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from([*TEXTS, "Item Name: " + "x" * 600]) | st.text(), max_size=4))
-def test_titles_that_are_known_are_not_parsed_again(texts: list[str]) -> None:
-    """They give the same block, whatever is left of a text that is cut."""
+def test_known_titles_give_the_same_block(texts: list[str]) -> None:
+    """A title that is handed over equals one parsed from the text, even if the text is cut."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     known = features.transform(texts, [title_of(text) for text in texts])
     assert (known != features.transform(texts)).nnz == 0
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
-def test_chunks_do_not_matter(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many texts are worked on at once is nobody's business."""
+def test_the_block_does_not_depend_on_chunks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any number of texts per chunk gives the same bits."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     whole = features.transform(TEXTS)
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", rows)
-    parts = features.transform(TEXTS, [title_of(text) for text in TEXTS])
+    monkeypatch.setattr(module, "CHUNK_ROWS", rows)
+    chunked = features.transform(TEXTS, [title_of(text) for text in TEXTS])
     for name in ("data", "indices", "indptr"):
-        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(chunked, name), getattr(whole, name))
 
 
 def test_no_text_gives_an_empty_block() -> None:
-    """A file may have no rows."""
+    """A block without rows has all columns."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     assert features.transform([]).shape == (0, features.transform(TEXTS).shape[1])
 
 
 def test_a_row_does_not_depend_on_the_others() -> None:
-    """One text by itself has the weights that it has among others."""
+    """A single text has the weights that it has among others."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     alone = features.transform(TEXTS[1:2])
     assert (alone != features.transform(TEXTS)[1:2]).nnz == 0
 
 
 def test_two_fits_write_the_same_bytes(tmp_path: Path) -> None:
-    """The block on disk is a function of its inputs."""
+    """The file is a function of texts and settings."""
     for name in ("one.npz", "two.npz"):
         write_terms(tmp_path / name, TermFeatures(SETTINGS).fit(TEXTS).transform(TEXTS))
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
 def test_texts_without_terms_name_the_vectorizer() -> None:
-    """The message says which setting to look at."""
+    """The message says which setting is the cause."""
     with pytest.raises(DataError, match=r"terms\.vectorizers\.words"):
         TermFeatures(SETTINGS).fit(["", ""])
 
 
-@pytest.mark.parametrize("ngrams", [[2, 1], [0, 1], [1, 9], [1]])
-def test_impossible_ranges_of_ngrams_are_refused(ngrams: list[int]) -> None:
+@pytest.mark.parametrize("ngram_range", [[2, 1], [0, 1], [1, 9], [1]])
+def test_impossible_ngram_ranges_are_refused(ngram_range: list[int]) -> None:
     """A range has a low and a high end, in this order."""
     with pytest.raises(ValidationError):
-        VectorizerSettings(field="title", analyzer="word", ngrams=ngrams, min_df=1, max_terms=9)
+        VectorizerSettings(
+            field="title", analyzer="word", ngram_range=ngram_range, min_df=1, max_features=9
+        )

@@ -1,10 +1,10 @@
-"""Catalogue texts as the terms see them."""
+"""Splitting catalogue texts into terms."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.features.text.tokens import NOT_AT_ENDS, join_numbers, runs, words
+from amlc.features.text.tokens import INNER_PUNCTUATION, join_numbers, raw_tokens, word_analyzer
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,14 @@ from amlc.features.text.tokens import NOT_AT_ENDS, join_numbers, runs, words
         ("16 oz 5 lb", "16ounce 5pound"),
     ],
 )
-def test_numbers_join_their_unit(written: str, joined: str) -> None:
-    """Spellings of one quantity become one token."""
+def test_numbers_are_joined_to_their_unit(written: str, joined: str) -> None:
+    """All spellings of a quantity become the same token."""
     assert join_numbers(written) == joined
 
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_joined(text: str) -> None:
-    """No text raises an error, and the result has no blanks at its ends."""
+    """No text raises, and the result has no blanks at its ends."""
     joined = join_numbers(text)
     assert joined == joined.strip()
 
@@ -51,14 +51,16 @@ def test_joining_twice_is_joining_once_except_for_blanks(pieces: list[str]) -> N
 
 
 @given(st.text(alphabet="aZ é'._-\n\u00a0\u2019 9²漢\ud800") | st.text())
-def test_runs_are_what_lies_between_other_characters(text: str) -> None:
-    """Characters of ASCII and others, those that have no UTF-8 included."""
-    blanked = "".join(one if one.isalnum() or one in ".'_" else " " for one in text)
-    assert runs(text) == [run.encode() for run in blanked.split(" ") if run]
+def test_raw_tokens_are_split_at_other_characters(text: str) -> None:
+    """ASCII and other characters are split alike, including those without a UTF-8 encoding."""
+    blanked = "".join(
+        character if character.isalnum() or character in ".'_" else " " for character in text
+    )
+    assert raw_tokens(text) == [token.encode() for token in blanked.split(" ") if token]
 
 
 @given(st.text(alphabet="ab .'", max_size=20))
-def test_a_word_is_a_run_without_what_stands_at_its_ends(text: str) -> None:
-    """What is nothing else is no word."""
-    found = [run.strip(NOT_AT_ENDS).decode() for run in runs(text)]
-    assert words(1, 1)(text) == [word for word in found if word]
+def test_words_are_raw_tokens_without_punctuation_at_their_ends(text: str) -> None:
+    """A token of punctuation alone holds no word."""
+    stripped = [token.strip(INNER_PUNCTUATION).decode() for token in raw_tokens(text)]
+    assert word_analyzer(1, 1)(text) == [word for word in stripped if word]

@@ -16,46 +16,47 @@ def terms(rows: int = 30, columns: int = 50) -> sp.csr_array:
     )
 
 
-def test_topics_have_length_one_and_the_asked_width() -> None:
-    """Each row is a direction."""
+def test_topics_have_length_one_and_one_column_per_component() -> None:
+    """There are as many columns as components."""
     block = (
-        TopicFeatures(TopicsSettings(components=5, iterations=4), 0).fit(terms()).transform(terms())
+        TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms()).transform(terms())
     )
     assert block.shape == (30, 5)
     np.testing.assert_allclose(np.linalg.norm(block, axis=1), 1, rtol=1e-5)
 
 
 def test_components_span_the_leading_singular_vectors() -> None:
-    """The naive full SVD spans the same space where the spectrum has a gap."""
+    """A full SVD spans the same space if the spectrum has a gap."""
     rng = np.random.default_rng(1)
     dense = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 20)) + 1e-3 * rng.normal(size=(40, 20))
-    features = TopicFeatures(TopicsSettings(components=3, iterations=7), 0)
+    features = TopicFeatures(TopicsSettings(n_components=3, n_iter=7), 0)
     identity = sp.eye_array(20, format="csr", dtype=np.float32)
-    found = features.fit(sp.csr_array(dense.astype(np.float32))).components.product(identity)
+    components = features.fit(sp.csr_array(dense.astype(np.float32))).components
+    vectors = components.product(identity)
     exact = np.linalg.svd(dense)[2][:3]
-    np.testing.assert_allclose(np.abs(np.linalg.svd(exact @ found)[1]), 1, atol=0.01)
+    np.testing.assert_allclose(np.abs(np.linalg.svd(exact @ vectors)[1]), 1, atol=0.01)
 
 
 def test_a_row_without_terms_stays_zero() -> None:
-    """There is no direction to take."""
-    features = TopicFeatures(TopicsSettings(components=3, iterations=4), 0).fit(terms())
+    """A row of zeros cannot be scaled to length 1."""
+    features = TopicFeatures(TopicsSettings(n_components=3, n_iter=4), 0).fit(terms())
     assert not features.transform(sp.csr_array((1, 50), dtype=np.float32)).any()
 
 
 def test_few_rows_give_fewer_components() -> None:
-    """Three rows have no five directions."""
-    features = TopicFeatures(TopicsSettings(components=5, iterations=4), 0).fit(terms(rows=3))
+    """Three rows give two components instead of five."""
+    features = TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms(rows=3))
     assert features.components.rows.shape == (50, 2)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """The block is a function of terms, settings and seed."""
-    settings = TopicsSettings(components=5, iterations=4)
-    one, two = (TopicFeatures(settings, 7).fit(terms()).transform(terms()) for _ in range(2))
-    assert one.tobytes() == two.tobytes()
+    settings = TopicsSettings(n_components=5, n_iter=4)
+    first, second = (TopicFeatures(settings, 7).fit(terms()).transform(terms()) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
 
 
 def test_one_row_is_an_error() -> None:
-    """The message says how much is needed."""
+    """The message says how many rows are needed."""
     with pytest.raises(DataError, match="two rows"):
-        TopicFeatures(TopicsSettings(components=5, iterations=4), 0).fit(terms(rows=1))
+        TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms(rows=1))

@@ -1,4 +1,4 @@
-"""Columns of known terms, found in many texts at once."""
+"""Occurrences of known n-grams in many texts."""
 
 from collections import Counter
 
@@ -7,73 +7,76 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.features.text import vocabulary as module
-from amlc.features.text.tokens import Analyzer, characters, words
-from amlc.features.text.vocabulary import CharacterLookup, Lookup, WordLookup
+from amlc.features.text.tokens import Analyzer, char_analyzer, word_analyzer
+from amlc.features.text.vocabulary import CharVocabulary, Vocabulary, WordVocabulary
 
-START = 7
+FIRST_COLUMN = 7
 TEXT = st.text(alphabet="ab.' é", max_size=25)
 TEXTS = st.lists(TEXT, max_size=5)
+MANY_WORDS = [f"ab{number} cd. ab {'x' * number}" for number in range(20)]
 
 
-def naive(terms: list[str], analyze: Analyzer, texts: list[str]) -> Counter[tuple[int, int]]:
-    """Look up each term of each text by itself."""
-    columns = {term: START + place for place, term in enumerate(terms)}
+def naive_counts(terms: list[str], analyze: Analyzer, texts: list[str]) -> Counter[tuple[int, int]]:
+    """Count each column in each text by looking up one n-gram after another."""
+    columns = {term: FIRST_COLUMN + index for index, term in enumerate(terms)}
     return Counter(
-        (row, columns[term])
+        (row, columns[ngram])
         for row, text in enumerate(texts)
-        for term in analyze(text)
-        if term in columns
+        for ngram in analyze(text)
+        if ngram in columns
     )
 
 
-def found(lookup: Lookup, texts: list[str]) -> Counter[tuple[int, int]]:
-    """Return how often each column occurs in each text."""
-    places, columns = lookup.occurrences(texts)
-    return Counter(zip(places.tolist(), columns.tolist(), strict=True))
+def counts(vocabulary: Vocabulary, texts: list[str]) -> Counter[tuple[int, int]]:
+    """Count each column in each text by the vocabulary."""
+    rows, columns = vocabulary.occurrences(texts)
+    return Counter(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 @given(st.sets(TEXT), TEXTS, st.integers(1, 3), st.integers(0, 2))
-def test_ngrams_of_words_are_those_of_the_analyzer(
+def test_word_ngrams_are_those_of_the_analyzer(
     known: set[str], texts: list[str], low: int, more: int
 ) -> None:
-    """Each as often as it occurs, none across two texts, also where its parts are no terms."""
-    analyze = words(low, low + more)
-    terms = sorted({term for text in known for term in analyze(text)})
-    assert found(WordLookup(terms, START), texts) == naive(terms, analyze, texts)
+    """No n-gram spans two texts, and a term is found even if its prefixes are not terms."""
+    analyze = word_analyzer(low, low + more)
+    terms = sorted({ngram for text in known for ngram in analyze(text)})
+    vocabulary = WordVocabulary(terms, FIRST_COLUMN)
+    assert counts(vocabulary, texts) == naive_counts(terms, analyze, texts)
 
 
 @given(st.sets(TEXT), TEXTS, st.integers(1, 3), st.integers(0, 2))
-def test_ngrams_of_characters_are_those_of_the_analyzer(
+def test_char_ngrams_are_those_of_the_analyzer(
     known: set[str], texts: list[str], low: int, more: int
 ) -> None:
-    """Each as often as it occurs, words that come again included."""
-    analyze = characters(low, low + more)
-    terms = sorted({term for text in known for term in analyze(text)})
-    lookup = CharacterLookup(terms, START, analyze)
-    expected = naive(terms, analyze, texts)
-    assert found(lookup, texts) == found(lookup, texts) == expected
+    """Cached words give the same counts as new ones."""
+    analyze = char_analyzer(low, low + more)
+    terms = sorted({ngram for text in known for ngram in analyze(text)})
+    vocabulary = CharVocabulary(terms, FIRST_COLUMN, analyze)
+    expected = naive_counts(terms, analyze, texts)
+    assert counts(vocabulary, texts) == counts(vocabulary, texts) == expected
 
 
-MANY = [f"ab{number} cd. ab {'x' * number}" for number in range(20)]
+def test_the_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full cache does not change the counts."""
+    monkeypatch.setattr(module, "CACHE_SIZE", 3)
+    words = WordVocabulary(["ab", "cd"], FIRST_COLUMN)
+    characters = CharVocabulary(["ab", "cd"], FIRST_COLUMN, char_analyzer(2, 2))
+    assert counts(words, MANY_WORDS) == naive_counts(["ab", "cd"], word_analyzer(1, 1), MANY_WORDS)
+    assert counts(characters, MANY_WORDS) == naive_counts(
+        ["ab", "cd"], char_analyzer(2, 2), MANY_WORDS
+    )
+    assert len(words.word_ids) == 2 + 3
+    assert len(characters.word_columns) <= 3
 
 
-def test_only_so_many_words_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many come; what is found stays the same."""
-    monkeypatch.setattr(module, "REMEMBERED", 3)
-    by_word = WordLookup(["ab", "cd"], START)
-    by_character = CharacterLookup(["ab", "cd"], START, characters(2, 2))
-    assert found(by_word, MANY) == naive(["ab", "cd"], words(1, 1), MANY)
-    assert found(by_character, MANY) == naive(["ab", "cd"], characters(2, 2), MANY)
-    assert len(by_word._number) == 2 + 3
-    assert len(by_character._found) <= 3
-
-
-def test_long_words_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word may be as long as a text; what is found stays the same."""
-    monkeypatch.setattr(module, "LONGEST_REMEMBERED", 3)
-    by_word = WordLookup(["ab", "cd"], START)
-    by_character = CharacterLookup(["ab", "cd"], START, characters(2, 2))
-    assert found(by_word, MANY) == naive(["ab", "cd"], words(1, 1), MANY)
-    assert found(by_character, MANY) == naive(["ab", "cd"], characters(2, 2), MANY)
-    remembered = set(by_word._number) | {word.encode() for word in by_character._found}
-    assert max(map(len, remembered)) == 3
+def test_long_words_are_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word that is too long for the cache is counted all the same."""
+    monkeypatch.setattr(module, "LONGEST_CACHED", 3)
+    words = WordVocabulary(["ab", "cd"], FIRST_COLUMN)
+    characters = CharVocabulary(["ab", "cd"], FIRST_COLUMN, char_analyzer(2, 2))
+    assert counts(words, MANY_WORDS) == naive_counts(["ab", "cd"], word_analyzer(1, 1), MANY_WORDS)
+    assert counts(characters, MANY_WORDS) == naive_counts(
+        ["ab", "cd"], char_analyzer(2, 2), MANY_WORDS
+    )
+    cached = set(words.word_ids) | {word.encode() for word in characters.word_columns}
+    assert max(map(len, cached)) == 3

@@ -10,17 +10,17 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import spearmanr
 
 from amlc import params
+from amlc.arrays import Floats32
 from amlc.catalog.products import LINK, write_products
 from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe, describe_products
-from amlc.images.outcome import FetchResult, Picture
+from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.synthetic.packshots import Picture as Drawing
+from amlc.synthetic.packshots import Packshot
 from stages import vision as stage
 
 SETTINGS = VisionSettings(size=32)
@@ -41,18 +41,18 @@ PICTURES = [encoded(seed=seed) for seed in range(70)]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Hold two shards: 70 pictures, a placeholder, and a row whose bytes are no picture."""
+    """Return a folder of two shards: 70 pictures, a placeholder and a broken file."""
     path = tmp_path_factory.mktemp("images")
-    grey = Picture(8, 8, b"never looked at")
-    found = [FetchResult.ok(Picture(80, 120, body)) for body in PICTURES]
-    write_shard(path, 0, [f"a{number:02}" for number in range(70)], found, grey)
-    last = [FetchResult.failed("timeout", 3), FetchResult.ok(Picture(8, 8, b"broken"))]
-    write_shard(path, 1, ["b", "c"], last, grey)
+    grey = Picture(8, 8, b"placeholder")
+    pictures = [FetchResult.ok(Picture(80, 120, body)) for body in PICTURES]
+    write_shard(path, 0, [f"a{number:02}" for number in range(70)], pictures, grey)
+    others = [FetchResult.failed("timeout", 3), FetchResult.ok(Picture(8, 8, b"broken"))]
+    write_shard(path, 1, ["b", "c"], others, grey)
     return path
 
 
 def test_a_row_depends_on_its_picture_alone() -> None:
-    """One by one, all together and in another order, the bytes are the same."""
+    """The descriptors are the same one by one, all together and in another order."""
     together = describe(PICTURES, SETTINGS)
     alone = np.concatenate([describe([body], SETTINGS) for body in PICTURES])
     assert (together == alone).all()
@@ -60,8 +60,8 @@ def test_a_row_depends_on_its_picture_alone() -> None:
     assert together.dtype == np.float32
 
 
-def test_no_picture_is_flagged_and_neutral() -> None:
-    """A missing picture has its flag, and 0 everywhere else."""
+def test_a_missing_picture_is_flagged() -> None:
+    """A row without a picture is 0 but for its flag."""
     assert describe([None], SETTINGS).tolist() == [NEUTRAL]
     assert describe([], SETTINGS).shape == (0, len(DESCRIPTORS))
 
@@ -72,13 +72,13 @@ def test_no_picture_is_flagged_and_neutral() -> None:
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8),
     st.integers(0, 10_000),
 )
-def test_damaged_files_do_not_crash(
+def test_a_damaged_file_gives_a_finite_row(
     body: bytes, changes: list[tuple[int, int]], length: int
 ) -> None:
-    """Whatever happened to a file, its row is finite or neutral."""
+    """A damaged file is described or counts as a missing picture."""
     damaged = bytearray(body)
-    for place, value in changes:
-        damaged[place % len(damaged)] = value
+    for offset, value in changes:
+        damaged[offset % len(damaged)] = value
     row = describe([bytes(damaged[:length])], SETTINGS)
     assert np.isfinite(row).all()
     assert row[0, 0] == 0 or row[0].tolist() == NEUTRAL
@@ -88,22 +88,20 @@ def test_damaged_files_do_not_crash(
     ("mode", "kind"), [("L", "JPEG"), ("CMYK", "JPEG"), ("P", "PNG"), ("RGBA", "PNG"), ("1", "PNG")]
 )
 def test_other_colour_modes_are_described(mode: str, kind: str) -> None:
-    """Grey, CMYK, palette and transparent pictures count as pictures."""
+    """Grey, CMYK, palette and transparent pictures are converted to RGB."""
     assert describe([encoded(mode, kind)], SETTINGS)[0, 0] == 0
 
 
-def test_the_aspect_is_that_of_the_file() -> None:
-    """A picture of 80 x 120 pixels is described as two by three."""
-    place = list(DESCRIPTORS).index("picture_aspect")
-    found = describe([PICTURES[0]], SETTINGS)[0, place]
-    assert found == pytest.approx(0.5 + np.log2(2 / 3) / 6)
+def test_the_aspect_ratio_is_that_of_the_file() -> None:
+    """A picture of 80 x 120 pixels has the aspect ratio 2 / 3."""
+    column = list(DESCRIPTORS).index("picture_aspect")
+    aspect = describe([PICTURES[0]], SETTINGS)[0, column]
+    assert aspect == pytest.approx(0.5 + np.log2(2 / 3) / 6)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_products_get_the_rows_of_their_links_in_their_own_order(
-    folder: Path, threads: int
-) -> None:
-    """Repeated links repeat their row; placeholders, broken files and no link are neutral."""
+def test_products_get_the_rows_of_their_links(folder: Path, threads: int) -> None:
+    """Rows are in the order of the products; placeholders and broken files count as missing."""
     links = ["b", "a69", "a00", "", "a69", "c"]
     block = describe_products(links, folder, SETTINGS, threads)
     expected = describe([None, PICTURES[69], PICTURES[0], None, PICTURES[69], b"broken"], SETTINGS)
@@ -112,19 +110,19 @@ def test_products_get_the_rows_of_their_links_in_their_own_order(
 
 
 def test_a_link_without_a_row_is_named(folder: Path) -> None:
-    """The error says which links the shards do not hold, and which stage to run."""
+    """The message says which links are missing in the shards and which stage to run."""
     with pytest.raises(DataError, match=r"2 links: x, y; run the stage images"):
         describe_products(["a00", "y", "x"], folder, SETTINGS, 1)
 
 
-def test_a_missing_folder_is_an_error_of_its_own(tmp_path: Path) -> None:
-    """Without shards there is nothing to describe."""
+def test_a_missing_folder_names_its_stage(tmp_path: Path) -> None:
+    """The message says which stage writes the shards."""
     with pytest.raises(DataError, match="run the stage images"):
         describe_products(["a"], tmp_path, SETTINGS, 1)
 
 
 @pytest.mark.parametrize("size", [8, 60, 512, 64.0])
-def test_a_size_that_cannot_be_halved_thrice_is_refused(tmp_path: Path, size: float) -> None:
+def test_a_size_that_cannot_be_halved_three_times_is_refused(tmp_path: Path, size: float) -> None:
     """The size is a multiple of 8, from 16 to 256."""
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump({"vision": {"size": size}}), encoding="utf-8")
@@ -132,10 +130,10 @@ def test_a_size_that_cannot_be_halved_thrice_is_refused(tmp_path: Path, size: fl
         params.load(VisionSettings, "vision", path)
 
 
-def test_the_made_up_pictures_show_their_label_and_number() -> None:
-    """Lightness falls with the label's tier, and objects rise with the number of pieces."""
+def test_synthetic_pictures_show_label_and_number_of_items() -> None:
+    """The share of dark pixels grows with the label's tier, and objects with the items."""
     drawings = [
-        Drawing(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
+        Packshot(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
         for hue in (30, 120, 210)
         for tier in range(4)
         for items in (1, 4, 12)
@@ -147,26 +145,26 @@ def test_the_made_up_pictures_show_their_label_and_number() -> None:
     assert spearmanr(columns["objects"], [drawing.items for drawing in drawings])[0] > 0.6
 
 
-def test_the_stage_writes_the_block(
+def test_the_stage_writes_the_block_and_its_names(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The block has one row per product, and the same bytes every time."""
+    """There is one row per product and one name per column, and a rerun gives the same bytes."""
     monkeypatch.chdir(tmp_path)
     _write_inputs(folder, ["a01", "b", "a01"])
     stage.main()
     first = Path("data/features/vision.npy").read_bytes()
     stage.main()
     assert Path("data/features/vision.npy").read_bytes() == first
-    block: NDArray[np.float32] = np.load("data/features/vision.npy", allow_pickle=False)
+    block: Floats32 = np.load("data/features/vision.npy", allow_pickle=False)
     assert block.shape == (3, len(DESCRIPTORS))
 
 
-def test_real_pictures_are_described() -> None:
-    """Photographs differ from one another in every descriptor but the flag."""
-    found = os.environ.get("AMLC_COMPETITION")
-    if not found:
-        pytest.skip("AMLC_COMPETITION is not set: no real pictures")
-    paths = sorted((Path(found) / "images").iterdir())[:60]
+def test_photographs_differ_in_every_descriptor() -> None:
+    """Only the flag of missing pictures is constant."""
+    competition = os.environ.get("AMLC_COMPETITION")
+    if not competition:
+        pytest.skip("AMLC_COMPETITION is not set: no photographs")
+    paths = sorted((Path(competition) / "images").iterdir())[:60]
     block = describe([path.read_bytes() for path in paths], VisionSettings(size=64))
     assert block[:, 0].max() == 0
     assert (block[:, 1:].std(axis=0) > 0).all()

@@ -1,47 +1,50 @@
-"""Each descriptor says what its name says."""
+"""Each descriptor measures what its name says."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
-from amlc.features.vision.descriptors import GROUPS, describe_scene, patterns
+from amlc.arrays import Floats32, Pixels
+from amlc.features.vision.descriptor_names import DESCRIPTORS, GROUPS
+from amlc.features.vision.descriptors import FUNCTIONS, describe_scene, patterns
 from amlc.features.vision.scene import make_scene
 
-NAMES = [name for _, names in GROUPS for name in names]
+NAMES = [name for names in GROUPS.values() for name in names]
 SIZE = 48
 WHITE, BLACK, RED, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 0, 255)
 
 
-def canvas(colour: tuple[int, int, int] = WHITE) -> NDArray[np.uint8]:
+def canvas(colour: tuple[int, int, int] = WHITE) -> Pixels:
     """Return a picture of one colour."""
     return np.full((SIZE, SIZE, 3), colour, dtype=np.uint8)
 
 
-def describe(pixels: NDArray[np.uint8], aspect: float = 1.0) -> dict[str, float]:
-    """Describe one picture, by name."""
+def describe(pixels: Pixels, aspect: float = 1.0) -> dict[str, float]:
+    """Return the descriptors of a picture by name."""
     scene = make_scene(pixels[np.newaxis], np.array([aspect], dtype=np.float32))
     return dict(zip(NAMES, describe_scene(scene)[0].tolist(), strict=True))
 
 
 def test_every_column_has_one_name_and_a_meaning() -> None:
-    """Each function returns as many columns as it has names, and no name comes twice."""
+    """Each function returns as many columns as it has names, and no name is repeated."""
     scene = make_scene(canvas()[np.newaxis], np.ones(1, dtype=np.float32))
-    for function, names in GROUPS:
-        assert function(scene).shape == (1, len(names)), function.__name__
+    assert set(FUNCTIONS) == set(GROUPS)
+    for group, names in GROUPS.items():
+        assert FUNCTIONS[group](scene).shape == (1, len(names)), group
         assert all(names.values())
     assert len(set(NAMES)) == len(NAMES)
     assert 40 <= len(NAMES) < 80
+    assert list(DESCRIPTORS) == ["placeholder", *NAMES]
 
 
 @settings(max_examples=40, deadline=None)
 @given(arrays(np.uint8, (16, 16, 3)), st.floats(0.01, 100))
 def test_any_pixels_give_finite_numbers_between_minus_one_and_one(
-    pixels: NDArray[np.uint8], aspect: float
+    pixels: Pixels, aspect: float
 ) -> None:
-    """No picture, however odd, leaves the range."""
+    """Random pixels stay within the range."""
     values = np.array(list(describe(pixels, aspect).values()))
     assert np.isfinite(values).all()
     assert np.abs(values).max() <= 1.001
@@ -51,81 +54,82 @@ def test_any_pixels_give_finite_numbers_between_minus_one_and_one(
 def test_a_picture_of_one_colour_is_described_without_warnings(
     colour: tuple[int, int, int],
 ) -> None:
-    """Nothing divides by zero where there is no edge, no spread or no foreground."""
-    found = describe(canvas(colour))
-    assert np.isfinite(list(found.values())).all()
-    assert found["edge_mean"] == found["detail_fine"] == 0
+    """A picture without edges, variance or foreground does not lead to a division by zero."""
+    descriptors = describe(canvas(colour))
+    assert np.isfinite(list(descriptors.values())).all()
+    assert descriptors["edge_mean"] == descriptors["detail_fine"] == 0
 
 
-def test_white_alone_is_background_alone() -> None:
-    """An empty picture has no box."""
-    found = describe(canvas())
-    assert found["background_share"] == found["border_white"] == 1
-    assert found["box_width"] == found["box_height"] == found["box_fill"] == found["objects"] == 0
+def test_a_white_picture_is_all_background() -> None:
+    """Without foreground there is no bounding box and no object."""
+    descriptors = describe(canvas())
+    assert descriptors["background_share"] == descriptors["border_white"] == 1
+    foreground = ("box_width", "box_height", "box_fill", "objects")
+    assert [descriptors[name] for name in foreground] == [0, 0, 0, 0]
 
 
 def test_colour_is_that_of_the_foreground() -> None:
-    """White around a red square does not dilute it."""
+    """White around a red square does not change the means."""
     pixels = canvas()
     pixels[10:20, 10:20] = RED
-    found = describe(pixels)
-    assert found["lightness_mean"] == pytest.approx(0.628, abs=1e-3)
-    assert found["redness_mean"] == pytest.approx(0.2249 / 0.3225, abs=1e-3)
-    assert found["chroma_std"] == pytest.approx(0, abs=1e-3)
-    assert found["vivid_share"] == pytest.approx(1)
+    descriptors = describe(pixels)
+    assert descriptors["lightness_mean"] == pytest.approx(0.628, abs=1e-3)
+    assert descriptors["redness_mean"] == pytest.approx(0.2249 / 0.3225, abs=1e-3)
+    assert descriptors["chroma_std"] == pytest.approx(0, abs=1e-3)
+    assert descriptors["vivid_share"] == pytest.approx(1)
 
 
-def test_hues_tell_red_from_blue() -> None:
-    """All chroma of a red picture lies in the first octant, of a blue one in another."""
+def test_hues_distinguish_red_from_blue() -> None:
+    """All chroma of a red picture lies in the first octant, that of a blue one in another."""
     red, blue = describe(canvas(RED)), describe(canvas(BLUE))
     assert red["hue_0"] == pytest.approx(red["chroma_mean"])
     assert blue["hue_0"] == 0
     assert blue["hue_5"] == pytest.approx(blue["chroma_mean"])
 
 
-def test_tones_split_black_from_light_grey() -> None:
-    """Half black, half light grey: half dark, half light, all grey."""
+def test_tones_distinguish_black_from_light_grey() -> None:
+    """A picture of both is half dark, half light and all grey."""
     pixels = canvas(BLACK)
     pixels[:, SIZE // 2 :] = 220
-    found = describe(pixels)
-    assert found["dark_share"] == pytest.approx(0.5)
-    assert found["light_share"] == pytest.approx(0.5)
-    assert found["grey_share"] == pytest.approx(1)
+    descriptors = describe(pixels)
+    assert descriptors["dark_share"] == pytest.approx(0.5)
+    assert descriptors["light_share"] == pytest.approx(0.5)
+    assert descriptors["grey_share"] == pytest.approx(1)
 
 
-def test_the_box_surrounds_the_foreground() -> None:
-    """A black bar has its own width, height, place and fill."""
+def test_the_bounding_box_is_that_of_the_foreground() -> None:
+    """The box of a black bar has the bar's width, height and centre."""
     pixels = canvas()
     pixels[12:36, 6:18] = 0
-    found = describe(pixels)
-    assert found["box_width"] == pytest.approx(0.25)
-    assert found["box_height"] == pytest.approx(0.5)
-    assert found["box_aspect"] == pytest.approx(0.5 - 1 / 6)
-    assert found["box_x"] == pytest.approx(0.25)
-    assert found["box_y"] == pytest.approx(0.5)
-    assert found["box_fill"] == pytest.approx(1)
+    descriptors = describe(pixels)
+    assert descriptors["box_width"] == pytest.approx(0.25)
+    assert descriptors["box_height"] == pytest.approx(0.5)
+    assert descriptors["box_aspect"] == pytest.approx(0.5 - 1 / 6)
+    assert descriptors["box_x"] == pytest.approx(0.25)
+    assert descriptors["box_y"] == pytest.approx(0.5)
+    assert descriptors["box_fill"] == pytest.approx(1)
 
 
-def test_the_boxs_aspect_is_that_before_squeezing() -> None:
-    """In a picture twice as wide as high, a square of the canvas is twice as wide as high."""
+def test_the_aspect_of_the_box_is_that_before_resizing() -> None:
+    """In a picture twice as wide as high, a square on the canvas is twice as wide as high."""
     pixels = canvas()
     pixels[12:36, 12:36] = 0
-    found = describe(pixels, aspect=2.0)
-    assert found["box_aspect"] == found["picture_aspect"] == pytest.approx(0.5 + 1 / 6)
+    descriptors = describe(pixels, aspect=2.0)
+    assert descriptors["box_aspect"] == descriptors["picture_aspect"] == pytest.approx(0.5 + 1 / 6)
 
 
 @pytest.mark.parametrize("cell", range(9))
-def test_mass_lies_in_the_cell_where_the_product_is(cell: int) -> None:
-    """A square in one cell of the grid is all in that cell."""
+def test_mass_lies_in_the_cell_of_the_product(cell: int) -> None:
+    """The whole foreground of a square in a single cell is in that cell."""
     top, left = 16 * (cell // 3) + 4, 16 * (cell % 3) + 4
     pixels = canvas()
     pixels[top : top + 8, left : left + 8] = 0
-    found = describe(pixels)
-    assert [found[f"mass_{number}"] for number in range(9)] == pytest.approx(np.eye(9)[cell])
+    descriptors = describe(pixels)
+    assert [descriptors[f"mass_{number}"] for number in range(9)] == pytest.approx(np.eye(9)[cell])
 
 
-def test_directions_tell_bars_from_beams() -> None:
-    """Bars change from left to right, beams from top to bottom."""
+def test_directions_distinguish_vertical_from_horizontal_bars() -> None:
+    """The gradient of vertical bars is horizontal, that of horizontal bars vertical."""
     bars = canvas(BLACK)
     bars[:, (np.arange(SIZE) // 4) % 2 == 0] = 200
     assert describe(bars)["edge_direction_0"] == pytest.approx(1)
@@ -133,9 +137,9 @@ def test_directions_tell_bars_from_beams() -> None:
 
 
 def test_detail_is_found_at_its_scale() -> None:
-    """A board of single pixels is fine detail only; one of 4 x 4 pixels is coarse only."""
-    places = np.indices((SIZE, SIZE)).sum(axis=0)
-    fine = describe(np.where(places[..., np.newaxis] % 2 == 0, 0, 255).repeat(3, 2).astype("uint8"))
+    """A checkerboard of single pixels has only fine detail; one of 4 x 4 pixels only coarse."""
+    pixels = np.indices((SIZE, SIZE)).sum(axis=0)
+    fine = describe(np.where(pixels[..., np.newaxis] % 2 == 0, 0, 255).repeat(3, 2).astype("uint8"))
     blocks = (np.indices((SIZE, SIZE)) // 4).sum(axis=0)
     coarse = describe(
         np.where(blocks[..., np.newaxis] % 2 == 0, 0, 255).repeat(3, 2).astype("uint8")
@@ -148,8 +152,8 @@ def test_detail_is_found_at_its_scale() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(arrays(np.uint8, (16, 16), elements=st.sampled_from([0, 90, 180, 255])))
-def test_patterns_agree_with_counting_pixel_by_pixel(grey: NDArray[np.uint8]) -> None:
-    """The shares are those of a loop over pixels and their neighbours."""
+def test_patterns_agree_with_counting_pixel_by_pixel(grey: Pixels) -> None:
+    """The shares are those of a plain loop over pixels and their neighbours."""
     scene = make_scene(np.stack([grey] * 3, axis=-1)[np.newaxis], np.ones(1, dtype=np.float32))
     counts = np.zeros(10)
     for row in range(1, 15):
@@ -162,45 +166,45 @@ def test_mirroring_keeps_symmetry_and_swaps_the_sides() -> None:
     """A mirrored picture is as symmetric as before, with its mass on the other side."""
     pixels = np.random.default_rng(20).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
     pixels[:, :16] = 255
-    one, two = describe(pixels), describe(pixels[:, ::-1])
-    assert one["symmetry_across"] == pytest.approx(two["symmetry_across"])
-    assert one["symmetry_across"] < 0.95
-    assert one["mass_0"] == pytest.approx(two["mass_2"])
+    original, mirrored = describe(pixels), describe(pixels[:, ::-1])
+    assert original["symmetry_across"] == pytest.approx(mirrored["symmetry_across"])
+    assert original["symmetry_across"] < 0.95
+    assert original["mass_0"] == pytest.approx(mirrored["mass_2"])
 
 
-def test_a_palindrome_is_fully_symmetric() -> None:
-    """A picture that equals its mirror image has symmetry 1 on that axis only."""
+def test_a_symmetric_picture_has_symmetry_one() -> None:
+    """A picture that equals its mirror image on one axis has symmetry 1 on that axis only."""
     pixels = canvas(BLACK)
     pixels[:8] = 255
-    found = describe(pixels)
-    assert found["symmetry_across"] == 1
-    assert found["symmetry_down"] < 0.8
+    descriptors = describe(pixels)
+    assert descriptors["symmetry_across"] == 1
+    assert descriptors["symmetry_down"] < 0.8
 
 
 @pytest.mark.parametrize("count", [1, 3, 7])
-def test_objects_counts_separate_things(count: int) -> None:
-    """So many squares are so many objects; a speck is none."""
+def test_objects_counts_separate_areas(count: int) -> None:
+    """Each square counts as an object; a single pixel does not."""
     pixels = canvas()
-    for thing in range(count):
-        top, left = 16 * (thing // 3), 16 * (thing % 3)
+    for square in range(count):
+        top, left = 16 * (square // 3), 16 * (square % 3)
         pixels[top + 3 : top + 12, left + 3 : left + 12] = 0
     pixels[47, 47] = 0
     assert describe(pixels)["objects"] == pytest.approx(np.log2(1 + count) / 5)
 
 
-def test_repeats_tell_a_row_from_a_single_thing() -> None:
-    """Four bars side by side repeat across and not down; one bar does neither."""
+def test_repeats_distinguish_a_row_of_bars_from_a_single_bar() -> None:
+    """Four bars side by side repeat across and not down; a single bar does neither."""
     row, single = canvas(), canvas()
     for bar in range(4):
         row[:, 12 * bar + 3 : 12 * bar + 9] = 0
     single[:, 18:30] = 0
-    found = describe(row)
-    assert found["repeats_across"] > 0.5
-    assert found["repeats_down"] == 0
+    descriptors = describe(row)
+    assert descriptors["repeats_across"] > 0.5
+    assert descriptors["repeats_down"] == 0
     assert describe(single)["repeats_across"] < 0.2
 
 
-def _pattern(light: NDArray[np.float32], row: int, column: int) -> int:
+def _pattern(light: Floats32, row: int, column: int) -> int:
     ring = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
     middle = light[row, column] + np.float32(0.01)
     bits = [bool(light[row + down, column + right] > middle) for down, right in ring]

@@ -1,15 +1,20 @@
-"""Colours, background and areas of a stack of pictures."""
+"""Colours, foreground and areas of a stack of pictures."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from numpy.typing import NDArray
 
-from amlc.features.vision.scene import border, count_areas, make_scene, oklab, touching_border
+from amlc.arrays import Bools, Floats32
+from amlc.features.vision.scene import (
+    border_pixels,
+    count_areas,
+    keep_touching_border,
+    make_scene,
+    oklab,
+)
 
-Mask = NDArray[np.bool_]
 MASKS = arrays(np.bool_, (2, 8, 8))
 
 
@@ -26,13 +31,13 @@ MASKS = arrays(np.bool_, (2, 8, 8))
 def test_oklab_agrees_with_published_values(
     colour: tuple[int, int, int], expected: tuple[float, float, float]
 ) -> None:
-    """White, black and the primaries come out as tables have them."""
-    found = oklab(np.array(colour, dtype=np.uint8))
-    np.testing.assert_allclose(found, expected, atol=2e-4)
+    """White, black and the primary colours have their published coordinates."""
+    actual = oklab(np.array(colour, dtype=np.uint8))
+    np.testing.assert_allclose(actual, expected, atol=2e-4)
 
 
-def test_chroma_stays_within_zero_and_one() -> None:
-    """The corners of the sRGB cube reach 1 and do not leave it."""
+def test_chroma_lies_between_zero_and_one() -> None:
+    """The largest chroma of the corners of the sRGB cube is 1."""
     corners = np.indices((2, 2, 2)).reshape(3, 8).T.astype(np.uint8) * 255
     scene = make_scene(corners.reshape(1, 2, 4, 3).repeat(4, axis=1)[:, :8:2, :], _ones(1))
     assert scene.chroma.min() >= 0
@@ -41,33 +46,33 @@ def test_chroma_stays_within_zero_and_one() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(MASKS)
-def test_touching_border_agrees_with_a_flood_fill(mask: Mask) -> None:
-    """What a flood from the border reaches is kept, nothing else."""
+def test_areas_touching_the_border_agree_with_a_flood_fill(mask: Bools) -> None:
+    """Exactly the areas with a pixel on the border are kept."""
     expected = [np.zeros_like(picture) for picture in mask]
     for picture, kept in zip(mask, expected, strict=True):
         for area in _areas(picture):
-            if any(0 in place or 7 in place for place in area):
+            if any(0 in pixel or 7 in pixel for pixel in area):
                 kept[tuple(np.transpose(area))] = True
-    assert (touching_border(mask) == np.array(expected)).all()
+    assert (keep_touching_border(mask) == np.array(expected)).all()
 
 
 @settings(max_examples=60, deadline=None)
 @given(MASKS, st.integers(1, 6))
-def test_count_areas_agrees_with_a_flood_fill(mask: Mask, least: int) -> None:
-    """Each picture's areas of at least so many pixels are counted."""
+def test_count_areas_agrees_with_a_flood_fill(mask: Bools, least: int) -> None:
+    """Areas of at least the given number of pixels are counted in each picture."""
     expected = [sum(len(area) >= least for area in _areas(picture)) for picture in mask]
     assert count_areas(mask, least / 64).tolist() == expected
 
 
-def test_border_returns_each_outermost_pixel_once() -> None:
-    """A picture of distinct values has 4 (size - 1) distinct ones on its border."""
+def test_border_pixels_are_returned_once() -> None:
+    """A picture of n x n distinct values has 4 (n - 1) of them on its border."""
     picture = np.arange(25).reshape(1, 5, 5)
     inner = {6, 7, 8, 11, 12, 13, 16, 17, 18}
-    assert sorted(border(picture)[0].tolist()) == sorted(set(range(25)) - inner)
+    assert sorted(border_pixels(picture)[0].tolist()) == sorted(set(range(25)) - inner)
 
 
 def test_white_inside_the_product_is_foreground() -> None:
-    """Only white that touches the border is background."""
+    """Only white areas that touch the border are background."""
     pixels = np.full((1, 16, 16, 3), 255, dtype=np.uint8)
     pixels[0, 4:12, 4:12] = 20
     pixels[0, 6:10, 6:10] = 255
@@ -77,21 +82,21 @@ def test_white_inside_the_product_is_foreground() -> None:
     assert (foreground[0] == expected).all()
 
 
-def _ones(count: int) -> NDArray[np.float32]:
+def _ones(count: int) -> Floats32:
     return np.ones(count, dtype=np.float32)
 
 
-def _areas(picture: Mask) -> list[list[tuple[int, int]]]:
-    """Return the connected areas, each as its pixels' places, by flooding one after another."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(picture)}
+def _areas(picture: Bools) -> list[list[tuple[int, int]]]:
+    """Return the connected areas as lists of pixels, by flood fill."""
+    unvisited = {(int(row), int(column)) for row, column in np.argwhere(picture)}
     areas = []
-    while left:
-        area, queue = [], [left.pop()]
+    while unvisited:
+        area, queue = [], [unvisited.pop()]
         while queue:
             row, column = queue.pop()
             area.append((row, column))
             near = {(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)}
-            queue += near & left
-            left -= near
+            queue += near & unvisited
+            unvisited -= near
         areas.append(area)
     return areas

@@ -1,10 +1,10 @@
-"""A picture behind a link comes within the service's limits, or not at all."""
+"""Pictures are fetched from links within the limits of the service."""
 
 import threading
 
 import pytest
 
-from amlc.images.outcome import (
+from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
     HOST_NOT_ALLOWED,
     MALFORMED,
@@ -12,7 +12,7 @@ from amlc.images.outcome import (
     FetchError,
 )
 from amlc.service.limits import Limits
-from amlc.service.questions import fetch
+from amlc.service.price_requests import fetch
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
@@ -27,20 +27,20 @@ OPEN = {"private_hosts": ["127.0.0.1"]}
         ({"image_hosts": ["cdn.com"]}, HOST_NOT_ALLOWED),
     ],
 )
-def test_a_limit_is_kept(limits: dict[str, object], reason: str) -> None:
-    """Addresses, bytes and hosts, each for its own reason."""
+def test_a_picture_beyond_a_limit_is_refused(limits: dict[str, object], reason: str) -> None:
+    """Addresses, sizes and hosts that are not allowed have their own reasons."""
     with Site({"/a.jpg": page(bytes(1_001))}) as site, pytest.raises(FetchError, match=reason):
         fetch(site.url("/a.jpg"), Limits.model_validate(limits))
 
 
-def test_a_link_that_is_none_is_a_fault() -> None:
-    """Whatever was written."""
+def test_a_malformed_link_is_an_error() -> None:
+    """Anything but a link to the web raises a FetchError."""
     with pytest.raises(FetchError, match=MALFORMED):
         fetch("file:///etc/hostname", Limits())
 
 
-def test_nothing_is_left_behind() -> None:
-    """Neither a thread nor a connection: a service fetches for as long as it lives."""
+def test_fetching_leaves_no_thread_behind() -> None:
+    """The threads of a fetch end with it, because a service runs for long."""
     with Site({"/a.jpg": page(jpeg())}) as site:
         before = {thread.name for thread in threading.enumerate()}
         assert fetch(site.url("/a.jpg"), Limits.model_validate(OPEN)) == jpeg()

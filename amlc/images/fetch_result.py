@@ -1,4 +1,4 @@
-"""What became of a link: a picture, or a reason why there is none."""
+"""The result of fetching a link: a picture, or the reason why there is none."""
 
 import enum
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ OPTED_OUT = "opted out by X-Robots-Tag"
 
 
 class Retry(enum.Enum):
-    """When a link that failed is worth another try."""
+    """When a link that failed may be tried again."""
 
     NOW = "in this run"
     NEXT_RUN = "in the next run"
@@ -35,16 +35,16 @@ class Retry(enum.Enum):
 
 
 class FetchError(Exception):
-    """Why one try brought no picture; it ends as a status, never as a crash.
+    """One try that brought no picture; the link gets a status, and the run goes on.
 
     Parameters
     ----------
     reason : str
         One of this module's constants, or ``"http 404"`` and the like.
     retry : Retry
-        When it is worth another try.
+        When the link may be tried again.
     wait : float
-        Seconds that the server asked for before the next try.
+        Seconds to wait before the next try, as the server asked for.
     """
 
     def __init__(self, reason: str, retry: Retry, wait: float = 0.0) -> None:
@@ -56,14 +56,14 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A checked picture: an RGB JPEG of the configured size.
+    """A checked picture: an RGB JPEG of the size that the settings name.
 
     Parameters
     ----------
     width, height : int
         Pixels.
     data : bytes
-        The JPEG file.
+        Content of the JPEG file.
     """
 
     width: int
@@ -73,19 +73,19 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """The final word on one link.
+    """The final result for one link.
 
     Parameters
     ----------
     status : str
         `OK` or `PLACEHOLDER`.
     reason : str
-        Why it is a placeholder; empty where it is ok.
+        Why it is a placeholder; empty where the status is ok.
     tries : int
-        Tries that failed before the link was given up; 0 where it is ok, because how often
-        a picture was asked for says something about the network and nothing about the picture.
+        Failed tries before the link was given up. 0 where the status is ok: the number of
+        requests says something about the network and nothing about the picture.
     picture : Picture, optional
-        None for a placeholder: its grey picture is the same for all.
+        None for a placeholder, whose grey picture is the same for all.
     """
 
     status: str
@@ -95,10 +95,10 @@ class FetchResult:
 
     @staticmethod
     def ok(picture: Picture) -> "FetchResult":
-        """Return the outcome of a link that gave a picture."""
+        """Return the result for a link that gave a picture."""
         return FetchResult(OK, "", 0, picture)
 
     @staticmethod
     def failed(reason: str, tries: int) -> "FetchResult":
-        """Return the outcome of a link that gave none."""
+        """Return the result for a link that gave none."""
         return FetchResult(PLACEHOLDER, reason, tries, None)

@@ -1,4 +1,4 @@
-"""What is asked of a priced product, and what is answered."""
+"""What a pricer takes and gives: a product, and the estimate of its price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Question:
-    """A product to price.
+class Product:
+    """A product to price, as a user gives it.
 
     Parameters
     ----------
     text : str
         Its catalogue text, in the form of the column ``catalog_content``.
     picture : bytes, optional
-        A JPEG or PNG file, checked and scaled as the pipeline's pictures are; None for none.
+        An image file of any size, not checked yet; None where there is none.
     """
 
     text: str
@@ -22,8 +22,8 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Similar:
-    """A train product with similar text.
+class SimilarProduct:
+    """A train product whose text resembles that of the product to price.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Similar:
     similarity : float
         Mean over the groups of terms of the cosine similarity, from 0 to 1.
     picture : bytes, optional
-        A small JPEG; None where its link failed.
+        A small JPEG; None where its picture could not be fetched.
     """
 
     sample_id: str
@@ -52,7 +52,7 @@ class Contribution:
     Parameters
     ----------
     part : str
-        What was left out, such as "picture".
+        The part that was left out, such as "picture".
     factor : float
         The price divided by the price without that part.
     """
@@ -62,55 +62,55 @@ class Contribution:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A price and what stands behind it.
+class Estimate:
+    """The estimated price of a product and what it rests on.
 
     Parameters
     ----------
     price, low, high : float
-        The price and its interval, 80 % by default.
+        The price and the two ends of its interval, which covers 80 % by default.
     reasons : tuple of str
-        What was missing or faulty, such as "no picture"; empty where nothing was.
-    similar : tuple of Similar
-        The most similar first; empty unless asked for.
+        What was missing or unusable, such as "no picture"; empty where nothing was.
+    similar : tuple of SimilarProduct
+        The most similar first; empty unless requested.
     contributions : tuple of Contribution
-        The largest effect first; empty unless asked for.
+        The largest effect first; empty unless requested.
     """
 
     price: float
     low: float
     high: float
     reasons: tuple[str, ...] = ()
-    similar: tuple[Similar, ...] = ()
+    similar: tuple[SimilarProduct, ...] = ()
     contributions: tuple[Contribution, ...] = ()
 
 
 class Pricer(Protocol):
-    """What prices products; safe to call from several threads.
+    """Estimates prices of products; safe to call from several threads.
 
     Attributes
     ----------
     version : str
-        Names the model: the first 12 hexadecimal digits of its manifest's SHA-256.
+        Identifies the model: the first 12 hexadecimal digits of its manifest's SHA-256.
     coverage : float
-        Share of the prices that the interval should hold, such as 0.8.
+        Share of the prices that the interval should contain, such as 0.8.
     """
 
     version: str
     coverage: float
 
     def price(
-        self, questions: Sequence[Question], *, similar: int = 0, contributions: bool = False
-    ) -> list[Answer]:
-        """Price some products, in their order.
+        self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False
+    ) -> list[Estimate]:
+        """Estimate the prices of products, in their order.
 
         Parameters
         ----------
-        questions : sequence of Question
-            An empty text is priced as well as it can be, with a reason.
+        products : sequence of Product
+            A product with an empty text gets a price as well, with a reason.
         similar : int
-            How many similar products to name for each.
+            How many similar products to return for each product.
         contributions : bool
-            Whether to tell how much each part of a product moves its price.
+            Whether to compute how much each part of a product moves its price.
         """
         ...

@@ -1,0 +1,326 @@
+"""The neighbours block: the train products with the most similar text.
+
+The search has two steps. Candidate generation scores all train products by the index terms, which
+few products have, in an inverted index. Re-ranking adds the remaining terms for the best of them
+only: a frequent term tells little, and looking up its many products would take most of the time.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import scipy.sparse as sp
+from pydantic import Field, model_validator
+from tqdm import tqdm
+
+from amlc.arrays import Floats32, Ints32, Ints64, Rows
+from amlc.errors import DataError
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.files import write_array
+from amlc.params import Settings
+
+# Products that are searched for together, and postings read for them; a single product may read
+# more.
+CHUNK_ROWS, CHUNK_POSTINGS = 16, 2_000_000
+LARGEST_ROW = 2**31 - 1
+_CSR_PARTS = ("data", "indices", "indptr", "shape")
+
+
+class NeighboursSettings(Settings):
+    """Section `neighbours` of params.yaml."""
+
+    n_neighbors: int = Field(ge=1, le=1_000)
+    max_df: float = Field(gt=0, le=1)
+    candidates: int = Field(ge=1, le=10_000)
+    index_max_df: float = Field(gt=0, le=1)
+    max_postings: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Self:
+        if self.candidates < self.n_neighbors:
+            raise ValueError("candidates: expected at least as many as n_neighbors")
+        return self
+
+
+class NeighbourIndex:
+    """The terms of the train products, indexed for the search of similar products.
+
+    Parameters
+    ----------
+    postings : csr_array of float32, shape (terms, m)
+        The inverted index: for each index term, the TF-IDF of the train products that have it.
+        Rows of other terms are empty.
+    rerank_weights : csr_array of float32, shape (m, rerank terms)
+        TF-IDF of the train products for the terms that only re-rank.
+    rerank_terms : ndarray of int32, shape (rerank terms,)
+        Columns of these terms in the terms block.
+    candidates : int
+        Train products that are re-ranked for each query.
+    """
+
+    def __init__(
+        self,
+        postings: sp.csr_array,
+        rerank_weights: sp.csr_array,
+        rerank_terms: Ints32,
+        candidates: int,
+    ) -> None:
+        self.postings = postings
+        self.rerank_weights = rerank_weights
+        self.rerank_terms = rerank_terms
+        self.candidates = candidates
+        self._rerank_column = np.full(postings.shape[0], -1, np.int32)
+        self._rerank_column[rerank_terms] = np.arange(len(rerank_terms), dtype=np.int32)
+
+    @classmethod
+    def build(cls, train: sp.csr_array, settings: NeighboursSettings) -> Self:
+        """Build the index.
+
+        Parameters
+        ----------
+        train : csr_array of float32, shape (m, terms)
+            TF-IDF of the train products.
+        settings : NeighboursSettings
+            Which terms count, which of them are index terms, and the number of candidates.
+
+        Raises
+        ------
+        DataError
+            There is no train product.
+        """
+        if not train.shape[0]:
+            raise DataError("neighbours need at least one train row")
+        df = np.bincount(train.indices, minlength=train.shape[1])
+        # A term of a single product is an index term, however small the share.
+        max_df, index_max_df = (
+            max(share * train.shape[0], 1) for share in (settings.max_df, settings.index_max_df)
+        )
+        in_index = df <= min(index_max_df, max_df, settings.max_postings)
+        rerank_terms = np.flatnonzero((df <= max_df) & ~in_index)
+        postings = sp.csr_array((train @ sp.diags_array(in_index.astype(np.float32))).T)
+        postings.eliminate_zeros()
+        return cls(
+            postings, train[:, rerank_terms], rerank_terms.astype(np.int32), settings.candidates
+        )
+
+    def nearest(
+        self,
+        terms: sp.csr_array,
+        n_neighbors: int,
+        position: Rows | None = None,
+        *,
+        threads: int = 1,
+    ) -> Neighbours:
+        """Return the nearest train products of some products.
+
+        Parameters
+        ----------
+        terms : csr_array of float32, shape (n, terms)
+            TF-IDF of the products that are searched for.
+        n_neighbors : int
+            Neighbours of each product, at most as many as there are candidates.
+        position : ndarray of int, shape (n,), optional
+            Each product's own position among the train products, so that it is not its own
+            neighbour; `NO_NEIGHBOUR` for a product that is not among them.
+        threads : int
+            Number of threads; the result does not depend on it.
+
+        Returns
+        -------
+        Neighbours
+            Positions among the train products; equally similar ones in ascending order.
+        """
+        count = terms.shape[0]
+        positions = np.full(count, NO_NEIGHBOUR) if position is None else position
+        rows = np.full((count, n_neighbors), NO_NEIGHBOUR, np.int32)
+        similarity = np.zeros((count, n_neighbors), np.float32)
+
+        def fill(chunk: slice) -> int:
+            chunk_rows, scores = self._nearest(terms[chunk], positions[chunk], n_neighbors)
+            width = chunk_rows.shape[1]
+            rows[chunk, :width], similarity[chunk, :width] = chunk_rows, scores
+            return len(chunk_rows)
+
+        hidden = True if count < 4096 else None
+        with (
+            ThreadPoolExecutor(threads) as pool,
+            tqdm(total=count, desc="neighbours", unit="row", disable=hidden) as bar,
+        ):
+            chunks = self._chunks(terms)
+            for done in pool.map(fill, chunks) if threads > 1 else map(fill, chunks):
+                bar.update(done)
+        return Neighbours(rows, similarity, np.asarray(positions, dtype=np.int32))
+
+    def _chunks(self, terms: sp.csr_array) -> Iterator[slice]:
+        """Yield the rows that are searched for together."""
+        lengths = np.diff(self.postings.indptr)[terms.indices]
+        # Postings of all rows before each row.
+        sums = np.append(0, np.cumsum(lengths, dtype=np.int64))[terms.indptr].tolist()
+        start, count = 0, terms.shape[0]
+        for end in range(1, count + 1):
+            full = end - start == CHUNK_ROWS
+            if full or end == count or sums[end + 1] - sums[start] > CHUNK_POSTINGS:
+                yield slice(start, end)
+                start = end
+
+    def _nearest(
+        self, queries: sp.csr_array, position: Rows, n_neighbors: int
+    ) -> tuple[Ints32, Floats32]:
+        index_scores = self._index_scores(queries)
+        candidates = _top_columns(index_scores, self.candidates)
+        scores = np.take_along_axis(index_scores, candidates, axis=1)
+        scores += self._rerank_scores(queries, candidates)
+        scores[candidates == position[:, None]] = 0
+        keys = _sort_keys(scores, candidates)
+        keys.sort(axis=1)
+        rows, scores = _from_sort_keys(keys[:, : -n_neighbors - 1 : -1])
+        rows[scores <= 0] = NO_NEIGHBOUR
+        return rows, scores
+
+    def _index_scores(self, queries: sp.csr_array) -> Floats32:
+        """Return the similarity of each query to each train product by index terms alone."""
+        count, products = queries.shape[0], self.postings.shape[1]
+        postings = self.postings[queries.indices]
+        # One long axis for the products of all queries, so that one matrix product scores them.
+        sizes: Ints32 = np.diff(postings.indptr[queries.indptr])
+        offsets = np.repeat(np.arange(count, dtype=np.int32) * products, sizes)
+        columns = sp.csc_array(
+            (postings.data, postings.indices + offsets, postings.indptr),
+            shape=(count * products, queries.nnz),
+        )
+        return np.asarray(columns @ queries.data).reshape(count, products)
+
+    def _rerank_scores(self, queries: sp.csr_array, candidates: Rows) -> Floats32:
+        """Return what the other terms add to the similarity of each query to its candidates."""
+        count, terms = queries.shape[0], len(self.rerank_terms)
+        dense = np.zeros((count, terms), np.float32)
+        columns = self._rerank_column[queries.indices]
+        used = columns >= 0
+        row = np.repeat(np.arange(count), np.diff(queries.indptr))
+        dense[row[used], columns[used]] = queries.data[used]
+        weights = self.rerank_weights[candidates.ravel()]
+        # One long axis for the terms of all queries, as above.
+        sizes = np.diff(weights.indptr[:: candidates.shape[1]])
+        offsets = np.repeat(np.arange(count, dtype=np.int32) * terms, sizes)
+        rows = sp.csr_array(
+            (weights.data, weights.indices + offsets, weights.indptr),
+            shape=(candidates.size, count * terms),
+        )
+        return np.asarray(rows @ dense.ravel()).reshape(candidates.shape)
+
+    def save(self, folder: Path) -> None:
+        """Write the index into a folder, as plain arrays."""
+        for name, matrix in (("postings", self.postings), ("rerank", self.rerank_weights)):
+            for part in _CSR_PARTS:
+                write_array(folder / f"{name}_{part}.npy", np.asarray(getattr(matrix, part)))
+        write_array(folder / "rerank_terms.npy", self.rerank_terms)
+        write_array(folder / "candidates.npy", np.array(self.candidates))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Map what `save` wrote into memory; a part is read from disk when a search needs it.
+
+        Raises
+        ------
+        DataError
+            A file is missing or malformed.
+        """
+        try:
+            postings, weights = (_mapped_csr(folder, name) for name in ("postings", "rerank"))
+            terms = np.load(folder / "rerank_terms.npy", allow_pickle=False)
+            candidates = int(np.load(folder / "candidates.npy", allow_pickle=False))
+            return cls(postings, weights, terms, candidates)
+        except (OSError, ValueError, EOFError, IndexError) as error:
+            raise DataError(f"{folder}: no saved index of neighbours: {error}") from None
+
+
+def nearest(
+    terms: sp.csr_array,
+    train: sp.csr_array,
+    settings: NeighboursSettings,
+    position: Rows | None = None,
+    *,
+    threads: int = 1,
+) -> Neighbours:
+    """Build an index of train products and search it once.
+
+    Parameters
+    ----------
+    terms : csr_array of float32, shape (n, terms)
+        TF-IDF of the products that are searched for.
+    train : csr_array of float32, shape (m, terms)
+        TF-IDF of the train products.
+    settings : NeighboursSettings
+        Section `neighbours` of params.yaml.
+    position, threads
+        See `NeighbourIndex.nearest`.
+
+    Returns
+    -------
+    Neighbours
+        Positions among the train products.
+    """
+    index = NeighbourIndex.build(train, settings)
+    return index.nearest(terms, settings.n_neighbors, position, threads=threads)
+
+
+def nearest_train_products(
+    terms: sp.csr_array, train: Rows, settings: NeighboursSettings, *, threads: int
+) -> Neighbours:
+    """Return the nearest train products of every product in the product table.
+
+    Parameters
+    ----------
+    terms : csr_array of float32, shape (n, terms)
+        TF-IDF of all products.
+    train : ndarray of int, shape (m,)
+        Positions of the train products; such a product is not its own neighbour.
+    settings : NeighboursSettings
+        Section `neighbours` of params.yaml.
+    threads : int
+        Number of threads; the result does not depend on it.
+
+    Returns
+    -------
+    Neighbours
+        Positions in the product table.
+    """
+    position = np.full(terms.shape[0], NO_NEIGHBOUR)
+    position[train] = np.arange(len(train))
+    among_train = nearest(terms, terms[train], settings, position, threads=threads)
+    missing = among_train.rows == NO_NEIGHBOUR
+    rows = np.where(missing, NO_NEIGHBOUR, train[among_train.rows]).astype(np.int32)
+    return Neighbours(rows, among_train.similarity, np.arange(len(rows), dtype=np.int32))
+
+
+def _mapped_csr(folder: Path, name: str) -> sp.csr_array:
+    data, indices, indptr, shape = (
+        np.asarray(np.load(folder / f"{name}_{part}.npy", mmap_mode="r")) for part in _CSR_PARTS
+    )
+    return sp.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+
+
+def _top_columns(scores: Floats32, count: int) -> Rows:
+    """Return the columns of each row's largest scores, unsorted; the first of equal ones."""
+    width = scores.shape[1]
+    if width <= count:
+        return np.broadcast_to(np.arange(width), scores.shape)
+    keys = _sort_keys(scores, np.arange(width))
+    keys.partition(width - count, axis=1)
+    return _from_sort_keys(keys[:, width - count :])[0].astype(np.intp)
+
+
+def _sort_keys(scores: Floats32, rows: Rows) -> Ints64:
+    """Return integers that sort by score, and by descending row where scores are equal.
+
+    Non-negative floats sort like their bits, which make the upper half; the row makes the lower.
+    """
+    return (scores.view(np.int32).astype(np.int64) << 32) | (LARGEST_ROW - rows)
+
+
+def _from_sort_keys(keys: Ints64) -> tuple[Ints32, Floats32]:
+    """Return the rows and scores that `_sort_keys` encoded."""
+    rows = (LARGEST_ROW - (keys & LARGEST_ROW)).astype(np.int32)
+    return rows, (keys >> 32).astype(np.int32).view(np.float32)

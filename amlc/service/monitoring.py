@@ -1,0 +1,137 @@
+"""What an operator sees of the service: its log as JSON lines, and its counters for Prometheus."""
+
+import json
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+
+LOGGER = "amlc.service"
+# Frames of a traceback that are logged: the innermost ones.
+_FRAMES = 8
+# Upper bounds of the histogram's buckets.
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0)
+
+# The times at which counters were created would only double the lines of /metrics.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # its package ships no type for it
+
+
+class JsonLines(logging.Formatter):
+    """Formats a log record as one line of JSON: time, level, event, and the record's own fields.
+
+    Of an exception it writes the type and the places in the code, but not the message, which may
+    quote what a user sent.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            line |= _error_fields(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _error_fields(error: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "error": type(error).__name__,
+        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES:]],
+    }
+
+
+def configure_logging() -> None:
+    """Send the log of the service and of uvicorn to stderr, as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in (LOGGER, "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
+    # Below warnings, uvicorn reports starts and stops, which the service logs itself.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
+    """Log an event with its fields."""
+    logging.getLogger(LOGGER).log(level, event, extra={"fields": fields})
+
+
+def log_error(event: str, error: BaseException, **fields: Any) -> None:
+    """Log an unexpected error."""
+    logging.getLogger(LOGGER).error(event, exc_info=error, extra={"fields": fields})
+
+
+class Metrics:
+    """Counters of one application, in a registry of its own.
+
+    Parameters
+    ----------
+    version : str
+        Version of the model.
+    waiting : callable
+        Returns the number of products in the queue.
+    """
+
+    def __init__(self, version: str, waiting: Callable[[], int]) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._requests = Counter(
+            "amlc_requests",
+            "Requests answered.",
+            ("method", "path", "status"),
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "amlc_request_seconds",
+            "Seconds from the headers of a request to the end of its answer.",
+            ("path",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._products = Counter(
+            "amlc_products", "Products priced.", ("path",), registry=self.registry
+        )
+        self.in_flight = Gauge(
+            "amlc_requests_in_flight", "Requests being answered.", registry=self.registry
+        )
+        Gauge(
+            "amlc_products_waiting", "Products in the queue.", registry=self.registry
+        ).set_function(waiting)
+        Info("amlc_model", "The model that prices.", registry=self.registry).info(
+            {"version": version}
+        )
+
+    def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count a request; `path` is that of its route, never what the client wrote."""
+        self._requests.labels(method, path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def count_products(self, path: str, products: int) -> None:
+        """Count priced products."""
+        self._products.labels(path).inc(products)
+
+    def text(self) -> bytes:
+        """Return all counters in the format of Prometheus."""
+        return generate_latest(self.registry)

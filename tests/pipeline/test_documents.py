@@ -1,0 +1,77 @@
+"""README.md, docs and what else a reader of the repository meets first."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import amlc
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
+# The changelog names what is gone.
+CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+SETTING = re.compile(r"-S '?(\+?)([a-z][\w.]*)=")
+PARAMS: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text())
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def setting(path: str) -> Any:
+    """Return a value of params.yaml; raise KeyError where there is none."""
+    value: Any = PARAMS
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files exist, and so do the headings that links name."""
+    for target, anchor in LINK.findall(page.read_text()):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=lambda path: path.name)
+def test_commands_set_parameters_that_exist(page: Path) -> None:
+    """A renamed parameter cannot stay in the documentation; `+` adds a key to an existing one."""
+    for added, path in SETTING.findall(page.read_text()):
+        setting(path.rpartition(".")[0] if added else path)
+
+
+@pytest.mark.parametrize("page", CURRENT, ids=lambda path: path.name)
+def test_commands_name_scripts_and_targets_that_exist(page: Path) -> None:
+    """So do the modules of tools, the benchmarks and the targets of the Makefile."""
+    text = page.read_text()
+    scripts = re.findall(r"\b((?:benchmarks|stages)/\w+\.py)", text)
+    scripts += [f"tools/{name}.py" for name in re.findall(r"-m tools\.(\w+)", text)]
+    assert all((ROOT / script).exists() for script in scripts), scripts
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_citation_names_the_version_of_the_package() -> None:
+    """A citation of another version would send readers to other code."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == amlc.__version__
+    newest = re.search(r"^## (\S+) - (\S+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest.groups() == (amlc.__version__, str(citation["date-released"]))
+
+
+def test_an_issue_form_asks_with_unique_fields() -> None:
+    """A forge shows no form in which two fields have one id or a field has no label."""
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/bug.yml").read_text())
+    fields = [field for field in form["body"] if field["type"] != "markdown"]
+    assert len({field["id"] for field in fields}) == len(fields)
+    assert all(field["attributes"]["label"] for field in fields)

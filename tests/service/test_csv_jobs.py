@@ -1,0 +1,145 @@
+"""Pricing of CSVs: every row in its order, by threads or processes, a bounded number at once."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import httpx
+import pytest
+
+from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.workers import Workers
+from amlc.service import csv_jobs
+from tests.helpers.api import CSV_HEADER, CSV_TYPE, csv_rows, problem, product_csv, send_csv
+from tests.helpers.pricing import FakePricer, price_of
+from tests.service.conftest import Start
+
+
+class FakeWorkers(Workers):
+    """Workers without processes: threads that price as the fake pricer does, or break."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        super().__init__(Path("none"), 2)
+        self.broken = broken
+        self.pricer = FakePricer()
+        self.running = False
+        self.pool = ThreadPoolExecutor(2)
+
+    def start(self) -> ThreadPoolExecutor:
+        """Start at once."""
+        self.running = True
+        return self.pool
+
+    @property
+    def ready(self) -> bool:
+        """Whether they have started."""
+        return self.running
+
+    def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
+        """Price, or fail as a killed process does."""
+        if self.broken:
+            failed: Future[list[Estimate]] = Future()
+            failed.set_exception(BrokenProcessPool())
+            return failed
+        return self.pool.submit(self.pricer.price, products)
+
+    def stop(self) -> None:
+        """End the threads."""
+        self.running = False
+        self.pool.shutdown()
+
+
+def test_each_row_is_priced_in_order(client: httpx.Client) -> None:
+    """A CSV with more rows than one batch comes back in order; X-Rows has their number."""
+    answer = send_csv(client, product_csv(300))
+    rows = csv_rows(answer)
+    assert answer.headers["x-rows"] == "300"
+    assert [row["sample_id"] for row in rows] == [str(n) for n in range(300)]
+    for number, row in enumerate(rows):
+        price = price_of(Product(f"Item Name: Tea {number}\nUnit: oz\n"))
+        assert float(row["price"]) == pytest.approx(price, abs=1e-4)
+        assert float(row["low"]) == pytest.approx(price * 0.6, abs=1e-4)
+        assert float(row["high"]) == pytest.approx(price * 1.7, abs=1e-4)
+
+
+def test_the_answer_has_the_columns_of_the_command(client: httpx.Client) -> None:
+    """The columns are those that `amlc predict` writes."""
+    first = send_csv(client, product_csv(1)).text.splitlines()[0]
+    assert first == "sample_id,price,low,high,reason"
+
+
+def test_too_many_csvs_at_once_are_a_503(start: Start, pricer: FakePricer) -> None:
+    """A CSV beyond the limit is a 503 with Retry-After; once the first is done, it is taken."""
+    client = start(csv_jobs=1)
+    pricer.gate.clear()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(send_csv, client, product_csv(1))
+        assert pricer.started.acquire(timeout=30)
+        answer = send_csv(client, product_csv(1))
+        pricer.gate.set()
+        assert len(csv_rows(first.result(30))) == 1
+    problem(answer, 503)
+    assert answer.headers["retry-after"] == "5"
+    assert len(csv_rows(send_csv(client, product_csv(1)))) == 1
+
+
+def test_a_refused_csv_does_not_count(start: Start) -> None:
+    """A CSV that was refused is not counted as one that is being priced."""
+    client = start(csv_jobs=1)
+    for _ in range(3):
+        problem(send_csv(client, b"nothing"), 422)
+    assert len(csv_rows(send_csv(client, product_csv(1)))) == 1
+
+
+def test_a_client_that_leaves_makes_room(start: Start, pricer: FakePricer) -> None:
+    """The rows of a client that left are not all priced, and the next CSV is taken."""
+    client = start(csv_jobs=1, workers=1)
+    text = product_csv(20_000)
+    with client.stream("POST", "/v1/prices", content=text, headers=CSV_TYPE) as answer:
+        next(answer.iter_bytes())
+    while (later := send_csv(client, product_csv(1))).status_code == 503:
+        pass
+    assert len(csv_rows(later)) == 1
+    assert sum(pricer.sizes) < 20_000
+
+
+def test_an_answer_that_fails_midway_does_not_look_complete(client: httpx.Client) -> None:
+    """The connection breaks off, so that a part of the answer is not taken for the whole."""
+    text = CSV_HEADER + "1,Tea,\n" * 1_000 + "2,poison,\n"
+    with pytest.raises(httpx.RemoteProtocolError):
+        send_csv(client, text)
+
+
+def test_a_long_csv_goes_to_the_workers(
+    start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers start with the first long CSV, and give the same rows in the same order."""
+    monkeypatch.setattr(csv_jobs, "LONG_ROWS", 300)
+    with FakeWorkers() as workers:
+        client = start(pool=workers)
+        short = csv_rows(send_csv(client, product_csv(300)))
+        assert not workers.running
+        long = csv_rows(send_csv(client, product_csv(1_000)))
+        assert workers.running
+    assert long[:300] == short
+    assert [row["sample_id"] for row in long] == [str(n) for n in range(1_000)]
+    assert sum(pricer.sizes) == 300
+    assert sum(workers.pricer.sizes) == 1_000
+
+
+def test_a_csv_is_priced_without_its_workers(
+    start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The threads of the service take over from workers that were killed."""
+    monkeypatch.setattr(csv_jobs, "LONG_ROWS", 300)
+    with FakeWorkers(broken=True) as workers:
+        assert len(csv_rows(send_csv(start(pool=workers), product_csv(1_000)))) == 1_000
+    assert sum(pricer.sizes) == 1_000
+
+
+def test_the_products_of_a_csv_are_counted(start: Start) -> None:
+    """The products of an answered CSV appear in /metrics."""
+    client = start()
+    send_csv(client, product_csv(200))
+    assert 'amlc_products_total{path="/v1/prices"} 200.0' in client.get("/metrics").text

@@ -1,0 +1,305 @@
+"""What the generated parts of README.md and docs say."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from amlc import layout
+from amlc.catalog.validation import REASONS
+from amlc.errors import DataError
+from amlc.files import read_json
+from amlc.report.results import results
+from amlc.service.limits import Limits
+from tools.record import REAL, RESULTS
+
+Part = Callable[[Path], str]
+Rows = list[list[str]]
+# Columns of the benchmark's table, and what the documentation calls them.
+PEER_COLUMNS = {
+    "recipe": "recipe",
+    "SMAPE": "SMAPE",
+    "behind the blend": "behind the blend",
+    "in se": "in standard errors",
+    "seconds": "seconds",
+    "peak MB": "peak MB",
+}
+DOWNLOAD_COLUMNS = {
+    "way": "way",
+    "images/s": "images/s",
+    "CPU s / 1,000": "CPU s / 1,000",
+    "MB / 1,000": "MB received / 1,000",
+    "peak MB": "peak MB",
+}
+
+
+def score(root: Path) -> str:
+    """Return the sentence with the blend's score on real products."""
+    blend = read_json(root / REAL)["blend"]
+    return (
+        f"On 7,000 products of the Amazon ML Challenge 2025 it reaches a SMAPE of "
+        f"**{blend['smape']:.2f} %** (95 % interval {blend['smape_low']:.2f} to "
+        f"{blend['smape_high']:.2f}) without pretrained weights."
+    )
+
+
+def headline(root: Path) -> str:
+    """Return the table of four: blend, best model, best published recipe, constant."""
+    real, kept = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
+    name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
+    header, *peers = _sourced(_cells(kept))
+    place = _places(header, ("recipe", "SMAPE", "source"), "peers.json")
+    peers = [row for row in peers if row[place["source"]] != "amlc"]
+    constant = next(row for row in peers if "constant" in row[place["recipe"]])
+    peers = [row for row in peers if row is not constant]
+    peer = min(peers, key=lambda row: float(row[place["SMAPE"]]))
+    rows = [
+        ["", "SMAPE, %", "commit"],
+        ["**blend of all models**", f"**{real['blend']['smape']:.2f}**", real["commit"]],
+        [f"best single model: {name}", f"{best['smape']:.2f}", real["commit"]],
+        [
+            f"best of {len(peers)} published recipes: {peer[place['recipe']]}",
+            peer[place["SMAPE"]],
+            kept["commit"],
+        ],
+        ["the median price for every product", constant[place["SMAPE"]], kept["commit"]],
+    ]
+    return _table(rows)
+
+
+def synthetic(root: Path) -> str:
+    """Return what `make repro` ends with, and the bounds of the score."""
+    metrics = read_json(root / layout.SYNTHETIC_METRICS)
+    return (
+        f"```\n{results(root)}\n```\n\n"
+        f"The best possible SMAPE on this catalogue is {metrics['smape_floor']:.2f} %; a constant "
+        f"price has {metrics['smape_constant']:.2f} %."
+    )
+
+
+def real(root: Path) -> str:
+    """Return the models' table of the run on real products."""
+    kept = read_json(root / REAL)
+    blend, data, images = kept["blend"], kept["data"], kept["images"]
+    rows = [
+        [
+            name,
+            f"{score['smape']:.2f}",
+            f"{score['smape_se']:.2f}",
+            f"{score['weight']:.2f}",
+        ]
+        for name, score in sorted(kept["models"].items(), key=lambda item: -item[1]["smape"])
+    ]
+    interval = f"95 % interval {blend['smape_low']:.2f} to {blend['smape_high']:.2f}"
+    rows.append(["**blend**", f"**{blend['smape']:.2f}**", f"{blend['smape_se']:.2f}", interval])
+    head = ["model", "SMAPE", "standard error", "weight in the blend"]
+    return (
+        f"Commit `{kept['commit']}`: {data['train']['kept']:,} train rows, "
+        f"{data['test']['rows']:,} test rows, {images['ok']:,} of {images['links']:,} pictures at "
+        f"hand.\n\n{_table([head, *rows])}"
+    )
+
+
+def peers(root: Path) -> str:
+    """Return the published recipes beside amlc's models."""
+    kept = read_json(root / RESULTS / "peers.json")
+    return _measured(kept, _chosen(_sourced(_cells(kept)), PEER_COLUMNS, "peers.json"))
+
+
+def features(root: Path) -> str:
+    """Return what each feature is worth."""
+    kept = read_json(root / RESULTS / "features.json")
+    return _measured(kept, _cells(kept))
+
+
+def losses(root: Path) -> str:
+    """Return what each loss is worth."""
+    kept = read_json(root / RESULTS / "losses.json")
+    return _measured(kept, _cells(kept))
+
+
+def learning_curve(root: Path) -> str:
+    """Return the scores by number of train rows."""
+    kept = read_json(root / RESULTS / "learning_curve.json")
+    return _measured(kept, _cells(kept))
+
+
+def held_out(root: Path) -> str:
+    """Return the scores on rows that were held out of everything."""
+    kept = read_json(root / RESULTS / "held_out.json")
+    return _measured(kept, _cells(kept))
+
+
+def guards(root: Path) -> str:
+    """Return what the guards found on the real products, and how many prices the interval holds."""
+    kept = read_json(root / REAL)
+    permutation, leak, drift = (kept["guards"][name] for name in ("permutation", "leak", "drift"))
+    interval = kept["interval"]
+    column, auc = max(drift["columns"].items(), key=lambda item: item[1])
+    noise = (
+        f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
+        f"(standard error of the difference {permutation['error']:.2f})"
+    )
+    strongest = (
+        f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the variance "
+        f"of log price, together with `{leak['partner']}`"
+    )
+    separation = (
+        f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` ({auc:.3f})"
+    )
+    coverage = (
+        f"holds {interval['coverage']:.1f} % of the prices: "
+        f"{_range(interval['coverage_by_predicted_decile'])} in each tenth by predicted price, "
+        f"{_range(interval['coverage_by_price_decile'])} in each tenth by actual price"
+    )
+    rows = [
+        ["check", "result"],
+        ["permutation", noise],
+        ["leak", strongest],
+        ["train against test", separation],
+        ["interval", coverage],
+    ]
+    return _measured(kept, rows)
+
+
+def download(root: Path) -> str:
+    """Return the downloader beside other ways."""
+    kept = read_json(root / RESULTS / "download.json")
+    return _measured(kept, _chosen(_cells(kept), DOWNLOAD_COLUMNS, "download.json"))
+
+
+def serve(root: Path) -> str:
+    """Return the service under load."""
+    kept = read_json(root / RESULTS / "serve.json")
+    return _measured(kept, [["", ""], *_cells(kept)])
+
+
+def row_errors(root: Path) -> str:  # noqa: ARG001 - every part takes the root
+    """Return the reasons for which a row of the catalogue is refused."""
+    rows = [[f"`{name}`", what, remedy] for name, (what, remedy) in REASONS.items()]
+    return _table([["reason", "what is wrong", "what to do"], *rows])
+
+
+def limits(root: Path) -> str:  # noqa: ARG001 - as above
+    """Return the options of the service."""
+    rows = [
+        [f"`--{name.replace('_', '-')}`", _shown(field.default), field.description or ""]
+        for name, field in Limits.model_fields.items()
+    ]
+    return _table([["option", "default", "meaning"], *rows])
+
+
+def stages(root: Path) -> str:
+    """Return the table of stages in dvc.yaml."""
+    rows = []
+    for name, stage in _stages(root):
+        outputs = [f"`{path.replace('${item}', 'MODEL')}`" for path in _paths(stage, *OUTPUTS)]
+        text = stage["desc"].replace("${item}", "MODEL")
+        rows.append([_label(name, stage), text, ", ".join(outputs)])
+    return _table([["stage", "what it does", "writes"], *rows])
+
+
+def graph(root: Path) -> str:
+    """Return the graph of stages as a Mermaid diagram, one node for all models."""
+    # All other stages depend on `code`.
+    nodes = [(name, stage) for name, stage in _stages(root) if name != "code"]
+    lines = ["```mermaid", "flowchart LR"]
+    lines += [f'\t{name}["{_label(name, stage)}"]' for name, stage in nodes]
+    for name, stage in nodes:
+        outputs = _paths(stage, *OUTPUTS)
+        for other, reader in nodes:
+            if any(_overlap(path, dep) for path in outputs for dep in _paths(reader, "deps")):
+                lines.append(f"\t{name} --> {other}")
+    return "\n".join([*lines, "```"])
+
+
+PARTS: dict[str, Part] = {
+    part.__name__: part
+    for part in (
+        *(score, headline, synthetic, real, peers, features, losses, learning_curve, held_out),
+        *(guards, download, serve, row_errors, limits, stages, graph),
+    )
+}
+OUTPUTS = ("outs", "metrics", "plots")
+
+
+def _cells(kept: dict[str, Any]) -> Rows:
+    """Return the cells of a record's first table, the header first."""
+    lines = [line for line in kept["tables"][0]["lines"] if set(line) - set("|- ")]
+    return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+
+
+def _places(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise DataError(
+            f"{RESULTS / source}: its table lacks the columns {', '.join(missing)}; "
+            f"it has {', '.join(header)}"
+        )
+    return {name: header.index(name) for name in names}
+
+
+def _chosen(cells: Rows, columns: dict[str, str], source: str) -> Rows:
+    """Return some columns of a table under other names."""
+    places = _places(cells[0], list(columns), source).values()
+    return [list(columns.values()), *([row[place] for place in places] for row in cells[1:])]
+
+
+def _sourced(cells: Rows) -> Rows:
+    """Return the recipes' table, the name of each recipe with its source."""
+    header, *rows = cells
+    place = _places(header, ("recipe", "source"), "peers.json")
+    for row in rows:
+        name, source = row[place["recipe"]], row[place["source"]]
+        if re.match(r"https?://\S+$", source):
+            row[place["recipe"]] = f"[{name}]({source})"
+        elif source not in {"amlc", "-"}:
+            row[place["recipe"]] = f"{name}<br>{source}"
+    return [header, *rows]
+
+
+def _measured(kept: dict[str, Any], cells: Rows) -> str:
+    return f"Commit `{kept['commit']}`:\n\n{_table(cells)}"
+
+
+def _range(percentages: dict[str, float]) -> str:
+    return f"{min(percentages.values()):.0f} to {max(percentages.values()):.0f} %"
+
+
+def _shown(default: Any) -> str:
+    """Return a limit's default as the command line takes it."""
+    if isinstance(default, list):
+        return " ".join(default) or "none"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _stages(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and definition of each stage, with `data.dir` filled in."""
+    text = (root / "dvc.yaml").read_text(encoding="utf-8")
+    folder = yaml.safe_load((root / "params.yaml").read_bytes())["data"]["dir"]
+    definitions: dict[str, Any] = yaml.safe_load(text.replace("${data.dir}", folder))["stages"]
+    for name, stage in definitions.items():
+        yield name, {**stage.get("do", stage), "each": "foreach" in stage}
+
+
+def _label(name: str, stage: dict[str, Any]) -> str:
+    return f"{name}@MODEL" if stage["each"] else name
+
+
+def _paths(stage: dict[str, Any], *keys: str) -> list[str]:
+    """Return the paths in some of a stage's lists, written plain or with flags."""
+    entries = [entry for key in keys for entry in stage.get(key, [])]
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
+
+
+def _overlap(output: str, dep: str) -> bool:
+    """Return whether one path is the other or lies inside it."""
+    first, second = Path(output), Path(dep)
+    return first == second or first in second.parents or second in first.parents
+
+
+def _table(rows: Rows) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
