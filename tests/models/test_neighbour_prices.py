@@ -12,7 +12,7 @@ _, NEAREST, _, MEAN, DEVIATION, AMOUNT, _ = range(7)
 LOG_PRICE = np.array([1.0, 2.0, 3.0, 4.0])
 TOTAL = np.array([0.1, 0.2, 0.3, 0.4])
 # Products 10 to 13 of a table; each one's neighbours are the other three, the nearest first.
-OWN = np.array([10, 11, 12, 13], np.int32)
+POSITION = np.array([10, 11, 12, 13], np.int32)
 ROWS = np.array([[11, 12, 13], [10, 12, 13], [13, 11, 10], [12, 11, 10]], np.int32)
 SIMILARITY = np.tile(np.array([0.9, 0.6, 0.3], np.float32), (4, 1))
 SPLITS = [
@@ -23,7 +23,7 @@ SPLITS = [
 
 def neighbours() -> Neighbours:
     """Return the neighbours of the four products."""
-    return Neighbours(ROWS, SIMILARITY, OWN)
+    return Neighbours(ROWS, SIMILARITY, POSITION)
 
 
 def fitted(*counts: int) -> tuple[NeighbourPrices, np.ndarray]:
@@ -73,7 +73,7 @@ def test_without_neighbours_the_columns_are_the_train_mean() -> None:
 
 def test_a_neighbour_that_was_not_fitted_on_is_skipped() -> None:
     """Its price is not known, even if its position is beyond the last train row."""
-    new = Neighbours(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], OWN[:1])
+    new = Neighbours(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], POSITION[:1])
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 1.0
 
 

@@ -145,10 +145,10 @@ def test_synthetic_pictures_show_label_and_number_of_items() -> None:
     assert spearmanr(columns["objects"], [drawing.items for drawing in drawings])[0] > 0.6
 
 
-def test_the_stage_writes_the_block_and_its_names(
+def test_the_stage_writes_the_block(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is one row per product and one name per column, and a rerun gives the same bytes."""
+    """There is one row per product, and a rerun gives the same bytes."""
     monkeypatch.chdir(tmp_path)
     _write_inputs(folder, ["a01", "b", "a01"])
     stage.main()
