@@ -50,7 +50,7 @@ show: $(VENV)/base.done
 	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
 
 sweep: $(VENV)/base.done
-	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.leaves=15,31'
+	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.num_leaves=15,31'
 	dvc exp run --run-all --jobs 2
 	$(MAKE) --no-print-directory show
 

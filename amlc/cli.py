@@ -173,7 +173,7 @@ def _add_search(commands: Any) -> None:
         "--trials",
         type=_positive,
         metavar="N",
-        help="settings to try in all, those of earlier runs included; default: search.trials of "
+        help="settings to try in all, those of earlier runs included; default: search.n_trials of "
         "params.yaml",
     )
     parser.add_argument(
