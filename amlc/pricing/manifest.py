@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,15 +37,15 @@ _LONGEST_MANIFEST = 2**20  # bytes
 _LOG = logging.getLogger(__name__)
 
 
-def versions() -> dict[str, str]:
-    """Return the installed versions of `LIBRARIES`, of those that are there."""
-    found = {}
-    for name in LIBRARIES:
+def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of those libraries that are installed, by distribution."""
+    installed = {}
+    for name in libraries:
         try:
-            found[name] = importlib.metadata.version(name)
+            installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def write_manifest(folder: Path) -> None:
