@@ -1,10 +1,10 @@
-"""What each feature and each loss is worth: SMAPE out of fold with and without.
+"""The contribution of each feature and loss: out-of-fold SMAPE with and without it.
 
     python benchmarks/ablations.py --data FOLDER [--table features|losses|mlp] [--models MODEL ...]
 
-FOLDER is a checkout with the pipeline's results. Each line fits the blend's strongest members anew
-on the same folds with one thing changed, or those that --models names; the blend is learned anew
-from the changed members and the unchanged others. Nothing in FOLDER is written.
+FOLDER is a checkout with the pipeline's results. For each line, the blend's strongest members, or
+those that --models names, are fitted again on the same folds with one change; then the blend is
+learned again from the changed and the unchanged members. Nothing in FOLDER is written.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from amlc.models.base import ModelSettings
 from amlc.models.crossfit import out_of_fold
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members, regressor
+from amlc.models.target import log_prices
 
 STRONGEST = ("lightgbm", "xgboost", "mlp")
 AMOUNTS = ("num_log_total", "num_log_total_per_pack", "num_log_packs")
@@ -49,15 +50,15 @@ class Line:
     Parameters
     ----------
     name : str
-        What is changed.
+        The change in words.
     models : tuple of str
         The models that it changes.
     settings : dict
-        Settings that take the place of the usual ones.
+        Settings that replace the usual ones.
     blocks : callable, optional
-        Gives other blocks.
+        Returns the changed blocks.
     without : str
-        A block that the models do not see.
+        A block that the models do not get.
     """
 
     name: str
@@ -68,13 +69,13 @@ class Line:
 
 
 class Run:
-    """The results of a pipeline, and what they become with one thing changed."""
+    """The results of a pipeline, and the scores with one change."""
 
     def __init__(self, models: list[str]) -> None:
         self.models = models
         self.products = read_products(Path("data/products.parquet"))
         self.train = train_rows(self.products)
-        self.actual = np.log(self.products["price"].to_numpy()[self.train])
+        self.actual = log_prices(self.products, self.train)
         self.folds = self.products["fold"].to_numpy()[self.train]
         names = ["tabular", "terms", "topics", "vision", "neighbours"]
         self.blocks = read_blocks(Path("data/features"), names)  # type: ignore[arg-type]  # names
@@ -88,7 +89,7 @@ class Run:
         """Return the SMAPE of each changed model, and that of the blend."""
         blocks = self.blocks if line.blocks is None else line.blocks(self)
         changed = {name: self._fitted(name, line, blocks) for name in self.changed(line)}
-        scores = {name: smape_of_logs(self.actual, found) for name, found in changed.items()}
+        scores = {name: smape_of_logs(self.actual, logs) for name, logs in changed.items()}
         return {**scores, "blend": self._blended({**self.usual, **changed})}
 
     def usual_scores(self) -> dict[str, float]:
@@ -97,14 +98,14 @@ class Run:
         return {**scores, "blend": self._blended(self.usual)}
 
     def changed(self, line: Line) -> list[str]:
-        """Return the models that are fitted anew for a line."""
+        """Return the models that are fitted again for a line."""
         return [name for name in line.models if name in self.models]
 
     def _fitted(self, name: str, line: Line, blocks: Blocks) -> Any:
         model = regressor(name)
         settings = params.load(model.settings_type, f"train.{name}")
         settings = model.settings_type.model_validate(
-            {**settings.model_dump(), **_wanted(settings, line)}
+            {**settings.model_dump(), **_changed_settings(settings, line)}
         )
         return out_of_fold(
             lambda: model(settings),
@@ -117,13 +118,11 @@ class Run:
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])
         settings = params.load(blend.BlendSettings, "blend")
-        found = blend.BlendFitter(
-            self.names, columns, self.actual, settings, self.folds
-        ).crossfitted()
-        return smape_of_logs(self.actual, found[:, 0])
+        fitter = blend.BlendFitter(self.names, columns, self.actual, settings, self.folds)
+        return smape_of_logs(self.actual, fitter.predict_out_of_fold()[:, 0])
 
 
-def _wanted(settings: ModelSettings, line: Line) -> dict[str, Any]:
+def _changed_settings(settings: ModelSettings, line: Line) -> dict[str, Any]:
     blocks = [name for name in settings.blocks if name != line.without]
     return {"blocks": blocks, **line.settings}
 
@@ -139,7 +138,7 @@ def without_columns(*names: str) -> Change:
 
 
 def with_terms(**vectorizers: Any) -> Change:
-    """Return a change that makes the terms, and what comes of them, with other vectorizers.
+    """Return a change that computes the terms, and the blocks made of them, by other vectorizers.
 
     Parameters
     ----------
@@ -150,14 +149,14 @@ def with_terms(**vectorizers: Any) -> Change:
     def changed(run: Run) -> Blocks:
         usual = params.load(TermsSettings, "terms").model_dump()
         merged = {**usual["vectorizers"], **vectorizers}
-        kept = {name: one for name, one in merged.items() if one is not None}
+        kept = {name: value for name, value in merged.items() if value is not None}
         return _from_terms(run, TermsSettings.model_validate({**usual, "vectorizers": kept}))
 
     return changed
 
 
 def plain_numbers(run: Run) -> Blocks:
-    """Make the terms of texts whose numbers are not joined to the unit beside them."""
+    """Return blocks with terms of texts whose numbers are not joined to their unit."""
     joined = tokens.join_numbers
     tokens.join_numbers = lambda text: text.lower()
     try:
@@ -203,14 +202,14 @@ TABLES: dict[str, list[Line]] = {
     "mlp": [
         Line("one network", ("mlp",), {"networks": 1}),
         Line("four networks, no binary terms", ("mlp",), {"binary": False}),
-        Line("one hidden layer", ("mlp",), {"hidden": [192]}),
+        Line("one hidden layer", ("mlp",), {"hidden_layer_sizes": [192]}),
     ],
 }
 
 
 def table(lines: list[Line], run: Run) -> Iterator[str]:
-    """Yield the lines of a Markdown table as they are known."""
-    # With some models as they were, the blend tells more about those than about the change.
+    """Yield the lines of a Markdown table as they are computed."""
+    # With unchanged strong models, the blend's score shows little of the change.
     names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
@@ -229,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(), help="a checkout with results")
     parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
-    parser.add_argument("--models", nargs="+", default=list(STRONGEST), help="fitted anew")
+    parser.add_argument("--models", nargs="+", default=list(STRONGEST), help="to fit again")
     arguments = parser.parse_args()
     os.chdir(arguments.data)
     run = Run(arguments.models)

@@ -1,4 +1,4 @@
-"""Importing this makes amlc importable from the checkout that a benchmark is part of."""
+"""Importing this module makes amlc importable from the checkout of the benchmark."""
 
 import sys
 from pathlib import Path

@@ -1,15 +1,15 @@
-"""SMAPE by the number of train rows, per model, and where the curves lead.
+"""SMAPE by the number of train rows for each model, extrapolated to more rows.
 
 `python benchmarks/learning_curve.py --picture curve.png` reads a finished pipeline run. For each
-fold that is held out, each model is fitted to 1/8, 1/4, 1/2 and all of the other folds' rows: whole
-duplicate groups, each share within the next. Neighbours are looked up anew among the rows of a
-share; terms, topics and tabular columns look at no price and stay as fitted to all train texts.
-The blend's weights are learned, at each share, from the other folds that are held out.
+held-out fold, each model is fitted to 1/8, 1/4, 1/2 and all of the other folds' rows: whole
+duplicate groups, each share a part of the next. Neighbours are searched again among the rows of a
+share; terms, topics and tabular columns do not depend on prices and stay as fitted to all train
+texts. At each share, the blend's weights are learned from the other held-out folds.
 
 The curve a + b n^-c, with a, b >= 0 and 0.05 <= c <= 1, is fitted by weighted least squares. Three
-parameters to four points is weak: the interval, from resampled folds and duplicate groups, knows
-nothing of a curve that bends otherwise. The column `missed by` tells how far the curve through the
-three smaller shares is off at the largest one.
+parameters for four points are weak evidence: the interval, from resampled folds and duplicate
+groups, assumes that the curve has this form. The column `missed by` is the error, at the largest
+share, of the curve through the three smaller ones.
 """
 
 import argparse
@@ -28,16 +28,16 @@ from tqdm import tqdm
 
 from amlc import params
 from amlc.arrays import Floats, Rows
-from amlc.catalog.products import PRICE, read_products, train_rows
+from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, read_blocks
 from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.files import replacing
 from amlc.metrics import row_smape
-from amlc.models.base import Regressor, Target
+from amlc.models.base import Regressor
 from amlc.models.blend import simplex_weights
-from amlc.models.losses import row_weights
 from amlc.models.registry import members, regressor
+from amlc.models.target import log_prices, make_target
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 BLEND = "blend"
@@ -55,14 +55,14 @@ class Curve:
     exponent: Floats
 
     def at(self, rows: Floats) -> Floats:
-        """Return the scores at some numbers of rows, shape (curves, numbers)."""
+        """Return the scores at these numbers of rows, shape (curves, numbers)."""
         power = np.asarray(rows)[None, :] ** -self.exponent[:, None]
         return self.floor[:, None] + self.scale[:, None] * power
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Row scores of the rows that were held out.
+    """Scores of the rows that were held out.
 
     Parameters
     ----------
@@ -81,25 +81,22 @@ class Scores:
 
 
 def nested(groups: NDArray[Any], shares: tuple[float, ...], seed: int) -> list[Rows]:
-    """Return rows for each share: whole groups, in one random order, so that each holds the last.
+    """Return the rows of each share: whole groups in one random order, each share part of the next.
 
     Parameters
     ----------
     groups : ndarray of int, shape (n,)
         Duplicate group of each row.
     shares : tuple of float
-        Of the rows, at least, as groups stay whole.
+        Of the rows; a share may be larger, because groups stay whole.
     seed : int
-        Of the order.
+        Seed of the order.
     """
     names, labels = np.unique(groups, return_inverse=True)
     place = np.random.default_rng(seed).permutation(len(names))
     total = np.cumsum(np.bincount(place[labels], minlength=len(names)))
-    found = []
-    for share in shares:
-        last = np.searchsorted(total, share * len(groups))
-        found.append(np.flatnonzero(place[labels] <= last))
-    return found
+    lasts = [np.searchsorted(total, share * len(groups)) for share in shares]
+    return [np.flatnonzero(place[labels] <= last) for last in lasts]
 
 
 def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
@@ -110,14 +107,14 @@ def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
     sizes : ndarray of float64, shape (points,)
         Numbers of rows.
     scores : ndarray of float64, shape (curves, points)
-        What to fit.
+        SMAPE at these numbers.
     errors : ndarray of float64, shape (points,)
-        Standard errors.
+        Standard errors of the scores.
 
     Notes
     -----
-    For a given exponent the best a and b >= 0 are known in closed form, so every exponent of a grid
-    is tried and no start has to be guessed.
+    For a given exponent the best a and b >= 0 have a closed form, so every exponent of a grid is
+    tried, and no starting point is needed.
     """
     weights = 1 / errors**2
     power = sizes[None, :] ** -EXPONENTS[:, None]
@@ -128,7 +125,7 @@ def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
     scale = gap @ (centred * weights).T / (centred**2 * weights).sum(axis=1)
     scale = np.maximum(scale, 0)
     floor = level[:, None] - scale * mean
-    # Below a floor of 0 the best curve runs along the bound.
+    # Where the best floor is below 0, the best curve within the bounds has a floor of 0.
     through_zero = scores @ (power * weights).T / (power**2 * weights).sum(axis=1)
     scale = np.where(floor < 0, through_zero, scale)
     floor = np.maximum(floor, 0)
@@ -139,7 +136,7 @@ def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
 
 
 def resampled(scores: Floats, groups: NDArray[Any], folds: NDArray[Any], seed: int) -> Floats:
-    """Return mean scores of resamples: folds are drawn, and within each its duplicate groups.
+    """Return mean scores of resamples of the folds, and of the duplicate groups within each fold.
 
     Returns
     -------
@@ -162,7 +159,7 @@ def resampled(scores: Floats, groups: NDArray[Any], folds: NDArray[Any], seed: i
 
 @dataclass(frozen=True)
 class Study:
-    """The finished run that the curve is drawn from.
+    """The data and models of a finished run.
 
     Parameters
     ----------
@@ -173,9 +170,9 @@ class Study:
     models : dict of str to Regressor
         Unfitted, by name.
     neighbours : NeighboursSettings
-        Of the search within a share.
+        Settings of the search for neighbours within a share.
     seed : int
-        Of fits and shares.
+        Seed of fits and shares.
     """
 
     products: pd.DataFrame
@@ -185,7 +182,7 @@ class Study:
     seed: int
 
     def fold_predictions(self, fold: int) -> tuple[dict[str, Floats], Floats]:
-        """Return log prices of a fold's rows, (rows, shares) by model, and the shares' sizes."""
+        """Return a fold's log prices by model, shape (rows, shares), and the shares' sizes."""
         folds = self.products["fold"].to_numpy()
         held_out, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         groups = self.products["group"].to_numpy()[others]
@@ -195,28 +192,25 @@ class Study:
             train, other = self._blocks(rows, held_out)
             for name, model in self.models.items():
                 columns[name].append(self._fit(model, train, rows).predict(other))
-        stacked = {name: np.stack(found, axis=1) for name, found in columns.items()}
+        stacked = {name: np.stack(by_share, axis=1) for name, by_share in columns.items()}
         return stacked, np.array([len(rows) for rows in parts], dtype=np.float64)
 
     def _blocks(self, train: Rows, held_out: Rows) -> tuple[Blocks, Blocks]:
-        """Return the blocks of both, with neighbours from among the train rows."""
+        """Return the blocks of both, with neighbours found among the train rows."""
         both = self.blocks.take(np.concatenate([train, held_out]))
         if both.neighbours is not None:
             assert both.terms is not None
             position = np.full(len(both), NO_NEIGHBOUR)
             position[: len(train)] = np.arange(len(train))
-            found = nearest(both.terms, both.terms[: len(train)], self.neighbours, position)
-            both = replace(both, neighbours=found)
+            neighbours = nearest(both.terms, both.terms[: len(train)], self.neighbours, position)
+            both = replace(both, neighbours=neighbours)
         rows = np.arange(len(both))
         return both.take(rows[: len(train)]), both.take(rows[len(train) :])
 
     def _fit(self, model: Regressor, blocks: Blocks, rows: Rows) -> Regressor:
-        taken = self.products.iloc[rows]
-        log_price = np.log(taken[PRICE].to_numpy(dtype=np.float64))
-        weight = row_weights(model.settings.weights, log_price, blocks.tabular)
-        target = Target(log_price, taken["group"].to_numpy(), weight)
-        fresh = type(model)(model.settings)
-        return fresh.fit(blocks, target, seed=self.seed, threads=1)
+        target = make_target(self.products.iloc[rows], blocks.tabular, model.settings.weights)
+        unfitted = type(model)(model.settings)
+        return unfitted.fit(blocks, target, seed=self.seed, threads=1)
 
 
 def read_study(data: Path, names: list[str]) -> Study:
@@ -227,7 +221,7 @@ def read_study(data: Path, names: list[str]) -> Study:
         kind = regressor(name)
         models[name] = kind(params.load(kind.settings_type, f"train.{name}", path))
     needed = {block for model in models.values() for block in model.settings.blocks}
-    # Neighbours are looked up by terms.
+    # Neighbours are searched by terms.
     needed |= {"terms"} if "neighbours" in needed else set()
     order: list[BlockName] = ["tabular", "terms", "topics", "vision", "neighbours"]
     products = read_products(data / "data/products.parquet")
@@ -243,15 +237,15 @@ def read_study(data: Path, names: list[str]) -> Study:
 
 
 def measure(study: Study, count: int, threads: int) -> Scores:
-    """Fit everything, the folds side by side, and return the row scores of each model."""
+    """Fit all models, several folds side by side, and return the row scores of each model."""
     folds = study.products["fold"].to_numpy()
     chosen = np.unique(folds)[:count]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
         results = pool.map(study.fold_predictions, chosen.tolist())
-        found = list(tqdm(results, total=len(chosen), desc="folds", disable=None))
+        parts = list(tqdm(results, total=len(chosen), desc="folds", disable=None))
     rows = np.concatenate([np.flatnonzero(folds == fold) for fold in chosen])
-    log_price = np.log(study.products[PRICE].to_numpy(dtype=np.float64)[rows])
-    logs = {name: np.concatenate([part[0][name] for part in found]) for name in study.models}
+    log_price = log_prices(study.products, rows)
+    logs = {name: np.concatenate([part[0][name] for part in parts]) for name in study.models}
     if len(chosen) > 1 and len(logs) > 1:
         logs[BLEND] = blended(np.stack(list(logs.values()), axis=2), log_price, folds[rows])
     actual = np.exp(log_price)
@@ -260,7 +254,7 @@ def measure(study: Study, count: int, threads: int) -> Scores:
         for name, predicted in logs.items()
     }
     groups = study.products["group"].to_numpy()[rows]
-    sizes = np.mean([part[1] for part in found], axis=0)
+    sizes = np.mean([part[1] for part in parts], axis=0)
     return Scores(scores, groups, folds[rows], sizes)
 
 
@@ -270,9 +264,9 @@ def blended(members_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Flo
     Parameters
     ----------
     members_logs : ndarray of float64, shape (n, shares, members)
-        Log prices.
+        Predicted log prices.
     log_price : ndarray of float64, shape (n,)
-        The real ones.
+        Actual log prices.
     folds : ndarray of int, shape (n,)
         Two or more.
     """
@@ -288,7 +282,7 @@ def blended(members_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Flo
 
 @dataclass(frozen=True)
 class Trend:
-    """A model's scores by share and where they lead.
+    """A model's scores by share, and their extrapolation.
 
     Parameters
     ----------
@@ -299,7 +293,7 @@ class Trend:
     draws : Curve
         Fitted to resamples of them.
     missed : float
-        What the curve through all shares but the last is off at the last.
+        Error of the curve through all shares but the last at the last one.
     """
 
     means: Floats
@@ -309,7 +303,7 @@ class Trend:
     missed: float
 
     def at(self, rows: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return estimate, low and high limit at some numbers of rows."""
+        """Return estimate, low and high limit at these numbers of rows."""
         tail = (1 - LEVEL) / 2
         low, high = np.quantile(self.draws.at(rows), [tail, 1 - tail], axis=0)
         return self.curve.at(rows)[0], low, high
@@ -328,23 +322,23 @@ def trend(scores: Scores, name: str, seed: int) -> Trend:
 
 
 def table(trends: dict[str, Trend], sizes: Floats, target: int) -> str:
-    """Return a Markdown table, a line a model."""
+    """Return a Markdown table with one line per model."""
     header = ["model", *(f"{size:,.0f} rows" for size in sizes), "exponent", "missed by"]
     header += [f"at {target:,} rows", f"{LEVEL:.0%} interval"]
     text = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for name, found in trends.items():
-        estimate, low, high = (float(part[0]) for part in found.at(np.array([float(target)])))
+    for name, model in trends.items():
+        estimate, low, high = (float(part[0]) for part in model.at(np.array([float(target)])))
         cells = [name]
-        cells += [f"{m:.2f} +- {e:.2f}" for m, e in zip(found.means, found.errors, strict=True)]
-        cells += [f"{found.curve.exponent[0]:.2f}", f"{found.missed:+.2f}"]
+        cells += [f"{m:.2f} +- {e:.2f}" for m, e in zip(model.means, model.errors, strict=True)]
+        cells += [f"{model.curve.exponent[0]:.2f}", f"{model.missed:+.2f}"]
         cells += [f"{estimate:.1f}", f"{low:.1f} to {high:.1f}"]
         text.append("| " + " | ".join(cells) + " |")
     return "\n".join(text)
 
 
 def draw(path: Path, trends: dict[str, Trend], sizes: Floats, target: int) -> None:
-    """Draw one panel a model: measured points, the fitted curve, its band beyond them."""
-    # Drawing is an option, and slow to import.
+    """Draw one panel per model: measured points, the fitted curve and its interval."""
+    # Slow to import, and needed only for a picture.
     import matplotlib as mpl  # noqa: PLC0415 - see above
 
     mpl.use("Agg")
@@ -359,13 +353,13 @@ def draw(path: Path, trends: dict[str, Trend], sizes: Floats, target: int) -> No
     )
     grid = np.geomspace(sizes[0], target, 80)
     blue = "#4c72b0"
-    for axis, (name, found) in zip(axes.flat, trends.items(), strict=False):
-        estimate, low, high = found.at(grid)
+    for axis, (name, model) in zip(axes.flat, trends.items(), strict=False):
+        estimate, low, high = model.at(grid)
         axis.fill_between(grid, low, high, color=blue, alpha=0.2, linewidth=0)
         inside = grid <= sizes[-1]
         axis.plot(grid[inside], estimate[inside], color=blue)
         axis.plot(grid[~inside], estimate[~inside], color=blue, linestyle="--")
-        axis.errorbar(sizes, found.means, found.errors, fmt="o", ms=4, color="black", capsize=2)
+        axis.errorbar(sizes, model.means, model.errors, fmt="o", ms=4, color="black", capsize=2)
         axis.set_title(f"{name}: {estimate[-1]:.1f} ({low[-1]:.1f} to {high[-1]:.1f})")
         axis.set_xscale("log")
         axis.set_xticks([*sizes, target])
@@ -390,9 +384,9 @@ def _thousands(size: float, _: int) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(), help="folder of a finished run")
-    parser.add_argument("--models", nargs="*", help="those of params.yaml where left out")
+    parser.add_argument("--models", nargs="*", help="default: those of params.yaml")
     parser.add_argument("--folds", type=int, default=5, help="how many folds to hold out in turn")
-    parser.add_argument("--rows", type=int, default=75_000, help="where the curves should lead")
+    parser.add_argument("--rows", type=int, default=75_000, help="number of rows to extrapolate to")
     parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
     return parser.parse_args()
 

@@ -1,7 +1,7 @@
-"""Run a module as a script and write what it took: python benchmarks/measured.py OUT MODULE ARGS...
+"""Run a module as a script and write its cost: python benchmarks/measured.py OUT MODULE ARGS...
 
 OUT becomes a JSON file with the wall-clock seconds, imports included, and the peak memory in MB.
-It needs the standard library alone, so that any environment can run it.
+The script needs only the standard library, so that any environment can run it.
 """
 
 import json
@@ -13,18 +13,18 @@ from pathlib import Path
 
 
 def peak_megabytes() -> float:
-    """Return the most memory that this process has held so far."""
+    """Return the peak memory of this process so far."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
-        # Kilobytes on Linux, where the file above is; bytes on macOS.
+        # macOS has no such file, and counts bytes here.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    # Unlike ru_maxrss, this does not start from what the parent held when it forked.
+    # Unlike ru_maxrss, this does not include the memory of the parent before the fork.
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def main() -> None:
-    """Run the module, then write its cost."""
+    """Run the module and write its cost."""
     started = time.perf_counter()
     out, module, *arguments = sys.argv[1:]
     sys.argv = [module, *arguments]

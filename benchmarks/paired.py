@@ -1,4 +1,4 @@
-"""How sure a difference between two scores of the same rows is."""
+"""Standard errors of the difference between two scores of the same rows."""
 
 from typing import Any
 

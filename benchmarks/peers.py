@@ -1,10 +1,10 @@
-"""Published recipes and amlc on the same folds of the same rows, as one table.
+"""A table of published recipes and amlc on the same folds of the same rows.
 
-`python benchmarks/peers.py` reads the product table of a finished pipeline run, has each recipe
-predict every fold without its prices, in a process of its own, and prints them beside amlc's models
-and blend, sorted by out-of-fold SMAPE. AutoGluon needs an environment of its own:
-`--autogluon PATH/TO/ITS/python`. amlc's predictions are those of the run; for its seconds and
-memory, which leave out the pictures' download, the stages run again in a temporary folder.
+`python benchmarks/peers.py` reads the product table of a finished pipeline run. Each recipe
+predicts every fold without its prices, in a separate process. The table lists the recipes beside
+amlc's models and blend, sorted by out-of-fold SMAPE. AutoGluon needs an environment of its own:
+`--autogluon PATH/TO/ITS/python`. amlc's predictions are those of the run; to measure its seconds
+and memory, without the download of pictures, the stages run again in a temporary folder.
 """
 
 import argparse
@@ -38,9 +38,9 @@ from amlc.models.registry import members
 
 HERE = ROOT / "benchmarks"
 OURS = "amlc"
-# A difference of this many standard errors is no accident.
+# A difference of more than this many standard errors is not due to chance.
 ERRORS = 2.0
-# Which stages a feature block needs; the blend needs all of its members'.
+# The stages behind each feature block.
 STAGES_OF = {
     "tabular": ["tabular"],
     "terms": ["terms"],
@@ -56,19 +56,19 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a way took: wall-clock seconds and peak memory in MB; NaN where it was not measured."""
+    """Wall-clock seconds and peak memory in MB; NaN where not measured."""
 
     seconds: float = float("nan")
     megabytes: float = float("nan")
 
     def with_more(self, other: "Cost") -> "Cost":
-        """Return the cost of both, one after the other."""
+        """Return the cost of both, run one after the other."""
         return Cost(self.seconds + other.seconds, max(self.megabytes, other.megabytes))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One way to predict prices: out-of-fold prices of the train rows, and what they took."""
+    """A recipe or model: its out-of-fold prices of the train rows, and their cost."""
 
     title: str
     source: str
@@ -79,7 +79,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: scores in percent, and the difference to the blend, paired by row."""
+    """One line of the table: SMAPE in percent, and its paired difference from the blend's."""
 
     entry: Entry
     smape: float
@@ -90,17 +90,17 @@ class Line:
 
     @property
     def errors(self) -> float:
-        """Return the difference in the larger of its two standard errors; 0 for the blend."""
+        """The difference divided by the larger of its standard errors; 0 for the blend."""
         largest = max(self.fold_se, self.group_se)
         return self.behind / largest if largest else 0.0
 
     @property
     def surely_behind(self) -> bool:
-        """Return whether the blend is ahead by more than accident."""
+        """Whether the blend is better by more than chance."""
         return self.errors > ERRORS
 
     def cells(self) -> tuple[str, ...]:
-        """Return what the table shows."""
+        """Return the cells of the table."""
         scores = (f"{self.smape:.2f}", f"{self.smape_se:.2f}")
         gap = (f"{self.behind:+.2f}", f"{self.fold_se:.2f}", f"{self.group_se:.2f}")
         verdict = (f"{self.errors:.1f}", "yes" if self.surely_behind else "no")
@@ -119,17 +119,17 @@ def lines(
     Parameters
     ----------
     entries : list of Entry
-        What to compare.
+        The recipes and models to compare.
     blend, actual : ndarray of float64, shape (n,)
-        The blend's prices and the real ones.
+        The blend's prices and the actual prices.
     rows : DataFrame
         Columns ``fold`` and ``group`` of the train rows.
     seed : int
-        Of the resamples.
+        Seed of the resamples.
     """
     folds, groups = rows["fold"].to_numpy(), rows["group"].to_numpy()
     ours = row_smape(actual, blend)
-    found = []
+    compared = []
     for entry in entries:
         scores = row_smape(actual, entry.prices)
         gap = scores - ours
@@ -138,13 +138,13 @@ def lines(
             bootstrap_error(gap, groups, seed=seed),
         )
         mean_se = standard_error_over_folds(scores, folds)
-        found.append(Line(entry, float(scores.mean()), mean_se, float(gap.mean()), *errors))
-    return sorted(found, key=lambda line: line.smape)
+        compared.append(Line(entry, float(scores.mean()), mean_se, float(gap.mean()), *errors))
+    return sorted(compared, key=lambda line: line.smape)
 
 
-def claim(found: list[Line]) -> str:
-    """Return in one sentence whether every peer is surely behind the blend."""
-    peers = [line for line in found if line.entry.peer]
+def claim(compared: list[Line]) -> str:
+    """Return one sentence on whether every peer is behind the blend by more than chance."""
+    peers = [line for line in compared if line.entry.peer]
     if not peers:
         return "No peer ran."
     near = min(peers, key=lambda line: line.errors)
@@ -157,16 +157,16 @@ def claim(found: list[Line]) -> str:
 
 
 class Bench:
-    """Runs recipes and stages as processes of their own.
+    """Runs recipes and stages in separate processes.
 
     Parameters
     ----------
     data : Path
-        A finished run: holds params.yaml and data/.
+        A finished run, with params.yaml and data/.
     folder : Path
-        For temporary files.
+        Folder for temporary files.
     keep : Path, optional
-        Outcomes are kept here, and not computed again where they are.
+        Folder of results, which are not computed again; None: nothing is kept.
     """
 
     def __init__(self, data: Path, folder: Path, keep: Path | None) -> None:
@@ -197,16 +197,16 @@ class Bench:
         return np.array(prices), cost
 
     def measured(self, python: str, module: str, arguments: list[str], cwd: Path) -> Cost:
-        """Run a module and return what it took.
+        """Run a module and return its cost.
 
         Raises
         ------
         CheckError
-            It failed.
+            The module failed.
         """
         out = self.folder / "took.json"
         command = [python, str(HERE / "measured.py"), str(out), module, *arguments]
-        # amlc's stages set these themselves; the peers shall not suffer where they do not.
+        # amlc's stages set these variables themselves; recipes get the same advantage.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         ours = {"PYTHONPATH": str(ROOT)} if module.startswith("stages.") else {"PYTHONPATH": ""}
         environment = {**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE", **ours}
@@ -218,7 +218,7 @@ class Bench:
         return Cost(**json.loads(out.read_text()))
 
     def stage(self, name: str, *arguments: str) -> Cost:
-        """Return what one of amlc's stages takes, run once in a copy of the finished run."""
+        """Return the cost of one of amlc's stages, run once in a copy of the finished run."""
         label = " ".join([name, *arguments])
         if label not in self.stage_costs:
             _say(f"timing the stage {label}")
@@ -237,7 +237,7 @@ class Bench:
         return copy
 
     def stages(self, labels: list[tuple[str, ...]]) -> Cost:
-        """Return what several stages take, one after the other, each once."""
+        """Return the cost of several stages, run one after the other, each once."""
         total = Cost(0.0, 0.0)
         for label in dict.fromkeys(labels):
             total = total.with_more(self.stage(*label))
@@ -245,14 +245,14 @@ class Bench:
 
 
 def stages_of_member(name: str, data: Path) -> list[tuple[str, ...]]:
-    """Return the stages behind a model: those of its feature blocks, and its training."""
+    """Return the stages of a model: those of its feature blocks, and its training."""
     blocks = params.value(f"train.{name}.blocks", data / "params.yaml")
     needed = [stage for block in blocks for stage in STAGES_OF[block]]
     return [*((stage,) for stage in needed), ("train", name)]
 
 
 def ours(data: Path, products: pd.DataFrame, bench: Bench | None) -> list[Entry]:
-    """Return amlc's models and blend, from a finished run; without a bench they are not timed."""
+    """Return amlc's models and blend from a finished run; without a bench, without their cost."""
     train = train_rows(products)
     names = members(params.value("models", data / "params.yaml"))
     needed = {name: stages_of_member(name, data) for name in names}
@@ -261,14 +261,14 @@ def ours(data: Path, products: pd.DataFrame, bench: Bench | None) -> list[Entry]
         logs = read_predictions(data / "data/models" / name, products)[train]
         cost = Cost() if bench is None else bench.stages(needed[name])
         entries.append(Entry(f"amlc {name}", OURS, np.exp(logs), cost, peer=False))
-    everything = [stage for name in names for stage in needed[name]]
-    cost = Cost() if bench is None else bench.stages([*everything, ("blend",)])
+    all_stages = [stage for name in names for stage in needed[name]]
+    cost = Cost() if bench is None else bench.stages([*all_stages, ("blend",)])
     logs = read_blend(data / "data/blend", products)["log_price"].to_numpy()[train]
     return [*entries, Entry("**amlc blend**", OURS, np.exp(logs), cost, peer=False)]
 
 
 def job_of(rows: pd.DataFrame, seed: int, seconds: int) -> dict[str, Any]:
-    """Return what a recipe is given, but the threads."""
+    """Return the input of a recipe, without the number of threads."""
     return {
         "texts": rows[TEXT].tolist(),
         "prices": rows[PRICE].tolist(),
@@ -280,14 +280,14 @@ def job_of(rows: pd.DataFrame, seed: int, seconds: int) -> dict[str, Any]:
 
 def load(name: str) -> Recipe:
     """Return a recipe by its module's name."""
-    found: Recipe = importlib.import_module(f"peer_recipes.{name}").RECIPE
-    return found
+    recipe: Recipe = importlib.import_module(f"peer_recipes.{name}").RECIPE
+    return recipe
 
 
 def peers(
     names: list[str], job: dict[str, Any], bench: Bench, autogluon: str | None
 ) -> list[Entry]:
-    """Run recipes; AutoGluon is skipped where it has no Python."""
+    """Run recipes; AutoGluon is skipped if the path of its Python is not given."""
     entries = []
     for name in names:
         recipe, title, python = load(name), load(name).title, sys.executable
@@ -297,19 +297,19 @@ def peers(
                 continue
             python, title = autogluon, f"{title}, {job['seconds']} s a fold"
         _say(f"running {name}")
-        # The limit is no part of what the others are given, nor of what is kept of them.
-        own = job if name == "autogluon" else {**job, "seconds": 0}
-        prices, cost = bench.recipe(name, own, python)
+        # The other recipes have no time limit, so it must not change the key of their kept results.
+        recipe_job = job if name == "autogluon" else {**job, "seconds": 0}
+        prices, cost = bench.recipe(name, recipe_job, python)
         entries.append(Entry(title, recipe.source, prices, cost))
     return entries
 
 
-def table(found: list[Line], rows: int, folds: NDArray[Any]) -> str:
-    """Return the lines as a Markdown table, with what it is about."""
+def table(compared: list[Line], rows: int, folds: NDArray[Any]) -> str:
+    """Return the lines as a Markdown table with a title and the claim."""
     text = [f"## {rows} rows, {len(np.unique(folds))} folds, out of fold\n"]
     text += ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-    text += ["| " + " | ".join(line.cells()) + " |" for line in found]
-    return "\n".join([*text, "", claim(found)])
+    text += ["| " + " | ".join(line.cells()) + " |" for line in compared]
+    return "\n".join([*text, "", claim(compared)])
 
 
 def _say(what: str) -> None:
@@ -320,15 +320,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(), help="folder of a finished run")
     parser.add_argument("--only", nargs="*", help=f"of {', '.join([*NAMES, OURS])}")
-    parser.add_argument("--autogluon", help="the Python of an environment that has it")
+    parser.add_argument("--autogluon", help="the Python of an environment with AutoGluon")
     parser.add_argument("--autogluon-seconds", type=int, default=240, help="for each fold")
-    parser.add_argument("--keep", type=Path, help="folder of outcomes, not computed again")
-    parser.add_argument("--untimed", action="store_true", help="do not run amlc's stages again")
+    parser.add_argument("--keep", type=Path, help="folder of results that are not computed again")
+    parser.add_argument("--untimed", action="store_true", help="do not time amlc's stages")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Compare what the command line asks for."""
+    """Compare the recipes of the command line."""
     arguments = _arguments()
     wanted = arguments.only or [*NAMES, OURS]
     unknown = sorted(set(wanted) - {*NAMES, OURS})

@@ -9,9 +9,9 @@ from amlc.evaluation.scores import (
     EvaluateSettings,
     details,
     evaluate,
-    headline,
+    join_predictions,
+    main_scores,
     member_table,
-    priced,
     slice_table,
 )
 from amlc.files import write_json, write_text
@@ -24,23 +24,23 @@ def main() -> None:
     settings = params.load(EvaluateSettings, "evaluate")
     products = read_products(layout.PRODUCTS)
     train, test = train_rows(products), test_rows(products)
-    rows = priced(products)
+    rows = join_predictions(products)
     members = {
         name: np.exp(read_predictions(layout.MODELS / name, products)[train])
         for name in params.value("models")
     }
-    unseen = rows.iloc[test].dropna(subset=PRICE)
+    held_out = rows.iloc[test].dropna(subset=PRICE)
     weights = Blend.load(layout.BLEND / "blend.json").weights
-    scores = evaluate(rows.iloc[train], members, weights, settings, params.seed(), unseen)
-    write_json(layout.SCORES, headline(scores))
+    scores = evaluate(rows.iloc[train], members, weights, settings, params.seed(), held_out)
+    write_json(layout.SCORES, main_scores(scores))
     write_json(layout.SCORE_DETAILS, details(scores))
     write_text(layout.METRICS / "models.csv", member_table(scores))
     write_text(layout.METRICS / "slices.csv", slice_table(scores))
     print(f"evaluate: SMAPE {scores['smape']:.2f} (se {scores['smape_se']:.2f})")
-    if found := scores["unseen"]:
+    if held_out_scores := scores["held_out"]:
         print(
-            f"evaluate: {found['rows']} test rows that nothing saw: SMAPE {found['smape']:.2f}, "
-            f"{found['gap']:+.2f} (se {found['gap_se']:.2f}) from the one out of fold"
+            "evaluate: {rows} held-out test rows: SMAPE {smape:.2f}, {gap:+.2f} (se {gap_se:.2f}) "
+            "from the out-of-fold score".format(**held_out_scores)
         )
 
 

@@ -1,4 +1,4 @@
-"""Look for prices among the features, and for what tells train from test."""
+"""Check for leaks of prices into the features, and for drift between train and test."""
 
 from amlc import layout, params
 from amlc.catalog.products import PRICE, read_products
@@ -13,9 +13,9 @@ def main() -> None:
     settings = params.load(GuardSettings, "guards")
     products = read_products(layout.PRODUCTS, [PRICE, "split", "group", "fold"])
     blocks = read_blocks(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])
-    found = check_guards(blocks, products, settings, seed=params.seed(), threads=params.threads())
-    write_json(layout.GUARD_METRICS, found.metrics())
-    print(f"guards: {found}")
+    guards = check_guards(blocks, products, settings, seed=params.seed(), threads=params.threads())
+    write_json(layout.GUARD_METRICS, guards.metrics())
+    print(f"guards: {guards}")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def main() -> None:
         {name: parameters[name] for name in SHOWN if name in parameters},
         coverage=coverage,
         level=params.value("evaluate.bootstrap_level"),
-        most_explained=params.value("guards.most_explained"),
+        max_explained_variance=params.value("guards.max_explained_variance"),
     )
     html = render(page)
     write_text(layout.REPORT / "index.html", html)

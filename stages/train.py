@@ -1,4 +1,4 @@
-"""Fit one model out of fold and on all train rows: python -m stages.train NAME."""
+"""Fit one model out of fold and to all train rows: python -m stages.train NAME."""
 
 import sys
 import time
@@ -20,14 +20,14 @@ def main() -> None:
     products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
     blocks = read_blocks(layout.FEATURES, settings.blocks)
     started = time.monotonic()
-    outcome = crossfit(
+    result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )
     with replacing_folder(layout.MODELS / name) as folder:
-        outcome.save(folder, products)
-    folds = " ".join(f"{score:.2f}" for score in outcome.fold_smape)
+        result.save(folder, products)
+    folds = " ".join(f"{score:.2f}" for score in result.fold_smape)
     seconds = time.monotonic() - started
-    print(f"train: {name}: SMAPE {outcome.smape:.2f} (folds {folds}), {seconds:.0f} s")
+    print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {seconds:.0f} s")
 
 
 def _name(arguments: list[str]) -> str:

@@ -3,17 +3,16 @@
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
-from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe_products
-from amlc.files import write_array, write_json
+from amlc.features.vision.block import VisionSettings, describe_products
+from amlc.files import write_array
 
 
 def main() -> None:
-    """Write data/features/vision.npy and the names of its columns, vision.json."""
+    """Write data/features/vision.npy."""
     settings = params.load(VisionSettings, "vision")
     products = read_products(layout.PRODUCTS, [LINK])
     block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
     write_array(layout.VISION, block)
-    write_json(layout.VISION_COLUMNS, list(DESCRIPTORS))
     missing = int(block[:, 0].sum())
     print(f"vision: {len(block)} rows, {block.shape[1]} descriptors, {missing} without a picture")
 

@@ -1,4 +1,7 @@
-"""Guards against self-deception: leaks, lessons from noise, train rows unlike test rows."""
+"""Checks against leaks of prices into the features: permuted prices, and R squared by feature.
+
+`check_guards` runs both checks and, from `amlc.evaluation.drift`, the adversarial validation.
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -6,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
-from amlc.arrays import Floats, Rows
+from amlc.arrays import Floats, Ints32, Rows
 from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import CheckError
+from amlc.evaluation.drift import Drift, adversarial_validation
 from amlc.evaluation.scores import rounded
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
@@ -19,69 +22,34 @@ from amlc.models.base import ModelSettings, Regressor
 from amlc.models.crossfit import out_of_fold
 from amlc.models.design import DesignEncoder
 from amlc.models.linear import LeastSquares
+from amlc.models.target import log_prices
 from amlc.params import Settings
 
-# Shuffled prices that score this many standard errors below the constant did not come by luck.
-ERRORS_OF_LUCK = 4.0
-# A column's logarithm is cut below at this quantile: one smallest value must not decide the fit.
-CUT = 0.001
+# A score this many standard errors below the constant's is not due to chance.
+TOLERATED_ERRORS = 4.0
+# Logarithms are clipped below at this quantile: one smallest value must not decide the fit.
+CLIPPED_QUANTILE = 0.001
 
 
 class GuardSettings(Settings):
     """Section `guards` of params.yaml."""
 
-    # The linear model that is fitted to shuffled prices.
-    shuffled: ModelSettings
-    # The share of the variance of log price that one feature may explain, helped by another.
-    most_explained: float = Field(gt=0, lt=1)
-    # Rows that leaks and drift are looked for in, at most: the pipeline's time is not theirs.
+    permutation: ModelSettings
+    max_explained_variance: float = Field(gt=0, lt=1)
     rows: int = Field(ge=100)
-    # Trees of the classifier that tells train from test.
-    drift_rounds: int = Field(ge=1, le=10_000)
+    drift_n_estimators: int = Field(ge=1, le=10_000)
 
 
 @dataclass(frozen=True)
-class Guards:
-    """What the guards found.
-
-    Parameters
-    ----------
-    shuffled : Shuffled
-        What a linear model makes of prices dealt out at random.
-    strongest_feature : Explained
-        What comes closest to telling the price.
-    drift : Drift
-        What tells train from test.
-    """
-
-    shuffled: "Shuffled"
-    strongest_feature: "Explained"
-    drift: "Drift"
-
-    def metrics(self) -> dict[str, Any]:
-        """Return what metrics/guards.json holds."""
-        found: dict[str, Any] = rounded(asdict(self))
-        return found
-
-    def __str__(self) -> str:
-        return (
-            f"shuffled prices {self.shuffled.smape:.2f} (constant {self.shuffled.constant:.2f}); "
-            f"{self.strongest_feature.share:.0%} of log price by "
-            f"{self.strongest_feature.feature!r}; "
-            f"train and test told apart with AUC {self.drift.auc:.3f}"
-        )
-
-
-@dataclass(frozen=True)
-class Shuffled:
-    """What a model makes of prices dealt out at random.
+class PermutationCheck:
+    """The out-of-fold score of a model fitted to randomly permuted prices.
 
     Parameters
     ----------
     smape : float
-        Out of fold, in percent.
+        Of the model, in percent.
     constant : float
-        That of the constant median of the other folds' prices, on the same rows.
+        Of the median price of the other folds, in percent, on the same rows.
     error : float
         Standard error of the difference.
     """
@@ -92,13 +60,13 @@ class Shuffled:
 
 
 @dataclass(frozen=True)
-class Explained:
-    """The feature that explains the most of log price, alone or helped by another.
+class LeakCheck:
+    """The feature that explains the largest share of log price, with the help of another.
 
     Parameters
     ----------
     feature, partner : str
-        Names of columns.
+        Names of columns; the partner may be "nothing".
     share : float
         R squared of log price on the feature, its logarithm and the partner.
     """
@@ -108,10 +76,42 @@ class Explained:
     share: float
 
 
+@dataclass(frozen=True)
+class Guards:
+    """The results of all checks.
+
+    Parameters
+    ----------
+    permutation : PermutationCheck
+        The score of a linear model on permuted prices.
+    leak : LeakCheck
+        The feature that comes closest to the price.
+    drift : Drift
+        The difference between train and test rows.
+    """
+
+    permutation: PermutationCheck
+    leak: LeakCheck
+    drift: Drift
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the content of metrics/guards.json."""
+        content: dict[str, Any] = rounded(asdict(self))
+        return content
+
+    def __str__(self) -> str:
+        return (
+            f"permuted prices: SMAPE {self.permutation.smape:.2f} "
+            f"(constant {self.permutation.constant:.2f}); "
+            f"{self.leak.feature!r} explains {self.leak.share:.0%} of log price; "
+            f"train and test are told apart with AUC {self.drift.auc:.3f}"
+        )
+
+
 def check_guards(
     blocks: Blocks, products: pd.DataFrame, settings: GuardSettings, *, seed: int, threads: int
 ) -> Guards:
-    """Look for prices among the features, and for what tells train from test.
+    """Check for leaks of prices into the features, and for drift between train and test.
 
     Parameters
     ----------
@@ -121,16 +121,18 @@ def check_guards(
         The product table.
     settings : GuardSettings
         Section `guards` of params.yaml.
-    seed, threads : int
-        Of the random draws, and for the classifier.
+    seed : int
+        Seed of all random draws.
+    threads : int
+        Threads for the fits.
 
     Raises
     ------
     CheckError
         A feature is made of the price.
     """
-    shuffled = shuffled_prices(
-        lambda: LeastSquares(settings.shuffled), blocks, products, seed=seed, threads=threads
+    permutation = check_permutation(
+        lambda: LeastSquares(settings.permutation), blocks, products, seed=seed, threads=threads
     )
     rng = np.random.default_rng(seed)
     train, test = (
@@ -138,84 +140,84 @@ def check_guards(
         for rows in (train_rows(products), test_rows(products))
     )
     groups = products["group"].to_numpy()
-    log_price = np.log(products[PRICE].to_numpy()[train])
-    strongest = most_explained(blocks.take(train), log_price, groups[train], settings, seed)
-    # Not the topics: they are fitted to train texts, so they tell train from test by themselves.
+    leak = check_leak(
+        blocks.take(train), log_prices(products, train), groups[train], settings, seed
+    )
+    # Topics are left out: they are fitted to train texts, so they alone tell train from test.
     inputs = replace(blocks, topics=None, neighbours=None)
     drift = adversarial_validation(
         inputs.take(train),
         inputs.take(test),
         groups[np.concatenate([train, test])],
-        rounds=settings.drift_rounds,
+        n_estimators=settings.drift_n_estimators,
         seed=seed,
         threads=threads,
     )
-    return Guards(shuffled, strongest, drift)
+    return Guards(permutation, leak, drift)
 
 
-def shuffled_prices(
+def check_permutation(
     make: Callable[[], Regressor],
     blocks: Blocks,
     products: pd.DataFrame,
     *,
     seed: int,
     threads: int,
-) -> Shuffled:
-    """Fit out of fold to prices dealt out at random among the train rows.
+) -> PermutationCheck:
+    """Fit a model out of fold to randomly permuted prices of the train rows.
 
     Parameters
     ----------
     make : callable
-        Gives a new, unfitted model.
+        Returns a new, unfitted model.
     blocks : Blocks
         One row per product.
     products : DataFrame
         The product table.
-    seed, threads : int
-        See `amlc.models.crossfit.out_of_fold`; the deal is drawn from the seed too.
+    seed : int
+        Seed of the permutation and of the fits.
+    threads : int
+        Threads for all fits together.
 
     Raises
     ------
     CheckError
-        The model is better than the constant: somewhere a row's own price is among its features.
+        The model beats the constant: somewhere a row's own price is among its features.
     """
     train = train_rows(products)
     price = products[PRICE].to_numpy(dtype=np.float64).copy()
     price[train] = np.random.default_rng(seed).permutation(price[train])
-    dealt = products.assign(**{PRICE: price})
-    predicted = np.exp(out_of_fold(make, blocks, dealt, seed=seed, threads=threads))
-    rows = row_smape(price[train], predicted)
-    constant = row_smape(price[train], _other_medians(dealt, train))
-    gap = rows - constant
+    permuted = products.assign(**{PRICE: price})
+    predicted = np.exp(out_of_fold(make, blocks, permuted, seed=seed, threads=threads))
+    scores = row_smape(price[train], predicted)
+    constant = row_smape(price[train], _medians_of_other_folds(permuted, train))
+    gap = scores - constant
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    found = Shuffled(float(rows.mean()), float(constant.mean()), error)
-    if found.smape < found.constant - ERRORS_OF_LUCK * error:
+    check = PermutationCheck(float(scores.mean()), float(constant.mean()), error)
+    if check.smape < check.constant - TOLERATED_ERRORS * error:
         raise CheckError(
-            f"prices dealt out at random are predicted with SMAPE {found.smape:.2f}, better than "
-            f"the constant's {found.constant:.2f}: a row's own price is among its features; "
-            "look at what is fitted to prices (target encoding, neighbours) and at the folds"
+            f"permuted prices are predicted with SMAPE {check.smape:.2f}, better than the "
+            f"constant's {check.constant:.2f}: a row's own price is among its features; look at "
+            "what is fitted to prices (target encoding, neighbours) and at the folds"
         )
-    return found
+    return check
 
 
-def _other_medians(products: pd.DataFrame, train: Rows) -> Floats:
-    """Return, for each train row, the median price of the other folds."""
+def _medians_of_other_folds(products: pd.DataFrame, train: Rows) -> Floats:
+    """Return, for each train row, the median price of the rows in other folds."""
     price, fold = products[PRICE].to_numpy()[train], products["fold"].to_numpy()[train]
     medians = {name: float(np.median(price[fold != name])) for name in np.unique(fold)}
     return np.array([medians[name] for name in fold])
 
 
-def most_explained(
+def check_leak(
     blocks: Blocks,
     log_price: Floats,
-    groups: Any,
+    groups: Ints32,
     settings: GuardSettings,
     seed: int,
-) -> Explained:
-    """Find the feature that, alone or helped by another, explains the most of log price.
-
-    A price divided by an amount explains little alone and everything together with the amount, so
-    each feature is tried with each number of the tabular block beside it.
+) -> LeakCheck:
+    """Find the feature that explains the largest share of log price, alone or with another.
 
     Parameters
     ----------
@@ -226,34 +228,40 @@ def most_explained(
     groups : ndarray of int, shape (n,)
         Duplicate groups, for the features that are fitted to prices.
     settings : GuardSettings
-        See there.
+        Section `guards` of params.yaml.
     seed : int
-        Of the inner folds.
+        Seed of the inner folds.
 
     Raises
     ------
     CheckError
-        It explains more than `settings.most_explained`: it is made of the price.
+        It explains more than `settings.max_explained_variance`, so it is made of the price.
+
+    Notes
+    -----
+    A price divided by an amount explains little alone, and everything together with the amount. So
+    each feature is tried with each number of the tabular block as its partner.
     """
-    model = settings.shuffled
-    view = DesignEncoder("tree", model.smoothing, model.neighbours)
-    columns = view.fit_transform(blocks, log_price, groups, seed).dense.astype(np.float64)
-    partners = [name.startswith("tabular: ") for name in view.columns] + [True]
-    # A partner that does not vary stands for none.
-    shares = explained(columns, log_price)[:, np.flatnonzero(partners)]
-    names = [*np.array(view.columns)[partners[:-1]], "nothing"]
+    model = settings.permutation
+    encoder = DesignEncoder("tree", model.smoothing, model.neighbours)
+    columns = encoder.fit_transform(blocks, log_price, groups, seed).dense.astype(np.float64)
+    # The last partner is none.
+    is_partner = [name.startswith("tabular: ") for name in encoder.columns] + [True]
+    shares = explained_variance(columns, log_price)[:, np.flatnonzero(is_partner)]
+    partners = [*np.array(encoder.columns)[is_partner[:-1]], "nothing"]
     feature, partner = np.unravel_index(int(shares.argmax()), shares.shape)
-    found = Explained(view.columns[feature], str(names[partner]), float(shares.max()))
-    if found.share > settings.most_explained:
+    check = LeakCheck(encoder.columns[feature], str(partners[partner]), float(shares.max()))
+    limit = settings.max_explained_variance
+    if check.share > limit:
         raise CheckError(
-            f"{found.feature!r} with {found.partner!r} explains {found.share:.1%} of log price, "
-            f"more than guards.most_explained ({settings.most_explained:.0%}): one of them is "
-            "made of the price; remove it, or raise the limit if you know better"
+            f"{check.feature!r} with {check.partner!r} explains {check.share:.1%} of log price, "
+            f"more than guards.max_explained_variance ({limit:.0%}): one of them is made of the "
+            "price; remove it, or raise the limit if you know better"
         )
-    return found
+    return check
 
 
-def explained(columns: Floats, log_price: Floats) -> Floats:
+def explained_variance(columns: Floats, log_price: Floats) -> Floats:
     """Return R squared of log price on each column, its logarithm and a partner.
 
     Parameters
@@ -261,7 +269,7 @@ def explained(columns: Floats, log_price: Floats) -> Floats:
     columns : ndarray of float64, shape (n, c)
         Finite.
     log_price : ndarray of float64, shape (n,)
-        What is explained.
+        The values to explain.
 
     Returns
     -------
@@ -269,121 +277,35 @@ def explained(columns: Floats, log_price: Floats) -> Floats:
         By column and partner; the last partner is none.
     """
     above = columns - columns.min(axis=0)
-    floor = np.maximum(np.quantile(above, CUT, axis=0), 1e-6)
-    plain, logs = _standardised(columns), _standardised(np.log(np.maximum(above, floor)))
+    floor = np.maximum(np.quantile(above, CLIPPED_QUANTILE, axis=0), 1e-6)
+    plain, logs = _standardise(columns), _standardise(np.log(np.maximum(above, floor)))
     partners = np.column_stack([plain, np.zeros(len(plain))])
-    target = _standardised(log_price[:, None])[:, 0]
+    target = _standardise(log_price[:, None])[:, 0]
     count = len(target)
     c, p = plain.shape[1], partners.shape[1]
     # The normal equations of all pairs at once: three regressors each, scaled and centred.
     gram = np.empty((c, p, 3, 3))
     right = np.empty((c, p, 3))
-    rows: list[Floats] = [plain, logs]
-    for i, first in enumerate(rows):
-        for j, second in enumerate(rows):
+    regressors: list[Floats] = [plain, logs]
+    for i, first in enumerate(regressors):
+        for j, second in enumerate(regressors):
             gram[:, :, i, j] = ((first * second).sum(axis=0) / count)[:, None]
         gram[:, :, i, 2] = gram[:, :, 2, i] = first.T @ partners / count
         right[:, :, i] = (first.T @ target / count)[:, None]
     gram[:, :, 2, 2] = (partners**2).sum(axis=0) / count
     right[:, :, 2] = partners.T @ target / count
-    # Regressors that repeat one another share what they explain.
+    # A small ridge keeps the equations solvable where regressors are equal.
     gram += 1e-8 * np.eye(3)
     weights = np.linalg.solve(gram, right[..., None])[..., 0]
     shares: Floats = (weights * right).sum(axis=-1)
     return shares
 
 
-def _standardised(columns: Floats) -> Floats:
-    """Return columns with mean 0 and deviation 1; one that does not vary becomes 0."""
+def _standardise(columns: Floats) -> Floats:
+    """Return columns with mean 0 and deviation 1; a constant column becomes 0."""
     centred: Floats = columns - columns.mean(axis=0)
     deviation = centred.std(axis=0)
     scaled: Floats = np.divide(
         centred, deviation, out=np.zeros_like(centred), where=deviation > 1e-9
     )
     return scaled
-
-
-FOLDS = 3
-NAMED = 5
-
-
-@dataclass(frozen=True)
-class Drift:
-    """What tells train from test.
-
-    Parameters
-    ----------
-    auc : float
-        Out of fold, of a classifier on all columns: 0.5 where nothing tells them apart.
-    columns : dict of str to float
-        The columns that alone tell the most, with the AUC of each.
-    """
-
-    auc: float
-    columns: dict[str, float]
-
-
-def adversarial_validation(
-    train: Blocks,
-    test: Blocks,
-    groups: NDArray[np.int32],
-    *,
-    rounds: int,
-    seed: int,
-    threads: int,
-) -> Drift:
-    """Learn to tell train from test rows by what models see, but prices.
-
-    Parameters
-    ----------
-    train, test : Blocks
-        Any of tabular, topics and vision.
-    groups : ndarray of int, shape (train + test rows,)
-        Duplicate groups, which stay together: a product that is in both is no drift.
-    rounds : int
-        Trees of the classifier.
-    seed, threads : int
-        Of the folds and the classifier.
-    """
-    # Slow to import, and most stages of this package never come here.
-    import lightgbm as lgb  # noqa: PLC0415 - see above
-    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
-
-    view = DesignEncoder("tree", None, [])
-    columns = np.concatenate([view.transform(train).dense, view.transform(test).dense])
-    is_test = np.repeat([0, 1], [len(train), len(test)])
-    predicted = np.zeros(len(columns))
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(columns, groups=groups)
-    for fit, held_out in folds:
-        # LightGBM keeps the number of threads for the whole process; a call without it resets it.
-        data = lgb.Dataset(
-            columns[fit], is_test[fit], params={"verbosity": -1, "num_threads": threads}
-        )
-        booster = lgb.train(_parameters(seed, threads), data, rounds)
-        predicted[held_out] = np.asarray(booster.predict(columns[held_out], num_threads=threads))
-    # A column tells as much in either direction.
-    alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
-    order = np.argsort(alone, kind="stable")[::-1][:NAMED]
-    names = view.names(train)
-    best = {names[place]: alone[place] for place in order}
-    return Drift(_auc(is_test, predicted), best)
-
-
-def _auc(is_test: NDArray[np.int64], column: Floats) -> float:
-    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import, see above
-
-    return float(roc_auc_score(is_test, column))
-
-
-def _parameters(seed: int, threads: int) -> dict[str, object]:
-    return {
-        "objective": "binary",
-        "learning_rate": 0.1,
-        "num_leaves": 15,
-        "feature_fraction": 0.3,
-        "seed": seed,
-        "num_threads": threads,
-        "deterministic": True,
-        "force_row_wise": True,
-        "verbosity": -1,
-    }

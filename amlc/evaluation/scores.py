@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc import layout
+from amlc.arrays import Floats, Ints8
 from amlc.catalog.products import LINK
 from amlc.errors import CheckError
 from amlc.features.blocks import CATEGORICAL, read_tabular
@@ -19,7 +19,7 @@ from amlc.models.blend import read_blend
 from amlc.params import Settings
 
 DECIMALS = 4
-HEADLINE = ("smape", "smape_se", "smape_low", "smape_high")
+MAIN = ("smape", "smape_se", "smape_low", "smape_high")
 
 
 class EvaluateSettings(Settings):
@@ -29,7 +29,7 @@ class EvaluateSettings(Settings):
     bootstrap_level: float = Field(gt=0.5, lt=1)
 
 
-def priced(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.DataFrame:
+def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.DataFrame:
     """Return the products with their predictions.
 
     Parameters
@@ -42,8 +42,8 @@ def priced(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Added: ``predicted``, ``low``, ``high``, in the unit of the price; ``kind``: of the unit;
-        ``pictured``: whether the picture could be had.
+        With the columns ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
+        ``pictured`` (whether there is a picture).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def priced(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.DataFrame:
     )
 
 
-def price_deciles(price: NDArray[np.float64]) -> list[str]:
+def price_deciles(price: Floats) -> list[str]:
     """Return each row's price decile, "01" for the cheapest tenth to "10"; ties stay together."""
     edges = np.quantile(price, np.linspace(0.1, 0.9, 9))
     return [f"{decile + 1:02d}" for decile in np.searchsorted(edges, price, side="left")]
@@ -70,29 +70,29 @@ def price_deciles(price: NDArray[np.float64]) -> list[str]:
 
 def evaluate(
     rows: pd.DataFrame,
-    members: dict[str, NDArray[np.float64]],
+    members: dict[str, Floats],
     weights: dict[str, float],
     settings: EvaluateSettings,
     seed: int,
-    unseen: pd.DataFrame | None = None,
+    held_out: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return the scores of the blend and its members, rounded to four decimals.
 
     Parameters
     ----------
     rows : DataFrame
-        Train rows: price, predicted, low, high (prices, out of fold), fold, group, kind,
-        pictured.
+        Train rows with the columns price, predicted, low, high (prices, out of fold), fold, group,
+        kind and pictured.
     members : dict of str to ndarray of float64
         Out-of-fold predicted prices of each member.
     weights : dict of str to float
-        Of the members in the blend.
+        Weight of each member in the blend.
     settings : EvaluateSettings
-        See there.
+        Section `evaluate` of params.yaml.
     seed : int
-        Of the bootstrap.
-    unseen : DataFrame, optional
-        Test rows with a known price: price, predicted, low, high.
+        Seed of the bootstrap.
+    held_out : DataFrame, optional
+        Test rows whose price is known, with the columns price, predicted, low and high.
 
     Raises
     ------
@@ -126,14 +126,14 @@ def evaluate(
             "unit_kind": slices(scores, rows["kind"]),
         },
         "interval": _interval(rows, deciles),
-        "unseen": _unseen(unseen, scores),
+        "held_out": _held_out(held_out, scores),
     }
-    found: dict[str, Any] = rounded(result)
-    return found
+    content: dict[str, Any] = rounded(result)
+    return content
 
 
 def _interval(rows: pd.DataFrame, deciles: list[str]) -> dict[str, Any]:
-    """Return which share of the prices the intervals hold, and how wide they are."""
+    """Return the share of the prices inside their interval, and the width of the intervals."""
     inside = _inside(rows)
     predicted = price_deciles(rows["predicted"].to_numpy(dtype=np.float64))
     return {
@@ -153,29 +153,28 @@ def _share_by(inside: pd.Series, labels: list[str]) -> dict[str, float]:
     return {str(label): float(100 * share) for label, share in shares.items()}
 
 
-def _unseen(unseen: pd.DataFrame | None, scores: NDArray[np.float64]) -> dict[str, Any] | None:
-    """Return the score on rows that nothing ever saw, and how far it is from the one out of fold.
+def _held_out(rows: pd.DataFrame | None, train_scores: Floats) -> dict[str, Any] | None:
+    """Return the score of test rows, and its difference from the out-of-fold score.
 
-    The standard error of the gap takes rows for independent.
+    The standard error of the difference assumes that rows are independent.
     """
-    if unseen is None or unseen.empty:
+    if rows is None or rows.empty:
         return None
-    price = unseen["price"].to_numpy(dtype=np.float64)
-    found = _scores("blend on test rows", price, unseen["predicted"].to_numpy(dtype=np.float64))
-    error = float(found.std() / np.sqrt(len(found)))
+    price = rows["price"].to_numpy(dtype=np.float64)
+    scores = _scores("blend on test rows", price, rows["predicted"].to_numpy(dtype=np.float64))
+    error = float(scores.std() / np.sqrt(len(scores)))
+    train_error = train_scores.std() / np.sqrt(len(train_scores))
     return {
-        "rows": len(unseen),
-        "smape": float(found.mean()),
+        "rows": len(rows),
+        "smape": float(scores.mean()),
         "smape_se": error,
-        "gap": float(found.mean() - scores.mean()),
-        "gap_se": float(np.hypot(error, scores.std() / np.sqrt(len(scores)))),
-        "coverage": float(100 * _inside(unseen).mean()),
+        "gap": float(scores.mean() - train_scores.mean()),
+        "gap_se": float(np.hypot(error, train_error)),
+        "coverage": float(100 * _inside(rows).mean()),
     }
 
 
-def _scores(
-    name: str, price: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _scores(name: str, price: Floats, predicted: Floats) -> Floats:
     bad = np.flatnonzero(~(np.isfinite(predicted) & (predicted > 0)))
     if bad.size:
         raise CheckError(
@@ -185,9 +184,7 @@ def _scores(
     return row_smape(price, predicted)
 
 
-def _member(
-    scores: NDArray[np.float64], folds: NDArray[np.int8], weight: float
-) -> dict[str, float]:
+def _member(scores: Floats, folds: Ints8, weight: float) -> dict[str, float]:
     error = standard_error_over_folds(scores, folds)
     return {"smape": float(scores.mean()), "smape_se": error, "weight": weight}
 
@@ -199,19 +196,19 @@ def rounded(node: Any) -> Any:
     return round(node, DECIMALS) if isinstance(node, float) else node
 
 
-def headline(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return of `evaluate`'s scores the dozen numbers by which experiments are compared."""
+def main_scores(scores: dict[str, Any]) -> dict[str, Any]:
+    """Return the dozen numbers of `evaluate` by which experiments are compared."""
     models = {name: score["smape"] for name, score in scores["models"].items()}
-    return {**{name: scores[name] for name in HEADLINE}, "models": models}
+    return {**{name: scores[name] for name in MAIN}, "models": models}
 
 
 def details(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return what `headline` leaves out."""
-    return {name: value for name, value in scores.items() if name not in HEADLINE}
+    """Return the scores of `evaluate` that `main_scores` leaves out."""
+    return {name: value for name, value in scores.items() if name not in MAIN}
 
 
 def member_table(metrics: dict[str, Any]) -> str:
-    """Return CSV for a plot of models: model, smape, smape_se; the blend comes first."""
+    """Return CSV for the plot of models: model, smape, smape_se; the blend comes first."""
     lines = ["model,smape,smape_se", f"blend,{metrics['smape']},{metrics['smape_se']}"]
     lines += [
         f"{name},{score['smape']},{score['smape_se']}"
@@ -221,7 +218,7 @@ def member_table(metrics: dict[str, Any]) -> str:
 
 
 def slice_table(metrics: dict[str, Any]) -> str:
-    """Return CSV for a plot of slices: slice, label, rows, smape."""
+    """Return CSV for the plot of slices: slice, label, rows, smape."""
     lines = ["slice,label,rows,smape"]
     for name, labels in metrics["slices"].items():
         lines += [f"{name},{label},{s['rows']},{s['smape']}" for label, s in labels.items()]

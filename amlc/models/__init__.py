@@ -1,1 +1,1 @@
-"""Regressors of log price, one a module, their objectives and the blend."""
+"""Regressors of log price, their losses and targets, the blend, and the search for settings."""

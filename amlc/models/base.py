@@ -1,35 +1,30 @@
-"""What every regressor of log price is: settings, fit, predict, save, load."""
+"""The base of every regressor of log price: settings, fit, predict, save, load."""
 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from amlc.arrays import Floats, Rows
+from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError
 from amlc.features.blocks import BlockName, Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
-from amlc.models.losses import WeightSettings
+from amlc.models.target import Target, WeightSettings
 from amlc.params import Settings, check
 
 
 class ModelSettings(Settings):
-    """What every section of `train` has."""
+    """The keys that every section of `train` in params.yaml has."""
 
-    # Which feature blocks the model sees.
     blocks: list[BlockName] = Field(min_length=1)
-    # Rows that the overall mean counts for in target encoding; null leaves those columns out.
     smoothing: float | None = Field(gt=0)
-    # How many of the most similar products to look at, where `blocks` has neighbours.
     neighbours: list[Annotated[int, Field(ge=3, le=1000)]] = Field(min_length=1)
-    weights: WeightSettings
+    weights: WeightSettings | None
 
     @field_validator("blocks")
     @classmethod
@@ -50,37 +45,13 @@ class DenseSettings(ModelSettings):
         return blocks
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a model learns.
-
-    Parameters
-    ----------
-    log_price : ndarray of float64, shape (n,)
-        Natural logarithm of the price.
-    groups : ndarray of int, shape (n,)
-        Rows of one group stay together in every split.
-    weight : ndarray of float64, shape (n,), optional
-        Weight of each row in the loss; None: all 1.
-    """
-
-    log_price: Floats
-    groups: NDArray[Any]
-    weight: Floats | None = None
-
-    def take(self, rows: Rows) -> Self:
-        """Return some rows."""
-        weight = None if self.weight is None else self.weight[rows]
-        return type(self)(self.log_price[rows], self.groups[rows], weight)
-
-
 class Regressor(ABC):
     """A regressor of log price over feature blocks.
 
     Parameters
     ----------
     settings : ModelSettings
-        Of the class's own type, `settings_type`.
+        An instance of the class's own `settings_type`.
     """
 
     settings_type: ClassVar[type[ModelSettings]]
@@ -88,10 +59,21 @@ class Regressor(ABC):
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
-        self.view = _view(self.kind, settings)
+        self.encoder = self._new_encoder()
 
     def fit(self, blocks: Blocks, target: Target, *, seed: int, threads: int) -> Self:
-        """Fit to the rows given; an earlier fit leaves nothing behind.
+        """Fit the model to train rows; nothing of an earlier fit remains.
+
+        Parameters
+        ----------
+        blocks : Blocks
+            Features of the train rows; those that the settings do not name are ignored.
+        target : Target
+            Log prices, groups and weights of the same rows.
+        seed : int
+            Seed of every random draw.
+        threads : int
+            Threads for numerical work.
 
         Raises
         ------
@@ -100,13 +82,23 @@ class Regressor(ABC):
         """
         if len(blocks) != len(target.log_price):
             raise ModelError(f"{len(blocks)} rows of features for {len(target.log_price)} prices")
-        self.view = _view(self.kind, self.settings)
-        chosen = self._chosen(blocks)
-        design = self.view.fit_transform(chosen, target.log_price, target.groups, seed)
+        self.encoder = self._new_encoder()
+        selected = self._select(blocks)
+        design = self.encoder.fit_transform(selected, target.log_price, target.groups, seed)
         if design.dense.shape[1] == 0 and design.terms is None:
             raise ModelError("the blocks have no column that this model can use")
         self._fit(design, target, seed=seed, threads=threads)
         return self
+
+    def design(self, blocks: Blocks) -> Design:
+        """Return the matrices that the fitted model computes with.
+
+        Raises
+        ------
+        ModelError
+            A block of the settings is missing.
+        """
+        return self.encoder.transform(self._select(blocks))
 
     def predict(self, blocks: Blocks) -> Floats:
         """Return log prices.
@@ -118,36 +110,43 @@ class Regressor(ABC):
         Raises
         ------
         ModelError
-            A block is missing, or a prediction is not finite.
+            A block of the settings is missing, or a prediction is not finite.
         """
         if len(blocks) == 0:
             return np.zeros(0)
-        predicted = np.asarray(
-            self._predict(self.view.transform(self._chosen(blocks))), dtype=np.float64
-        )
+        predicted = np.asarray(self._predict(self.design(blocks)), dtype=np.float64)
         if not np.isfinite(predicted).all():
             count = int((~np.isfinite(predicted)).sum())
             raise ModelError(f"{count} of {predicted.size} predictions are not finite")
         return predicted
 
-    def staged(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - see Boosting
-        """Yield rounds of training and log prices after them; nothing where a model has none."""
+    def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - Boosting uses it
+        """Yield numbers of boosting rounds and the log prices after them; nothing by default."""
         yield from ()
 
-    def importance(self) -> dict[str, float]:
-        """Return shares of importance by column, of sum 1; empty where a model has none."""
+    def feature_importances(self) -> dict[str, float]:
+        """Return each column's share of the importance; empty for a model without importances.
+
+        Returns
+        -------
+        dict of str to float
+            Shares of sum 1 by the column's name.
+        """
         return {}
 
     def save(self, folder: Path) -> None:
-        """Write the fitted model into a folder; equal models give equal bytes, none pickled."""
+        """Write the fitted model into a folder, as text, JSON and plain arrays.
+
+        Equal models give equal bytes.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "settings.json", self.settings.model_dump())
-        self.view.save(folder)
+        self.encoder.save(folder)
         self._save(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+        """Read a model that `save` wrote.
 
         Raises
         ------
@@ -158,18 +157,21 @@ class Regressor(ABC):
             path = folder / "settings.json"
             raw = json.loads(path.read_text(encoding="utf-8"))
             model = cls(check(cls.settings_type, raw, "settings", path))
-            model.view = DesignEncoder.load(folder)
+            model.encoder = DesignEncoder.load(folder)
             model._load(folder)
         except (OSError, ValueError, KeyError, ParamsError, DataError) as error:
             raise ModelError(f"{folder}: no saved {cls.__name__}: {error}") from None
         return model
 
-    def _chosen(self, blocks: Blocks) -> Blocks:
-        """Return the blocks that the settings name, and no other."""
+    def _select(self, blocks: Blocks) -> Blocks:
+        """Return only the blocks that the settings name."""
         missing = [name for name in self.settings.blocks if getattr(blocks, name) is None]
         if missing:
             raise ModelError(f"the model needs the blocks {', '.join(missing)}")
         return Blocks(**{name: getattr(blocks, name) for name in self.settings.blocks})
+
+    def _new_encoder(self) -> DesignEncoder:
+        return DesignEncoder(self.kind, self.settings.smoothing, self.settings.neighbours)
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...
@@ -182,7 +184,3 @@ class Regressor(ABC):
 
     @abstractmethod
     def _load(self, folder: Path) -> None: ...
-
-
-def _view(kind: Kind, settings: ModelSettings) -> DesignEncoder:
-    return DesignEncoder(kind, settings.smoothing, settings.neighbours)

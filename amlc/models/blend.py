@@ -1,4 +1,4 @@
-"""The learned blend of models: weights, calibration and intervals, all judged cross-fitted."""
+"""The learned blend of models: weights, calibration and intervals, all scored cross-fitted."""
 
 import json
 from dataclasses import dataclass
@@ -10,29 +10,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amlc.arrays import Floats
-from amlc.catalog.products import ID, PRICE, test_rows, train_rows
+from amlc.arrays import Bools, Floats, Rows
+from amlc.catalog.products import ID, test_rows, train_rows
 from amlc.errors import ModelError
 from amlc.files import replacing_folder, write_frame, write_json
 from amlc.metrics import smape_of_logs
 from amlc.models.losses import gradient
 from amlc.models.predictions import PREDICTIONS, read_log_prices
+from amlc.models.target import log_prices
 from amlc.params import Settings
 
 COLUMNS = ("log_price", "log_low", "log_high")
 
-# A member with less weight than this is left out.
+# Smaller weights become 0: the solver rounds weights of 0 to about this size.
 SMALLEST_WEIGHT = 1e-6
 
 
 class BlendSettings(Settings):
     """Section `blend` of params.yaml."""
 
-    # Bands of the blended price that each get a shift of their own where that gains; 0: never.
     calibration_bands: int = Field(ge=0, le=1000)
-    # Share of the prices that the interval has to hold.
     coverage: float = Field(gt=0, lt=1)
-    # Bands of the blended price whose residuals give the interval's limits there.
     interval_bands: int = Field(ge=1, le=1000)
 
 
@@ -48,13 +46,13 @@ def simplex_weights(members: Floats, actual: Floats) -> Floats:
     """
     count = members.shape[1]
     starts = np.vstack([np.full(count, 1 / count), (np.eye(count) + 1 / count) / 2])
-    found = [_descended(members, actual, start) for start in starts]
-    scores = [smape_of_logs(actual, members @ weights) for weights in found]
-    return found[int(np.argmin(scores))]
+    candidates = [_minimise(members, actual, start) for start in starts]
+    scores = [smape_of_logs(actual, members @ weights) for weights in candidates]
+    return candidates[int(np.argmin(scores))]
 
 
-def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
-    # Slow to import, and a blend that is only applied does without.
+def _minimise(members: Floats, actual: Floats, start: Floats) -> Floats:
+    # Slow to import, and not needed where a blend is only applied.
     from scipy.optimize import LinearConstraint, minimize  # noqa: PLC0415 - see above
 
     def loss(weights: Floats) -> float:
@@ -72,23 +70,23 @@ def _descended(members: Floats, actual: Floats, start: Floats) -> Floats:
         constraints=LinearConstraint(np.ones((1, len(start))), 1.0, 1.0),
         options={"ftol": 1e-7, "maxiter": 200},
     )
-    # The solver leaves members that are out of the blend at the size of its rounding.
     weights = np.where(result.x < SMALLEST_WEIGHT, 0.0, result.x)
     return np.asarray(weights / weights.sum())
 
 
 @dataclass(frozen=True)
 class Blend:
-    """How members become one price with an interval.
+    """Combine the members' log prices into one with an interval.
 
     Parameters
     ----------
     weights : dict of str to float
         Weight of each member; their sum is 1.
     centers, shift : list of float
-        The shift of the blended log price, linear between these centres of bands, flat outside.
+        Centres of bands of the blended log price and the shift added there; linear between the
+        centres, constant outside.
     limit_centers, low, high : list of float
-        The interval's limits relative to the shifted log price, likewise.
+        Centres of bands and the interval's limits relative to the shifted log price, likewise.
     """
 
     weights: dict[str, float]
@@ -121,13 +119,19 @@ class Blend:
 
     def save(self, path: Path) -> None:
         """Write the blend as JSON."""
-        # Not sorted by key, a list: the members' order is that of the columns.
+        # A list keeps the members' order, which is that of the columns; JSON keys are sorted.
         content = {**vars(self), "weights": [list(item) for item in self.weights.items()]}
         write_json(path, content)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read a blend that `save` wrote.
+
+        Raises
+        ------
+        ModelError
+            The file is missing or broken.
+        """
         try:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{**content, "weights": dict(content["weights"])})
@@ -136,7 +140,7 @@ class Blend:
 
 
 class BlendFitter:
-    """Learns weights, calibration and interval from out-of-fold predictions.
+    """Learn weights, calibration and interval from out-of-fold predictions.
 
     Parameters
     ----------
@@ -147,14 +151,16 @@ class BlendFitter:
     actual : ndarray of float64, shape (n,)
         Log prices.
     settings : BlendSettings
-        See there.
+        Section `blend` of params.yaml.
     folds : ndarray of int, shape (n,)
-        Calibration is kept where the score that is cross-fitted over these folds gains by it, and
+        Calibration is kept where it improves the score that is cross-fitted over these folds, and
         the interval comes from residuals that are cross-fitted over them.
 
-    Notes
-    -----
-    Weights without some folds are searched once, whichever blends need them.
+    Attributes
+    ----------
+    searches : list of frozenset
+        The folds excluded from each search for weights so far. Each search is done once, however
+        many blends need its weights.
     """
 
     def __init__(
@@ -167,62 +173,71 @@ class BlendFitter:
     ) -> None:
         self.names, self.members, self.actual = names, members, actual
         self.settings, self.folds = settings, folds
-        self._found: dict[frozenset[Any], Floats] = {}
+        self.searches: list[frozenset[Any]] = []
+        self._weights_without: dict[frozenset[Any], Floats] = {}
 
-    def crossfitted(self) -> Floats:
-        """Return what the blend of the other folds predicts for each; see `Blend.predict`."""
+    def predict_out_of_fold(self) -> Floats:
+        """Return for each row the prediction of the blend that is fitted to the other folds.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 3)
+            Log price, low and high limit.
+        """
         predicted = np.empty((len(self.actual), 3))
         for fold in np.unique(self.folds).tolist():
             held_out = self.folds == fold
-            blend = self.learned(frozenset([fold]))
+            blend = self.fit(exclude_folds=frozenset([fold]))
             predicted[held_out] = blend.predict(self.members[held_out])
         return predicted
 
-    def learned(self, without: frozenset[Any] = frozenset()) -> Blend:
-        """Return the blend of all folds, or of all but some."""
-        rows = self._rows(without)
+    def fit(self, exclude_folds: frozenset[Any] = frozenset()) -> Blend:
+        """Return the blend learned from all folds but those excluded."""
+        rows = self._rows(exclude_folds)
         actual = self.actual[rows]
-        plain, bands = self._crossfitted(without, 0), 0
+        plain, bands = self._cross_fit(exclude_folds, 0), 0
         if self.settings.calibration_bands:
-            shifted = self._crossfitted(without, self.settings.calibration_bands)
+            shifted = self._cross_fit(exclude_folds, self.settings.calibration_bands)
             if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
                 plain, bands = shifted, self.settings.calibration_bands
-        weights = self._weights(without)
+        weights = self._weights(exclude_folds)
         centers, shift = _shift(self.members[rows] @ weights, actual, bands)
         limit_centers, low, high = _limits(plain, actual, self.settings)
         shares = dict(zip(self.names, weights.tolist(), strict=True))
         return Blend(shares, centers, shift, limit_centers, low, high)
 
-    def _crossfitted(self, without: frozenset[Any], bands: int) -> Floats:
-        """Return the blended log prices of all folds but some, each fold's by the others."""
-        rows = self._rows(without)
+    def _cross_fit(self, exclude_folds: frozenset[Any], bands: int) -> Floats:
+        """Return the blended log prices of the folds not excluded, each from the others."""
+        rows = self._rows(exclude_folds)
         predicted = np.empty(len(self.actual))
         for fold in np.unique(self.folds[rows]).tolist():
-            weights = self._weights(without | {fold})
-            fit, held_out = self._rows(without | {fold}), self.folds == fold
+            weights = self._weights(exclude_folds | {fold})
+            fit, held_out = self._rows(exclude_folds | {fold}), self.folds == fold
             centers, shift = _shift(self.members[fit] @ weights, self.actual[fit], bands)
             blended = self.members[held_out] @ weights
             predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
         return predicted[rows]
 
-    def _weights(self, without: frozenset[Any]) -> Floats:
-        if without not in self._found:
-            rows = self._rows(without)
-            self._found[without] = simplex_weights(self.members[rows], self.actual[rows])
-        return self._found[without]
+    def _weights(self, exclude_folds: frozenset[Any]) -> Floats:
+        if exclude_folds not in self._weights_without:
+            rows = self._rows(exclude_folds)
+            weights = simplex_weights(self.members[rows], self.actual[rows])
+            self.searches.append(exclude_folds)
+            self._weights_without[exclude_folds] = weights
+        return self._weights_without[exclude_folds]
 
-    def _rows(self, without: frozenset[Any]) -> NDArray[np.bool_]:
-        return ~np.isin(self.folds, list(without))
+    def _rows(self, exclude_folds: frozenset[Any]) -> Bools:
+        return ~np.isin(self.folds, list(exclude_folds))
 
 
-def _bands(blended: Floats, count: int) -> list[NDArray[np.intp]]:
-    """Return the rows of each band of equal size, from low to high."""
+def _bands(blended: Floats, count: int) -> list[Rows]:
+    """Return the rows of bands of equal size, from the lowest to the highest blended price."""
     parts = np.array_split(np.argsort(blended, kind="stable"), count)
     return [part for part in parts if part.size]
 
 
 def _shift(blended: Floats, actual: Floats, bands: int) -> tuple[list[float], list[float]]:
-    """Return the centres of bands and the shift there with the lowest SMAPE."""
+    """Return the centres of the bands and the shift with the lowest SMAPE in each."""
     steps = np.linspace(-0.3, 0.3, 61)
     centers, shift = [], []
     for rows in _bands(blended, bands) if bands else []:
@@ -236,12 +251,12 @@ def _shift(blended: Floats, actual: Floats, bands: int) -> tuple[list[float], li
 def _limits(
     blended: Floats, actual: Floats, settings: BlendSettings
 ) -> tuple[list[float], list[float], list[float]]:
-    """Return the centres of bands and the residuals that bound the wanted share there.
+    """Return the centres of the bands and the low and high limit of the residuals in each.
 
     Notes
     -----
     Split conformal prediction with one calibration set per band (Mondrian; Vovk, Gammerman and
-    Shafer, Algorithmic Learning in a Random World, 2005); half of the misses lie on either side.
+    Shafer, Algorithmic Learning in a Random World, 2005), with as many misses below as above.
     """
     centers, low, high = [], [], []
     tail = (1 - settings.coverage) / 2
@@ -257,7 +272,7 @@ def _limits(
 
 @dataclass(frozen=True)
 class Blended:
-    """A blend and what it predicts.
+    """A blend with its predictions and score.
 
     Parameters
     ----------
@@ -266,7 +281,7 @@ class Blended:
     predicted : ndarray of float64, shape (products, 3)
         Log price, low and high limit; cross-fitted for train rows.
     smape : float
-        Cross-fitted, in percent.
+        Cross-fitted SMAPE of the train rows in percent.
     """
 
     blend: Blend
@@ -285,7 +300,7 @@ class Blended:
 def blend_members(
     members: dict[str, Floats], products: pd.DataFrame, settings: BlendSettings
 ) -> Blended:
-    """Learn the blend of some models, and blend their predictions.
+    """Learn the blend of the models, and blend their predictions.
 
     Parameters
     ----------
@@ -296,20 +311,20 @@ def blend_members(
     settings : BlendSettings
         Section `blend` of params.yaml.
     """
-    log_prices = np.column_stack(list(members.values()))
+    columns = np.column_stack(list(members.values()))
     train, test = train_rows(products), test_rows(products)
-    actual = np.log(products[PRICE].to_numpy()[train])
+    actual = log_prices(products, train)
     folds = products["fold"].to_numpy()[train]
-    learner = BlendFitter(list(members), log_prices[train], actual, settings, folds)
-    blend = learner.learned()
+    fitter = BlendFitter(list(members), columns[train], actual, settings, folds)
+    blend = fitter.fit()
     predicted = np.empty((len(products), 3))
-    predicted[train] = learner.crossfitted()
-    predicted[test] = blend.predict(log_prices[test])
+    predicted[train] = fitter.predict_out_of_fold()
+    predicted[test] = blend.predict(columns[test])
     return Blended(blend, predicted, smape_of_logs(actual, predicted[train, 0]))
 
 
 def read_blend(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
-    """Read the blended predictions, one row per product in the product table's order.
+    """Read the blended predictions, in the product table's order.
 
     Returns
     -------

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,14 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc.arrays import Floats, Rows
-from amlc.catalog.products import PRICE, test_rows, train_rows
+from amlc.catalog.products import test_rows, train_rows
 from amlc.errors import DataError
 from amlc.features.blocks import Blocks
 from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
-from amlc.models.base import Regressor, Target
-from amlc.models.losses import row_weights
+from amlc.models.base import Regressor
 from amlc.models.predictions import write_predictions
+from amlc.models.target import log_prices, make_target
 
 # Held-out SMAPE by rounds of training.
 Curve = dict[int, float]
@@ -26,14 +27,14 @@ Curve = dict[int, float]
 
 @dataclass(frozen=True)
 class Crossfit:
-    """The outcome of `crossfit`.
+    """A model's out-of-fold predictions and scores, and the model fitted to all train rows.
 
     Parameters
     ----------
     model : Regressor
         Fitted to all train rows.
     log_price : ndarray of float64, shape (products,)
-        Train rows: predicted by a model that saw nothing of the row's fold. Test rows: by `model`.
+        Train rows: predicted by a model fitted without the row's fold. Test rows: by `model`.
     smape, fold_smape : float, list of float
         Out-of-fold SMAPE in percent, of all train rows and of each fold.
     curve : list of (int, float)
@@ -48,12 +49,12 @@ class Crossfit:
     curve: list[tuple[int, float]]
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
-        """Write the model, its predictions, its learning curve and its importance."""
+        """Write the model, its predictions, learning curve and importances into a folder."""
         self.model.save(folder)
         write_predictions(folder, products, self.log_price)
         if self.curve:
             write_rows(folder / "curve.csv", ("round", "smape"), self.curve)
-        shares = sorted(self.model.importance().items(), key=lambda item: -item[1])
+        shares = sorted(self.model.feature_importances().items(), key=lambda item: -item[1])
         if shares:
             write_rows(folder / "importance.csv", ("feature", "share"), shares)
 
@@ -71,13 +72,15 @@ def crossfit(
     Parameters
     ----------
     make : callable
-        Gives a new, unfitted model.
+        Returns a new, unfitted model.
     blocks : Blocks
         One row per product.
     products : DataFrame
         The product table: price, fold, group, split.
-    seed, threads : int
-        Handed to each fit.
+    seed : int
+        Seed of each fit.
+    threads : int
+        Threads for all fits together.
 
     Raises
     ------
@@ -86,17 +89,31 @@ def crossfit(
     """
     train, test = train_rows(products), test_rows(products)
     log_price = np.full(len(products), np.nan)
-    splits = [*splits_of(products, train), (train, test)]
+    fold_splits = list(splits_of(products, train))
+    splits = [*fold_splits, (train, test)]
+    models: list[Regressor] = []
     curves: list[Curve] = []
-    found = fits(make, blocks, products, splits, seed=seed, threads=threads)
-    for fit in tqdm(found, desc="fits", total=len(splits), disable=None):
+    progress = tqdm(
+        fits(make, blocks, products, splits, seed=seed, threads=threads),
+        desc="fits",
+        total=len(splits),
+        disable=None,
+    )
+    for fit in progress:
         log_price[fit.rows] = fit.log_price
-        curves.append(_curve(fit.model, blocks.take(fit.rows), products, fit.rows))
-    scores = _fold_scores(products, log_price)
-    actual = np.log(products[PRICE].to_numpy(dtype=np.float64)[train])
-    smape = smape_of_logs(actual, log_price[train])
-    # The last one is the fit to all train rows, which holds no priced row out.
-    return Crossfit(fit.model, log_price, smape, scores, _mean_curve(curves[:-1]))
+        models.append(fit.model)
+        # The last fit is the one to all train rows, whose held-out rows have no price.
+        if len(curves) < len(fold_splits):
+            held_out = products.iloc[fit.rows]
+            curves.append(_curve(fit.model, blocks.take(fit.rows), log_prices(held_out)))
+    actual = log_prices(products)
+    return Crossfit(
+        model=models[-1],
+        log_price=log_price,
+        smape=smape_of_logs(actual[train], log_price[train]),
+        fold_smape=[smape_of_logs(actual[rows], log_price[rows]) for _, rows in fold_splits],
+        curve=_mean_curve(curves),
+    )
 
 
 def out_of_fold(
@@ -107,12 +124,17 @@ def out_of_fold(
     seed: int,
     threads: int,
 ) -> Floats:
-    """Fit once without each fold; see `crossfit`.
+    """Fit once without each fold, and return the predictions for the train rows.
+
+    Parameters
+    ----------
+    make, blocks, products, seed, threads
+        As in `crossfit`.
 
     Returns
     -------
     ndarray of float64, shape (train rows,)
-        Log prices, predicted by a model that saw nothing of the row's fold.
+        Log prices, each predicted by a model fitted without the row's fold.
     """
     train = train_rows(products)
     splits = list(splits_of(products, train))
@@ -122,18 +144,49 @@ def out_of_fold(
     return log_price[train]
 
 
+def fold_scores(
+    make: Callable[[], Regressor],
+    blocks: Blocks,
+    products: pd.DataFrame,
+    *,
+    seed: int,
+    threads: int,
+) -> Generator[float]:
+    """Yield the out-of-fold SMAPE of all folds so far, after each fold.
+
+    Parameters
+    ----------
+    make, blocks, products, seed, threads
+        As in `crossfit`, whose score is the last one here.
+
+    Notes
+    -----
+    Folds are fitted side by side and reported in their order. Closing the generator cancels those
+    that have not started.
+    """
+    train = train_rows(products)
+    splits = list(splits_of(products, train))
+    actual = log_prices(products)
+    log_price = np.full(len(products), np.nan)
+    with closing(fits(make, blocks, products, splits, seed=seed, threads=threads)) as fold_fits:
+        for fit in fold_fits:
+            log_price[fit.rows] = fit.log_price
+            predicted = train[np.isfinite(log_price[train])]
+            yield smape_of_logs(actual[predicted], log_price[predicted])
+
+
 @dataclass(frozen=True)
 class Fit:
-    """A model, and what it makes of the rows that were held out from it.
+    """A fitted model and its predictions for the rows that were held out.
 
     Parameters
     ----------
     model : Regressor
-        Fitted.
-    rows : ndarray of int
-        Held out.
-    log_price : ndarray of float64
-        Predicted for them.
+        Fitted to the other rows.
+    rows : ndarray of int, shape (n,)
+        Positions of the rows held out.
+    log_price : ndarray of float64, shape (n,)
+        Their predicted log prices.
     """
 
     model: Regressor
@@ -150,34 +203,44 @@ def fits(
     seed: int,
     threads: int,
 ) -> Generator[Fit]:
-    """Yield a fit for each split in (rows to fit to, rows held out), in order; see `crossfit`.
+    """Yield a fit for each split, in their order, while several are computed side by side.
 
-    A consumer that stops early leaves the fits that have not begun undone.
+    Parameters
+    ----------
+    make, blocks, products, seed, threads
+        As in `crossfit`.
+    splits : list of (ndarray of int, ndarray of int)
+        Positions of the rows to fit to, and of the rows held out.
+
+    Notes
+    -----
+    Closing the generator cancels the fits that have not started.
     """
     if len(blocks) != len(products):
         raise DataError(f"{len(blocks)} rows of features for {len(products)} products")
-    # Fits side by side, each on its own share of the threads: on one thread a fit neither waits for
-    # others at every tree nor depends on how many there are. The share is that of `crossfit`, with
-    # its one fit more than there are folds, whoever asks: so the bits are the same too.
+    # Each fit has its own share of the threads: on one thread a fit neither waits for the others at
+    # every tree nor depends on how many there are. Every caller gets the share of `crossfit`, which
+    # has one fit more than folds, because another number of threads can change the last bits.
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
 
-    def fitted(rows: Rows, others: Rows) -> Fit:
+    def fit_split(fit_rows: Rows, held_out: Rows) -> Fit:
         model = make()
-        target = target_of(products, rows, blocks, model)
-        model.fit(blocks.take(rows), target, seed=seed, threads=threads // at_once)
-        return Fit(model, others, model.predict(blocks.take(others)))
+        train = blocks.take(fit_rows)
+        target = make_target(products.iloc[fit_rows], train.tabular, model.settings.weights)
+        model.fit(train, target, seed=seed, threads=threads // at_once)
+        return Fit(model, held_out, model.predict(blocks.take(held_out)))
 
     with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
-        waiting = [pool.submit(fitted, *split) for split in splits]
+        pending = [pool.submit(fit_split, *split) for split in splits]
         try:
-            for fit in waiting:
-                yield fit.result()
+            for future in pending:
+                yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def splits_of(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the train rows outside and inside of each fold.
+    """Yield the train rows outside and inside each fold.
 
     Raises
     ------
@@ -192,34 +255,17 @@ def splits_of(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]
         yield train[folds != fold], train[folds == fold]
 
 
-def _curve(model: Regressor, blocks: Blocks, products: pd.DataFrame, rows: Rows) -> Curve:
-    """Return held-out SMAPE by rounds; nothing where the rows are not train rows."""
-    if (products["fold"].to_numpy()[rows] < 0).any() or not len(rows):
-        return {}
-    actual = np.log(products[PRICE].to_numpy(dtype=np.float64)[rows])
-    return {rounds: smape_of_logs(actual, found) for rounds, found in model.staged(blocks)}
+def _curve(model: Regressor, blocks: Blocks, actual: Floats) -> Curve:
+    """Return the SMAPE of held-out rows by rounds of training."""
+    return {
+        rounds: smape_of_logs(actual, log_price)
+        for rounds, log_price in model.staged_predict(blocks)
+    }
 
 
 def _mean_curve(curves: list[Curve]) -> list[tuple[int, float]]:
-    """Return the mean over folds, at the rounds that all of them have."""
+    """Return the mean over folds, at the numbers of rounds that all curves have."""
     shared = set.intersection(*(set(curve) for curve in curves))
     return [
         (rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in sorted(shared)
-    ]
-
-
-def target_of(products: pd.DataFrame, rows: Rows, blocks: Blocks, model: Regressor) -> Target:
-    """Return what a model learns from some rows, weighted as its settings say."""
-    log_price = np.log(products[PRICE].to_numpy(dtype=np.float64)[rows])
-    tabular = None if blocks.tabular is None else blocks.tabular.take(rows)
-    weight = row_weights(model.settings.weights, log_price, tabular)
-    return Target(log_price, products["group"].to_numpy()[rows], weight)
-
-
-def _fold_scores(products: pd.DataFrame, log_price: Floats) -> list[float]:
-    actual = np.log(products[PRICE].to_numpy(dtype=np.float64))
-    folds = products["fold"].to_numpy()
-    return [
-        smape_of_logs(actual[folds == fold], log_price[folds == fold])
-        for fold in np.unique(folds[train_rows(products)])
     ]

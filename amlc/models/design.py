@@ -1,4 +1,4 @@
-"""Feature blocks as the matrices that models compute with, fitted inside the folds."""
+"""Turn feature blocks into the matrices that models compute with, fitted inside the folds."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,35 +11,36 @@ import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.files import write_array, write_json
 from amlc.models.neighbour_prices import COLUMNS_BY_COUNT, NEAREST_COLUMNS, NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
 
 Kind = Literal["linear", "tree"]
 
-# The column with the log of the total amount, by which neighbours are compared.
+# Neighbours are compared by the log of the total amount.
 TOTAL = NUMERIC + "log_total"
-# A column that hardly varies over the train rows is not blown up by its own small deviation.
+# Smaller deviations are raised to this: scaling must not inflate a column that hardly varies.
 SMALLEST_DEVIATION = 1e-3
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a model computes with.
+    """The matrices that a model computes with.
 
     Parameters
     ----------
     dense : ndarray of float32, shape (n, columns)
-        All blocks but the terms.
-    terms : csr_array of float32, optional
-        The terms, as they are.
+        The columns of all blocks but the terms.
+    terms : csr_array of float32, shape (n, terms), optional
+        The terms, unchanged.
     """
 
     dense: Floats32
     terms: sp.csr_array | None
 
     def take(self, rows: Rows) -> Self:
-        """Return some rows."""
+        """Return the design of some rows."""
         terms = None if self.terms is None else self.terms[rows]
         return type(self)(self.dense[rows], terms)
 
@@ -51,7 +52,7 @@ class Design:
 
 
 class DesignEncoder:
-    """Turn blocks into a design: scaled numbers and one-hot columns, or codes for trees.
+    """Encode blocks as a design: scaled and one-hot for linear models, codes for trees.
 
     Parameters
     ----------
@@ -59,9 +60,10 @@ class DesignEncoder:
         "linear": categories as one-hot columns, and every column but the one-hot ones with mean 0
         and deviation 1 over the train rows. "tree": categories as their codes, nothing scaled.
     smoothing : float, optional
-        For `TargetEncoding`; None leaves the high-cardinality columns out.
+        As in `amlc.models.target_encoding.TargetEncoding`; None leaves the high-cardinality columns
+        out.
     neighbours : list of int
-        For `NeighbourPrices`.
+        The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
     """
 
     def __init__(self, kind: Kind, smoothing: float | None, neighbours: list[int]) -> None:
@@ -70,11 +72,23 @@ class DesignEncoder:
         self.neighbours = NeighbourPrices(neighbours)
         self.center = np.zeros(0, np.float32)
         self.scale = np.ones(0, np.float32)
-        # Names of the dense columns; known after a fit only.
+        # Names of the dense columns, set by `fit_transform`.
         self.columns: list[str] = []
 
     def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int) -> Design:
-        """Learn from the train rows and return their design, with cross-fitted encodings."""
+        """Fit to the train rows and return their design, with cross-fitted encodings.
+
+        Parameters
+        ----------
+        blocks : Blocks
+            Of the train rows.
+        log_price : ndarray of float64, shape (n,)
+            Their log prices.
+        groups : ndarray of int, shape (n,)
+            Duplicate groups, which the inner folds keep together.
+        seed : int
+            Seed of the inner folds.
+        """
         numbers = _numbers(blocks, self._fit_prices(blocks, log_price, groups, seed))
         self.columns = self.names(blocks)
         if self.kind == "linear":
@@ -96,7 +110,7 @@ class DesignEncoder:
     def _fit_prices(
         self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int
     ) -> list[Floats]:
-        """Return the features made of other rows' prices."""
+        """Return the columns that are computed from other rows' prices."""
         keys = _keys(blocks)
         parts: list[Floats] = []
         if (self.encoding is None or keys is None) and blocks.neighbours is None:
@@ -110,7 +124,7 @@ class DesignEncoder:
         return parts
 
     def names(self, blocks: Blocks) -> list[str]:
-        """Return the names of the dense columns, in the order of `_design`."""
+        """Return the names of the dense columns of these blocks' design, in its order."""
         tabular = blocks.tabular
         names = [] if tabular is None else list(_labels(tabular.number_names, NUMERIC))
         if self.encoding is not None and tabular is not None:
@@ -120,12 +134,15 @@ class DesignEncoder:
             names += [f"neighbours: {name}" for name in _neighbour_names(self.neighbours.counts)]
         for block in ("topics", "vision"):
             array = getattr(blocks, block)
-            names += [
-                f"{block}: {place}" for place in range(0 if array is None else array.shape[1])
-            ]
-        levels = {} if tabular is None else tabular.levels
-        for label, some in zip(_labels(levels, CATEGORICAL), levels.values(), strict=True):
-            names += [f"{label} {level}" for level in some] if self.kind == "linear" else [label]
+            count = 0 if array is None else array.shape[1]
+            # A vision block of another width has columns that are not these descriptors.
+            described = block == "vision" and count == len(DESCRIPTORS)
+            names += [f"{block}: {name}" for name in (DESCRIPTORS if described else range(count))]
+        categories = {} if tabular is None else tabular.levels
+        for label, levels in zip(
+            _labels(categories, CATEGORICAL), categories.values(), strict=True
+        ):
+            names += [f"{label} {level}" for level in levels] if self.kind == "linear" else [label]
         return names
 
     def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
@@ -136,7 +153,7 @@ class DesignEncoder:
         return Design(np.ascontiguousarray(dense, dtype=np.float32), blocks.terms)
 
     def save(self, folder: Path) -> None:
-        """Write what was learned."""
+        """Write the fitted encoder into a folder."""
         encoding = self.encoding
         content = {
             "kind": self.kind,
@@ -145,21 +162,21 @@ class DesignEncoder:
             "means": [] if encoding is None else encoding.means,
             "neighbours": self.neighbours.counts,
         }
-        write_json(folder / "view.json", content)
+        write_json(folder / "encoder.json", content)
         write_array(folder / "scaling.npy", np.stack([self.center, self.scale]))
         self.neighbours.save(folder / "neighbours.npz")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote."""
-        content = json.loads((folder / "view.json").read_text(encoding="utf-8"))
-        view = cls(content["kind"], content["smoothing"], content["neighbours"])
-        if view.encoding is not None:
-            view.encoding.mean = content["mean"]
-            view.encoding.means = content["means"]
-        view.neighbours = NeighbourPrices.load(folder / "neighbours.npz")
-        view.center, view.scale = np.load(folder / "scaling.npy", allow_pickle=False)
-        return view
+        """Read an encoder that `save` wrote."""
+        content = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+        encoder = cls(content["kind"], content["smoothing"], content["neighbours"])
+        if encoder.encoding is not None:
+            encoder.encoding.mean = content["mean"]
+            encoder.encoding.means = content["means"]
+        encoder.neighbours = NeighbourPrices.load(folder / "neighbours.npz")
+        encoder.center, encoder.scale = np.load(folder / "scaling.npy", allow_pickle=False)
+        return encoder
 
 
 def _labels(names: Iterable[str], prefix: str) -> Iterator[str]:
@@ -202,7 +219,7 @@ def _one_hot(tabular: Tabular) -> Floats32:
     sizes = np.array([len(levels) for levels in tabular.levels.values()], dtype=np.intp)
     columns = np.zeros((len(tabular.codes), sizes.sum()), np.float32)
     places = tabular.codes + (np.cumsum(sizes) - sizes)
-    # A code of -1 is no level at all.
+    # The code -1 stands for no level.
     rows, groups = np.nonzero(tabular.codes >= 0)
     columns[rows, places[rows, groups]] = 1
     return columns

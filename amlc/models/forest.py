@@ -7,28 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amlc.arrays import Floats, Floats32
+from amlc.arrays import Floats, Floats32, Ints32, Rows
 from amlc.errors import ModelError
 from amlc.files import write_array
-from amlc.models.base import DenseSettings, Regressor, Target
+from amlc.models.base import DenseSettings, Regressor
 from amlc.models.design import Design
+from amlc.models.target import Target
 
-# Rows times trees that are walked down together.
-PLACES_AT_ONCE = 100_000
+# Rows times trees that are traversed together.
+BATCH_SIZE = 100_000
 ARRAYS = ("starts", "left", "right", "feature", "threshold", "value")
 
 
 class ForestSettings(DenseSettings):
     """Section `train.forest` of params.yaml."""
 
-    trees: int = Field(ge=1, le=10_000)
-    # Share of the columns tried at each split.
-    columns: float = Field(gt=0, le=1)
-    # Rows in a leaf, at least.
-    leaf_rows: int = Field(ge=1)
-    # Rows drawn for each tree, at most: a tree's time grows with its rows, and many trees that see
-    # different rows need not see all of them.
-    tree_rows: int = Field(ge=1)
+    n_estimators: int = Field(ge=1, le=10_000)
+    max_features: float = Field(gt=0, le=1)
+    min_samples_leaf: int = Field(ge=1)
+    max_samples: int = Field(ge=1)
 
 
 class RandomForest(Regressor):
@@ -42,23 +39,23 @@ class RandomForest(Regressor):
         from sklearn.ensemble import RandomForestRegressor  # noqa: PLC0415 - slow to import
 
         forest = RandomForestRegressor(
-            self.settings.trees,
-            max_features=self.settings.columns,
-            min_samples_leaf=self.settings.leaf_rows,
-            max_samples=min(self.settings.tree_rows, len(design.dense)),
+            self.settings.n_estimators,
+            max_features=self.settings.max_features,
+            min_samples_leaf=self.settings.min_samples_leaf,
+            max_samples=min(self.settings.max_samples, len(design.dense)),
             n_jobs=threads,
             random_state=seed,
         )
         forest.fit(design.dense, target.log_price, sample_weight=target.weight)
         self.gains = forest.feature_importances_
-        self.arrays = flattened([estimator.tree_ for estimator in forest.estimators_])
+        self.arrays = flatten([estimator.tree_ for estimator in forest.estimators_])
 
     def _predict(self, design: Design) -> Floats:
         return predict(self.arrays, design.dense)
 
-    def importance(self) -> dict[str, float]:
-        """Return each column's share of the variance that splits on it removed."""
-        return dict(zip(self.view.columns, self.gains.tolist(), strict=True))
+    def feature_importances(self) -> dict[str, float]:
+        """Return each column's share of the variance that all splits remove."""
+        return dict(zip(self.encoder.columns, self.gains.tolist(), strict=True))
 
     def _save(self, folder: Path) -> None:
         for name in ARRAYS:
@@ -71,8 +68,8 @@ class RandomForest(Regressor):
             raise ModelError(f"{folder}: the forest's arrays differ in length")
 
 
-def flattened(trees: list[Any]) -> dict[str, NDArray[Any]]:
-    """Return the nodes of all trees one after another.
+def flatten(trees: list[Any]) -> dict[str, NDArray[Any]]:
+    """Return the nodes of all trees, tree by tree.
 
     Parameters
     ----------
@@ -90,18 +87,18 @@ def flattened(trees: list[Any]) -> dict[str, NDArray[Any]]:
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
     return {
         "starts": starts,
-        "left": _joined([_own(t.children_left) + s for t, s in zip(trees, starts, strict=True)]),
-        "right": _joined([_own(t.children_right) + s for t, s in zip(trees, starts, strict=True)]),
-        "feature": _joined([np.maximum(tree.feature, 0) for tree in trees]),
-        "threshold": _rounded_down(np.concatenate([tree.threshold for tree in trees])),
+        "left": _children([tree.children_left for tree in trees], starts),
+        "right": _children([tree.children_right for tree in trees], starts),
+        "feature": np.concatenate([np.maximum(t.feature, 0) for t in trees]).astype(np.int32),
+        "threshold": round_down(np.concatenate([tree.threshold for tree in trees])),
         "value": np.concatenate([tree.value[:, 0, 0] for tree in trees]),
     }
 
 
 def predict(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
-    """Return the mean of the trees; a row's depends on no other row."""
+    """Return the mean of the trees' values for each row; it does not depend on the other rows."""
     starts = arrays["starts"]
-    step = max(1, PLACES_AT_ONCE // len(starts))
+    step = max(1, BATCH_SIZE // len(starts))
     parts = [
         _summed(arrays, columns[first : first + step]) for first in range(0, len(columns), step)
     ]
@@ -109,7 +106,7 @@ def predict(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
 
 
 def _summed(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
-    """Return the sum of the trees, walked down together, added up in their order."""
+    """Return the sum of the trees' values for each row, added in the order of the trees."""
     rows = np.tile(np.arange(len(columns)), len(arrays["starts"]))
     node = np.repeat(arrays["starts"], len(columns))
     moving = np.arange(len(node))
@@ -119,21 +116,21 @@ def _summed(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
         node[moving] = np.where(low, arrays["left"][at], arrays["right"][at])
         moving = moving[node[moving] != at]
     values = arrays["value"][node].reshape(len(arrays["starts"]), len(columns))
-    # A plain sum may add in another order for another number of rows.
+    # np.sum may add in a different order for a different number of rows.
     return np.asarray(np.add.accumulate(values, axis=0)[-1])
 
 
-def _own(children: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Return positions of children, a leaf's being its own."""
-    return np.where(children < 0, np.arange(len(children)), children).astype(np.int32)
-
-
-def _joined(parts: list[NDArray[Any]]) -> NDArray[np.int32]:
+def _children(by_tree: list[Rows], starts: Ints32) -> Ints32:
+    """Return the children's positions among the nodes of all trees; a leaf gets its own."""
+    parts = [
+        np.where(children < 0, np.arange(len(children)), children).astype(np.int32) + start
+        for children, start in zip(by_tree, starts, strict=True)
+    ]
     return np.concatenate(parts).astype(np.int32)
 
 
-def _rounded_down(thresholds: Floats) -> Floats32:
-    """Return the largest float32 not above: float32 features fall on the same side of it."""
-    near = thresholds.astype(np.float32)
-    below = np.nextafter(near, np.float32(-np.inf))
-    return np.where(near > thresholds, below, near)
+def round_down(thresholds: Floats) -> Floats32:
+    """Return the largest float32 values that are not above; they split float32 features alike."""
+    nearest = thresholds.astype(np.float32)
+    below = np.nextafter(nearest, np.float32(-np.inf))
+    return np.where(nearest > thresholds, below, nearest)

@@ -1,5 +1,8 @@
 """Gradient boosting by LightGBM."""
 
+import ctypes
+import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,21 +10,67 @@ import lightgbm as lgb
 import numpy as np
 from pydantic import Field
 
-from amlc.arrays import Floats
+from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.base import Target
-from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
+from amlc.models.boosting import Boosting, BoostingSettings, smape_of, weighted_derivatives
 from amlc.models.design import Design
 from amlc.models.losses import center
+from amlc.models.target import Target
+
+# Settings that LightGBM gets under the name that they have in params.yaml.
+PASSED_ON = (
+    "learning_rate",
+    "num_leaves",
+    "min_child_samples",
+    "colsample_bytree",
+    "subsample",
+    "reg_lambda",
+    "max_bin",
+)
+FIXED = {
+    "boost_from_average": False,
+    "min_sum_hessian_in_leaf": 1e-6,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
 
 
 class LightgbmSettings(BoostingSettings):
     """Section `train.lightgbm` of params.yaml."""
 
-    leaves: int = Field(ge=2, le=4096)
-    leaf_rows: int = Field(ge=1)
-    bins: int = Field(ge=2, le=255)
+    library = "LightGBM"
+    reserved = frozenset({*FIXED, "objective", "metric", "bagging_freq", "seed", "num_threads"})
+
+    num_leaves: int = Field(ge=2, le=4096)
+    min_child_samples: int = Field(ge=1)
+    max_bin: int = Field(ge=2, le=255)
+
+    @classmethod
+    def main_name(cls, name: str) -> str:
+        """Return LightGBM's main name of a parameter."""
+        names = (main for main, aliases in parameter_aliases().items() if name in aliases)
+        return next(names, name)
+
+    @classmethod
+    def unknown_names(cls, extra: dict[str, Any]) -> list[str]:
+        """Return the names that are not in LightGBM's list of parameters."""
+        return [name for name in extra if cls.main_name(name) not in parameter_aliases()]
+
+
+@functools.cache
+def parameter_aliases() -> dict[str, list[str]]:
+    """Return all parameters of LightGBM by their main name, with their aliases."""
+    # The function is documented in LightGBM's C interface; Python has no public way to it.
+    library = lgb.basic._LIB  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+    dump = library.LGBM_DumpParamAliases
+    size = ctypes.c_int64(0)
+    dump(size, ctypes.byref(size), None)
+    text = ctypes.create_string_buffer(size.value)
+    dump(size, ctypes.byref(size), text)
+    aliases: dict[str, list[str]] = json.loads(text.value)
+    return aliases
 
 
 class LightGBM(Boosting):
@@ -29,15 +78,15 @@ class LightGBM(Boosting):
 
     Notes
     -----
-    LightGBM's number of threads is one variable of the whole process, set by every call that takes
-    parameters, and a call without a number sets it to that of the cores. A training in another
-    thread then reaches beyond the buffers that it has made for fewer. So each call here gives the
-    number, and all fits of a process have to agree on it.
+    LightGBM's number of threads is one variable of the whole process. Every call that takes
+    parameters sets it, and a call without a number sets it to the number of cores. A training run
+    in another thread then writes beyond its buffers, which were made for fewer threads. So every
+    call here passes the number, and all fits in one process must use the same one.
     """
 
     settings_type = LightgbmSettings
     settings: LightgbmSettings
-    # That of the fit; a model that was loaded predicts on one.
+    # Set by `fit`; a model that was loaded predicts on one thread.
     threads = 1
 
     def _boost(
@@ -48,21 +97,22 @@ class LightGBM(Boosting):
         *,
         seed: int,
         threads: int,
-        watched: tuple[Design, Target] | None = None,
+        validation: tuple[Design, Target] | None = None,
     ) -> int:
-        # LightGBM itself starts custom losses from 0.
+        # LightGBM starts custom losses from 0, so the start is subtracted from the labels.
         self.start = center(self.settings.loss, target.log_price)
         self.threads = threads
         parameters = self._parameters(seed)
-        more: dict[str, Any] = {}
-        if watched is not None:
+        options: dict[str, Any] = {}
+        if validation is not None:
+            patience = self.settings.early_stopping_rounds
             parameters["metric"] = "None"
-            more = {
-                "valid_sets": [self._data(*watched)],
+            options = {
+                "valid_sets": [self._data(*validation)],
                 "feval": _smape,
-                "callbacks": [lgb.early_stopping(self.settings.patience, verbose=False)],
+                "callbacks": [lgb.early_stopping(patience, verbose=False)],
             }
-        self.booster = _train(parameters, self._data(design, target), rounds, **more)
+        self.booster = _train(parameters, self._data(design, target), rounds, **options)
         return int(self.booster.best_iteration)
 
     def _data(self, design: Design, target: Target) -> Any:
@@ -71,7 +121,7 @@ class LightGBM(Boosting):
             target.log_price - self.start,
             weight=target.weight,
             params={
-                "max_bin": self.settings.bins,
+                "max_bin": self.settings.max_bin,
                 "num_threads": self.threads,
                 "verbosity": -1,
             },
@@ -79,32 +129,22 @@ class LightGBM(Boosting):
 
     def _parameters(self, seed: int) -> dict[str, Any]:
         settings = self.settings
-        native = settings.loss == "native_l1"
         return {
-            "objective": "regression_l1" if native else self._objective,
-            "boost_from_average": False,
-            "learning_rate": settings.learning_rate,
-            "num_leaves": settings.leaves,
-            "min_data_in_leaf": settings.leaf_rows,
-            "min_sum_hessian_in_leaf": 1e-6,
-            "feature_fraction": settings.columns,
-            "bagging_fraction": settings.rows,
-            "bagging_freq": 1 if settings.rows < 1 else 0,
-            "lambda_l2": settings.l2,
-            "max_bin": settings.bins,
+            **FIXED,
+            **settings.library_parameters(PASSED_ON),
+            "objective": "regression_l1" if settings.loss == "native_l1" else self._objective,
+            "bagging_freq": 1 if settings.subsample < 1 else 0,
             "seed": seed,
             "num_threads": self.threads,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
         }
 
     def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
-        return slopes(self.settings.loss, predicted - data.get_label(), data.get_weight())
+        gap = predicted - data.get_label()
+        return weighted_derivatives(self.settings.loss, gap, data.get_weight())
 
     def _predict(self, design: Design) -> Floats:
-        found = self.booster.predict(design.dense, num_threads=self.threads)
-        return np.asarray(found) + self.start
+        above_start = self.booster.predict(design.dense, num_threads=self.threads)
+        return np.asarray(above_start) + self.start
 
     def _rounds(self) -> int:
         return int(self.booster.num_trees())
@@ -112,14 +152,14 @@ class LightGBM(Boosting):
     def _start(self) -> float:
         return self.start
 
-    def _sum_of_rounds(self, columns: Any, first: int, last: int) -> Floats:
-        found = self.booster.predict(
+    def _sum_of_rounds(self, columns: Floats32, first: int, last: int) -> Floats:
+        log_price = self.booster.predict(
             columns,
             start_iteration=first,
             num_iteration=last - first,
             num_threads=self.threads,
         )
-        return np.asarray(found)
+        return np.asarray(log_price)
 
     def _gains(self) -> Floats:
         return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
@@ -137,11 +177,11 @@ class LightGBM(Boosting):
             raise ModelError(f"{folder}/booster.txt: {error}") from None
 
 
-def _train(*arguments: Any, **more: Any) -> Any:
+def _train(parameters: dict[str, Any], data: Any, rounds: int, **options: Any) -> Any:
     try:
-        return lgb.train(*arguments, **more)
+        return lgb.train(parameters, data, rounds, **options)
     except lgb.basic.LightGBMError as error:
-        # Such as: no column varies.
+        # For example: no column varies.
         raise ModelError(f"LightGBM cannot be fitted: {error}") from None
 
 

@@ -8,8 +8,9 @@ from pydantic import Field
 
 from amlc.arrays import Floats
 from amlc.files import write_array
-from amlc.models.base import ModelSettings, Regressor, Target
+from amlc.models.base import ModelSettings, Regressor
 from amlc.models.design import Design
+from amlc.models.target import Target
 
 LinearSettings = ModelSettings
 
@@ -17,31 +18,28 @@ LinearSettings = ModelSettings
 class RidgeSettings(ModelSettings):
     """Section `train.ridge` of params.yaml."""
 
-    # Strength of the penalty on squared coefficients.
     alpha: float = Field(gt=0)
-    # Standardised dense columns are multiplied by this: larger is penalised less.
     dense_scale: float = Field(gt=0)
-    # Conjugate gradients stop at this residual.
-    tolerance: float = Field(gt=0, lt=1)
+    tol: float = Field(gt=0, lt=1)
 
 
 class _LinearRegressor(Regressor):
-    """A weighted sum of columns: coefficients, the intercept last."""
+    """A weighted sum of columns; the last coefficient is the intercept."""
 
     kind = "linear"
     coefficients: Floats
 
     def _columns(self, design: Design) -> Any:
-        """Return the columns as the coefficients apply to them: dense, or sparse with terms."""
+        """Return the columns that the coefficients apply to; sparse where there are terms."""
         return design.joined()
 
     def _predict(self, design: Design) -> Floats:
         columns = self._columns(design)
         if design.terms is None:
-            # Each row by itself: several at once are rounded differently for another number.
+            # Row by row: the rounding of a product of several rows depends on their number.
             columns = columns[:, None]
-        found = columns @ self.coefficients[:-1] + self.coefficients[-1]
-        return np.asarray(found).reshape(len(design.dense))
+        log_price = columns @ self.coefficients[:-1] + self.coefficients[-1]
+        return np.asarray(log_price).reshape(len(design.dense))
 
     def _save(self, folder: Path) -> None:
         write_array(folder / "coefficients.npy", self.coefficients)
@@ -62,11 +60,11 @@ class LeastSquares(_LinearRegressor):
         fitted = LinearRegression().fit(columns, target.log_price, sample_weight=target.weight)
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)
 
-    def importance(self) -> dict[str, float]:
+    def feature_importances(self) -> dict[str, float]:
         """Return each dense column's share of the absolute coefficients of scaled columns."""
-        sizes = np.abs(self.coefficients[:-1])[-len(self.view.columns) :]
+        sizes = np.abs(self.coefficients[:-1])[-len(self.encoder.columns) :]
         total = float(sizes.sum()) or 1.0
-        return dict(zip(self.view.columns, (sizes / total).tolist(), strict=True))
+        return dict(zip(self.encoder.columns, (sizes / total).tolist(), strict=True))
 
 
 class RidgeRegression(_LinearRegressor):
@@ -81,7 +79,7 @@ class RidgeRegression(_LinearRegressor):
         settings = self.settings
         solver = Ridge(
             alpha=settings.alpha,
-            tol=settings.tolerance,
+            tol=settings.tol,
             solver="cholesky" if design.terms is None else "sparse_cg",
         )
         fitted = solver.fit(self._columns(design), target.log_price, sample_weight=target.weight)

@@ -1,16 +1,15 @@
-"""What the most similar train products cost, as columns for a model; fitted inside the folds."""
+"""Columns made of the prices of the most similar train products, fitted inside the folds."""
 
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from amlc.arrays import Floats, Rows
+from amlc.arrays import Floats, Floats32, Ints32, Ints64, Rows
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import replacing
 
-# Similarities count by this power: a twin weighs more than many distant relatives.
+# Similarities are raised to this power: one near-duplicate outweighs many distant neighbours.
 POWER = 4
 NEAREST = 3
 NEAREST_COLUMNS = (
@@ -32,21 +31,21 @@ class NeighbourPrices:
     Parameters
     ----------
     counts : list of int
-        How many neighbours to look at; a few and many tell different things.
+        How many neighbours to look at; each count gives columns of its own.
 
     Notes
     -----
-    A train row sees only rows of other inner folds, so neither its own price nor that of its
-    duplicates is in its columns. A new row sees all train rows.
+    The columns of a train row use only rows of other inner folds, so neither its own price nor that
+    of its duplicates is among them. The columns of a new row use all train rows.
     """
 
     def __init__(self, counts: list[int]) -> None:
         self.counts = counts
-        self._keep(np.empty(0, np.int32), np.empty(0), np.empty(0))
+        self._set_train_rows(np.empty(0, np.int32), np.empty(0), np.empty(0))
 
     @property
     def width(self) -> int:
-        """Return the number of columns."""
+        """The number of columns."""
         return len(NEAREST_COLUMNS) + len(COLUMNS_BY_COUNT) * len(self.counts)
 
     def fit_transform(
@@ -56,56 +55,56 @@ class NeighbourPrices:
         log_price: Floats,
         splits: list[tuple[Rows, Rows]],
     ) -> Floats:
-        """Keep the train prices; return the train rows' columns, cross-fitted.
+        """Store the train prices; return the train rows' columns, cross-fitted.
 
         Parameters
         ----------
         neighbours : Neighbours
-            Of the train rows; their own positions must be known.
+            Of the train rows, with the rows' own positions in the product table.
         total : ndarray of float64, shape (n,)
-            Log of the total amount, on any scale.
+            Logarithm of the total amount, on any scale.
         log_price : ndarray of float64, shape (n,)
             Of the train rows.
         splits : list of (fit, held out)
-            Inner folds that hold out each row once.
+            Positions of the rows in the inner folds, which hold out each row once.
 
         Returns
         -------
         ndarray of float64, shape (n, columns)
             `NEAREST_COLUMNS`, then `COLUMNS_BY_COUNT` for each count.
         """
-        self._keep(neighbours.position, log_price, total)
+        self._set_train_rows(neighbours.position, log_price, total)
         columns = np.zeros((len(log_price), self.width))
         for fit, held_out in splits:
-            allowed = self._lookup(fit)
-            columns[held_out] = self._columns(neighbours.take(held_out), total[held_out], allowed)
+            lookup = self._lookup(fit)
+            columns[held_out] = self._columns(neighbours.take(held_out), total[held_out], lookup)
         return columns
 
     def transform(self, neighbours: Neighbours, total: Floats) -> Floats:
         """Return the columns of new rows, from all train rows."""
-        return self._columns(neighbours, total, self._everyone)
+        return self._columns(neighbours, total, self._all_rows)
 
-    def _keep(self, rows: NDArray[np.int32], log_price: Floats, total: Floats) -> None:
-        """Keep the train rows: their positions in the product table, prices and amounts."""
+    def _set_train_rows(self, rows: Ints32, log_price: Floats, total: Floats) -> None:
+        """Store the train rows' positions in the product table, log prices and amounts."""
         self.rows, self.log_price, self.total = rows, log_price, total
-        self._everyone = self._lookup(np.arange(len(rows)))
-        # What stands in for neighbours that are not there.
+        self._all_rows = self._lookup(np.arange(len(rows)))
+        # Used in place of missing neighbours.
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
-    def _lookup(self, train: Rows) -> NDArray[np.int64]:
+    def _lookup(self, train: Rows) -> Ints64:
         """Return, by position in the product table, the train row or `NO_NEIGHBOUR`."""
         size = int(self.rows.max(initial=-1)) + 1
-        # One place more, so that NO_NEIGHBOUR, which is -1, finds nobody.
+        # NO_NEIGHBOUR is -1: as an index it selects the additional last element.
         lookup = np.full(size + 1, NO_NEIGHBOUR, dtype=np.int64)
         lookup[self.rows[train]] = train
         return lookup
 
-    def _columns(self, neighbours: Neighbours, total: Floats, allowed: NDArray[np.int64]) -> Floats:
-        rows, similarity = self._first_allowed(neighbours, allowed)
+    def _columns(self, neighbours: Neighbours, total: Floats, lookup: Ints64) -> Floats:
+        rows, similarity = self._nearest_known(neighbours, lookup)
         known = rows != NO_NEIGHBOUR
         prices = np.where(known, self.log_price[rows], self._means[0])
         totals = np.where(known, self.total[rows], self._means[1])
-        # Without any neighbour the weights are even, over the mean of all train rows.
+        # Without any neighbour all weights are equal, and the mean is that of all train rows.
         weights = np.where(known, similarity.astype(np.float64) ** POWER, 0) + 1e-12
         columns = [similarity[:, 0], prices[:, 0], prices[:, :NEAREST].mean(axis=1)]
         for count in self.counts:
@@ -116,14 +115,13 @@ class NeighbourPrices:
             columns += [mean, np.sqrt(spread), amount, similarity[:, :count].mean(axis=1)]
         return np.stack(columns, axis=1)
 
-    def _first_allowed(
-        self, neighbours: Neighbours, allowed: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        outside = neighbours.rows >= len(allowed) - 1
-        found = allowed[np.where(outside, NO_NEIGHBOUR, neighbours.rows)]
-        # Stable: those that are allowed move to the front in their order.
-        order = np.argsort(found == NO_NEIGHBOUR, axis=1, kind="stable")[:, : max(self.counts)]
-        rows = np.take_along_axis(found, order, axis=1)
+    def _nearest_known(self, neighbours: Neighbours, lookup: Ints64) -> tuple[Ints64, Floats32]:
+        """Return the train rows of the nearest neighbours in the lookup, and their similarity."""
+        outside = neighbours.rows >= len(lookup) - 1
+        train = lookup[np.where(outside, NO_NEIGHBOUR, neighbours.rows)]
+        # The sort is stable: known neighbours move to the front and keep their order.
+        order = np.argsort(train == NO_NEIGHBOUR, axis=1, kind="stable")[:, : max(self.counts)]
+        rows = np.take_along_axis(train, order, axis=1)
         similarity = np.take_along_axis(neighbours.similarity, order, axis=1)
         return rows, np.where(rows == NO_NEIGHBOUR, np.float32(0), similarity)
 
@@ -140,8 +138,8 @@ class NeighbourPrices:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read the train prices that `save` wrote."""
         with np.load(path, allow_pickle=False) as content:
             prices = cls(content["counts"].tolist())
-            prices._keep(content["rows"], content["log_price"], content["total"])
+            prices._set_train_rows(content["rows"], content["log_price"], content["total"])
         return prices

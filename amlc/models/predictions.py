@@ -16,20 +16,24 @@ PREDICTIONS = "predictions.parquet"
 
 
 def write_predictions(folder: Path, products: pd.DataFrame, log_price: Floats) -> None:
-    """Write one row per product, in the product table's order: sample_id and log_price."""
+    """Write sample_id and log_price of each product, in the product table's order."""
     frame = pd.DataFrame({ID: products[ID].to_numpy(), "log_price": log_price})
     write_frame(folder / PREDICTIONS, frame)
 
 
 def remove_others(folder: Path, names: Sequence[str]) -> None:
-    """Remove the folders of models that no longer run: DVC leaves them, and hashes them along."""
+    """Remove the folders of models that no longer run, which DVC would keep and hash."""
     for other in folder.iterdir():
         if other.is_dir() and other.name not in names:
             shutil.rmtree(other)
 
 
 def read_predictions(folder: Path, products: pd.DataFrame) -> Floats:
-    """Read what `write_predictions` wrote, checked against the product table.
+    """Read the log prices that `write_predictions` wrote.
+
+    Returns
+    -------
+    ndarray of float64, shape (products,)
 
     Raises
     ------
@@ -43,19 +47,36 @@ def read_predictions(folder: Path, products: pd.DataFrame) -> Floats:
 def read_log_prices(
     folder: Path, products: pd.DataFrame, columns: Sequence[str], stage: str
 ) -> pd.DataFrame:
-    """Read columns of a folder's predictions, written by a stage; see `read_predictions`."""
+    """Read columns of a folder's predictions, checked against the product table.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the predictions.
+    products : DataFrame
+        The product table.
+    columns : sequence of str
+        Columns to read.
+    stage : str
+        The stage that writes them, for messages.
+
+    Raises
+    ------
+    DataError
+        As `read_predictions`.
+    """
     path = folder / PREDICTIONS
     try:
         frame = pd.read_parquet(path, columns=[ID, *columns])
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}; run the stage {stage}") from None
     if frame[ID].tolist() != products[ID].tolist():
-        raise DataError(f"{path}: is not of this product table; run the stage {stage} again")
-    found = frame[list(columns)].astype(np.float64)
-    faulty = np.flatnonzero(~np.isfinite(found.to_numpy()).all(axis=1))
+        raise DataError(f"{path}: belongs to another product table; run the stage {stage} again")
+    log_prices = frame[list(columns)].astype(np.float64)
+    faulty = np.flatnonzero(~np.isfinite(log_prices.to_numpy()).all(axis=1))
     if faulty.size:
         raise DataError(
             f"{path}: {faulty.size} rows are not finite, the first {first_few(faulty)}; "
             f"run the stage {stage} again"
         )
-    return found
+    return log_prices

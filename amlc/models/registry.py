@@ -1,4 +1,4 @@
-"""The models by the names that params.yaml calls them."""
+"""The models by their names in params.yaml."""
 
 import importlib
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from amlc.errors import ParamsError
 
 if TYPE_CHECKING:
-    # What only asks for names stays free of what models import.
+    # Importing this module must not import what the models need.
     from amlc.models.base import Regressor
 
-# The name of each model's section below `train` in params.yaml, and its class, whose module and
-# libraries are imported only when the model is asked for.
+# Each model's section below `train` in params.yaml, and its class; the class's module and its
+# libraries are imported only by `regressor`.
 MODELS = {
     "linear": "amlc.models.linear.LeastSquares",
     "ridge": "amlc.models.linear.RidgeRegression",
@@ -23,7 +23,7 @@ MODELS = {
 
 
 def regressor(name: str) -> "type[Regressor]":
-    """Return the class of a model, importing its module and the libraries that it needs only now.
+    """Import and return the class of a model.
 
     Raises
     ------
@@ -33,8 +33,8 @@ def regressor(name: str) -> "type[Regressor]":
     if name not in MODELS:
         raise ParamsError(f"no model {name!r}; models: {', '.join(MODELS)}")
     module, _, class_name = MODELS[name].rpartition(".")
-    found: type[Regressor] = getattr(importlib.import_module(module), class_name)
-    return found
+    model: type[Regressor] = getattr(importlib.import_module(module), class_name)
+    return model
 
 
 def module_path(name: str) -> Path:
@@ -43,17 +43,22 @@ def module_path(name: str) -> Path:
     return Path(*module.split(".")).with_suffix(".py")
 
 
-def members(found: object) -> list[str]:
-    """Return the list `models` of params.yaml, checked.
+def members(names: object) -> list[str]:
+    """Return the checked list of the models that run, the members of the blend.
+
+    Parameters
+    ----------
+    names : object
+        The value of `models` in params.yaml.
 
     Raises
     ------
     ParamsError
-        It is no list of different models' names.
+        It is not a list of different models' names.
     """
-    if not isinstance(found, list) or not found or len(set(map(str, found))) < len(found):
-        raise ParamsError(f"models: expected a list of different names, got {found!r}")
-    unknown = [str(name) for name in found if name not in list(MODELS)]
+    if not isinstance(names, list) or not names or len(set(map(str, names))) < len(names):
+        raise ParamsError(f"models: expected a list of different names, got {names!r}")
+    unknown = [str(name) for name in names if name not in list(MODELS)]
     if unknown:
         raise ParamsError(f"models: unknown {', '.join(unknown)}; models: {', '.join(MODELS)}")
-    return [str(name) for name in found]
+    return [str(name) for name in names]

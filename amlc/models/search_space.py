@@ -1,7 +1,6 @@
-"""What a search may try for each parameter of a model: section `search` of params.yaml."""
+"""The values that a search may try for each parameter: section `search` of params.yaml."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -9,22 +8,19 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from amlc.errors import ParamsError
 from amlc.models.base import ModelSettings
 from amlc.models.registry import regressor
-from amlc.params import Settings, check
+from amlc.params import PATH, Settings, check
 
-# A float is tried as it will be written: with this many digits.
+# Floats are rounded to this many digits, so that they are tried exactly as they are written.
 DIGITS = 4
-# Smaller ones are written as 1e-05, which PyYAML reads as text.
-SMALLEST = 1e-4
-
-PARAMS = Path("params.yaml")
+# Python writes smaller floats as 1e-05, which PyYAML reads as text.
+SMALLEST_FLOAT = 1e-4
 
 
-class Range(Settings):
-    """Numbers from `low` to `high`, both included; whole ones where both ends are."""
+class NumberRange(Settings):
+    """Numbers from `low` to `high`, both included; whole numbers if both ends are whole."""
 
     low: int | float
     high: int | float
-    # Try as many values between 1 and 10 as between 10 and 100.
     log: bool
 
     @model_validator(mode="after")
@@ -33,8 +29,8 @@ class Range(Settings):
             raise ValueError("expected low and high to be both whole or both with a point")
         if not self.low < self.high:
             raise ValueError("expected low below high")
-        if isinstance(self.low, float) and self.low < SMALLEST:
-            raise ValueError(f"expected low of {SMALLEST} or more")
+        if isinstance(self.low, float) and self.low < SMALLEST_FLOAT:
+            raise ValueError(f"expected low of {SMALLEST_FLOAT} or more")
         if self.log and self.low <= 0:
             raise ValueError("expected low above 0 where log is true")
         return self
@@ -46,7 +42,7 @@ def _kind(raw: object) -> str:
 
 # A mapping is a range, a list holds the values themselves.
 Space = Annotated[
-    Annotated[Range, Tag("range")]
+    Annotated[NumberRange, Tag("range")]
     | Annotated[list[Any], Field(min_length=2, max_length=1000), Tag("options")],
     Discriminator(_kind),
 ]
@@ -56,36 +52,34 @@ Spaces = dict[str, Space]
 class SearchSettings(Settings):
     """Section `search` of params.yaml."""
 
-    # Settings to try in all, those of earlier runs included.
-    trials: int = Field(ge=1, le=1_000_000)
-    # Trials until one may be given up for being worse than the median after as many folds.
-    patience: int = Field(ge=1)
+    n_trials: int = Field(ge=1, le=1_000_000)
+    n_startup_trials: int = Field(ge=1)
     # By model, then by parameter.
     spaces: dict[str, Spaces]
 
 
 def model_spaces(settings: SearchSettings, name: str, section: dict[str, Any]) -> Spaces:
-    """Return a model's spaces, each of whose ends and options the model was found to accept.
+    """Return a model's spaces, after checking that the model accepts their ends and options.
 
     Parameters
     ----------
     settings : SearchSettings
-        See there.
+        Section `search` of params.yaml.
     name : str
-        The model.
+        The model's name.
     section : dict
-        Its section of `train`, raw.
+        Its raw section of `train`.
 
     Raises
     ------
     ParamsError
-        The model has no space, or one whose parameter or value it does not accept.
+        The model has no spaces, or does not accept a parameter or a value in one.
     """
     spaces = settings.spaces.get(name, {})
     if not spaces:
-        raise ParamsError(f"{PARAMS}: search.spaces.{name}: expected the parameters to search")
+        raise ParamsError(f"{PATH}: search.spaces.{name}: expected the parameters to search")
     for parameter, space in spaces.items():
-        for value in [space.low, space.high] if isinstance(space, Range) else space:
+        for value in [space.low, space.high] if isinstance(space, NumberRange) else space:
             try:
                 model_settings(name, {**section, parameter: value})
             except ParamsError as error:
@@ -95,36 +89,36 @@ def model_spaces(settings: SearchSettings, name: str, section: dict[str, Any]) -
 
 def model_settings(name: str, section: dict[str, Any]) -> ModelSettings:
     """Return a model's settings from a raw section."""
-    return check(regressor(name).settings_type, section, f"train.{name}", PARAMS)
+    return check(regressor(name).settings_type, section, f"train.{name}", PATH)
 
 
 def draw(trial: Any, spaces: Spaces) -> dict[str, Any]:
-    """Return what a trial of Optuna suggests for each parameter."""
-    return {name: _drawn(trial, name, space) for name, space in spaces.items()}
+    """Return the value that an Optuna trial suggests for each parameter."""
+    return {name: _draw_value(trial, name, space) for name, space in spaces.items()}
 
 
-def _drawn(trial: Any, name: str, space: Space) -> Any:
-    if not isinstance(space, Range):
-        # Optuna stores no lists.
+def _draw_value(trial: Any, name: str, space: Space) -> Any:
+    if not isinstance(space, NumberRange):
+        # Optuna does not store lists, so options are stored as JSON.
         return json.loads(trial.suggest_categorical(name, [json.dumps(value) for value in space]))
     if isinstance(space.low, int):
         return trial.suggest_int(name, space.low, space.high, log=space.log)
-    drawn = trial.suggest_float(name, space.low, space.high, log=space.log)
-    return min(max(float(f"{drawn:.{DIGITS}g}"), space.low), space.high)
+    value = trial.suggest_float(name, space.low, space.high, log=space.log)
+    return min(max(float(f"{value:.{DIGITS}g}"), space.low), space.high)
 
 
 def stored(values: dict[str, Any], spaces: Spaces) -> dict[str, Any] | None:
-    """Return values as Optuna stores them; None where one lies outside its space."""
-    if not all(_holds(space, values[name]) for name, space in spaces.items()):
+    """Return values as Optuna stores them; None if one lies outside its space."""
+    if not all(_contains(space, values[name]) for name, space in spaces.items()):
         return None
     return {
-        name: values[name] if isinstance(space, Range) else json.dumps(values[name])
+        name: values[name] if isinstance(space, NumberRange) else json.dumps(values[name])
         for name, space in spaces.items()
     }
 
 
-def _holds(space: Space, value: Any) -> bool:
-    if not isinstance(space, Range):
+def _contains(space: Space, value: Any) -> bool:
+    if not isinstance(space, NumberRange):
         return value in space
     return isinstance(value, (int, float)) and space.low <= value <= space.high
 

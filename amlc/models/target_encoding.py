@@ -1,16 +1,16 @@
-"""Features made of other rows' prices, cross-fitted: no row's own price is in its features."""
+"""Cross-fitted target encoding: no row's own price is in its features."""
 
 import numpy as np
 
 from amlc.arrays import Floats, Ints32, Objects, Rows
 from amlc.errors import ModelError
 
-# Inner folds for cross-fitted features; more of them cost time and gain little.
+# Inner folds for cross-fitted features; more folds take longer and gain little.
 INNER_FOLDS = 5
 
 
 def inner_splits(groups: Ints32, seed: int) -> list[tuple[Rows, Rows]]:
-    """Return (fit, held out) row positions of grouped inner folds.
+    """Return the rows to fit to and the rows held out of each grouped inner fold.
 
     Raises
     ------
@@ -28,24 +28,33 @@ def inner_splits(groups: Ints32, seed: int) -> list[tuple[Rows, Rows]]:
 
 
 class TargetEncoding:
-    """Smoothed mean log price of each value of the high-cardinality columns.
+    """Encode the values of high-cardinality columns by their smoothed mean log price.
 
     Parameters
     ----------
     smoothing : float
-        The number of rows that the mean of all rows counts for.
+        The number of rows that the overall mean counts for.
     """
 
     def __init__(self, smoothing: float) -> None:
         self.smoothing = smoothing
-        # Of each value, by column.
+        # For each column, the encoding of each value.
         self.means: list[dict[str, float]] = []
         self.mean = 0.0
 
     def fit_transform(
         self, keys: Objects, log_price: Floats, splits: list[tuple[Rows, Rows]]
     ) -> Floats:
-        """Learn from all rows; encode each from the rows of other inner folds only.
+        """Fit to all rows; encode each row from the rows of other inner folds only.
+
+        Parameters
+        ----------
+        keys : ndarray of str, shape (n, columns)
+            The values to encode.
+        log_price : ndarray of float64, shape (n,)
+            Log prices of the rows.
+        splits : list of (fit, held out)
+            Positions of the rows in the inner folds; see `inner_splits`.
 
         Returns
         -------
@@ -63,7 +72,7 @@ class TargetEncoding:
         return np.asarray(encoded, dtype=np.float64)
 
     def transform(self, keys: Objects) -> Floats:
-        """Encode new rows; a value never seen gives the mean of all train rows."""
+        """Encode new rows; a value that no train row has gets the mean of all train rows."""
         columns = [
             [means.get(key, self.mean) for key in column]
             for means, column in zip(self.means, keys.T.tolist(), strict=True)

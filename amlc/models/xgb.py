@@ -1,5 +1,7 @@
 """Gradient boosting by XGBoost."""
 
+import contextlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -7,22 +9,61 @@ import numpy as np
 import xgboost as xgb
 from pydantic import Field
 
-from amlc.arrays import Floats
+from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.base import Target
-from amlc.models.boosting import Boosting, BoostingSettings, slopes, smape_of
+from amlc.models.boosting import Boosting, BoostingSettings, smape_of, weighted_derivatives
 from amlc.models.design import Design
 from amlc.models.losses import center
+from amlc.models.target import Target
+
+# Settings that XGBoost gets under the name that they have in params.yaml.
+PASSED_ON = (
+    "learning_rate",
+    "max_depth",
+    "min_child_weight",
+    "colsample_bytree",
+    "subsample",
+    "reg_lambda",
+    "max_bin",
+)
+FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
+# The documented aliases of parameters that amlc passes.
+ALIASES = {
+    "eta": "learning_rate",
+    "lambda": "reg_lambda",
+    "random_state": "seed",
+    "n_jobs": "nthread",
+}
 
 
 class XgboostSettings(BoostingSettings):
     """Section `train.xgboost` of params.yaml."""
 
-    depth: int = Field(ge=1, le=20)
-    # Sum of the loss's curvature in a leaf, at least.
-    leaf_weight: float = Field(ge=0)
-    bins: int = Field(ge=2, le=1024)
+    library = "XGBoost"
+    reserved = frozenset({*FIXED, "objective", "base_score", "eval_metric", "seed", "nthread"})
+
+    max_depth: int = Field(ge=1, le=20)
+    min_child_weight: float = Field(ge=0)
+    max_bin: int = Field(ge=2, le=1024)
+
+    @classmethod
+    def main_name(cls, name: str) -> str:
+        """Return the name by which amlc passes a parameter."""
+        return ALIASES.get(name, name)
+
+    @classmethod
+    def unknown_names(cls, extra: dict[str, Any]) -> list[str]:
+        """Return the names that XGBoost warns about in a training run on two rows."""
+        rows = np.array([[0.0], [1.0]], dtype=np.float32)
+        parameters = {**FIXED, **extra, "nthread": 1, "verbosity": 1, "validate_parameters": True}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            # Values may be faulty, or fit the real columns only: the model's own fit reports them.
+            with contextlib.suppress(xgb.core.XGBoostError):
+                xgb.train(parameters, xgb.DMatrix(rows, rows[:, 0], nthread=1), 1)
+        text = "".join(str(warning.message) for warning in caught)
+        return [name for name in extra if f'"{name}"' in text]
 
 
 class XGBoost(Boosting):
@@ -39,7 +80,7 @@ class XGBoost(Boosting):
         *,
         seed: int,
         threads: int,
-        watched: tuple[Design, Target] | None = None,
+        validation: tuple[Design, Target] | None = None,
     ) -> int:
         parameters = self._parameters(seed, threads)
         parameters["base_score"] = self.start = center(self.settings.loss, target.log_price)
@@ -47,43 +88,35 @@ class XGBoost(Boosting):
             design.dense,
             target.log_price,
             weight=target.weight,
-            max_bin=self.settings.bins,
+            max_bin=self.settings.max_bin,
             nthread=threads,
         )
-        more: dict[str, Any] = {}
-        if watched is not None:
-            more = {
-                "evals": [(_watched(*watched, threads), "inner")],
+        options: dict[str, Any] = {}
+        if validation is not None:
+            options = {
+                "evals": [(_validation_data(*validation, threads), "inner")],
                 "custom_metric": _smape,
-                "early_stopping_rounds": self.settings.patience,
+                "early_stopping_rounds": self.settings.early_stopping_rounds,
                 "verbose_eval": False,
             }
         objective = None if self.settings.loss == "native_l1" else self._objective
-        self.booster = xgb.train(parameters, data, rounds, obj=objective, **more)
-        return rounds if watched is None else int(self.booster.best_iteration) + 1
+        self.booster = _train(parameters, data, rounds, obj=objective, **options)
+        return rounds if validation is None else int(self.booster.best_iteration) + 1
 
     def _parameters(self, seed: int, threads: int) -> dict[str, Any]:
         settings = self.settings
         native = {"objective": "reg:absoluteerror"} if settings.loss == "native_l1" else {}
         return {
+            **FIXED,
             **native,
-            "disable_default_eval_metric": True,
-            "tree_method": "hist",
-            "eta": settings.learning_rate,
-            "max_depth": settings.depth,
-            "min_child_weight": settings.leaf_weight,
-            "colsample_bytree": settings.columns,
-            "subsample": settings.rows,
-            "lambda": settings.l2,
-            "max_bin": settings.bins,
+            **settings.library_parameters(PASSED_ON),
             "seed": seed,
             "nthread": threads,
-            "verbosity": 0,
         }
 
     def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
         gap = predicted.astype(np.float64) - data.get_label()
-        return slopes(self.settings.loss, gap, data.get_weight())
+        return weighted_derivatives(self.settings.loss, gap, data.get_weight())
 
     def _predict(self, design: Design) -> Floats:
         return np.asarray(self.booster.inplace_predict(design.dense), dtype=np.float64)
@@ -94,14 +127,15 @@ class XGBoost(Boosting):
     def _start(self) -> float:
         return self.start
 
-    def _sum_of_rounds(self, columns: Any, first: int, last: int) -> Floats:
-        found = self.booster.inplace_predict(columns, iteration_range=(first, last))
+    def _sum_of_rounds(self, columns: Floats32, first: int, last: int) -> Floats:
+        log_price = self.booster.inplace_predict(columns, iteration_range=(first, last))
         # Each call adds the start.
-        return np.asarray(found, dtype=np.float64) - self.start
+        return np.asarray(log_price, dtype=np.float64) - self.start
 
     def _gains(self) -> Floats:
         gains = self.booster.get_score(importance_type="total_gain")
-        return np.array([gains.get(f"f{column}", 0.0) for column in range(len(self.view.columns))])
+        count = len(self.encoder.columns)
+        return np.array([gains.get(f"f{column}", 0.0) for column in range(count)])
 
     def _save(self, folder: Path) -> None:
         write_text(folder / "booster.json", self.booster.save_raw("json").decode("utf-8"))
@@ -114,7 +148,15 @@ class XGBoost(Boosting):
             raise ModelError(f"{folder}/booster.json: {error}") from None
 
 
-def _watched(design: Design, target: Target, threads: int) -> Any:
+def _train(parameters: dict[str, Any], data: Any, rounds: int, **options: Any) -> Any:
+    try:
+        return xgb.train(parameters, data, rounds, **options)
+    except xgb.core.XGBoostError as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"XGBoost cannot be fitted: {reason}") from None
+
+
+def _validation_data(design: Design, target: Target, threads: int) -> Any:
     return xgb.DMatrix(design.dense, target.log_price, nthread=threads)
 
 

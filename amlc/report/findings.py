@@ -12,7 +12,7 @@ from amlc import layout
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
-from amlc.evaluation.scores import priced
+from amlc.evaluation.scores import join_predictions
 from amlc.files import read_json
 from amlc.report.metrics_files import (
     DataCounts,
@@ -91,7 +91,7 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
         A file is missing, unreadable or of other products.
     """
     products = read_products(root / layout.PRODUCTS)
-    rows = priced(products, root)
+    rows = join_predictions(products, root)
     return Findings(
         train=rows.iloc[train_rows(products)].reset_index(drop=True),
         test_price=rows["predicted"].to_numpy()[test_rows(products)],

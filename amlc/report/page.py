@@ -108,7 +108,7 @@ class Checks:
     ----------
     permutation, leak : Permutation, Leak
         What the guards found; the pipeline stops where they find a leak.
-    most_explained : float
+    max_explained_variance : float
         The share of the variance of log price above which it stops.
     held_out : HeldOut or None
         None where no test row has a known price.
@@ -122,7 +122,7 @@ class Checks:
 
     permutation: Permutation
     leak: Leak
-    most_explained: float
+    max_explained_variance: float
     held_out: HeldOut | None
     held_out_agrees: bool
     drift: Drift | None
@@ -186,7 +186,7 @@ def make_page(
     *,
     coverage: float,
     level: float,
-    most_explained: float,
+    max_explained_variance: float,
 ) -> Page:
     """Return what the page shows.
 
@@ -202,7 +202,7 @@ def make_page(
         The share of prices that the intervals have to hold.
     level : float
         Coverage of the interval of the SMAPE.
-    most_explained : float
+    max_explained_variance : float
         The share of the variance of log price that one feature may explain.
     """
     groups, pictured = extremes(findings), sheet(findings)
@@ -231,7 +231,7 @@ def make_page(
         flagged=_reasons(findings.data.test.flagged_by_reason),
         failures=_reasons(findings.images.failures),
         tiles=tiles(pictured, pictures),
-        checks=_checks(findings, most_explained),
+        checks=_checks(findings, max_explained_variance),
         parameters=yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True, width=80),
         versions={"Python": _python(), **versions(sorted({*LIBRARIES, *DRAWING}))},
     )
@@ -287,7 +287,7 @@ def _reasons(counts: Mapping[str, int]) -> Reasons:
     )
 
 
-def _checks(findings: Findings, most_explained: float) -> Checks:
+def _checks(findings: Findings, max_explained_variance: float) -> Checks:
     guards, held_out = findings.guards, findings.details.held_out
     leak = Leak(
         feature=clean(guards.leak.feature, COLUMN_LENGTH),
@@ -298,7 +298,7 @@ def _checks(findings: Findings, most_explained: float) -> Checks:
     return Checks(
         permutation=guards.permutation,
         leak=leak,
-        most_explained=most_explained,
+        max_explained_variance=max_explained_variance,
         held_out=held_out,
         held_out_agrees=held_out is None or abs(held_out.gap) <= TOLERATED * held_out.gap_se,
         drift=guards.drift,

@@ -29,7 +29,7 @@ SIZES = np.array([700.0, 1400.0, 2800.0, 5600.0])
 
 
 def study() -> Study:
-    """Return made-up products with two quick models."""
+    """Return synthetic products with two fast models."""
     blocks, _, products = make_products(160, seed=1)
     names = ("linear", "ridge")
     models = {
@@ -42,7 +42,7 @@ def study() -> Study:
 
 
 def test_shares_are_nested_and_keep_groups_whole() -> None:
-    """Each holds the one before; no group is cut."""
+    """Each share contains the one before, and no group is split."""
     groups = np.random.default_rng(1).integers(0, 60, 200)
     parts = nested(groups, SHARES, seed=2)
     for smaller, larger in pairwise(parts):
@@ -57,7 +57,7 @@ def test_shares_are_nested_and_keep_groups_whole() -> None:
     ("floor", "scale", "exponent"), [(40.0, 200.0, 0.4), (0.0, 110.0, 0.1), (30.0, 900.0, 0.6)]
 )
 def test_known_parameters_are_recovered(floor: float, scale: float, exponent: float) -> None:
-    """Without noise the curve through four points is the true one."""
+    """Without noise, the curve through four points is the true curve."""
     scores = floor + scale * SIZES**-exponent
     curve = power_laws(SIZES, scores[None, :], np.array([0.5, 0.4, 0.3, 0.3]))
     assert curve.exponent[0] == pytest.approx(exponent)
@@ -67,7 +67,7 @@ def test_known_parameters_are_recovered(floor: float, scale: float, exponent: fl
 
 
 def test_the_bounds_hold() -> None:
-    """A curve that rises is fitted flat, one that falls too fast keeps a floor of 0."""
+    """A rising curve is fitted as a constant; one that falls too fast has a floor of 0."""
     rising = power_laws(SIZES, np.array([[50.0, 51.0, 52.0, 53.0]]), np.ones(4))
     assert rising.scale[0] == 0
     falling = power_laws(SIZES, np.array([[60.0, 45.0, 20.0, 1.0]]), np.ones(4))
@@ -76,7 +76,7 @@ def test_the_bounds_hold() -> None:
 
 
 def test_a_point_counts_by_its_error() -> None:
-    """One wrong point with a large error moves the curve little."""
+    """A wrong point with a large standard error hardly changes the curve."""
     scores = 40 + 200 * SIZES**-0.4
     wrong = scores + np.array([3.0, 0, 0, 0])
     sure = power_laws(SIZES, wrong[None, :], np.array([0.1, 1, 1, 1])).at(SIZES[:1])[0, 0]
@@ -85,8 +85,8 @@ def test_a_point_counts_by_its_error() -> None:
     assert abs(unsure - scores[0]) < 0.1
 
 
-def test_resamples_scatter_as_rows_and_folds_do() -> None:
-    """The variance is that of the mean within folds and of the folds' means, added."""
+def test_resamples_vary_as_rows_and_folds_do() -> None:
+    """Their variance is the sum of those within folds and of the folds' means."""
     rng = np.random.default_rng(1)
     rows, folds = rng.normal(50, 30, (600, 2)), np.arange(600) % 5
     draws = resampled(rows, np.arange(600), folds, seed=2)
@@ -97,7 +97,7 @@ def test_resamples_scatter_as_rows_and_folds_do() -> None:
 
 
 def test_more_rows_give_better_scores() -> None:
-    """On made-up products whose features explain the price."""
+    """Scores of synthetic products improve with the number of train rows."""
     scores = measure(study(), 2, 1)
     assert list(scores.rows) == ["linear", "ridge", "blend"]
     assert len(scores.groups) == (study().products["fold"] < 2).sum()
@@ -106,7 +106,7 @@ def test_more_rows_give_better_scores() -> None:
 
 
 def test_a_fold_is_predicted_without_its_prices() -> None:
-    """Other prices in the fold that is held out change nothing."""
+    """Changing the prices of the held-out fold does not change its predictions."""
     plain = study()
     planted = plain.products.copy()
     planted.loc[planted["fold"] == 0, "price"] *= 50
@@ -116,7 +116,7 @@ def test_a_fold_is_predicted_without_its_prices() -> None:
 
 
 def test_blend_weights_come_from_the_other_folds() -> None:
-    """A member that is perfect in one fold alone does not help that fold."""
+    """A member that is perfect only in one fold does not help that fold."""
     log_price = np.random.default_rng(1).normal(size=80)
     folds = np.arange(80) % 2
     noise = np.random.default_rng(2).normal(size=(80, 2))
@@ -128,7 +128,7 @@ def test_blend_weights_come_from_the_other_folds() -> None:
 
 
 def test_table_and_picture_show_every_model(tmp_path: Path) -> None:
-    """With measured points, the estimate, and its interval."""
+    """Both have the measured points, the estimate and its interval."""
     rng = np.random.default_rng(1)
     means = 40 + 200 * SIZES**-0.4
     rows = {name: rng.normal(means, 20, (300, 4)) for name in ("ridge", "blend")}

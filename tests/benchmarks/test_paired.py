@@ -18,7 +18,7 @@ def naive_means(rows: np.ndarray, groups: np.ndarray, seed: int, draws: int) -> 
 
 
 def test_resamples_agree_with_a_naive_oracle() -> None:
-    """The sums by group stand in for the rows."""
+    """Resamples of group sums equal resamples of rows."""
     rng = np.random.default_rng(1)
     rows, groups = rng.normal(size=40), rng.integers(0, 12, 40)
     expected = naive_means(rows, groups, seed=3, draws=25)
@@ -26,7 +26,7 @@ def test_resamples_agree_with_a_naive_oracle() -> None:
 
 
 def test_columns_are_resampled_together() -> None:
-    """A difference of two columns is that of the same rows."""
+    """The difference of two resampled columns equals the resampled difference."""
     rng = np.random.default_rng(1)
     rows, groups = rng.normal(size=(40, 2)), np.arange(40)
     both = bootstrap_means(rows, groups, seed=3, draws=25)
@@ -35,14 +35,14 @@ def test_columns_are_resampled_together() -> None:
 
 
 def test_without_duplicates_the_error_is_the_textbook_one() -> None:
-    """Deviation over the root of the count."""
+    """It is the standard deviation divided by the root of the count."""
     rows = np.random.default_rng(1).normal(size=400)
     error = bootstrap_error(rows, np.arange(400), seed=3)
     assert error == pytest.approx(rows.std(ddof=1) / 20, rel=0.06)
 
 
 def test_duplicates_are_no_more_evidence() -> None:
-    """Each row four times over: the error stays that of the single rows."""
+    """The error of rows repeated four times equals that of the single rows."""
     rows = np.random.default_rng(1).normal(size=200)
     single = bootstrap_error(rows, np.arange(200), seed=3)
     assert bootstrap_error(np.repeat(rows, 4), np.repeat(np.arange(200), 4), seed=3) == (
@@ -50,8 +50,8 @@ def test_duplicates_are_no_more_evidence() -> None:
     )
 
 
-def test_group_sums_keep_gaps_in_the_numbering_out() -> None:
-    """Groups of the train rows are not numbered without gaps."""
+def test_group_numbers_may_have_gaps() -> None:
+    """Only groups that occur have a sum."""
     sums, counts = group_sums(np.array([1.0, 2.0, 4.0]), np.array([7, 3, 7]))
     assert sums.tolist() == [2.0, 5.0]
     assert counts.tolist() == [1.0, 2.0]

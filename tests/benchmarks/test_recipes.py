@@ -1,4 +1,4 @@
-"""The published recipes: they run, and none sees a price that it has to predict."""
+"""The published recipes run, and none uses a price that it has to predict."""
 
 import re
 import sys
@@ -13,11 +13,11 @@ from peers import load
 from amlc.arrays import Floats
 
 OPTIONS = Options(seed=1, threads=1, seconds=5)
-# AutoGluon lives in an environment of its own.
+# AutoGluon needs an environment of its own.
 HERE = [name for name in NAMES if name != "autogluon"]
 
 
-def made_up(count: int) -> tuple[list[str], Floats, np.ndarray]:
+def make_products(count: int) -> tuple[list[str], Floats, np.ndarray]:
     """Return texts, prices and folds of products whose size and kind explain the price."""
     rng = np.random.default_rng(4)
     kinds, brands = ["green tea", "olive oil", "sea salt"], ["Northwind", "Harbor", "Sunny Field"]
@@ -34,8 +34,8 @@ def made_up(count: int) -> tuple[list[str], Floats, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_recipe_brings_its_own_code_and_says_where_it_is_from(name: str) -> None:
-    """None imports amlc; AutoGluon's loads where AutoGluon is not installed."""
+def test_a_recipe_has_its_own_code_and_names_its_source(name: str) -> None:
+    """No recipe imports amlc, and AutoGluon's can be loaded without AutoGluon."""
     recipe = load(name)
     code = Path(sys.modules[f"peer_recipes.{name}"].__file__ or "").read_text(encoding="utf-8")
     assert recipe.source
@@ -43,9 +43,9 @@ def test_a_recipe_brings_its_own_code_and_says_where_it_is_from(name: str) -> No
 
 
 @pytest.mark.parametrize("name", HERE)
-def test_a_recipe_predicts_every_row_from_the_other_folds_alone(name: str) -> None:
-    """Other prices in a fold change no prediction of that fold; some elsewhere do change."""
-    texts, prices, folds = made_up(60)
+def test_a_recipe_predicts_every_row_from_the_other_folds(name: str) -> None:
+    """Changing a fold's prices changes predictions of other folds only."""
+    texts, prices, folds = make_products(60)
     predicted = out_of_fold(load(name), texts, prices, folds, OPTIONS)
     planted = np.where(folds == 0, prices[::-1] * 50, prices)
     again = out_of_fold(load(name), texts, planted, folds, OPTIONS)
@@ -56,7 +56,7 @@ def test_a_recipe_predicts_every_row_from_the_other_folds_alone(name: str) -> No
 
 
 def test_a_fold_is_predicted_from_the_rows_outside_it() -> None:
-    """A recipe that hands out the mean train price shows which rows it was given."""
+    """A recipe that predicts the mean train price shows which rows it was fitted to."""
     recipe = Recipe(
         "mean",
         "-",
@@ -70,8 +70,8 @@ def test_a_fold_is_predicted_from_the_rows_outside_it() -> None:
     assert predicted.tolist() == [14.0, 9.0, 9.0, 7.0]
 
 
-def test_no_price_is_below_the_lowest() -> None:
-    """expm1 of a prediction may be negative; SMAPE would be 200 there."""
+def test_no_price_is_below_the_minimum() -> None:
+    """Negative predictions, whose SMAPE would be 200, are raised to the minimum."""
     recipe = Recipe(
         "bad",
         "-",
@@ -83,7 +83,7 @@ def test_no_price_is_below_the_lowest() -> None:
 
 
 def test_quantities_are_read_from_the_title() -> None:
-    """Amounts in grams and millilitres, packs, value and unit."""
+    """Amounts are in grams and millilitres, with packs, value and unit."""
     text = "Item Name: Oil, 1.5 L Bottle 12 oz (Pack of 6)\nValue: 48.0\nUnit: Fl Oz\n"
     assert quantities.packs(text) == 6
     assert quantities.contents(text) == pytest.approx((340.194, 1500.0))
@@ -91,9 +91,9 @@ def test_quantities_are_read_from_the_title() -> None:
     assert quantities.unit(text) == "fl oz"
 
 
-def test_a_train_rows_encoding_is_not_of_its_own_price() -> None:
-    """Every key occurs once, so each encoding is the mean of the other inner folds."""
-    texts, _, __ = made_up(10)
+def test_a_train_rows_encoding_does_not_depend_on_its_own_price() -> None:
+    """With keys that occur once, each encoding is the mean of the other inner folds."""
+    texts, _, __ = make_products(10)
     keys = svd_boosting.features(texts, OPTIONS).frame
     assert keys is not None
     alone = keys.assign(first=[str(row) for row in range(10)])
@@ -104,8 +104,8 @@ def test_a_train_rows_encoding_is_not_of_its_own_price() -> None:
     assert after[3] == before[3]
 
 
-def test_the_networks_slope_is_that_of_the_loss() -> None:
-    """Finite differences of the mean Huber loss, at a few weights of each array."""
+def test_the_networks_gradient_is_that_of_the_loss() -> None:
+    """It agrees with finite differences of the mean Huber loss in each array."""
     rng = np.random.default_rng(2)
     matrix = mercari.sp.csr_array(rng.random((6, 5)).round() * rng.random((6, 5)))
     target = rng.normal(0, 2, 6)

@@ -1,4 +1,4 @@
-"""Small made-up products whose features explain their price, and settings for models of them."""
+"""Small synthetic products whose features explain their price, and settings of their models."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks, Neighbours, Tabular
 from amlc.features.text.neighbours import NeighboursSettings, nearest
-from amlc.models.base import Target
+from amlc.models.target import Target
 
-EVEN = {"limits": [], "weights": [], "column": None}
-COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": EVEN}
+COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
 DENSE = ["tabular", "topics", "vision", "neighbours"]
 BOOSTING: dict[str, Any] = {
     **COMMON,
     "blocks": DENSE,
     "loss": "huber",
-    "rounds": 15,
-    "patience": 0,
+    "n_estimators": 15,
+    "early_stopping_rounds": 0,
     "learning_rate": 0.3,
-    "columns": 0.5,
-    "rows": 0.8,
-    "l2": 1.0,
-    "bins": 31,
+    "colsample_bytree": 0.5,
+    "subsample": 0.8,
+    "reg_lambda": 1.0,
+    "max_bin": 31,
+    "extra": {},
 }
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
 # Each model's section of params.yaml, small enough for a test.
@@ -34,25 +34,25 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "blocks": ["tabular", "terms"],
         "alpha": 1.0,
         "dense_scale": 0.5,
-        "tolerance": 1e-4,
+        "tol": 1e-4,
     },
     "forest": {
         **COMMON,
         "blocks": DENSE,
-        "trees": 8,
-        "columns": 0.5,
-        "leaf_rows": 2,
-        "tree_rows": 100,
+        "n_estimators": 8,
+        "max_features": 0.5,
+        "min_samples_leaf": 2,
+        "max_samples": 100,
     },
-    "lightgbm": {**BOOSTING, "leaves": 7, "leaf_rows": 5},
-    "xgboost": {**BOOSTING, "depth": 3, "leaf_weight": 1.0},
+    "lightgbm": {**BOOSTING, "num_leaves": 7, "min_child_samples": 5},
+    "xgboost": {**BOOSTING, "max_depth": 3, "min_child_weight": 1.0},
     "mlp": {
         **COMMON,
         "blocks": ["tabular", "terms", "neighbours"],
         "loss": "smape",
-        "hidden": [16, 8],
+        "hidden_layer_sizes": [16, 8],
         "epochs": 6,
-        "batch": 8,
+        "batch_size": 8,
         "learning_rate": 0.01,
         "terms_learning_rate": 0.01,
         "final_rate": 0.1,
@@ -63,7 +63,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
 
 
 def make_products(rows: int, seed: int) -> Catalogue:
-    """Return blocks, target and product table of made-up train products."""
+    """Return blocks, target and product table of synthetic train products."""
     rng = np.random.default_rng(seed)
     group = np.sort(rng.integers(0, rows // 2, rows)).astype(np.int32)
     brand = rng.integers(0, 6, rows)
@@ -82,7 +82,7 @@ def make_products(rows: int, seed: int) -> Catalogue:
     terms = sp.csr_array(sp.hstack([words, sp.csr_array(np.eye(6, dtype=np.float32)[brand])]))
     topics = np.asarray(terms[:, :8].toarray(), dtype=np.float32)
     vision = rng.random((rows, 3)).astype(np.float32)
-    found = nearest(
+    nearest_rows = nearest(
         terms,
         terms,
         NeighboursSettings(
@@ -90,7 +90,9 @@ def make_products(rows: int, seed: int) -> Catalogue:
         ),
         np.arange(rows),
     )
-    neighbours = Neighbours(found.rows, found.similarity, np.arange(rows, dtype=np.int32))
+    neighbours = Neighbours(
+        nearest_rows.rows, nearest_rows.similarity, np.arange(rows, dtype=np.int32)
+    )
     products = pd.DataFrame(
         {
             "sample_id": [str(row) for row in range(rows)],

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from amlc.catalog.products import write_products
-from amlc.evaluation.scores import EvaluateSettings, details, evaluate, headline
+from amlc.evaluation.scores import EvaluateSettings, details, evaluate, main_scores
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -138,7 +138,7 @@ def _write_metrics(
     held_out = None
     if gap is not None:
         held_out = {"rows": 1234, "smape": 55.5, "gap": gap, "gap_se": 0.5, "coverage": 81.25}
-    write_json(folder / "metrics.json", headline(scores))
+    write_json(folder / "metrics.json", main_scores(scores))
     write_json(folder / "details.json", {**details(scores), "held_out": held_out})
     write_json(folder / "guards.json", guards)
     write_json(folder / "synthetic.json", {"smape_floor": 30.0})

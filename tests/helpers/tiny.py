@@ -33,10 +33,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "neighbours": {"n_neighbors": 40},
 }
 MODEL_CHANGES: dict[str, dict[str, Any]] = {
-    "forest": {"trees": 6},
-    "lightgbm": {"rounds": 12, "leaf_rows": 5},
-    "xgboost": {"rounds": 12, "leaf_weight": 2.0},
-    "mlp": {"epochs": 2, "hidden": [24, 8], "networks": 2},
+    "forest": {"n_estimators": 6},
+    "lightgbm": {"n_estimators": 12, "min_child_samples": 5},
+    "xgboost": {"n_estimators": 12, "min_child_weight": 2.0},
+    "mlp": {"epochs": 2, "hidden_layer_sizes": [24, 8], "networks": 2},
 }
 
 

@@ -1,10 +1,10 @@
-"""Made-up products that the tests of models share."""
+"""Synthetic products that the tests of models share."""
 
 import pandas as pd
 import pytest
 
 from amlc.features.blocks import Blocks
-from amlc.models.base import Target
+from amlc.models.target import Target
 from tests.helpers.learning import make_products
 
 

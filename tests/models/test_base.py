@@ -1,14 +1,14 @@
-"""What holds for every model."""
+"""Behaviour that every model has."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import Blocks, Tabular
+from amlc.features.blocks import BlockName, Blocks, Tabular
 from amlc.models.base import Regressor
 from amlc.models.registry import MODELS, members, regressor
 from amlc.params import check
@@ -19,9 +19,9 @@ FIT, NEW = np.arange(180), np.arange(180, 240)
 
 def make(name: str, **changes: Any) -> Regressor:
     """Return an unfitted model, its settings changed."""
-    found = regressor(name)
+    model = regressor(name)
     section = {**SECTIONS[name], **changes}
-    return found(check(found.settings_type, section, f"train.{name}", Path("params.yaml")))
+    return model(check(model.settings_type, section, f"train.{name}", Path("params.yaml")))
 
 
 def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
@@ -31,18 +31,18 @@ def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Return what the folder's files hold."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in everything(folder)}
+    """Return the content of each file in a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in all_files(folder)}
 
 
-def everything(folder: Path) -> list[Path]:
-    """Return the files in a folder and in those below it."""
+def all_files(folder: Path) -> list[Path]:
+    """Return the files in a folder and its subfolders."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_beats_the_median_on_new_products(name: str, catalogue: Catalogue) -> None:
-    """A model learns what the features tell."""
+    """A model learns from the features."""
     blocks, target, _ = catalogue
     actual = target.log_price[NEW]
     error = np.abs(fitted(name, catalogue).predict(blocks.take(NEW)) - actual).mean()
@@ -51,7 +51,7 @@ def test_beats_the_median_on_new_products(name: str, catalogue: Catalogue) -> No
 
 @pytest.mark.parametrize("name", MODELS)
 def test_loaded_model_predicts_the_same(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
-    """Nothing is lost on disk."""
+    """A saved model has all that its predictions need."""
     new = catalogue[0].take(NEW)
     model = fitted(name, catalogue)
     model.save(tmp_path)
@@ -62,7 +62,7 @@ def test_loaded_model_predicts_the_same(name: str, catalogue: Catalogue, tmp_pat
 
 @pytest.mark.parametrize("name", MODELS)
 def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
-    """Equal inputs and seed give equal files, whatever was fitted before."""
+    """Equal inputs and seed give equal files, regardless of earlier fits."""
     blocks, target, _ = catalogue
     model = fitted(name, catalogue)
     model.save(tmp_path / "first")
@@ -74,14 +74,14 @@ def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_nothing_is_pickled(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
-    """A model is text, JSON and plain arrays."""
+    """A saved model consists of text, JSON and plain arrays."""
     fitted(name, catalogue).save(tmp_path)
-    assert {path.suffix for path in everything(tmp_path)} <= {".json", ".npy", ".npz", ".txt"}
+    assert {path.suffix for path in all_files(tmp_path)} <= {".json", ".npy", ".npz", ".txt"}
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("block", ["tabular", "topics", "vision", "neighbours"])
-def test_any_dense_block_alone_will_do(name: str, block: str, catalogue: Catalogue) -> None:
+@pytest.mark.parametrize("block", DENSE)
+def test_any_dense_block_alone_is_enough(name: str, block: str, catalogue: Catalogue) -> None:
     """Ablations may leave any block out."""
     blocks, target, _ = catalogue
     few = np.arange(60)
@@ -92,7 +92,7 @@ def test_any_dense_block_alone_will_do(name: str, block: str, catalogue: Catalog
 
 
 @pytest.mark.parametrize("name", ["linear", "ridge", "mlp"])
-def test_terms_alone_will_do(name: str, catalogue: Catalogue) -> None:
+def test_terms_alone_are_enough(name: str, catalogue: Catalogue) -> None:
     """Models of sparse terms need no dense column."""
     only = Blocks(terms=catalogue[0].terms)
     model = fitted(name, (only, *catalogue[1:]), blocks=["terms"])
@@ -101,20 +101,20 @@ def test_terms_alone_will_do(name: str, catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("name", ["forest", "lightgbm", "xgboost"])
 def test_trees_refuse_terms(name: str) -> None:
-    """The error names the setting and says what to use."""
+    """The error names the setting and the block to use instead."""
     with pytest.raises(ParamsError, match=rf"train\.{name}\.blocks.*trees take topics"):
         make(name, blocks=["tabular", "terms"])
 
 
 def test_a_block_given_twice_is_refused() -> None:
-    """Columns would count twice without a word."""
+    """Its columns would silently count twice."""
     with pytest.raises(ParamsError, match="each block once"):
         make("linear", blocks=["tabular", "tabular"])
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_weights_change_the_fit(name: str, catalogue: Catalogue) -> None:
-    """Every model knows sample weights."""
+    """Every model uses the weights of rows."""
     blocks, target, _ = catalogue
     weight = np.where(target.log_price > np.median(target.log_price), 1.9, 0.1)
     heavy = replace(target, weight=weight)
@@ -124,14 +124,14 @@ def test_weights_change_the_fit(name: str, catalogue: Catalogue) -> None:
 
 
 def test_a_missing_block_is_named(catalogue: Catalogue) -> None:
-    """A model says what it was not given."""
+    """The error names the block that is missing."""
     model = fitted("ridge", catalogue)
     with pytest.raises(ModelError, match="needs the blocks terms"):
         model.predict(replace(catalogue[0], terms=None))
 
 
 def test_other_blocks_are_ignored(catalogue: Catalogue) -> None:
-    """A model sees the blocks of its settings, whatever else it is given."""
+    """A model uses only the blocks of its settings."""
     model = fitted("linear", catalogue)
     only = Blocks(tabular=catalogue[0].tabular)
     np.testing.assert_array_equal(model.predict(catalogue[0]), model.predict(only))
@@ -139,8 +139,8 @@ def test_other_blocks_are_ignored(catalogue: Catalogue) -> None:
 
 def test_no_rows_to_predict(catalogue: Catalogue) -> None:
     """An empty test file gives no predictions."""
-    nobody = catalogue[0].take(np.arange(0))
-    assert fitted("linear", catalogue).predict(nobody).shape == (0,)
+    no_rows = catalogue[0].take(np.arange(0))
+    assert fitted("linear", catalogue).predict(no_rows).shape == (0,)
 
 
 def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
@@ -151,7 +151,7 @@ def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
 
 
 def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
-    """A model that diverged does not reach the blend."""
+    """The predictions of a model that diverged do not reach the blend."""
     blocks = catalogue[0]
     model = fitted("linear", catalogue)
     broken = Tabular.from_frame(blocks.tabular.to_frame().assign(num_noise=np.float32(np.inf)))
@@ -161,9 +161,9 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
-    """Each file of a saved model is needed."""
+    """A model with any file missing is not loaded, and the error names the file."""
     fitted(name, catalogue).save(tmp_path)
-    for path in everything(tmp_path):
+    for path in all_files(tmp_path):
         content = path.read_bytes()
         path.unlink()
         with pytest.raises(ModelError, match=r"no saved .*: .*" + path.name):
@@ -173,23 +173,23 @@ def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_model_of_a_changed_section_is_refused(name: str, tmp_path: Path) -> None:
-    """A folder of other contents is no model."""
+    """A folder with other content is not a model."""
     (tmp_path / "settings.json").write_text('{"blocks": 3}')
     with pytest.raises(ModelError, match=r"settings\.blocks"):
         regressor(name).load(tmp_path)
 
 
 def test_unknown_model() -> None:
-    """The error names the models that there are."""
+    """The error lists the known models."""
     with pytest.raises(ParamsError, match="'catboost'; models: linear, ridge"):
         regressor("catboost")
 
 
-@pytest.mark.parametrize("found", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
-def test_faulty_list_of_models(found: Any) -> None:
-    """The list has to name different models that there are."""
+@pytest.mark.parametrize("names", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
+def test_faulty_list_of_models(names: Any) -> None:
+    """The list must name different known models."""
     with pytest.raises(ParamsError, match="models: "):
-        members(found)
+        members(names)
 
 
 def test_list_of_models() -> None:
@@ -198,23 +198,24 @@ def test_list_of_models() -> None:
 
 
 def test_dense_is_every_block_but_terms() -> None:
-    """The tests above try each block that trees take."""
-    assert set(DENSE) == {"tabular", "topics", "vision", "neighbours"}
+    """The tests that try each dense block leave none out."""
+    assert sorted([*DENSE, "terms"]) == sorted(get_args(BlockName))
 
 
 @pytest.mark.parametrize("name", ["linear", "forest", "lightgbm", "xgboost"])
-def test_importance_names_what_explains_the_price(name: str, catalogue: Catalogue) -> None:
-    """Shares sum to 1, and noise has less than the amount and the brand."""
-    shares = fitted(name, catalogue, blocks=["tabular"]).importance()
+def test_importances_name_what_explains_the_price(name: str, catalogue: Catalogue) -> None:
+    """Shares sum to 1, and that of noise is smaller than those of amount and brand."""
+    shares = fitted(name, catalogue, blocks=["tabular"]).feature_importances()
     assert sum(shares.values()) == pytest.approx(1)
     strong = ("target encoding: brand", "tabular: log_total")
     assert shares["tabular: noise"] < min(shares[column] for column in strong)
 
 
 def test_every_dense_column_has_a_name(catalogue: Catalogue) -> None:
-    """All blocks, with categories as codes and as one-hot columns."""
+    """All blocks name their columns, for categories as codes and as one-hot columns."""
     blocks, target, _ = catalogue
     for name in ("forest", "ridge"):
         model = make(name, blocks=DENSE)
-        design = model.view.fit_transform(blocks, target.log_price, target.groups, seed=1)
-        assert len(set(model.view.columns)) == len(model.view.columns) == design.dense.shape[1]
+        design = model.encoder.fit_transform(blocks, target.log_price, target.groups, seed=1)
+        columns = model.encoder.columns
+        assert len(set(columns)) == len(columns) == design.dense.shape[1]

@@ -1,4 +1,4 @@
-"""What LightGBM and XGBoost have in common."""
+"""Behaviour that LightGBM and XGBoost share."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,11 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
-from amlc.errors import ModelError
+from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import Blocks
 from amlc.models.base import Regressor
 from amlc.models.registry import regressor
+from amlc.params import check
 from tests.helpers.learning import SECTIONS, Catalogue
 
 BOOSTERS = ["lightgbm", "xgboost"]
@@ -21,9 +22,9 @@ FIT, NEW = np.arange(180), np.arange(180, 240)
 def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
     """Return a model fitted to the first 180 products."""
     blocks, target, _ = catalogue
-    found = regressor(name)
-    model = found(found.settings_type.model_validate({**SECTIONS[name], **changes}))
-    return model.fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
+    model = regressor(name)
+    settings = model.settings_type.model_validate({**SECTIONS[name], **changes})
+    return model(settings).fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
 
 
 def rounds(model: Any) -> int:
@@ -38,17 +39,17 @@ def test_each_loss_learns(name: str, loss: str, catalogue: Catalogue) -> None:
     """Each objective beats the median on new products."""
     blocks, target, _ = catalogue
     actual = target.log_price[NEW]
-    predicted = fitted(name, catalogue, loss=loss, rounds=40).predict(blocks.take(NEW))
+    predicted = fitted(name, catalogue, loss=loss, n_estimators=40).predict(blocks.take(NEW))
     assert np.abs(predicted - actual).mean() < 0.6 * np.abs(actual - np.median(actual)).mean()
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
 def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> None:
-    """Where features tell nothing, absolute loss gives the median and squared loss the mean."""
+    """Without useful features, absolute loss gives the median and squared loss the mean."""
     _, target, products = catalogue
     skewed = np.where(np.arange(240) % 4 == 0, 9.0, 1.0)
     blind = Blocks(vision=(np.arange(240)[:, None] % 7 < 3).astype(np.float32))
-    changes: dict[str, Any] = {"blocks": ["vision"], "rounds": 60, "rows": 1.0}
+    changes: dict[str, Any] = {"blocks": ["vision"], "n_estimators": 60, "subsample": 1.0}
     for loss, expected in [("l1", 1.0), ("squared", skewed[FIT].mean())]:
         model = fitted(
             name, (blind, replace(target, log_price=skewed), products), loss=loss, **changes
@@ -58,17 +59,17 @@ def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> No
 
 @pytest.mark.parametrize("name", BOOSTERS)
 def test_early_stopping_uses_fewer_rounds(name: str, catalogue: Catalogue) -> None:
-    """Noise alone is soon found out on the inner hold-out."""
+    """On noise alone, the score of the inner hold-out soon stops improving."""
     blocks, target, products = catalogue
     noise = replace(target, log_price=np.random.default_rng(0).normal(size=240))
-    model = fitted(name, (blocks, noise, products), rounds=300, patience=5)
+    model = fitted(name, (blocks, noise, products), n_estimators=300, early_stopping_rounds=5)
     assert 1 <= rounds(model) < 150
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
-def test_without_patience_all_rounds_run(name: str, catalogue: Catalogue) -> None:
-    """The number of rounds is the one asked for."""
-    assert rounds(fitted(name, catalogue, rounds=7)) == 7
+def test_without_early_stopping_all_rounds_run(name: str, catalogue: Catalogue) -> None:
+    """The number of rounds is that of the settings."""
+    assert rounds(fitted(name, catalogue, n_estimators=7)) == 7
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_without_patience_all_rounds_run(name: str, catalogue: Catalogue) -> Non
 def test_broken_booster_is_refused(
     name: str, file: str, catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    """A damaged file is named, not crashed on."""
+    """The error names the damaged file."""
     fitted(name, catalogue).save(tmp_path)
     (tmp_path / file).write_text("broken")
     with pytest.raises(ModelError, match=file):
@@ -87,44 +88,117 @@ def test_broken_booster_is_refused(
 @pytest.mark.parametrize("name", BOOSTERS)
 @pytest.mark.parametrize("loss", ["huber", "native_l1"])
 def test_the_last_stage_is_the_prediction(name: str, loss: str, catalogue: Catalogue) -> None:
-    """Rounds summed one after another end at what the whole model says."""
+    """The sum of all rounds equals the prediction of the whole model."""
     blocks, _, _ = catalogue
-    model = fitted(name, catalogue, loss=loss, rounds=50)
-    stages = list(model.staged(blocks.take(NEW)))
+    model = fitted(name, catalogue, loss=loss, n_estimators=50)
+    stages = list(model.staged_predict(blocks.take(NEW)))
     assert [count for count, _ in stages][-1] == 50
     np.testing.assert_allclose(stages[-1][1], model.predict(blocks.take(NEW)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
-def test_a_stage_is_what_a_model_of_so_many_rounds_predicts(
-    name: str, catalogue: Catalogue
-) -> None:
-    """The curve is that of one training run."""
+def test_a_stage_equals_a_model_with_that_number_of_rounds(name: str, catalogue: Catalogue) -> None:
+    """A model of 10 rounds predicts what a model of 40 predicts after 10."""
     blocks, _, _ = catalogue
-    stages = dict(fitted(name, catalogue, rounds=40).staged(blocks.take(NEW)))
-    short = fitted(name, catalogue, rounds=10).predict(blocks.take(NEW))
+    stages = dict(fitted(name, catalogue, n_estimators=40).staged_predict(blocks.take(NEW)))
+    short = fitted(name, catalogue, n_estimators=10).predict(blocks.take(NEW))
     np.testing.assert_allclose(stages[10], short, rtol=1e-5)
 
 
-def test_every_call_tells_lightgbm_the_number_of_threads(
+def test_every_call_of_lightgbm_passes_the_number_of_threads(
     catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that does not changes it under a training that is under way, which then crashes."""
-    found: list[Any] = []
+    """A call without it changes the number during other training runs, which then crash."""
+    passed: list[Any] = []
 
     def recorded(original: Any) -> Any:
-        def call(*arguments: Any, **more: Any) -> Any:
-            parameters = more.get("params", {}) | more
+        def call(*arguments: Any, **options: Any) -> Any:
+            parameters = options.get("params", {}) | options
             parameters |= arguments[0] if isinstance(arguments[0], dict) else {}
-            found.append(parameters.get("num_threads"))
-            return original(*arguments, **more)
+            passed.append(parameters.get("num_threads"))
+            return original(*arguments, **options)
 
         return call
 
     for owner, name in ((lgb, "Dataset"), (lgb, "train"), (lgb.Booster, "predict")):
         monkeypatch.setattr(owner, name, recorded(getattr(owner, name)))
-    model = fitted("lightgbm", catalogue, patience=3)
+    model = fitted("lightgbm", catalogue, early_stopping_rounds=3)
     model.predict(catalogue[0].take(NEW))
-    assert list(model.staged(catalogue[0].take(NEW)))
-    assert len(found) > 5
-    assert set(found) == {1}
+    assert list(model.staged_predict(catalogue[0].take(NEW)))
+    assert len(passed) > 5
+    assert set(passed) == {1}
+
+
+EXTRA = {"lightgbm": "min_split_gain", "xgboost": "gamma"}
+
+
+def checked(name: str, extra: dict[str, Any]) -> None:
+    """Check the section of a model with these extra parameters."""
+    section = {**SECTIONS[name], "extra": extra}
+    check(regressor(name).settings_type, section, f"train.{name}", Path("params.yaml"))
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_an_extra_parameter_reaches_the_library(name: str, catalogue: Catalogue) -> None:
+    """Splits that have to gain a lot are not made."""
+    blocks, _, _ = catalogue
+    stump = fitted(name, catalogue, extra={EXTRA[name]: 1e9}).predict(blocks.take(NEW))
+    assert np.ptp(stump) == pytest.approx(0, abs=1e-6)
+    assert np.ptp(fitted(name, catalogue).predict(blocks.take(NEW))) > 1
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_an_unknown_extra_parameter_is_named(name: str) -> None:
+    """Only the unknown one of several parameters is named."""
+    extra = {EXTRA[name]: 0.1, "min_split_gian": 0.1}
+    with pytest.raises(ParamsError, match=rf"train\.{name}\.extra: unknown to .*: min_split_gian,"):
+        checked(name, extra)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "own"),
+    [
+        ("lightgbm", "num_leaves", "num_leaves"),
+        ("lightgbm", "max_leaf_nodes", "num_leaves"),
+        ("lightgbm", "feature_fraction", "colsample_bytree"),
+        ("lightgbm", "num_iterations", "n_estimators"),
+        ("lightgbm", "early_stopping_round", "early_stopping_rounds"),
+        ("xgboost", "max_depth", "max_depth"),
+        ("xgboost", "eta", "learning_rate"),
+        ("xgboost", "lambda", "reg_lambda"),
+        ("xgboost", "n_estimators", "n_estimators"),
+    ],
+)
+def test_an_extra_parameter_that_has_a_key_is_refused(name: str, parameter: str, own: str) -> None:
+    """The error names the key, for an alias of it too."""
+    with pytest.raises(ParamsError, match=rf"extra: {parameter} is already set by the key {own},"):
+        checked(name, {parameter: 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"),
+    [
+        ("lightgbm", "objective"),
+        ("lightgbm", "seed"),
+        ("lightgbm", "random_state"),
+        ("lightgbm", "n_jobs"),
+        ("xgboost", "objective"),
+        ("xgboost", "seed"),
+        ("xgboost", "random_state"),
+        ("xgboost", "nthread"),
+        ("xgboost", "n_jobs"),
+    ],
+)
+def test_an_extra_parameter_that_amlc_sets_is_refused(name: str, parameter: str) -> None:
+    """Loss, seed and threads have keys of their own outside the library's parameters."""
+    with pytest.raises(ParamsError, match=rf"extra: {parameter} is already set by "):
+        checked(name, {parameter: 3})
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_faulty_value_of_an_extra_parameter_is_a_model_error(
+    name: str, catalogue: Catalogue
+) -> None:
+    """The library checks the values when the model is fitted."""
+    with pytest.raises(ModelError, match="cannot be fitted"):
+        fitted(name, catalogue, extra={EXTRA[name]: "large"})

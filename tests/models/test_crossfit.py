@@ -1,4 +1,4 @@
-"""Out-of-fold predictions."""
+"""Out-of-fold predictions and scores."""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,24 @@ import pytest
 from amlc.errors import DataError
 from amlc.features.blocks import Blocks
 from amlc.metrics import smape
-from amlc.models.base import Regressor, Target
-from amlc.models.crossfit import Crossfit, crossfit
+from amlc.models.base import Regressor
+from amlc.models.crossfit import Crossfit, crossfit, fold_scores
 from amlc.models.registry import regressor
+from amlc.models.target import Target
 from tests.helpers.learning import SECTIONS, Catalogue
 
 TEST = slice(200, 240)
 
 
 class Recorder:
-    """Wrap a model; remember the log prices that each fit saw, and its weights."""
+    """Make a model whose fits record their targets."""
 
     def __init__(self, name: str, **changes: Any) -> None:
-        found = regressor(name)
-        self.make_model = lambda: found(
-            found.settings_type.model_validate({**SECTIONS[name], **changes})
+        model = regressor(name)
+        self.make_model = lambda: model(
+            model.settings_type.model_validate({**SECTIONS[name], **changes})
         )
-        self.seen: list[Target] = []
+        self.targets: list[Target] = []
 
     def __call__(self) -> Regressor:
         """Return a new model."""
@@ -34,7 +35,7 @@ class Recorder:
         fit = model.fit
 
         def recorded(blocks: Blocks, target: Target, *, seed: int, threads: int) -> Regressor:
-            self.seen.append(target)
+            self.targets.append(target)
             return fit(blocks, target, seed=seed, threads=threads)
 
         model.fit = recorded  # type: ignore[method-assign]  # a spy
@@ -54,7 +55,7 @@ def run(make: Recorder, catalogue: Catalogue, products: pd.DataFrame) -> Crossfi
 
 
 def test_a_fold_is_predicted_without_its_prices(catalogue: Catalogue) -> None:
-    """Changing a fold's prices leaves the predictions for that fold as they were."""
+    """Changing a fold's prices does not change the predictions for that fold."""
     products = catalogue[2]
     changed = products.assign(price=products["price"].mask(products["fold"] == 1, 77.0))
     before = run(Recorder("ridge"), catalogue, products).log_price
@@ -64,41 +65,41 @@ def test_a_fold_is_predicted_without_its_prices(catalogue: Catalogue) -> None:
     assert not np.allclose(before[~held_out], after[~held_out])
 
 
-def test_fits_see_train_rows_only(catalogue: Catalogue) -> None:
-    """One fit without each fold, then one with all train rows; no NaN price gets in."""
+def test_fits_use_train_rows_only(catalogue: Catalogue) -> None:
+    """There is a fit without each fold, then one to all train rows, without missing prices."""
     make = Recorder("linear")
     products = with_test_rows(catalogue[2])
     run(make, catalogue, products)
-    sizes = [(products["fold"] == fold).sum() for fold in range(3)]
-    assert [len(target.log_price) for target in make.seen] == [200 - size for size in sizes] + [200]
-    assert all(np.isfinite(target.log_price).all() for target in make.seen)
+    sizes = [200 - (products["fold"] == fold).sum() for fold in range(3)]
+    assert [len(target.log_price) for target in make.targets] == [*sizes, 200]
+    assert all(np.isfinite(target.log_price).all() for target in make.targets)
 
 
 def test_test_rows_are_predicted_by_the_final_model(catalogue: Catalogue) -> None:
-    """The model that is kept is the one behind the submission."""
+    """The model that is saved gives the predictions of the submission."""
     products = with_test_rows(catalogue[2])
-    outcome = run(Recorder("ridge"), catalogue, products)
-    again = outcome.model.predict(catalogue[0].take(np.arange(200, 240)))
-    np.testing.assert_array_equal(outcome.log_price[TEST], again)
+    result = run(Recorder("ridge"), catalogue, products)
+    again = result.model.predict(catalogue[0].take(np.arange(200, 240)))
+    np.testing.assert_array_equal(result.log_price[TEST], again)
 
 
 def test_scores_are_of_the_train_rows(catalogue: Catalogue) -> None:
-    """SMAPE overall and per fold agree with the metric on prices."""
+    """SMAPE overall and by fold equals the metric on prices."""
     products = with_test_rows(catalogue[2])
-    outcome = run(Recorder("linear"), catalogue, products)
+    result = run(Recorder("linear"), catalogue, products)
     train = products["fold"] >= 0
-    predicted = np.exp(outcome.log_price)
-    assert outcome.smape == pytest.approx(smape(products["price"][train], predicted[train]))
+    predicted = np.exp(result.log_price)
+    assert result.smape == pytest.approx(smape(products["price"][train], predicted[train]))
     first = products["fold"] == 0
-    assert outcome.fold_smape[0] == pytest.approx(smape(products["price"][first], predicted[first]))
+    assert result.fold_smape[0] == pytest.approx(smape(products["price"][first], predicted[first]))
 
 
 def test_weights_reach_the_fit(catalogue: Catalogue) -> None:
-    """Weights by price band are those of the rows fitted on."""
+    """Weights by price band are those of the rows that the model is fitted to."""
     weights = {"limits": [20.0], "weights": [1.0, 3.0], "column": None}
     make = Recorder("linear", weights=weights)
     run(make, catalogue, catalogue[2])
-    target = make.seen[-1]
+    target = make.targets[-1]
     cheap = target.log_price < np.log(20.0)
     assert target.weight is not None
     assert np.unique((target.weight / target.weight.min()).round(9)).tolist() == [1.0, 3.0]
@@ -112,25 +113,41 @@ def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
 
 
 def test_one_fold_is_too_few(catalogue: Catalogue) -> None:
-    """Out of fold needs two folds."""
+    """Out-of-fold predictions need two folds."""
     with pytest.raises(DataError, match="two or more"):
         run(Recorder("linear"), catalogue, catalogue[2].assign(fold=np.int8(0)))
 
 
 def test_a_boosted_model_has_a_curve_of_held_out_scores(catalogue: Catalogue) -> None:
-    """Its last point is the mean of the folds' scores; other models have none."""
-    outcome = run(Recorder("lightgbm"), catalogue, catalogue[2])
-    assert outcome.curve[-1][0] == SECTIONS["lightgbm"]["rounds"]
-    assert outcome.curve[-1][1] == pytest.approx(np.mean(outcome.fold_smape))
+    """Its last point is the mean of the folds' scores; other models have no curve."""
+    result = run(Recorder("lightgbm"), catalogue, catalogue[2])
+    assert result.curve[-1][0] == SECTIONS["lightgbm"]["n_estimators"]
+    assert result.curve[-1][1] == pytest.approx(np.mean(result.fold_smape))
     assert run(Recorder("linear"), catalogue, catalogue[2]).curve == []
 
 
-def test_curve_and_importance_are_written_beside_the_predictions(
+def test_curve_and_importances_are_written_beside_the_predictions(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    """What the report draws."""
+    """The report and the plots read these files."""
     _, _, products = catalogue
     run(Recorder("lightgbm"), catalogue, catalogue[2]).save(tmp_path, products)
     assert (tmp_path / "curve.csv").read_text().startswith("round,smape\n")
     shares = pd.read_csv(tmp_path / "importance.csv")["share"].tolist()
     assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["ridge", "lightgbm"])
+def test_the_fold_score_after_the_last_fold_is_that_of_training(
+    catalogue: Catalogue, name: str, threads: int
+) -> None:
+    """It is equal to the last bit, so an experiment reproduces it."""
+    blocks, _, products = catalogue
+    model = regressor(name)
+    settings = model.settings_type.model_validate(SECTIONS[name])
+    scores = list(fold_scores(lambda: model(settings), blocks, products, seed=2, threads=threads))
+    trained = crossfit(lambda: model(settings), blocks, products, seed=2, threads=threads)
+    assert len(scores) == 3
+    assert scores[-1] == trained.smape
+    assert scores[0] == pytest.approx(trained.fold_smape[0], abs=1e-12)

@@ -1,4 +1,4 @@
-"""Blocks as matrices."""
+"""Feature blocks encoded as matrices."""
 
 from pathlib import Path
 
@@ -6,36 +6,37 @@ import numpy as np
 import pytest
 
 from amlc.features.blocks import Blocks
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.models.design import DesignEncoder, Kind
 from tests.helpers.learning import Catalogue
 
 
 @pytest.mark.parametrize("kind", ["linear", "tree"])
 def test_new_rows_have_the_train_rows_columns(catalogue: Catalogue, kind: Kind) -> None:
-    """Train and new rows get designs of one width, with the terms as they are."""
+    """Train and new rows have designs of the same width, with unchanged terms."""
     blocks, target, _ = catalogue
-    view = DesignEncoder(kind, 5.0, [3])
-    fitted = view.fit_transform(blocks, target.log_price, target.groups, seed=0)
-    new = view.transform(blocks.take(np.arange(7)))
+    encoder = DesignEncoder(kind, 5.0, [3])
+    fitted = encoder.fit_transform(blocks, target.log_price, target.groups, seed=0)
+    new = encoder.transform(blocks.take(np.arange(7)))
     assert new.dense.shape == (7, fitted.dense.shape[1])
     assert new.dense.dtype == np.float32
     assert (new.terms != blocks.terms[:7]).nnz == 0
 
 
-def test_linear_view_scales_and_one_hot_encodes(catalogue: Catalogue) -> None:
+def test_linear_encoder_scales_and_one_hot_encodes(catalogue: Catalogue) -> None:
     """Numbers get mean 0 and deviation 1, categories one column each."""
     blocks, target, _ = catalogue
     only = Blocks(tabular=blocks.tabular)
-    view = DesignEncoder("linear", None, [3])
-    dense = view.fit_transform(only, target.log_price, target.groups, seed=0).dense
+    encoder = DesignEncoder("linear", None, [3])
+    dense = encoder.fit_transform(only, target.log_price, target.groups, seed=0).dense
     assert dense.shape[1] == 2 + 3
     np.testing.assert_allclose(dense[:, :2].mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(dense[:, :2].std(axis=0), 1, atol=1e-5)
     np.testing.assert_array_equal(dense[:, 2:].sum(axis=1), 1)
 
 
-def test_tree_view_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
-    """Trees see numbers as they are and categories as their codes."""
+def test_tree_encoder_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
+    """For trees, numbers are unchanged and categories are codes."""
     blocks, target, _ = catalogue
     only = Blocks(tabular=blocks.tabular)
     dense = (
@@ -59,8 +60,8 @@ def test_a_constant_column_stays_finite(catalogue: Catalogue) -> None:
     np.testing.assert_array_equal(dense, 0)
 
 
-def test_own_price_is_in_no_column_of_its_row(catalogue: Catalogue) -> None:
-    """Changing one row's price leaves that row's features of other kinds of columns alone."""
+def test_no_column_depends_on_the_price_of_its_own_row(catalogue: Catalogue) -> None:
+    """Changing a row's price does not change that row's features, but those of other rows."""
     blocks, target, _ = catalogue
     changed = target.log_price.copy()
     changed[11] += 50
@@ -73,13 +74,26 @@ def test_own_price_is_in_no_column_of_its_row(catalogue: Catalogue) -> None:
 
 
 @pytest.mark.parametrize("smoothing", [None, 5.0])
-def test_saved_view_gives_the_same_design(
+def test_saved_encoder_gives_the_same_design(
     catalogue: Catalogue, tmp_path: Path, smoothing: float | None
 ) -> None:
-    """Nothing is lost on disk."""
+    """A saved encoder has all that it needs to transform rows."""
     blocks, target, _ = catalogue
-    view = DesignEncoder("linear", smoothing, [3, 8])
-    view.fit_transform(blocks, target.log_price, target.groups, seed=0)
-    view.save(tmp_path)
+    encoder = DesignEncoder("linear", smoothing, [3, 8])
+    encoder.fit_transform(blocks, target.log_price, target.groups, seed=0)
+    encoder.save(tmp_path)
     again = DesignEncoder.load(tmp_path).transform(blocks)
-    np.testing.assert_array_equal(view.transform(blocks).dense, again.dense)
+    np.testing.assert_array_equal(encoder.transform(blocks).dense, again.dense)
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (len(DESCRIPTORS), [f"vision: {name}" for name in DESCRIPTORS]),
+        (2, ["vision: 0", "vision: 1"]),
+    ],
+)
+def test_vision_columns_have_the_names_of_the_descriptors(width: int, names: list[str]) -> None:
+    """A block of another width has numbered columns."""
+    blocks = Blocks(vision=np.zeros((3, width), np.float32))
+    assert DesignEncoder("tree", None, [3]).names(blocks) == names

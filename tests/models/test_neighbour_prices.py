@@ -1,4 +1,4 @@
-"""Prices of the nearest train products."""
+"""Columns made of the prices of the nearest train products."""
 
 from pathlib import Path
 
@@ -33,13 +33,13 @@ def fitted(*counts: int) -> tuple[NeighbourPrices, np.ndarray]:
 
 
 def test_a_train_row_sees_only_other_inner_folds() -> None:
-    """Product 10 has 11 nearest, which is held out with it; 12 is the nearest allowed."""
+    """The nearest neighbour of product 10 is 11, held out with it; 12 is the nearest allowed."""
     columns = fitted()[1]
     assert columns[:, NEAREST].tolist() == [3.0, 3.0, 2.0, 2.0]
 
 
-def test_a_rows_own_price_is_in_none_of_its_columns() -> None:
-    """Changing one price changes nothing about its own row or its fold's."""
+def test_no_column_depends_on_the_price_of_its_own_row() -> None:
+    """Changing a price does not change the columns of its row and fold, but those of others."""
     columns = fitted()[1]
     changed = LOG_PRICE.copy()
     changed[0] = 99.0
@@ -48,7 +48,7 @@ def test_a_rows_own_price_is_in_none_of_its_columns() -> None:
     assert (columns[2:] != again[2:]).any()
 
 
-def test_the_mean_weighs_by_a_power_of_similarity() -> None:
+def test_the_mean_is_weighted_by_a_power_of_similarity() -> None:
     """A plain formula gives the same number."""
     weights = np.array([0.6, 0.3]) ** POWER
     expected = (weights @ [3.0, 4.0]) / weights.sum()
@@ -62,9 +62,9 @@ def test_a_new_row_sees_all_train_rows() -> None:
 
 
 def test_without_neighbours_the_columns_are_the_train_mean() -> None:
-    """No similar product is no reason to fail."""
-    nobody = np.full((1, 3), NO_NEIGHBOUR, np.int32)
-    new = Neighbours(nobody, np.zeros((1, 3), np.float32), nobody[0, :1])
+    """A product without similar products gets the mean price, without an error."""
+    none = np.full((1, 3), NO_NEIGHBOUR, np.int32)
+    new = Neighbours(none, np.zeros((1, 3), np.float32), none[0, :1])
     columns = fitted()[0].transform(new, np.array([0.25]))
     assert columns[0, MEAN] == pytest.approx(LOG_PRICE.mean())
     assert columns[0, DEVIATION] == pytest.approx(0)
@@ -72,13 +72,13 @@ def test_without_neighbours_the_columns_are_the_train_mean() -> None:
 
 
 def test_a_neighbour_that_was_not_fitted_on_is_skipped() -> None:
-    """Its price is not known here, even if its position lies beyond all that are."""
+    """Its price is not known, even if its position is beyond the last train row."""
     new = Neighbours(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], OWN[:1])
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 1.0
 
 
 def test_saved_prices_give_the_same_columns(tmp_path: Path) -> None:
-    """What is written is all that is needed."""
+    """A saved file has all that the columns need."""
     prices, _ = fitted()
     prices.save(tmp_path / "prices.npz")
     again = NeighbourPrices.load(tmp_path / "prices.npz")
@@ -88,7 +88,7 @@ def test_saved_prices_give_the_same_columns(tmp_path: Path) -> None:
 
 
 def test_every_count_has_its_own_columns() -> None:
-    """The columns of one count are the same beside those of another."""
-    one, both = fitted(2)[1], fitted(1, 2)[1]
-    assert both.shape == (4, one.shape[1] + 4)
-    np.testing.assert_array_equal(both[:, -4:], one[:, -4:])
+    """The columns of a count do not depend on the other counts."""
+    single, both = fitted(2)[1], fitted(1, 2)[1]
+    assert both.shape == (4, single.shape[1] + 4)
+    np.testing.assert_array_equal(both[:, -4:], single[:, -4:])

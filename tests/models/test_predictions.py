@@ -14,20 +14,20 @@ LOG_PRICE = np.array([0.5, -1.0, 3.25])
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    """What was written comes back, in the product table's order."""
+    """Predictions are read as they were written, in the product table's order."""
     write_predictions(tmp_path, PRODUCTS, LOG_PRICE)
     np.testing.assert_array_equal(read_predictions(tmp_path, PRODUCTS), LOG_PRICE)
 
 
 def test_predictions_of_other_products(tmp_path: Path) -> None:
-    """A stale file is not lined up with the wrong rows."""
+    """A stale file is refused instead of being matched with the wrong rows."""
     write_predictions(tmp_path, PRODUCTS, LOG_PRICE)
-    with pytest.raises(DataError, match="not of this product table; run the stage train again"):
+    with pytest.raises(DataError, match="another product table; run the stage train again"):
         read_predictions(tmp_path, PRODUCTS.iloc[::-1])
 
 
 def test_missing_predictions(tmp_path: Path) -> None:
-    """The error says which stage writes them."""
+    """The error names the stage that writes them."""
     with pytest.raises(DataError, match="run the stage train"):
         read_predictions(tmp_path, PRODUCTS)
 

@@ -31,7 +31,7 @@ def test_inner_splits_need_two_groups() -> None:
 
 
 def test_own_group_is_not_in_the_train_encoding() -> None:
-    """A key that only one group has gives that group nothing but the mean of other rows."""
+    """A key that occurs in one group only is encoded there by the mean of the other rows."""
     encoding = TargetEncoding(2.0)
     splits = inner_splits(GROUPS, seed=3)
     encoded = encoding.fit_transform(KEYS, LOG_PRICE, splits)
@@ -51,19 +51,19 @@ def test_changing_a_price_leaves_its_own_encoding() -> None:
 
 
 def test_new_rows_are_encoded_by_the_smoothed_mean() -> None:
-    """A key's encoding is its mean, mixed with the overall mean as that many rows."""
+    """The overall mean counts as much as the number of rows in `smoothing`."""
     encoding = TargetEncoding(2.0)
     encoding.fit_transform(KEYS, LOG_PRICE, inner_splits(GROUPS, seed=3))
     ours = LOG_PRICE[::2]
     expected = (ours.sum() + 2.0 * LOG_PRICE.mean()) / (len(ours) + 2.0)
-    new = np.array([["x", ""], ["never seen", ""]], dtype=object)
+    new = np.array([["x", ""], ["new", ""]], dtype=object)
     encoded = encoding.transform(new)
     np.testing.assert_allclose(encoded[:, 0], [expected, LOG_PRICE.mean()])
     np.testing.assert_allclose(encoded[:, 1], LOG_PRICE.mean())
 
 
 def test_no_new_rows() -> None:
-    """No rows give no encodings, with the right number of columns."""
+    """No rows give an empty array with the right number of columns."""
     encoding = TargetEncoding(2.0)
     encoding.fit_transform(KEYS, LOG_PRICE, inner_splits(GROUPS, seed=3))
     assert encoding.transform(KEYS[:0]).shape == (0, 2)

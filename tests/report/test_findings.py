@@ -7,7 +7,7 @@ import pytest
 
 from amlc.catalog.products import read_products
 from amlc.errors import DataError
-from amlc.evaluation.scores import priced
+from amlc.evaluation.scores import join_predictions
 from amlc.report.findings import coverage_shares, read_findings
 from amlc.report.metrics_files import Interval
 from tests.helpers.results import write_results
@@ -17,7 +17,7 @@ def test_every_product_gets_price_kind_and_picture(tmp_path: Path) -> None:
     """Train and test rows keep the order of the table, and predictions are prices."""
     write_results(tmp_path, rows=40, test_rows=8)
     products = read_products(tmp_path / "data/products.parquet")
-    rows = priced(products, tmp_path)
+    rows = join_predictions(products, tmp_path)
     assert rows["sample_id"].tolist() == products["sample_id"].tolist()
     assert rows["kind"].tolist() == ["count", "mass", "mass", "mass"] * 12
     assert 0 < rows["pictured"].sum() < len(rows)

@@ -78,7 +78,9 @@ def page_of(root: Path, **results: Any) -> Page:
     models = ["linear", "lightgbm"] if results.get("boosted", True) else ["linear"]
     findings = read_findings(root, models, synthetic=True)
     images = root / "data/images"
-    return make_page(findings, images, PARAMETERS, coverage=0.8, level=0.95, most_explained=0.9)
+    return make_page(
+        findings, images, PARAMETERS, coverage=0.8, level=0.95, max_explained_variance=0.9
+    )
 
 
 def rendered(root: Path, **results: Any) -> str:

@@ -18,7 +18,7 @@ SECTIONS: dict[str, Any] = {
     "data": {"dir": "data/synthetic"},
     "blend": {"coverage": 0.8},
     "evaluate": {"bootstrap_level": 0.95},
-    "guards": {"most_explained": 0.9},
+    "guards": {"max_explained_variance": 0.9},
 }
 
 

@@ -1,4 +1,4 @@
-"""The stages train and blend, from files to files."""
+"""The stages train and blend, with their files."""
 
 from pathlib import Path
 
@@ -53,28 +53,28 @@ def run_train(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_train_then_blend(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The blended test prices are those of the saved models and the saved weights."""
+    """The blended test prices equal those of the saved models and weights."""
     for name in NAMES:
         run_train(name, monkeypatch)
     blend.main()
-    said = capsys.readouterr().out
-    assert "train: ridge: SMAPE " in said
-    assert "blend: SMAPE " in said
+    printed = capsys.readouterr().out
+    assert "train: ridge: SMAPE " in printed
+    assert "blend: SMAPE " in printed
     rows = np.arange(200, 240)
     new = make_products(240, seed=1)[0].take(rows)
     models = folder / "data/models"
     log_prices = [regressor(name).load(models / name).predict(new) for name in NAMES]
-    learned = Blend.load(folder / "data/blend/blend.json")
-    expected = learned.predict(np.column_stack(log_prices))
-    found = pd.read_parquet(folder / "data/blend/predictions.parquet")
-    np.testing.assert_allclose(found.iloc[200:, 1:].to_numpy(), expected, rtol=1e-12)
-    assert (found["log_low"] < found["log_high"]).all()
-    weights = learned.weights
+    saved = Blend.load(folder / "data/blend/blend.json")
+    expected = saved.predict(np.column_stack(log_prices))
+    predicted = pd.read_parquet(folder / "data/blend/predictions.parquet")
+    np.testing.assert_allclose(predicted.iloc[200:, 1:].to_numpy(), expected, rtol=1e-12)
+    assert (predicted["log_low"] < predicted["log_high"]).all()
+    weights = saved.weights
     assert sum(weights.values()) == pytest.approx(1)
 
 
 def test_two_runs_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DVC's lock file does not change on a forced rebuild."""
+    """A forced rebuild does not change DVC's lock file."""
     out = folder / "data/models/lightgbm"
     run_train("lightgbm", monkeypatch)
     first = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -85,7 +85,7 @@ def test_two_runs_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("arguments", [[], ["mlp", "ridge"], ["catboost"]])
 def test_train_needs_one_model(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the models that there are."""
+    """The error lists the known models."""
     monkeypatch.setattr("sys.argv", ["train", *arguments])
     with pytest.raises(ParamsError, match="models: linear, ridge"):
         train.main()

@@ -31,6 +31,25 @@ def test_any_text_can_be_joined(text: str) -> None:
     assert joined == joined.strip()
 
 
+PIECES = {
+    "12 Fl. Oz": "12fluid_ounce",
+    "12.50-ounces": "12.5ounce",
+    "1.5lb.": "1.5pound",
+    "Pack of 6": "6pack",
+    "case of 24": "24pack",
+    "b12": "b12",
+    "green tea": "green tea",
+}
+
+
+@given(st.lists(st.sampled_from(sorted(PIECES)), min_size=1))
+def test_joining_twice_is_joining_once_except_for_blanks(pieces: list[str]) -> None:
+    """Each quantity in a text becomes one token, and joining the text again keeps it."""
+    once = join_numbers(", ".join(pieces))
+    for text in (once, join_numbers(once)):
+        assert [piece.strip() for piece in text.split(",")] == [PIECES[piece] for piece in pieces]
+
+
 @given(st.text(alphabet="aZ é'._-\n\u00a0\u2019 9²漢\ud800") | st.text())
 def test_raw_tokens_are_split_at_other_characters(text: str) -> None:
     """ASCII and other characters are split alike, including those without a UTF-8 encoding."""

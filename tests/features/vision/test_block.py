@@ -1,7 +1,6 @@
 """The vision block: from image shards to one row per product."""
 
 import io
-import json
 import os
 from pathlib import Path
 
@@ -158,8 +157,6 @@ def test_the_stage_writes_the_block_and_its_names(
     assert Path("data/features/vision.npy").read_bytes() == first
     block: Floats32 = np.load("data/features/vision.npy", allow_pickle=False)
     assert block.shape == (3, len(DESCRIPTORS))
-    names = json.loads(Path("data/features/vision.json").read_text(encoding="utf-8"))
-    assert names == list(DESCRIPTORS)
 
 
 def test_photographs_differ_in_every_descriptor() -> None:

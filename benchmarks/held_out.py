@@ -1,12 +1,13 @@
-"""The blend's score on rows that nothing saw, beside its out-of-fold score.
+"""The blend's score on rows that were held out from every stage, beside its out-of-fold score.
 
-`python benchmarks/unseen.py --data FOLDER` takes a share of the duplicate groups out of FOLDER's
-train.csv before anything else: before terms, brands, topics, folds and weights. The rows that are
-left become the train.csv of a copy of this repository, those that were taken out its test.csv,
-without their prices; `dvc repro predict` makes a submission there, and that is scored. FOLDER is
-the one that AMLC_COMPETITION names, else data/synthetic, where --data is left out.
+`python benchmarks/held_out.py --data FOLDER` takes a share of the duplicate groups out of FOLDER's
+train.csv before any stage runs: before terms, brands, topics, folds and weights. The other rows
+become the train.csv of a copy of this repository, the held-out rows its test.csv, without their
+prices; `dvc repro predict` writes a submission there, which is scored. FOLDER is by default the one
+in AMLC_COMPETITION, or else data/synthetic.
 
-The settings in params.yaml were chosen on all rows, so this finds leaks, not a lucky choice.
+The settings in params.yaml were chosen on all rows, so this finds leaks, but not settings that
+score well by chance.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 from paired import bootstrap_error
 
 from amlc import params
-from amlc.arrays import Floats
+from amlc.arrays import Bools, Floats
 from amlc.catalog.intake import DataSettings, read_catalogue
 from amlc.catalog.products import (
     ID,
@@ -48,33 +49,33 @@ from amlc.models.blend import read_blend
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members
 
-# What the pipeline in the copy consists of.
+# The files of the pipeline in the copy.
 CODE = ("amlc", "stages", "dvc.yaml", "params.yaml", ".dvcignore")
 
 
 @dataclass(frozen=True)
 class Gap:
-    """SMAPE in percent of the same model on two sets of rows, with standard errors."""
+    """SMAPE in percent of a model on train rows, out of fold, and on held-out rows, with errors."""
 
     name: str
-    seen: float
-    seen_se: float
-    unseen: float
-    unseen_se: float
+    out_of_fold: float
+    out_of_fold_se: float
+    held_out: float
+    held_out_se: float
 
     @property
     def difference(self) -> float:
-        """Return how much worse the rows are that nothing saw."""
-        return self.unseen - self.seen
+        """By how much the score of the held-out rows is higher, which is worse."""
+        return self.held_out - self.out_of_fold
 
     @property
     def difference_se(self) -> float:
-        """Return its standard error; the two sets have no row in common."""
-        return float(np.hypot(self.seen_se, self.unseen_se))
+        """The standard error of the difference; the two sets of rows are disjoint."""
+        return float(np.hypot(self.out_of_fold_se, self.held_out_se))
 
 
-def held_out(groups: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]:
-    """Return which rows to hold out: whole groups at random, until the share is reached.
+def choose_held_out(groups: NDArray[Any], share: float, seed: int) -> Bools:
+    """Choose the rows to hold out: whole groups at random, until the share is reached.
 
     Parameters
     ----------
@@ -83,7 +84,11 @@ def held_out(groups: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]
     share : float
         Of the rows, between 0 and 1.
     seed : int
-        Of the draw.
+        Seed of the draw.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
     """
     names, labels = np.unique(groups, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(names))
@@ -93,7 +98,7 @@ def held_out(groups: NDArray[Any], share: float, seed: int) -> NDArray[np.bool_]
 
 
 def write_csv(path: Path, rows: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    """Write rows as the competition does."""
+    """Write rows in the format of the competition's files."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
@@ -102,12 +107,12 @@ def write_csv(path: Path, rows: pd.DataFrame, columns: tuple[str, ...]) -> None:
 
 def read_rows(folder: Path, settings: DataSettings) -> pd.DataFrame:
     """Return the train rows of a folder's CSV files, each with its duplicate group."""
-    found = read_catalogue(settings.model_copy(update={"dir": str(folder)}))
-    rows = found.products.iloc[train_rows(found.products)]
+    products = read_catalogue(settings.model_copy(update={"dir": str(folder)})).products
+    rows = products.iloc[train_rows(products)]
     return rows.assign(group=product_groups(rows[TEXT], rows[LINK]))
 
 
-def prepare_copy(folder: Path, rows: pd.DataFrame, out: NDArray[np.bool_], mirror: str) -> None:
+def prepare_copy(folder: Path, rows: pd.DataFrame, held_out: Bools, mirror: str) -> None:
     """Fill a folder with this repository's code and the split CSV files."""
     for name in CODE:
         source = ROOT / name
@@ -117,8 +122,8 @@ def prepare_copy(folder: Path, rows: pd.DataFrame, out: NDArray[np.bool_], mirro
             shutil.copy(source, folder / name)
     raw = folder / "data" / "raw"
     raw.mkdir(parents=True)
-    write_csv(raw / "train.csv", rows[~out], TRAIN_COLUMNS)
-    write_csv(raw / "test.csv", rows[out], TEST_COLUMNS)
+    write_csv(raw / "train.csv", rows[~held_out], TRAIN_COLUMNS)
+    write_csv(raw / "test.csv", rows[held_out], TEST_COLUMNS)
     (folder / "metrics").mkdir()
     settings = params.read(folder / "params.yaml")
     settings["data"]["dir"] = "data/raw"
@@ -127,7 +132,7 @@ def prepare_copy(folder: Path, rows: pd.DataFrame, out: NDArray[np.bool_], mirro
 
 
 def reproduce(folder: Path) -> None:
-    """Run the pipeline in the copy; its output goes to stderr.
+    """Run the pipeline in the copy, with its output on stderr.
 
     Raises
     ------
@@ -147,17 +152,17 @@ def reproduce(folder: Path) -> None:
             raise CheckError(f"{' '.join(command)} failed in {folder}; see above")
 
 
-def gap(name: str, seen: Floats, seen_groups: Any, unseen: Floats, unseen_groups: Any) -> Gap:
+def gap(
+    name: str, out_of_fold: Floats, train_groups: Any, held_out: Floats, test_groups: Any
+) -> Gap:
     """Return a model's scores on both sets, from row scores and duplicate groups."""
-    errors = [
-        bootstrap_error(rows, np.asarray(groups), seed=0)
-        for rows, groups in ((seen, seen_groups), (unseen, unseen_groups))
-    ]
-    return Gap(name, float(seen.mean()), errors[0], float(unseen.mean()), errors[1])
+    train_error = bootstrap_error(out_of_fold, np.asarray(train_groups), seed=0)
+    test_error = bootstrap_error(held_out, np.asarray(test_groups), seed=0)
+    return Gap(name, float(out_of_fold.mean()), train_error, float(held_out.mean()), test_error)
 
 
 def gaps(folder: Path, rows: pd.DataFrame) -> list[Gap]:
-    """Score the finished copy: members and blend, the last by its submission file.
+    """Score the members and the blend of the finished copy, the blend by its submission file.
 
     Parameters
     ----------
@@ -172,28 +177,29 @@ def gaps(folder: Path, rows: pd.DataFrame) -> list[Gap]:
     test_groups = rows.set_index(ID)["group"].loc[products[ID].iloc[test]].to_numpy()
     actual = products[PRICE].to_numpy()[train]
     groups = products["group"].to_numpy()[train]
-    found = []
+    scored = []
     for name in members(params.value("models", folder / "params.yaml")):
         predicted = np.exp(read_predictions(folder / "data/models" / name, products))
-        seen = row_smape(actual, predicted[train])
-        found.append(gap(name, seen, groups, row_smape(prices, predicted[test]), test_groups))
+        out_of_fold = row_smape(actual, predicted[train])
+        held_out = row_smape(prices, predicted[test])
+        scored.append(gap(name, out_of_fold, groups, held_out, test_groups))
     blend = np.exp(read_blend(folder / "data/blend", products)["log_price"].to_numpy()[train])
     submitted = pd.read_csv(folder / "data/submission.csv", dtype={ID: str}).set_index(ID)[PRICE]
-    unseen = row_smape(prices, submitted.loc[products[ID].iloc[test]].to_numpy())
-    return [*found, gap("**blend**", row_smape(actual, blend), groups, unseen, test_groups)]
+    held_out = row_smape(prices, submitted.loc[products[ID].iloc[test]].to_numpy())
+    return [*scored, gap("**blend**", row_smape(actual, blend), groups, held_out, test_groups)]
 
 
-def table(found: list[Gap]) -> str:
+def table(scored: list[Gap]) -> str:
     """Return the scores as a Markdown table."""
-    header = ("model", "out of fold", "never seen", "difference", "in standard errors")
+    header = ("model", "out of fold", "held out", "difference", "in standard errors")
     text = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for one in found:
+    for model in scored:
         cells = (
-            one.name,
-            f"{one.seen:.2f} +- {one.seen_se:.2f}",
-            f"{one.unseen:.2f} +- {one.unseen_se:.2f}",
-            f"{one.difference:+.2f} +- {one.difference_se:.2f}",
-            f"{one.difference / one.difference_se:+.1f}",
+            model.name,
+            f"{model.out_of_fold:.2f} +- {model.out_of_fold_se:.2f}",
+            f"{model.held_out:.2f} +- {model.held_out_se:.2f}",
+            f"{model.difference:+.2f} +- {model.difference_se:.2f}",
+            f"{model.difference / model.difference_se:+.1f}",
         )
         text.append("| " + " | ".join(cells) + " |")
     return "\n".join(text)
@@ -204,7 +210,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(competition), help="folder of CSV files")
     parser.add_argument("--share", type=float, default=0.2, help="of the rows to hold out")
-    parser.add_argument("--images", type=Path, help="of pictures; DATA/images where there is one")
+    parser.add_argument("--images", type=Path, help="folder of pictures; default: DATA/images")
     parser.add_argument("--keep", type=Path, help="a new folder for the copy, kept afterwards")
     return parser.parse_args()
 
@@ -220,15 +226,16 @@ def main() -> None:
     mirror = str(images.resolve()) if images.is_dir() else ""
     path = ROOT / "params.yaml"
     rows = read_rows(arguments.data, params.load(DataSettings, "data", path))
-    out = held_out(rows["group"].to_numpy(), arguments.share, params.seed(path))
+    held_out = choose_held_out(rows["group"].to_numpy(), arguments.share, params.seed(path))
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        prepare_copy(folder, rows, out, mirror)
+        prepare_copy(folder, rows, held_out, mirror)
         reproduce(folder)
-        found = gaps(folder, rows[out])
-    print(f"## {int((~out).sum()):,} rows trained on, {int(out.sum()):,} rows that nothing saw\n")
-    print(table(found))
+        scored = gaps(folder, rows[held_out])
+    counts = int((~held_out).sum()), int(held_out.sum())
+    print("## {:,} train rows, {:,} held-out rows\n".format(*counts))
+    print(table(scored))
 
 
 if __name__ == "__main__":

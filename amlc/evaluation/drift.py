@@ -1,0 +1,96 @@
+"""Adversarial validation: how well a classifier tells train rows from test rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amlc.arrays import Floats, Ints32, Ints64
+from amlc.features.blocks import Blocks
+from amlc.models.design import DesignEncoder
+
+FOLDS = 3
+# Columns whose AUC is reported.
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The difference between train and test rows.
+
+    Parameters
+    ----------
+    auc : float
+        Out of fold, of a classifier on all columns: 0.5 where nothing tells them apart.
+    columns : dict of str to float
+        The columns that differ most, with the AUC of each alone.
+    """
+
+    auc: float
+    columns: dict[str, float]
+
+
+def adversarial_validation(
+    train: Blocks,
+    test: Blocks,
+    groups: Ints32,
+    *,
+    n_estimators: int,
+    seed: int,
+    threads: int,
+) -> Drift:
+    """Fit a classifier that tells train from test rows by columns that do not depend on prices.
+
+    Parameters
+    ----------
+    train, test : Blocks
+        Any of tabular, topics and vision.
+    groups : ndarray of int, shape (train + test rows,)
+        Duplicate groups, which stay in one fold: a product that is in both splits is not drift.
+    n_estimators : int
+        Rounds of boosting of the classifier.
+    seed : int
+        Seed of the folds and the classifier.
+    threads : int
+        Threads of the classifier.
+    """
+    # Slow to import, and most stages that import this package do not need them.
+    import lightgbm as lgb  # noqa: PLC0415 - see above
+    from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
+
+    encoder = DesignEncoder("tree", None, [])
+    columns = np.concatenate([encoder.transform(train).dense, encoder.transform(test).dense])
+    is_test = np.repeat([0, 1], [len(train), len(test)])
+    predicted = np.zeros(len(columns))
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(columns, groups=groups)
+    for fit, held_out in folds:
+        # LightGBM keeps the number of threads for the whole process; a call without it resets it.
+        data = lgb.Dataset(
+            columns[fit], is_test[fit], params={"verbosity": -1, "num_threads": threads}
+        )
+        booster = lgb.train(_parameters(seed, threads), data, n_estimators)
+        predicted[held_out] = np.asarray(booster.predict(columns[held_out], num_threads=threads))
+    # A column may be larger in either split.
+    alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
+    order = np.argsort(alone, kind="stable")[::-1][:NAMED]
+    names = encoder.names(train)
+    return Drift(_auc(is_test, predicted), {names[place]: alone[place] for place in order})
+
+
+def _auc(is_test: Ints64, column: Floats) -> float:
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import, see above
+
+    return float(roc_auc_score(is_test, column))
+
+
+def _parameters(seed: int, threads: int) -> dict[str, object]:
+    return {
+        "objective": "binary",
+        "learning_rate": 0.1,
+        "num_leaves": 15,
+        "feature_fraction": 0.3,
+        "seed": seed,
+        "num_threads": threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
