@@ -29,22 +29,24 @@ def main() -> None:
     # The drawing libraries take seconds to import.
     from amlc.files import write_text  # noqa: PLC0415 - see above
     from amlc.report.findings import read_findings  # noqa: PLC0415 - see above
-    from amlc.report.page import page  # noqa: PLC0415 - see above
+    from amlc.report.page import make_page  # noqa: PLC0415 - see above
     from amlc.report.plot_tables import write_tables  # noqa: PLC0415 - see above
+    from amlc.report.render import render  # noqa: PLC0415 - see above
 
     coverage = params.value("blend.coverage")
-    sampled = Path(params.value("data.dir")) == layout.SYNTHETIC
-    findings = read_findings(layout.ROOT, models, sampled=sampled)
+    synthetic = Path(params.value("data.dir")) == layout.SYNTHETIC
+    findings = read_findings(layout.ROOT, models, synthetic=synthetic)
     write_tables(layout.METRICS, findings, coverage=coverage, seed=params.seed())
     parameters = params.read()
-    html = page(
+    page = make_page(
         findings,
         layout.IMAGES,
         {name: parameters[name] for name in SHOWN if name in parameters},
         coverage=coverage,
         level=params.value("evaluate.bootstrap_level"),
-        most_explained=params.value("guards.max_explained_variance"),
+        max_explained_variance=params.value("guards.max_explained_variance"),
     )
+    html = render(page)
     write_text(layout.REPORT / "index.html", html)
     print(f"report: {layout.REPORT}/index.html, {len(html.encode()) / 1e6:.1f} MB")
 

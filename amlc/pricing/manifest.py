@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +37,10 @@ _REMEDY = "make it again with dvc repro bundle, or fetch it with dvc pull"
 _LOG = logging.getLogger(__name__)
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of those `LIBRARIES` that are installed."""
+def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of those libraries that are installed, by distribution."""
     installed = {}
-    for name in LIBRARIES:
+    for name in libraries:
         try:
             installed[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

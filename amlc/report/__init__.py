@@ -1,1 +1,1 @@
-"""Scores by slice, pictures and the page that holds them."""
+"""What a run of the pipeline found: a page, tables for plots, and a summary."""

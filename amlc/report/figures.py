@@ -1,45 +1,43 @@
-"""The report's pictures."""
+"""The report's figures, each a drawing of the findings with its description."""
 
 import numpy as np
 import pandas as pd
 import seaborn as sns  # type: ignore[import-untyped]  # it ships no types
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE
+from amlc.report.cleaning import clean
 from amlc.report.findings import Findings, coverage_shares
-from amlc.report.markup import Html, clean
 from amlc.report.svg import (
     ACCENT,
     INK,
     SECOND,
     SERIES,
+    inline_svg,
     log_axis,
-    picture,
     price_ticks,
 )
-
-# Seaborn imports SciPy for estimates of densities, which no picture here shows.
 
 NAME_LENGTH = 28
 
 
-def league(findings: Findings) -> Html:
+def model_scores(findings: Findings) -> Markup:
     """Return the models' scores with their standard errors, and the blend's with its interval."""
-    metrics = findings.metrics
-    members = sorted(metrics["models"].items(), key=lambda item: item[1]["smape"])
+    blend, members = findings.scores, findings.details.ranked()
     names = ["blend", *(_label(name) for name, _ in members)]
-    scores = [metrics["smape"], *(score["smape"] for _, score in members)]
-    errors = [metrics["smape_se"], *(score["smape_se"] for _, score in members)]
+    scores = [blend.smape, *(score.smape for _, score in members)]
+    errors = [blend.smape_se, *(score.smape_se for _, score in members)]
 
     def draw(axes: Axes) -> None:
         places = np.arange(len(names))
         axes.errorbar(
             scores[1:], places[1:], xerr=errors[1:], fmt="o", color=ACCENT, markersize=5, capsize=3
         )
-        around = [[scores[0] - metrics["smape_low"]], [metrics["smape_high"] - scores[0]]]
+        around = [[blend.smape - blend.smape_low], [blend.smape_high - blend.smape]]
         axes.errorbar(
             scores[:1], places[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
         )
@@ -51,10 +49,10 @@ def league(findings: Findings) -> Html:
 
     listed = ", ".join(f"{name} {score:.2f}" for name, score in zip(names, scores, strict=True))
     alt = f"SMAPE of the blend and its members, best first: {listed}."
-    return picture("league", alt, draw, height=90 + 25 * len(names))
+    return inline_svg("models", alt, draw, height=90 + 25 * len(names))
 
 
-def learning_curves(findings: Findings) -> Html:
+def learning_curves(findings: Findings) -> Markup:
     """Return held-out SMAPE by rounds of training."""
     curves = findings.curves
     models = curves["model"].unique().tolist()
@@ -79,10 +77,10 @@ def learning_curves(findings: Findings) -> Html:
     ends = [
         f"{name} ends at {rows['smape'].iloc[-1]:.2f}" for name, rows in curves.groupby("model")
     ]
-    return picture("curves", f"Held-out SMAPE by rounds of training: {', '.join(ends)}.", draw)
+    return inline_svg("curves", f"Held-out SMAPE by rounds of training: {', '.join(ends)}.", draw)
 
 
-def predicted_against_actual(findings: Findings) -> Html:
+def predicted_against_actual(findings: Findings) -> Markup:
     """Return how many products have which actual and predicted price, on log axes."""
     actual = findings.train[PRICE].to_numpy(np.float64)
     predicted = findings.train["predicted"].to_numpy(np.float64)
@@ -116,7 +114,7 @@ def predicted_against_actual(findings: Findings) -> Html:
         f"Predicted against actual prices on log axes; {100 * inside:.0f} % of the products lie "
         "within a factor of two of the diagonal."
     )
-    return picture("predicted", alt, draw, height=300)
+    return inline_svg("predicted", alt, draw, height=300)
 
 
 def _medians(actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
@@ -127,7 +125,7 @@ def _medians(actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
     return np.log10(x), np.log10(y)
 
 
-def residuals(findings: Findings) -> Html:
+def residuals(findings: Findings) -> Markup:
     """Return the distribution of predicted divided by actual price."""
     doublings = np.clip(findings.log_ratio / np.log(2), -3, 3)
 
@@ -155,27 +153,27 @@ def residuals(findings: Findings) -> Html:
         "Distribution of predicted divided by actual price: "
         f"a tenth is below {low:.2f}, half below {middle:.2f}, nine tenths below {high:.2f}."
     )
-    return picture("residuals", alt, draw)
+    return inline_svg("residuals", alt, draw)
 
 
-def by_decile(findings: Findings) -> Html:
+def by_decile(findings: Findings) -> Markup:
     """Return SMAPE by tenth of the prices."""
-    slices = findings.metrics["slices"]["price_decile"]
-    scores = [slices[name]["smape"] for name in sorted(slices)]
+    slices = findings.details.slices.price_decile
+    scores = [slices[name].smape for name in sorted(slices)]
 
     def draw(axes: Axes) -> None:
         sns.barplot(x=_deciles(findings), y=scores, color=ACCENT, saturation=1, width=0.7, ax=axes)
-        axes.axhline(findings.metrics["smape"], color=SECOND, linewidth=1.2)
+        axes.axhline(findings.scores.smape, color=SECOND, linewidth=1.2)
         axes.set(xlabel="up to this price, a tenth of the products each", ylabel="SMAPE in %")
         axes.grid(visible=False, axis="x")
 
     listed = ", ".join(f"{score:.1f}" for score in scores)
-    return picture("deciles", f"SMAPE by price decile, from cheap to dear: {listed}.", draw)
+    return inline_svg("deciles", f"SMAPE by price decile, from cheap to expensive: {listed}.", draw)
 
 
-def coverage(findings: Findings, wanted: float) -> Html:
+def coverage(findings: Findings, wanted: float) -> Markup:
     """Return the share of prices inside their interval by tenth of the prices."""
-    table = coverage_shares(findings.metrics)
+    table = coverage_shares(findings.details.interval)
     palette = {"predicted": ACCENT, "actual": SECOND}
 
     def draw(axes: Axes) -> None:
@@ -193,7 +191,7 @@ def coverage(findings: Findings, wanted: float) -> Html:
             ax=axes,
         )
         axes.set(
-            xlabel="tenth of the products, cheap to dear",
+            xlabel="tenth of the products, cheap to expensive",
             ylabel="prices inside their interval",
             ylim=(0, 102),
         )
@@ -205,22 +203,22 @@ def coverage(findings: Findings, wanted: float) -> Html:
     each = [f"by {name} price {', '.join(f'{share:.0f}' for share in part)}" for name, part in rows]
     alt = (
         f"Share of prices inside their interval, wanted {100 * wanted:g} %; in percent by decile, "
-        f"from cheap to dear: {'; '.join(each)}."
+        f"from cheap to expensive: {'; '.join(each)}."
     )
-    return picture("coverage", alt, draw, height=300)
+    return inline_svg("coverage", alt, draw, height=300)
 
 
 def _deciles(findings: Findings) -> list[str]:
     """Return the upper end of each price decile, by its name's order."""
-    slices = findings.metrics["slices"]["price_decile"]
-    counts = np.cumsum([slices[name]["rows"] for name in sorted(slices)])
+    slices = findings.details.slices.price_decile
+    counts = np.cumsum([slices[name].rows for name in sorted(slices)])
     prices = np.sort(findings.train[PRICE].to_numpy(np.float64))
     # Deciles are cut by price, so that the running count of their rows is a rank.
     return _distinct([_short(prices[count - 1]) for count in counts])
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    """Return labels of which none is twice there, as a bar's place is its label."""
+    """Make every label different, as Seaborn puts bars of one label in one place."""
     return [label + "\u200b" * labels[:place].count(label) for place, label in enumerate(labels)]
 
 
@@ -228,7 +226,7 @@ def _short(price: float) -> str:
     return f"{price:.2g}" if price < 10 else f"{price:,.0f}"
 
 
-def prices(findings: Findings) -> Html:
+def prices(findings: Findings) -> Markup:
     """Return the distribution of the train prices and of those predicted for the test rows."""
     train = findings.train[PRICE].to_numpy(np.float64)
     test = findings.test_price
@@ -264,11 +262,12 @@ def prices(findings: Findings) -> Html:
         axes.legend()
 
     alt = f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}"
-    more = f", of the test rows' predicted ones {np.median(test):,.2f}" if len(test) else ""
-    return picture("prices", f"{alt}{more}.", draw)
+    if len(test):
+        alt += f", of the prices predicted for the test rows {np.median(test):,.2f}"
+    return inline_svg("prices", f"{alt}.", draw)
 
 
-def important_blocks(findings: Findings) -> Html:
+def important_blocks(findings: Findings) -> Markup:
     """Return how much of each model's importance lies with which block of features."""
     table = block_shares(findings.importance)
     models = table["model"].unique().tolist()
@@ -290,7 +289,7 @@ def important_blocks(findings: Findings) -> Html:
         axes.legend(title=None)
 
     each = [f"{row.model} {row.block} {row.share:.0f} %" for row in table.itertuples()]
-    return picture(
+    return inline_svg(
         "blocks", f"Importance by block of features: {', '.join(each)}.", draw, height=300
     )
 

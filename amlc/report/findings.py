@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,15 @@ from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError
 from amlc.evaluation.scores import join_predictions
 from amlc.files import read_json
+from amlc.report.metrics_files import (
+    DataCounts,
+    Details,
+    Guards,
+    ImageCounts,
+    Interval,
+    Scores,
+    read_metrics,
+)
 
 
 @dataclass(frozen=True)
@@ -28,10 +36,18 @@ class Findings:
         fold), ``kind`` (of unit) and ``pictured`` (bool).
     test_price : ndarray of float64
         Predicted prices of the test rows.
-    metrics, data, images : dict
-        ``metrics/metrics.json``, ``data.json`` and ``images.json``.
+    scores : Scores
+        Of the blend.
+    details : Details
+        Scores by model and slice; what the intervals hold.
+    guards : Guards
+        The checks that the pipeline passed.
+    data : DataCounts
+        Rows read, kept and rejected.
+    images : ImageCounts
+        Links with and without a picture.
     floor : float or None
-        The best possible SMAPE, known for a made-up catalogue only.
+        The best possible SMAPE, known for a synthetic catalogue only.
     curves : DataFrame
         ``model``, ``round`` and ``smape``: held-out SMAPE by rounds of training; may be empty.
     importance : DataFrame
@@ -40,9 +56,11 @@ class Findings:
 
     train: pd.DataFrame
     test_price: Floats
-    metrics: dict[str, Any]
-    data: dict[str, Any]
-    images: dict[str, Any]
+    scores: Scores
+    details: Details
+    guards: Guards
+    data: DataCounts
+    images: ImageCounts
     floor: float | None
     curves: pd.DataFrame
     importance: pd.DataFrame
@@ -55,7 +73,7 @@ class Findings:
         return np.asarray(np.log(ratio))
 
 
-def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
+def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings:
     """Read a repository's results.
 
     Parameters
@@ -64,8 +82,8 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
         Holds ``data`` and ``metrics``.
     models : list of str
         The models that ran.
-    sampled : bool
-        Whether the products are the made-up ones, whose best possible SMAPE is known.
+    synthetic : bool
+        Whether the products are synthetic, so that their best possible SMAPE is known.
 
     Raises
     ------
@@ -77,31 +95,26 @@ def read_findings(root: Path, models: list[str], *, sampled: bool) -> Findings:
     return Findings(
         train=rows.iloc[train_rows(products)].reset_index(drop=True),
         test_price=rows["predicted"].to_numpy()[test_rows(products)],
-        metrics=_metrics(root),
-        data=read_json(root / layout.DATA_METRICS),
-        images=read_json(root / layout.IMAGE_METRICS),
-        floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if sampled else None,
+        scores=read_metrics(Scores, root / layout.SCORES),
+        details=read_metrics(Details, root / layout.SCORE_DETAILS),
+        guards=read_metrics(Guards, root / layout.GUARD_METRICS),
+        data=read_metrics(DataCounts, root / layout.DATA_METRICS),
+        images=read_metrics(ImageCounts, root / layout.IMAGE_METRICS),
+        floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if synthetic else None,
         curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
         importance=_of_models(root, models, "importance.csv", ["feature", "share"]),
     )
 
 
 def _of_models(root: Path, models: list[str], name: str, columns: list[str]) -> pd.DataFrame:
-    """Return one table of what some models wrote; a model without such a file is left out."""
+    """Return the rows of each model's CSV `name`; a model without this file has none."""
     empty = pd.DataFrame(columns=["model", *columns])
-    found = []
+    tables = []
     for model in models:
         path = root / layout.MODELS / model / name
         if path.exists():
-            found.append(_read_csv(path, columns).assign(model=model)[list(empty)])
-    return pd.concat(found, ignore_index=True) if found else empty
-
-
-def _metrics(root: Path) -> dict[str, Any]:
-    """Return scores, their details and what the guards found, as one mapping."""
-    files = (layout.SCORES, layout.SCORE_DETAILS, layout.GUARD_METRICS)
-    scores, details, guards = (read_json(root / path) for path in files)
-    return {**scores, **details, "guards": guards, "drift": guards["drift"]}
+            tables.append(_read_csv(path, columns).assign(model=model)[list(empty)])
+    return pd.concat(tables, ignore_index=True) if tables else empty
 
 
 def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
@@ -113,11 +126,15 @@ def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
     return frame
 
 
-def coverage_shares(metrics: dict[str, Any]) -> pd.DataFrame:
+def coverage_shares(interval: Interval) -> pd.DataFrame:
     """Return ``decile``, ``price`` (which one it is a decile of) and ``coverage`` in percent."""
+    by_price = {
+        "predicted": interval.coverage_by_predicted_decile,
+        "actual": interval.coverage_by_price_decile,
+    }
     rows = [
         (decile.lstrip("0"), price, share)
-        for price, name in (("predicted", "predicted"), ("actual", "price"))
-        for decile, share in sorted(metrics["interval"][f"coverage_by_{name}_decile"].items())
+        for price, shares in by_price.items()
+        for decile, share in sorted(shares.items())
     ]
     return pd.DataFrame(rows, columns=["decile", "price", "coverage"])

@@ -8,13 +8,13 @@ import pandas as pd
 
 from amlc.catalog.products import PRICE
 from amlc.files import write_rows
+from amlc.report.cleaning import clean
 from amlc.report.findings import Findings, coverage_shares
-from amlc.report.markup import clean
 
 # Points of the plot of predicted against actual prices; more would only weigh down git.
 POINTS = 1000
-# Of the histogram of predicted divided by actual price: bins of an eighth of a doubling, and the
-# doublings that it reaches to either side; what is beyond counts in the last bin.
+# The histogram of predicted divided by actual price has bins of an eighth of a doubling and reaches
+# this many doublings to either side; what is beyond counts in the last bin.
 BINS_PER_DOUBLING, DOUBLINGS = 8, 4
 # Columns of each model whose importance is shown.
 FEATURES = 15
@@ -31,11 +31,11 @@ def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int
     folder : Path
         ``metrics``.
     findings : Findings
-        See there.
+        What the pipeline found.
     coverage : float
         The share of prices that the intervals have to hold.
     seed : int
-        Of the draw of products whose prices are shown.
+        Draws the products whose prices are shown.
     """
     tables = {
         "predicted": predicted_table(findings, seed),
@@ -76,7 +76,7 @@ def residual_table(findings: Findings) -> pd.DataFrame:
 
 def coverage_table(findings: Findings, coverage: float) -> pd.DataFrame:
     """Return the share of prices inside their interval by decile, and the wanted one."""
-    return coverage_shares(findings.metrics).assign(wanted=round(100 * coverage, 4))
+    return coverage_shares(findings.details.interval).assign(wanted=round(100 * coverage, 4))
 
 
 def importance_table(findings: Findings) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Print what the pipeline found: `python -m amlc.report.results`."""
+"""The scores of the last run as text, for the command line and the README."""
 
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ def results(root: Path = layout.ROOT) -> str:
     DataError
         A metrics file is missing or is not JSON.
     """
-    metrics = {**read_json(root / layout.SCORES), **read_json(root / layout.SCORE_DETAILS)}
+    scores = read_json(root / layout.SCORES)
+    models = read_json(root / layout.SCORE_DETAILS)["models"]
     images = read_json(root / layout.IMAGE_METRICS)
     data = read_json(root / layout.DATA_METRICS)
     return "\n".join(
         [
-            *_model_lines(metrics),
+            *_model_lines(scores, models),
             "",
             _rows_line(data),
             _images_line(images),
@@ -34,15 +35,15 @@ def results(root: Path = layout.ROOT) -> str:
     )
 
 
-def _model_lines(metrics: dict[str, Any]) -> list[str]:
+def _model_lines(scores: dict[str, Any], models: dict[str, Any]) -> list[str]:
     lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
-    members = sorted(metrics["models"].items(), key=lambda item: -item[1]["smape"])
+    members = sorted(models.items(), key=lambda item: -item[1]["smape"])
     lines += [
         f"{name:<12}{score['smape']:>8.2f}{score['smape_se']:>8.2f}{score['weight']:>9.3f}"
         for name, score in members
     ]
-    interval = f"95 % interval {metrics['smape_low']:.2f} to {metrics['smape_high']:.2f}"
-    lines.append(f"{'blend':<12}{metrics['smape']:>8.2f}{metrics['smape_se']:>8.2f}   {interval}")
+    interval = f"95 % interval {scores['smape_low']:.2f} to {scores['smape_high']:.2f}"
+    lines.append(f"{'blend':<12}{scores['smape']:>8.2f}{scores['smape_se']:>8.2f}   {interval}")
     return lines
 
 

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from amlc.report.markup import Html, tag
-
 # Matplotlib draws with these; in the SVG each becomes a variable of the page's style sheet, so
-# that a picture follows the reader's light or dark scheme.
+# that a drawing follows the reader's light or dark scheme.
 INK, MUTED, LINE = "#1c2127", "#5a6270", "#d5dae1"
 ACCENT, SECOND, THIRD = "#1d5c9f", "#b4530f", "#2c7a54"
 VARIABLES = {
@@ -29,7 +28,7 @@ VARIABLES = {
 }
 SERIES = (ACCENT, SECOND, THIRD, MUTED)
 
-# SVG units; the page shows a picture at 0.9 to 1.4 times its size.
+# SVG units; the page shows a drawing at 0.9 to 1.4 times its size.
 WIDTH, HEIGHT = 376, 258
 
 RC: dict[str, Any] = {
@@ -59,17 +58,17 @@ RC: dict[str, Any] = {
 }
 
 
-def picture(
+def inline_svg(
     name: str, alt: str, draw: Callable[[Axes], None], *, width: int = WIDTH, height: int = HEIGHT
-) -> Html:
-    """Draw on one pair of axes and return the picture; the same drawing gives the same bytes.
+) -> Markup:
+    """Draw on one pair of axes and return an SVG element; the same drawing gives the same bytes.
 
     Parameters
     ----------
     name : str
         Unique on the page: identifiers inside the SVG derive from it.
     alt : str
-        What the picture says, for those who do not see it.
+        What the drawing says, for those who do not see it.
     draw : callable
         Draws on the axes.
     width, height : int
@@ -91,20 +90,24 @@ def _style(name: str) -> Iterator[None]:
         yield
 
 
-def _inline(text: str, alt: str, width: int, height: int) -> Html:
+def _inline(text: str, alt: str, width: int, height: int) -> Markup:
     """Return what is inside the svg element, in an element that scales and has a description."""
     inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
-    # A style sheet inside would hold for the whole page; report.css says the same of pictures.
+    # A style sheet inside would hold for the whole page; report.css has the same rules.
     inside = re.sub(r"<(metadata|style)\b.*?</\1>", "", inside, flags=re.DOTALL)
     inside = inside.replace("xlink:href=", "href=")
     inside = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", inside)
     inside = re.sub(r"\n\s*", "\n", inside).strip()
     used = set(re.findall(r"#([\w-]+)[\"')]", inside))
-    inside = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", inside)
+    inside = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", inside)
     for color, variable in VARIABLES.items():
         inside = inside.replace(color, f"var({variable})")
-    box = f"0 0 {width} {height}"
-    return tag("svg", Html(inside), role="img", aria_label=alt, viewBox=box)
+    return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
+        alt,
+        width,
+        height,
+        Markup(inside),  # noqa: S704 - Matplotlib escapes the texts that it draws
+    )
 
 
 def log_axis(axis: Axis, axes: Axes, ticks: list[float]) -> None:

@@ -1,7 +1,8 @@
-"""Which products the page shows."""
+"""The products that the page shows."""
 
 import base64
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from amlc.errors import DataError
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.report.examples import SHEET, SIZE, extremes, sheet, thumbnails
+from amlc.report.examples import SHEET, SIZE, cards, extremes, sheet, thumbnails, tiles
 from amlc.report.findings import Findings, read_findings
 from tests.helpers.pictures import jpeg
 from tests.helpers.results import write_results
@@ -22,50 +23,76 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Return findings of 120 products in groups of two."""
     root = tmp_path_factory.mktemp("results")
     write_results(root)
-    return read_findings(root, ["linear"], sampled=True)
+    return read_findings(root, ["linear"], synthetic=True)
 
 
-def test_the_worst_come_first(findings: Findings) -> None:
-    """Checked against a plain sort, without duplicates."""
+def test_the_largest_errors_come_first(findings: Findings) -> None:
+    """The order is that of a plain sort without duplicates."""
     rows = findings.train.assign(ratio=findings.log_ratio)
     for name, ascending in (("too low", True), ("too high", False)):
         expected = rows.sort_values("ratio", ascending=ascending).drop_duplicates("group")
-        found = extremes(findings)[name]
-        assert found["sample_id"].tolist() == expected["sample_id"].head(len(found)).tolist()
+        shown = extremes(findings)[name]
+        assert shown["sample_id"].tolist() == expected["sample_id"].head(len(shown)).tolist()
 
 
-def test_the_closest_is_the_closest(findings: Findings) -> None:
-    """Of all products."""
+def test_the_closest_prediction_is_the_closest_of_all(findings: Findings) -> None:
+    """No other product has a smaller error."""
     closest = extremes(findings)["closest"]["sample_id"].iloc[0]
     place = int(np.argmin(np.abs(findings.log_ratio)))
     assert closest == findings.train["sample_id"].iloc[place]
 
 
 def test_no_group_of_duplicates_is_shown_twice(findings: Findings) -> None:
-    """One product fills one place."""
+    """Each group fills at most one place."""
     assert all(rows["group"].is_unique for rows in extremes(findings).values())
 
 
 def test_a_price_that_is_too_high_is_never_called_too_low(findings: Findings) -> None:
-    """Also where all prices are too high."""
-    dear = findings.train.assign(predicted=2 * findings.train["price"])
-    found = extremes(Findings(**{**vars(findings), "train": dear}))
-    assert (len(found["too low"]), len(found["too high"])) == (0, 6)
+    """Even where all predictions are too high, none is shown as too low."""
+    doubled = findings.train.assign(predicted=2 * findings.train["price"])
+    shown = extremes(replace(findings, train=doubled))
+    assert (len(shown["too low"]), len(shown["too high"])) == (0, 6)
 
 
-def test_the_sheet_goes_from_cheap_to_dear(findings: Findings) -> None:
-    """From the cheapest to the dearest product with a picture."""
-    found = sheet(findings)
+def test_the_sheet_goes_from_cheap_to_expensive(findings: Findings) -> None:
+    """Both ends are products with a picture."""
+    shown = sheet(findings)
     pictured = findings.train.loc[findings.train["pictured"], "price"]
-    assert len(found) == SHEET
-    assert found["price"].is_monotonic_increasing
-    assert (found["price"].min(), found["price"].max()) == (pictured.min(), pictured.max())
+    assert len(shown) == SHEET
+    assert shown["price"].is_monotonic_increasing
+    assert (shown["price"].min(), shown["price"].max()) == (pictured.min(), pictured.max())
 
 
 def test_a_catalogue_without_pictures_has_no_sheet(tmp_path: Path) -> None:
-    """The page leaves it out."""
+    """There is nothing to show."""
     write_results(tmp_path, pictured=False)
-    assert sheet(read_findings(tmp_path, ["linear"], sampled=True)).empty
+    assert sheet(read_findings(tmp_path, ["linear"], synthetic=True)).empty
+
+
+def test_places_on_the_price_axis_follow_the_prices(findings: Findings) -> None:
+    """A card has its row's prices, in their order, and everything lies on the axis."""
+    rows = findings.train
+    for card, row in zip(cards(rows, {}, findings), rows.itertuples(), strict=True):
+        prices = (card.low, card.predicted, card.high, card.actual)
+        assert prices == (row.low, row.predicted, row.high, row.price)
+        places = card.places
+        assert 0 <= places.low <= places.predicted <= places.high <= 100
+        assert 0 <= places.actual <= 100
+
+
+def test_a_hostile_text_is_cut_to_size_on_a_card(findings: Findings) -> None:
+    """Neither its title nor its excerpt is longer than the page has room for."""
+    for card in cards(findings.train, {}, findings):
+        assert 0 < len(card.title) <= 110
+        assert len(card.excerpt) <= 120
+
+
+def test_a_product_has_the_picture_of_its_link(findings: Findings) -> None:
+    """A card without a picture stays, a tile without one is left out."""
+    rows = findings.train.head(3)
+    pictures = {rows["image_link"].iloc[1]: "data:x"}
+    assert [card.picture for card in cards(rows, pictures, findings)] == [None, "data:x", None]
+    assert [tile.price for tile in tiles(rows, pictures)] == [rows["price"].iloc[1]]
 
 
 LARGE = Picture(256, 128, jpeg(width=256, height=128))
@@ -73,13 +100,13 @@ LARGE = Picture(256, 128, jpeg(width=256, height=128))
 
 def write(folder: Path, picture: Picture = LARGE) -> None:
     """Write two shards: a good link in each, and a placeholder."""
-    outcomes = [FetchResult.ok(picture), FetchResult.failed("http 404", 1)]
-    write_shard(folder, 0, ["a", "b"], outcomes, LARGE)
+    results = [FetchResult.ok(picture), FetchResult.failed("http 404", 1)]
+    write_shard(folder, 0, ["a", "b"], results, LARGE)
     write_shard(folder, 1, ["c"], [FetchResult.ok(picture)], LARGE)
 
 
 def test_pictures_shrink_and_keep_their_shape(tmp_path: Path) -> None:
-    """The longest side is what the page needs."""
+    """The longest side becomes what the page needs."""
     write(tmp_path)
     head, data = thumbnails(tmp_path, ["a"])["a"].split(",")
     assert head == "data:image/jpeg;base64"
@@ -88,18 +115,18 @@ def test_pictures_shrink_and_keep_their_shape(tmp_path: Path) -> None:
 
 
 def test_placeholders_and_unknown_links_are_left_out(tmp_path: Path) -> None:
-    """From all shards, only those asked for that have a picture."""
+    """Only links that are asked for and have a picture are returned, from all shards."""
     write(tmp_path)
     assert sorted(thumbnails(tmp_path, ["a", "b", "c", "d", "a"])) == ["a", "c"]
 
 
 def test_no_links_read_nothing(tmp_path: Path) -> None:
-    """Not even the folder."""
+    """Not even the folder has to exist."""
     assert thumbnails(tmp_path / "missing", []) == {}
 
 
-def test_a_stored_picture_that_is_none_is_an_error(tmp_path: Path) -> None:
-    """It names the shard and what to do."""
+def test_a_stored_picture_that_cannot_be_decoded_is_an_error(tmp_path: Path) -> None:
+    """The message names the shard and what to do."""
     write(tmp_path, Picture(8, 8, b"nothing"))
     with pytest.raises(DataError, match=r"shard-00000.*run the stage images"):
         thumbnails(tmp_path, ["a"])

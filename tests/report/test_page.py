@@ -1,206 +1,144 @@
-"""The page as a whole."""
+"""What the page shows."""
 
-import re
-from collections import Counter
-from html.parser import HTMLParser
-from itertools import pairwise
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from amlc.report.findings import read_findings
-from amlc.report.markup import VOID
-from amlc.report.page import page
+from amlc.report.findings import Findings, read_findings
+from amlc.report.metrics_files import Drift, HeldOut, ModelScore
+from amlc.report.page import LONGEST, Page, make_page
 from tests.helpers.results import PARAMETERS, write_results
 
-CHROMIUM = Path("/usr/bin/chromium")
-# Milliseconds: a machine that is busy draws in its own time.
-PATIENCE = 600_000
-# In SVG an element may close itself.
-SELF_CLOSING = ("path", "use", "rect", "line", "circle", "g")
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small repository with results."""
+    folder = tmp_path_factory.mktemp("results")
+    write_results(folder, gap=-0.4)
+    return folder
 
 
-class Document(HTMLParser):
-    """Holds every element to its end tag and collects the elements."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep the element; no attribute is given twice."""
-        assert len({name for name, _ in attrs}) == len(attrs), (tag, attrs)
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep an element that closes itself."""
-        assert tag in SELF_CLOSING
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        """Check that it ends what was opened last."""
-        assert self.open.pop() == tag, (tag, self.getpos())
-
-    def handle_data(self, data: str) -> None:
-        """Keep the text."""
-        self.text += data
+@pytest.fixture(scope="module")
+def findings(root: Path) -> Findings:
+    """Return its findings."""
+    return read_findings(root, ["linear", "lightgbm"], synthetic=True)
 
 
-def parsed(text: str) -> Document:
-    """Parse a document as a whole."""
-    document = Document()
-    document.feed(text)
-    document.close()
-    assert not document.open
-    return document
-
-
-def render(root: Path, **results: Any) -> str:
-    """Return the page of made-up results."""
-    write_results(root, **results)
-    models = ["linear", "lightgbm"] if results.get("boosted", True) else ["linear"]
-    findings = read_findings(root, models, sampled=True)
+def page_of(root: Path, findings: Findings) -> Page:
+    """Return the page of some findings."""
     images = root / "data/images"
-    return page(findings, images, PARAMETERS, coverage=0.8, level=0.95, most_explained=0.9)
+    return make_page(
+        findings, images, PARAMETERS, coverage=0.8, level=0.95, max_explained_variance=0.9
+    )
 
 
 @pytest.fixture(scope="module")
-def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the page of results with everything."""
-    return render(tmp_path_factory.mktemp("results"))
+def page(root: Path, findings: Findings) -> Page:
+    """Return the page of these findings."""
+    return page_of(root, findings)
 
 
-@pytest.fixture(scope="module")
-def document(html: str) -> Document:
-    """Return its elements."""
-    return parsed(html)
+def changed(model: Any, **values: Any) -> Any:
+    """Return a copy of a metrics file's content with other values."""
+    return model.model_copy(update=values)
 
 
-def test_every_element_ends_where_it_should(document: Document) -> None:
-    """The parser holds each end tag to the element that is open."""
-    assert Counter(name for name, _ in document.elements)["section"] == 8
+def test_scores_and_counts_are_those_of_the_findings(page: Page, findings: Findings) -> None:
+    """They are not computed again."""
+    assert (page.scores, page.details) == (findings.scores, findings.details)
+    assert (page.data, page.images) == (findings.data, findings.images)
+    assert (page.level, page.wanted, page.floor) == (0.95, 0.8, 30.0)
 
 
-def test_identifiers_are_unique_and_links_lead_to_them(document: Document) -> None:
-    """On the page and inside its pictures."""
-    names = Counter(found["id"] for _, found in document.elements if "id" in found)
-    targets = {str(found["href"]) for name, found in document.elements if name == "a"}
-    assert max(names.values()) == 1
-    assert targets
-    assert {target.removeprefix("#") for target in targets} <= set(names)
+def test_most_products_are_within_the_two_factors(page: Page, findings: Findings) -> None:
+    """Half of them are within one factor, nine in ten within the other."""
+    predicted, price = findings.train["predicted"], findings.train["price"]
+    factor = pd.concat([predicted / price, price / predicted], axis=1).max(axis=1)
+    assert (factor <= page.half + 1e-9).mean() >= 0.5
+    assert (factor <= page.nine_tenths + 1e-9).mean() >= 0.9
 
 
-def test_nothing_is_loaded_from_elsewhere(html: str, document: Document) -> None:
-    """Every source is a data URL or a place on the page; the style sheet imports nothing."""
-    for _, found in document.elements:
-        for key in ("src", "href", "xlink:href", "srcset", "data", "action"):
-            assert str(found.get(key, "#")).startswith(("#", "data:image/jpeg;base64,"))
-    assert set(re.findall(r"url\((.)", html)) == {"#"}
-    assert "@import" not in html
-    assert not {"script", "iframe", "object", "link", "form"} & {n for n, _ in document.elements}
-
-
-def test_every_picture_says_what_it_shows(document: Document) -> None:
-    """Photographs and drawings alike."""
-    images = [found for name, found in document.elements if name == "img"]
-    drawings = [found for name, found in document.elements if name == "svg"]
-    assert len(images) > 24
-    assert len(drawings) == 8
-    assert all(found["alt"] for found in images)
-    assert all(found["role"] == "img" and found["aria-label"] for found in drawings)
-
-
-def test_headings_skip_no_level(document: Document) -> None:
-    """One first-level heading; each is at most one level below the one before."""
-    levels = [int(name[1]) for name, _ in document.elements if re.fullmatch("h[1-6]", name)]
-    assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in pairwise(levels))
-
-
-def test_a_hostile_text_is_shown_and_harmless(html: str, document: Document) -> None:
-    """Its markup is text, its controls are gone, its length is bounded."""
-    assert '<script>alert("x")</script> </style> & "tea"' in document.text
-    assert "<script" not in html
-    assert "onerror=alert(1)>" in document.text
-    assert not [found for _, found in document.elements if "onerror" in found]
-    assert not {"\u202e", "\0"} & set(html)
-    assert "w" * 200 not in html
-
-
-def test_names_from_outside_are_escaped(document: Document) -> None:
-    """Columns, reasons and units hold what the catalogue held."""
-    for name in (
-        "tabular: log <total>",
-        'neighbours: the "nearest"',
-        "vision: edges",
-        "http 404 <b>",
-    ):
-        assert name in document.text
-
-
-def test_the_same_results_give_the_same_bytes(html: str, tmp_path: Path) -> None:
-    """No date, no path, no random identifier."""
-    assert render(tmp_path) == html
-
-
-def test_the_page_is_small(html: str) -> None:
-    """Well below what a mail server takes."""
-    assert len(html.encode()) < 5_000_000
-
-
-def test_numbers_are_those_of_the_metrics(html: str, tmp_path: Path) -> None:
-    """The headline, to two decimals."""
-    write_results(tmp_path)
-    metrics = read_findings(tmp_path, ["linear"], sampled=True).metrics
-    assert f"{metrics['smape']:.2f} % <small>SMAPE</small>" in html
-    assert f"{metrics['smape_low']:.2f} to {metrics['smape_high']:.2f}" in html
-
-
-@pytest.mark.parametrize(
-    ("results", "absent", "present"),
-    [
-        ({"pictured": False}, "At even steps", "0 of 140 distinct links gave a picture"),
-        ({"boosted": False}, "Learning curves", "One model ran"),
-        ({"test_rows": 0}, "Drift between", "Guards against"),
-        ({"rows": 10}, "nan", "Guards against"),
-    ],
-)
-def test_what_is_missing_is_left_out(
-    tmp_path: Path, results: dict[str, Any], absent: str, present: str
+@pytest.mark.parametrize(("best", "gain"), [(41.5, 1.5), (39.0, -1.0)])
+def test_the_gain_is_that_over_the_best_member(
+    root: Path, findings: Findings, best: float, gain: float
 ) -> None:
-    """The rest stays a whole page."""
-    document = parsed(render(tmp_path, **results))
-    assert absent not in document.text
-    assert present in document.text
+    """It is negative where the blend is worse."""
+    models = {
+        "linear": ModelScore(smape=60.0, smape_se=1.0, weight=0.5),
+        "lightgbm": ModelScore(smape=best, smape_se=1.0, weight=0.5),
+    }
+    other = replace(
+        findings,
+        scores=changed(findings.scores, smape=40.0, smape_low=39.0, smape_high=41.0),
+        details=changed(findings.details, models=models),
+    )
+    assert page_of(root, other).gain == gain
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
-@pytest.mark.slow
-def test_a_browser_shows_it_without_scrolling_sideways(html: str, tmp_path: Path) -> None:
-    """At the width of a phone; pictures show, nothing is loaded, nothing complained about."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = tmp_path / "index.html"
-    path.write_text(html, encoding="utf-8")
-    said: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
-        )
-        tab = browser.new_page(viewport={"width": 375, "height": 800})
-        tab.set_default_timeout(PATIENCE)
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: said.append(request.url))
-        tab.goto(path.as_uri())
-        tab.wait_for_load_state("load")
-        width = tab.evaluate("document.documentElement.scrollWidth")
-        drawn = tab.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
-        browser.close()
-    requests = [url for url in said if not url.startswith("data:image/jpeg;base64,")]
-    assert requests == [path.as_uri()]
-    assert (width, drawn) == (375, True)
+def test_the_columns_of_drift_are_ordered(root: Path, findings: Findings) -> None:
+    """The column that tells most comes first; a bar is empty at an AUC of a half."""
+    drift = Drift(auc=0.6, columns={"a": 0.5, "b": 0.75})
+    guards = changed(findings.guards, drift=drift)
+    checks = page_of(root, replace(findings, guards=guards)).checks
+    assert checks.drift == drift
+    rows = [(column.name, column.number, column.bar) for column in checks.drift_columns]
+    assert rows == [("b", 0.75, 0.5), ("a", 0.5, 0.0)]
+
+
+def test_rare_reasons_are_counted_together(root: Path, findings: Findings) -> None:
+    """The most frequent ones are named, the most frequent first; no link is left out."""
+    failures = {f"http {code}": code for code in range(400, 400 + LONGEST + 3)}
+    images = changed(findings.images, failures=failures)
+    reasons = page_of(root, replace(findings, images=images)).failures
+    counts = [count for _, count in reasons.named]
+    assert counts == sorted(counts, reverse=True)
+    assert len(counts) == LONGEST
+    assert sum(counts) + reasons.others == sum(failures.values())
+
+
+def test_the_columns_are_those_of_the_model_with_the_largest_weight(
+    root: Path, findings: Findings
+) -> None:
+    """Bars are relative to the first column."""
+    table = pd.DataFrame(
+        [("linear", "a", 1.0), ("lightgbm", "b", 0.8), ("lightgbm", "c", 0.2)],
+        columns=["model", "feature", "share"],
+    )
+    models = {
+        "linear": ModelScore(smape=60.0, smape_se=1.0, weight=0.1),
+        "lightgbm": ModelScore(smape=50.0, smape_se=1.0, weight=0.9),
+    }
+    other = replace(findings, importance=table, details=changed(findings.details, models=models))
+    importance = page_of(root, other).importance
+    assert importance is not None
+    assert importance.model == "lightgbm"
+    rows = [(column.name, column.number, column.bar) for column in importance.columns]
+    assert rows == [("b", 0.8, 1.0), ("c", 0.2, 0.25)]
+
+
+@pytest.mark.parametrize(("gap", "agrees"), [(1.9, True), (2.1, False), (-2.1, False)])
+def test_a_held_out_score_has_to_be_close_to_the_other(
+    root: Path, findings: Findings, gap: float, *, agrees: bool
+) -> None:
+    """It may differ by four standard errors, in either direction."""
+    held_out = HeldOut(rows=9, smape=50.0, gap=gap, gap_se=0.5, coverage=80.0)
+    details = changed(findings.details, held_out=held_out)
+    assert page_of(root, replace(findings, details=details)).checks.held_out_agrees == agrees
+
+
+def test_names_of_columns_are_cut_to_size(root: Path, findings: Findings) -> None:
+    """Words of the catalogue may be of any length."""
+    leak = changed(findings.guards.leak, feature="w" * 500)
+    guards = changed(findings.guards, leak=leak)
+    assert len(page_of(root, replace(findings, guards=guards)).checks.leak.feature) == 90
+
+
+def test_versions_are_those_of_what_is_installed(page: Page) -> None:
+    """Python comes first, then the libraries that compute and draw."""
+    assert next(iter(page.versions)) == "Python"
+    assert page.versions["jinja2"] == metadata.version("jinja2")
+    assert {"numpy", "lightgbm", "matplotlib"} <= set(page.versions)

@@ -1,6 +1,7 @@
-"""Tables for DVC's plots."""
+"""The tables for DVC's plots."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Return findings of more rows than are drawn."""
     root = tmp_path_factory.mktemp("results")
     write_results(root, rows=POINTS + 200)
-    return read_findings(root, MODELS, sampled=True)
+    return read_findings(root, MODELS, synthetic=True)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -46,10 +47,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_every_plot_has_its_table(findings: Findings, tmp_path: Path) -> None:
-    """With a header, and rows where there is something to show."""
+    """Each has its header and at least one row."""
     write_tables(tmp_path, findings, coverage=0.8, seed=1)
-    found = {path.stem: rows(path) for path in tmp_path.iterdir()}
-    assert {name: list(table[0]) for name, table in found.items()} == {
+    tables = {path.stem: rows(path) for path in tmp_path.iterdir()}
+    assert {name: list(table[0]) for name, table in tables.items()} == {
         "predicted": ["actual", "predicted"],
         "residuals": ["factor", "share"],
         "coverage": ["decile", "price", "coverage", "wanted"],
@@ -66,42 +67,42 @@ def test_the_same_findings_give_the_same_bytes(findings: Findings, tmp_path: Pat
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
-def test_points_are_some_of_the_products(findings: Findings) -> None:
-    """As many as git should keep, each once, in the table's order."""
-    found = predicted_table(findings, seed=1)
-    every = findings.train[["price", "predicted"]].round(2).to_numpy().tolist()
-    places = [every.index(point) for point in found.to_numpy().tolist()]
-    assert len(found) == POINTS
+def test_points_are_a_draw_of_the_products(findings: Findings) -> None:
+    """There are as many as git should keep, each once, in the table's order."""
+    table = predicted_table(findings, seed=1)
+    prices = findings.train[["price", "predicted"]].round(2).to_numpy().tolist()
+    places = [prices.index(point) for point in table.to_numpy().tolist()]
+    assert len(table) == POINTS
     assert places == sorted(set(places))
 
 
 def test_few_products_are_all_shown(findings: Findings) -> None:
     """Nothing is drawn twice to fill up."""
-    few = Findings(**{**vars(findings), "train": findings.train.head(7)})
+    few = replace(findings, train=findings.train.head(7))
     assert len(predicted_table(few, seed=1)) == 7
 
 
 def test_residuals_count_every_product_once(findings: Findings) -> None:
-    """Also those beyond the last bin; checked against a loop."""
-    found = residual_table(findings)
-    centers = np.log(found["factor"].to_numpy())
+    """Those beyond the last bin count in it; the shares are those of a plain loop."""
+    table = residual_table(findings)
+    centers = np.log(table["factor"].to_numpy())
     nearest = [int(np.argmin(np.abs(centers - ratio))) for ratio in findings.log_ratio]
-    counts = [nearest.count(place) for place in range(len(found))]
-    assert found["share"].to_numpy() == pytest.approx(
+    counts = [nearest.count(place) for place in range(len(table))]
+    assert table["share"].to_numpy() == pytest.approx(
         100 * np.array(counts) / len(nearest), abs=1e-2
     )
-    assert found["share"].sum() == pytest.approx(100, abs=0.05)
+    assert table["share"].sum() == pytest.approx(100, abs=0.05)
 
 
 def test_names_of_columns_cannot_end_a_script(findings: Findings) -> None:
-    """DVC writes them into one without escaping."""
+    """DVC writes names into a script without escaping them."""
     text = importance_table(findings).to_csv()
     assert "log ?total?" in text
     assert not set("<>&\\") & set(text)
 
 
 def test_the_page_of_plots_is_the_layout_with_the_libraries_inside() -> None:
-    """A change of the layout asks for a new page: .dvc/html/pack.sh."""
+    """After a change of the layout, .dvc/html/pack.sh makes the page again."""
     before, after = (HTML / "layout.html").read_text().split("<!-- libraries -->")
     text = (HTML / "plots.html").read_text()
     assert text.startswith(before)
@@ -113,7 +114,7 @@ def test_the_page_of_plots_is_the_layout_with_the_libraries_inside() -> None:
 @pytest.mark.skipif(not CHROMIUM.exists(), reason="needs /usr/bin/chromium")
 @pytest.mark.slow
 def test_a_browser_draws_every_plot_without_a_network(findings: Findings, tmp_path: Path) -> None:
-    """Each from its table and template, for two experiments."""
+    """It draws each plot from its table and template, for two experiments."""
     sync_api = pytest.importorskip("playwright.sync_api")
     write_tables(tmp_path, findings, coverage=0.8, seed=1)
     page = render_html(
@@ -121,23 +122,23 @@ def test_a_browser_draws_every_plot_without_a_network(findings: Findings, tmp_pa
         tmp_path / "plots/index.html",
         HTML / "plots.html",
     )
-    said: list[str] = []
+    events: list[str] = []
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"], timeout=PATIENCE
         )
         tab = browser.new_page()
         tab.set_default_timeout(PATIENCE)
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: said.append(request.url))
+        tab.on("console", lambda message: events.append(message.text))
+        tab.on("pageerror", lambda error: events.append(str(error)))
+        tab.on("request", lambda request: events.append(request.url))
         tab.goto(Path(page).as_uri())
         tab.wait_for_function(f"document.querySelectorAll('main svg.marks').length == {len(AXES)}")
         labels = tab.evaluate(
             "[...document.querySelectorAll('main svg.marks')].map(s => s.textContent)"
         )
         browser.close()
-    assert said == [Path(page).as_uri()]
+    assert events == [Path(page).as_uri()]
     assert all("first" in label and "second" in label for label in labels)
 
 
@@ -150,9 +151,9 @@ def renderer(name: str, table: list[dict[str, str]]) -> VegaRenderer:
 
 
 def test_without_boosted_models_the_tables_are_empty(tmp_path: Path) -> None:
-    """They keep their header, which DVC reads."""
+    """The header stays, as DVC reads it."""
     write_results(tmp_path, boosted=False)
-    found = read_findings(tmp_path, ["linear"], sampled=False)
-    write_tables(tmp_path / "metrics", found, coverage=0.8, seed=1)
+    findings = read_findings(tmp_path, ["linear"], synthetic=False)
+    write_tables(tmp_path / "metrics", findings, coverage=0.8, seed=1)
     assert (tmp_path / "metrics/curves.csv").read_text() == "model,round,smape\n"
     assert (tmp_path / "metrics/importance.csv").read_text() == "model,feature,share\n"

@@ -25,22 +25,22 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_it_names_every_model_the_images_and_the_submission(root: Path) -> None:
-    """What a newcomer wants to know after the first run."""
+    """These are what a newcomer wants to know after the first run."""
     text = results(root)
     assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "a", "b", "blend"]
     assert "9 links: 7 good, 2 placeholders" in text
     assert "data/submission.csv" in text
 
 
-def test_without_metrics_it_says_what_to_run(root: Path) -> None:
-    """No traceback for a pipeline that has not run."""
+def test_without_metrics_the_error_names_what_to_run(root: Path) -> None:
+    """A pipeline that has not run ends in a message."""
     shutil.rmtree(root / "metrics")
     with pytest.raises(DataError, match="run dvc repro"):
         results(root)
 
 
 def test_a_broken_file_is_named(root: Path) -> None:
-    """A half-written file of another tool is said to be one."""
+    """The message names the file that is not JSON."""
     (root / "metrics/images.json").write_text("{")
     with pytest.raises(DataError, match=r"images\.json: not JSON"):
         results(root)

@@ -1,4 +1,4 @@
-"""Figures as inline SVG."""
+"""Drawings as inline SVG."""
 
 import xml.etree.ElementTree as ET
 
@@ -6,7 +6,7 @@ import pytest
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from amlc.report.svg import ACCENT, VARIABLES, picture, price_ticks
+from amlc.report.svg import ACCENT, VARIABLES, inline_svg, price_ticks
 
 
 def draw(axes: Axes) -> None:
@@ -15,42 +15,42 @@ def draw(axes: Axes) -> None:
     axes.set(ylim=(1, 4), xlabel="a $price$ & <more>")
 
 
-def test_a_picture_is_well_formed_and_described() -> None:
+def test_a_drawing_is_well_formed_and_described() -> None:
     """The alternative text is escaped."""
-    root = ET.fromstring(picture("a", 'a "b" <c> & d', draw))
+    root = ET.fromstring(inline_svg("a", 'a "b" <c> & d', draw))
     assert (root.tag, root.get("role"), root.get("aria-label")) == ("svg", "img", 'a "b" <c> & d')
 
 
 def test_text_stays_text() -> None:
-    """A reader can select it, and a dollar sign is one."""
-    assert "a $price$ &amp; &lt;more&gt;" in picture("a", "x", draw)
+    """A reader can select it, and a dollar sign does not start a formula."""
+    assert "a $price$ &amp; &lt;more&gt;" in inline_svg("a", "x", draw)
 
 
 def test_colors_are_those_of_the_page() -> None:
-    """So that they follow the reader's scheme."""
-    found = picture("a", "x", draw)
-    assert "var(--accent)" in found
-    assert not [color for color in VARIABLES if color in found]
+    """They follow the reader's light or dark scheme."""
+    drawing = inline_svg("a", "x", draw)
+    assert "var(--accent)" in drawing
+    assert not [color for color in VARIABLES if color in drawing]
 
 
 def test_the_same_drawing_gives_the_same_bytes() -> None:
-    """Without dates or random identifiers, whatever the user's configuration."""
-    before = picture("a", "x", draw)
+    """There are no dates or random identifiers, and the user's configuration has no effect."""
+    before = inline_svg("a", "x", draw)
     with rc_context({"font.size": 30, "axes.grid": False, "svg.hashsalt": None}):
-        assert picture("a", "x", draw) == before
+        assert inline_svg("a", "x", draw) == before
 
 
-def test_identifiers_are_unique_among_pictures() -> None:
-    """Two pictures stand on one page."""
-    roots = [ET.fromstring(picture(name, "x", draw)) for name in ("a", "b")]
+def test_identifiers_are_unique_among_drawings() -> None:
+    """Two drawings on one page share no identifier."""
+    roots = [ET.fromstring(inline_svg(name, "x", draw)) for name in ("a", "b")]
     names = [node.get("id") for root in roots for node in root.iter() if node.get("id")]
     assert names
     assert len(names) == len(set(names))
 
 
-def test_references_stay_inside_the_picture() -> None:
-    """What is referred to is there."""
-    text = picture("a", "x", draw)
+def test_references_stay_inside_the_inline_svg() -> None:
+    """Every clip path is defined in the drawing that uses it."""
+    text = inline_svg("a", "x", draw)
     root = ET.fromstring(text)
     names = {node.get("id") for node in root.iter()}
     clips = {node.get("clip-path") for node in root.iter()} - {None}
@@ -68,5 +68,5 @@ def test_references_stay_inside_the_picture() -> None:
     ],
 )
 def test_price_ticks_are_round_and_inside(low: float, high: float, ticks: list[float]) -> None:
-    """Powers of ten, and steps between them on a short axis."""
+    """They are powers of ten, with steps between them on a short axis."""
     assert price_ticks(low, high) == pytest.approx(ticks)

@@ -32,18 +32,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_writes_the_report_and_the_tables(folder: Path, capsys: pytest.CaptureFixture) -> None:
-    """And says where, first of all whose results it reads."""
+    """It prints whose results it reads, and where the report is."""
     report.main()
     assert (folder / "data/report/index.html").read_text().startswith("<!DOCTYPE html>")
     tables = ["coverage", "curves", "importance", "predicted", "residuals"]
     assert sorted(path.stem for path in (folder / "metrics").glob("*.csv")) == tables
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "report: reads the results of linear, lightgbm"
-    assert said[-1].startswith("report: data/report/index.html")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "report: reads the results of linear, lightgbm"
+    assert lines[-1].startswith("report: data/report/index.html")
 
 
 def test_a_missing_parameter_is_named(folder: Path) -> None:
-    """The user sees a key and no traceback."""
+    """The message names the key."""
     sections = {name: value for name, value in SECTIONS.items() if name != "evaluate"}
     (folder / "params.yaml").write_text(yaml.safe_dump(sections))
     with pytest.raises(ParamsError, match="missing key evaluate"):
@@ -51,13 +51,13 @@ def test_a_missing_parameter_is_named(folder: Path) -> None:
 
 
 def test_what_the_page_shows_of_the_parameters_is_what_it_depends_on() -> None:
-    """DVC draws the page anew when one of them changes, and for no other reason."""
+    """DVC draws the page again when one of them changes."""
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["report"]
     assert {key.split(".")[0] for key in stage["params"]} == set(report.SHOWN)
 
 
 def test_every_table_has_a_template() -> None:
-    """They lie where DVC looks for them."""
+    """Templates lie where DVC looks for them."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     plots = [plot for stage in stages.values() for plot in stage.get("plots", [])]
     names = [next(iter(plot.values()))["template"] for plot in plots]

@@ -1,0 +1,197 @@
+"""What the stages wrote under ``metrics``, with types: one class for each level of a file.
+
+A class lists the keys that the report reads; a file may hold more.
+"""
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from amlc.errors import DataError
+from amlc.files import read_json
+
+
+class Metrics(BaseModel):
+    """Base of every level."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class Scores(Metrics):
+    """``metrics.json``: SMAPE in percent, its standard error over folds and its interval."""
+
+    smape: float
+    smape_se: float
+    smape_low: float
+    smape_high: float
+
+
+class ModelScore(Metrics):
+    """A member of the blend."""
+
+    smape: float
+    smape_se: float
+    weight: float
+
+
+class SliceScore(Metrics):
+    """Some of the train rows."""
+
+    rows: int
+    smape: float
+
+
+class Slices(Metrics):
+    """Train rows by price (``"01"`` for the cheapest tenth), by picture and by kind of unit."""
+
+    price_decile: dict[str, SliceScore]
+    image: dict[str, SliceScore]
+    unit_kind: dict[str, SliceScore]
+
+
+class Interval(Metrics):
+    """Which share of the prices, in percent, the intervals hold, and their median width."""
+
+    coverage: float
+    coverage_by_predicted_decile: dict[str, float]
+    coverage_by_price_decile: dict[str, float]
+    median_ratio: float
+
+
+class HeldOut(Metrics):
+    """Test rows with a known price; `gap` is their SMAPE minus the one of the train rows."""
+
+    rows: int
+    smape: float
+    gap: float
+    gap_se: float
+    coverage: float
+
+
+class Details(Metrics):
+    """``details.json``: the scores by model and slice, and what the intervals hold."""
+
+    rows: int
+    models: dict[str, ModelScore]
+    slices: Slices
+    interval: Interval
+    held_out: HeldOut | None
+
+    def ranked(self) -> list[tuple[str, ModelScore]]:
+        """Return the models, the best first."""
+        return sorted(self.models.items(), key=lambda item: item[1].smape)
+
+    def used(self) -> int:
+        """Return how many models have a weight in the blend."""
+        return sum(score.weight > 0 for score in self.models.values())
+
+
+class Permutation(Metrics):
+    """SMAPE of a model fitted to permuted prices, and of a constant price on the same rows."""
+
+    smape: float
+    constant: float
+
+
+class Leak(Metrics):
+    """The column that explains most of the variance of log price, with a partner's help."""
+
+    feature: str
+    partner: str
+    share: float
+
+
+class Drift(Metrics):
+    """AUC of a classifier that tells test from train rows: of all columns, of the best alone."""
+
+    auc: float
+    columns: dict[str, float]
+
+
+class Guards(Metrics):
+    """``guards.json``: the checks that the pipeline passed."""
+
+    permutation: Permutation
+    leak: Leak
+    drift: Drift | None
+
+
+class KeptRows(Metrics):
+    """How many rows of train.csv were read, kept and rejected."""
+
+    read: int
+    kept: int
+    rejected: int
+    rejected_by_reason: dict[str, int]
+
+
+class FlaggedRows(Metrics):
+    """How many rows of test.csv there are, and how many of them have an error."""
+
+    rows: int
+    flagged: int
+    flagged_by_reason: dict[str, int]
+
+
+class DuplicateGroups(Metrics):
+    """How many rows have a duplicate, and how many groups lie in both splits."""
+
+    rows_in_them: int
+    in_both_splits: int
+
+
+class PriceSummary(Metrics):
+    """Quantiles of the train prices."""
+
+    min: float
+    q25: float
+    median: float
+    q75: float
+    max: float
+
+
+class DataCounts(Metrics):
+    """``data.json``."""
+
+    train: KeptRows
+    test: FlaggedRows
+    groups: DuplicateGroups
+    price: PriceSummary
+
+
+class ImageCounts(Metrics):
+    """``images.json``: distinct links, those with a picture and those without, by reason."""
+
+    links: int
+    ok: int
+    placeholders: int
+    failures: dict[str, int]
+
+
+MetricsT = TypeVar("MetricsT", bound=Metrics)
+
+
+def read_metrics(kind: type[MetricsT], path: Path) -> MetricsT:
+    """Read one file.
+
+    Parameters
+    ----------
+    kind : type of Metrics
+        What the file has to hold.
+    path : Path
+        JSON.
+
+    Raises
+    ------
+    DataError
+        The file is missing, is not JSON, or lacks a key.
+    """
+    content = read_json(path)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"{path}: {where}: {first['msg'].lower()}; run dvc repro"
+        raise DataError(message) from None

@@ -1,0 +1,72 @@
+"""The report: report.html.j2 filled in, one HTML file that needs nothing else."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from amlc.report.page import Page
+
+TEMPLATE = "report.html.j2"
+
+
+def render(page: Page) -> str:
+    """Return the report as HTML; the same page gives the same bytes.
+
+    Parameters
+    ----------
+    page : Page
+        The template finds its fields by their names. Whatever is not `markupsafe.Markup` is
+        escaped; only `amlc.report.svg.inline_svg` makes that.
+    """
+    return _template().render(vars(page))
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    return environment.get_template(TEMPLATE)
+
+
+# `float` makes a value that is not there an error of Jinja's, which names it.
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """Return a number with this many decimals and commas between the thousands.
+
+    Examples
+    --------
+    >>> number(1234.5, 2)
+    '1,234.50'
+    """
+    return f"{float(value):,.{decimals}f}"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, without decimals that it does not need.
+
+    Examples
+    --------
+    >>> percent(0.8), percent(0.975)
+    ('80', '97.5')
+    """
+    return f"{100 * float(share):g}"
+
+
+def signed(value: float, decimals: int) -> str:
+    r"""Return a number with its sign; a minus is U+2212, as wide as the plus.
+
+    Examples
+    --------
+    >>> signed(0.5, 2), signed(-0.5, 2) == "\N{MINUS SIGN}0.50"
+    ('+0.50', True)
+    """
+    return f"{float(value):+,.{decimals}f}".replace("-", "\u2212")
