@@ -10,7 +10,8 @@ AmlcError
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AmlcError(Exception):
@@ -71,6 +72,34 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
     head = ", ".join(texts[:count])
     rest = len(texts) - count
     return f"{head} and {rest} more" if rest > 0 else head
+
+
+# What NumPy, pandas, Arrow, JSON and the code that uses their results raise on a broken file.
+_READ_ERRORS = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError)
+
+
+@contextmanager
+def read_errors_as(
+    kind: type[AmlcError], message: str, *own: type[AmlcError], remedy: str = ""
+) -> Iterator[None]:
+    """Raise one error of this program for whatever a missing or broken file makes the block raise.
+
+    Parameters
+    ----------
+    kind : type of AmlcError
+        The error to raise.
+    message : str
+        The path, and that it cannot be read; the cause follows.
+    *own : type of AmlcError
+        Errors of this program that are causes too; others pass unchanged.
+    remedy : str
+        What to do about it, after the cause.
+    """
+    try:
+        yield
+    except (*_READ_ERRORS, *own) as error:
+        end = f"; {remedy}" if remedy else ""
+        raise kind(f"{message}: {error}{end}") from None
 
 
 def run(main: Callable[[], None]) -> None:
