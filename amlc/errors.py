@@ -75,7 +75,14 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
 
 
 # What NumPy, pandas, Arrow, JSON and the code that uses their results raise on a broken file.
-_READ_ERRORS = (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError)
+_READ_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
 
 
 @contextmanager
@@ -95,9 +102,10 @@ def read_errors_as(
     remedy : str
         What to do about it, after the cause.
     """
+    causes = _READ_ERRORS + own
     try:
         yield
-    except (*_READ_ERRORS, *own) as error:
+    except causes as error:
         end = f"; {remedy}" if remedy else ""
         raise kind(f"{message}: {error}{end}") from None
 

@@ -72,10 +72,8 @@ class FetchPool:
 
         Parameters
         ----------
-        text : str
-            The link as the product table has it.
-        link : Link
-            The link, parsed.
+        text, link
+            As in `amlc.images.schedule.Job`.
         """
         if self._client is None:
             self._client = Client(self._settings)

@@ -246,14 +246,12 @@ def nearest(
 
     Parameters
     ----------
-    terms : csr_array of float32, shape (n, terms)
-        TF-IDF of the products that are searched for.
+    terms, position, threads
+        As in `NeighbourIndex.nearest`.
     train : csr_array of float32, shape (m, terms)
         TF-IDF of the train products.
     settings : NeighboursSettings
         Section `neighbours` of params.yaml.
-    position, threads
-        See `NeighbourIndex.nearest`.
 
     Returns
     -------
