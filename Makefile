@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# LightGBM's wheel expects the system's OpenMP runtime. Where a machine has none, the one that
-# XGBoost brings along is put here under the name that LightGBM asks for.
+# LightGBM's wheel needs the system's OpenMP runtime. On a machine without one, the copy in XGBoost's
+# wheel is linked here under the name that LightGBM loads.
 OPENMP := $(CURDIR)/$(VENV)/lib/openmp
 export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
-# The tools of the virtual environment come first: DVC starts the stages with `python`.
+# The virtual environment comes first, because DVC starts the stages with `python`.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -23,7 +23,7 @@ help:
 	@echo "make show    the table of experiments, best first"
 	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
 	@echo "make docs    write the generated parts of README.md and docs"
-	@echo "make lock    compile the lock files anew from pyproject.toml"
+	@echo "make lock    compile the lock files from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
 
 repro: $(VENV)/base.done
@@ -69,8 +69,8 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 
-# With extras: a requirement such as coverage[toml] is not pinned by a line without them, and pip
-# then refuses the lock as soon as there is a newer release.
+# --no-strip-extras: a line without extras does not pin a requirement such as coverage[toml], and pip
+# refuses the lock file as soon as there is a newer release.
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

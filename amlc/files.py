@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 
 from amlc.errors import DataError
 
+_LOCK_SUFFIX = ".lock"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -31,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write. It is removed where the block raises.
+        Where to write; the file is removed if the block raises.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
@@ -60,7 +62,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with Unix line ends on every platform."""
+    """Write UTF-8 text with Unix line endings on every platform."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
@@ -102,7 +104,7 @@ def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write an Arrow table as Parquet; the same table gives the same bytes."""
+    """Write an Arrow table as Parquet; equal tables give equal bytes."""
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
@@ -112,15 +114,6 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
     write_table(path, pa.Table.from_pandas(frame, preserve_index=False))
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_LOCK_SUFFIX = ".lock"
-
-
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a lock on a folder while the block runs; a killed process loses it.
@@ -128,7 +121,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Parameters
     ----------
     folder : Path
-        A temporary folder that `replacing_folder` gives. The lock is a file beside it.
+        A temporary folder that `replacing_folder` has yielded. The lock is a file beside it.
     """
     lock = _lock_path(folder)
     try:
@@ -139,13 +132,13 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def remove_stale_folders(target: Path) -> None:
-    """Remove the temporary folders of killed runs that were to replace `target`.
+    """Remove the temporary folders that killed runs left beside `target`.
 
     Parameters
     ----------
     target : Path
-        The folder that `replacing_folder` was to write. A temporary folder beside it that a
-        running process holds by `lock_folder` stays.
+        The folder that those runs were writing with `replacing_folder`. A temporary folder that a
+        running process has locked with `lock_folder` stays.
     """
     paths = target.parent.glob(f".{target.name}.*")
     # A killed run may have left the lock without its folder.
@@ -162,3 +155,10 @@ def remove_stale_folders(target: Path) -> None:
 
 def _lock_path(folder: Path) -> Path:
     return folder.with_name(folder.name + _LOCK_SUFFIX)
+
+
+def _umask() -> int:
+    # The system has no call that only reads it.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

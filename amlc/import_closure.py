@@ -1,4 +1,4 @@
-"""The files that each stage imports, directly or not: a stage reruns when one of them changes."""
+"""The files that each stage imports, directly or indirectly: if one changes, the stage reruns."""
 
 import ast
 import hashlib
@@ -11,6 +11,7 @@ import yaml
 from amlc.errors import CheckError, first_few
 from amlc.files import replacing_folder, write_text
 
+# Imports of other packages are not followed.
 PACKAGES = ("amlc", "stages")
 
 
@@ -35,8 +36,8 @@ def write_code_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> in
     Raises
     ------
     CheckError
-        A stage imports a file that the stage ``code`` does not depend on: DVC would not notice
-        its edits.
+        A stage imports a file that the stage ``code`` does not depend on, so that DVC would not
+        notice when it is edited.
     """
     scripts = {
         path.stem: [path.relative_to(root)] for path in sorted((root / "stages").glob("*.py"))
@@ -53,7 +54,7 @@ def write_code_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> in
 
 
 def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
-    """Return the files that scripts import, directly or not, with the scripts and all packages.
+    """Return the files that scripts import, directly or indirectly.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
     Returns
     -------
     set of Path
-        Relative to the root.
+        Relative to the root; with the scripts and the ``__init__.py`` of each package.
     """
     pending = [path for script in scripts for path in (script, script.parent / "__init__.py")]
     files: set[Path] = set()
@@ -82,13 +83,14 @@ def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
 def imported_modules(root: Path, path: Path) -> set[str]:
     """Return the project's modules that a file imports, at its top or inside a function.
 
-    A file that is not valid Python imports nothing: only the stages that run it fail.
+    A file that is not valid Python counts as one without imports, so that only the stages that run
+    it fail.
     """
     return {name for name in _project_names((root / path).read_bytes()) if _exists(root, name)}
 
 
 def checksums(root: Path, paths: Iterable[Path]) -> str:
-    """Return SHA-256 and path of files, one per line, as `sha256sum --check` reads them."""
+    """Return lines of SHA-256 and path in the format of `sha256sum --check`."""
     lines = [
         f"{hashlib.sha256((root / path).read_bytes()).hexdigest()}  {path.as_posix()}\n"
         for path in sorted(paths)
@@ -98,7 +100,7 @@ def checksums(root: Path, paths: Iterable[Path]) -> str:
 
 @cache
 def _project_names(source: bytes) -> frozenset[str]:
-    """Return every imported name in a source that may be one of the project's modules."""
+    """Return the imported names that may be modules of the project."""
     names: set[str] = set()
     try:
         tree = ast.parse(source)
@@ -108,7 +110,8 @@ def _project_names(source: bytes) -> frozenset[str]:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            # `from amlc import params` imports a module, `from amlc.params import load` a name.
+            # What follows `import` is a module in `from amlc import params`, but a function in
+            # `from amlc.params import load`.
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES)
@@ -125,7 +128,7 @@ def _check_watched(root: Path, paths: Iterable[Path]) -> None:
 
 
 def _files_of_module(root: Path, module: str) -> list[Path]:
-    """Return the file of a module and of each package that importing it runs."""
+    """Return the file of a module and those of the packages that contain it."""
     parts = module.split(".")
     packages = [Path(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     file = Path(*parts).with_suffix(".py")

@@ -9,7 +9,7 @@ from amlc.arrays import Floats
 
 
 def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
-    """Return each row's SMAPE, 200 |F - A| / (|A| + |F|), in percent from 0 to 200.
+    """Return the SMAPE of each row, 200 |F - A| / (|A| + |F|), in percent from 0 to 200.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
 
 
 def smape(actual: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the mean of `row_smape`; NaN where there are no rows.
+    """Return the mean of `row_smape`, or NaN if there are no rows.
 
     Examples
     --------
@@ -58,39 +58,39 @@ def smape(actual: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def smape_of_logs(actual: ArrayLike, predicted: ArrayLike) -> float:
-    """Return SMAPE of two vectors of log prices, as the mean of 200 tanh(|D| / 2)."""
+    """Return the SMAPE of prices given as logarithms: the mean of 200 tanh(|D| / 2)."""
     gap = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
     return float(np.mean(200 * np.tanh(np.abs(gap) / 2)))
 
 
-def standard_error_over_folds(rows: ArrayLike, folds: ArrayLike) -> float:
-    """Return the standard error of the mean over folds.
+def standard_error_over_folds(scores: ArrayLike, folds: ArrayLike) -> float:
+    """Return the standard error of the mean score, estimated from the means of the folds.
 
     Parameters
     ----------
-    rows : array-like of float, shape (n,)
-        Row scores.
+    scores : array-like of float, shape (n,)
+        The score of each row.
     folds : array-like of int, shape (n,)
         The fold of each row; at least two folds.
     """
-    scores = np.asarray(rows, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
     labels = np.asarray(folds)
-    means = [scores[labels == fold].mean() for fold in np.unique(labels)]
+    means = [values[labels == fold].mean() for fold in np.unique(labels)]
     return float(np.std(means, ddof=1) / np.sqrt(len(means)))
 
 
 def bootstrap_interval(
-    rows: ArrayLike, groups: ArrayLike, *, seed: int, draws: int, level: float
+    scores: ArrayLike, groups: ArrayLike, *, seed: int, draws: int, level: float
 ) -> tuple[float, float]:
-    """Return the percentile bootstrap interval of the mean, resampling whole groups.
+    """Return the percentile bootstrap interval of the mean score, resampling whole groups.
 
     Parameters
     ----------
-    rows : array-like of float, shape (n,)
-        Row scores.
+    scores : array-like of float, shape (n,)
+        The score of each row.
     groups : array-like of int, shape (n,)
-        The group of each row. A group is resampled as a whole: duplicates are not independent
-        evidence.
+        The group of each row. Groups are resampled as a whole, because duplicates are not
+        independent.
     seed, draws : int
         Seed and number of resamples.
     level : float
@@ -106,9 +106,9 @@ def bootstrap_interval(
     The cluster bootstrap with percentile limits: Davison and Hinkley, Bootstrap Methods and
     their Application (1997), sections 3.8 and 5.3.
     """
-    scores = np.asarray(rows, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
     _, labels = np.unique(np.asarray(groups), return_inverse=True)
-    sums = np.bincount(labels, weights=scores)
+    sums = np.bincount(labels, weights=values)
     counts = np.bincount(labels)
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
@@ -120,12 +120,12 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def slices(rows: ArrayLike, labels: Iterable[object]) -> dict[str, dict[str, float | int]]:
-    """Return the mean score and the count of each label, in the labels' sorted order."""
-    scores = np.asarray(rows, dtype=np.float64)
+def slices(scores: ArrayLike, labels: Iterable[object]) -> dict[str, dict[str, float | int]]:
+    """Return the mean score and the number of rows for each label, sorted by label."""
+    values = np.asarray(scores, dtype=np.float64)
     names, codes = np.unique(np.asarray([str(label) for label in labels]), return_inverse=True)
     counts = np.bincount(codes, minlength=len(names))
-    sums = np.bincount(codes, weights=scores, minlength=len(names))
+    sums = np.bincount(codes, weights=values, minlength=len(names))
     return {
         str(name): {"smape": float(total / count), "rows": int(count)}
         for name, total, count in zip(names, sums, counts, strict=True)

@@ -20,7 +20,7 @@ SECTIONS = (
 
 
 class Settings(BaseModel):
-    """Base of every section: strict types, no unknown keys, immutable, and no default values."""
+    """Base of all schemas: strict types, unknown keys refused, immutable."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -28,7 +28,7 @@ class Settings(BaseModel):
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
-# LibYAML's loader is seven times as fast; PyYAML's wheels contain it.
+# The loader in C, which PyYAML's wheels contain, is seven times as fast.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -101,7 +101,7 @@ def value(key: str, path: Path = PATH) -> Any:
     Raises
     ------
     ParamsError
-        The key is missing, or the file cannot be used (see `amlc.params.read`).
+        The key is missing, or the file is not a valid mapping of sections.
     """
     node: Any = read(path)
     parts: list[str] = []
@@ -138,7 +138,24 @@ def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
 
 
 def check(schema: type[SettingsT], raw: dict[str, Any], key: str, path: Path) -> SettingsT:
-    """Return a raw section as its schema; the parameters and errors are those of `load`."""
+    """Check a section that was read, and return it as an object of its schema.
+
+    Parameters
+    ----------
+    schema : type of Settings
+        The schema.
+    raw : dict
+        The section.
+    key : str
+        Dotted path of the section, for messages.
+    path : Path
+        The file that it comes from, for messages.
+
+    Raises
+    ------
+    ParamsError
+        The section does not match the schema.
+    """
     try:
         return schema.model_validate(raw)
     except ValidationError as error:
@@ -147,7 +164,7 @@ def check(schema: type[SettingsT], raw: dict[str, Any], key: str, path: Path) ->
 
 
 def seed(path: Path = PATH) -> int:
-    """Return the seed that every random draw starts from."""
+    """Return the seed of all random draws."""
     return _integer("seed", 0, 2**31 - 1, path)
 
 

@@ -1,4 +1,4 @@
-"""A catalogue text: parsed into its fields, written from them, and with a part left out."""
+"""Catalogue texts: parse one into its fields, render fields as one, leave out a part of one."""
 
 import math
 import re
@@ -13,7 +13,7 @@ _ANY_LABEL = rf"(?P<label>{_TITLE}|{_BULLET}|{_DESCRIPTION}|{_VALUE}|{_UNIT})"
 _LABELLED_LINE = re.compile(rf"{_ANY_LABEL}(?:(?<={_BULLET}) ?\d+)?:(?P<rest>.*)")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _MISSING_UNITS = frozenset({"none", "nan", "null", "n/a"})
-# The blank and every ASCII character that is neither a letter nor a digit.
+# Runs of ASCII characters that are neither letters nor digits.
 _NOT_WORD = re.compile(r"[ \x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 
 
@@ -24,14 +24,14 @@ class Content:
     Parameters
     ----------
     title, description : str
-        Empty where the text has none.
+        Empty if the text has none.
     bullets : tuple of str
         In the order of the text.
     value : float or None
-        A finite, non-negative number; None where it is missing or something else (``None``,
+        A finite number that is not negative; None if it is missing or anything else (``None``,
         ``nan``).
     unit : str
-        As written; empty where it is missing.
+        As written; empty if it is missing.
     """
 
     title: str
@@ -51,15 +51,15 @@ def parse_content(text: str) -> Content:
     ----------
     text : str
         Lines that start with ``Item Name:``, ``Bullet Point N:``, ``Product Description:``,
-        ``Value:`` or ``Unit:``; a line without a label continues the field above it. A text
-        without any label is taken as a title line followed by a description.
+        ``Value:`` or ``Unit:``; a line without a label continues the field above it. In a text
+        without any label the first line is the title and the rest is the description.
 
     Returns
     -------
     Content
-        Of a field that is given more than once, the first title and description count, and the
-        last value and unit: those two stand at the end, and a line of a bullet point may begin
-        with the same word.
+        If a field occurs several times, the first title and description count, but the last value
+        and unit: these stand at the end of a text, and a line above them that looks like one of
+        them belongs to a bullet point.
 
     Examples
     --------
@@ -83,12 +83,12 @@ def parse_content(text: str) -> Content:
 
 
 def title_of(text: str) -> str:
-    """Return the title of one catalog_content; the same as ``parse_content(text).title``."""
+    """Return the title of one catalog_content."""
     return parse_content(text).title
 
 
 def normalised_title(title: str) -> str:
-    """Return a title in lower case without punctuation, for comparing and for leading words.
+    """Return a title in lower case with a single space for any punctuation and white space.
 
     Examples
     --------
@@ -97,12 +97,12 @@ def normalised_title(title: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", title).casefold()
     if not folded.isascii():
-        folded = "".join(map(_word_character_or_blank, folded))
+        folded = "".join(map(_word_character_or_space, folded))
     return _NOT_WORD.sub(" ", folded).strip()
 
 
 def parse_number(text: str) -> float | None:
-    """Return a plain decimal number; None where the text is not one, or not finite and >= 0."""
+    """Return the decimal number in a text; None if it is not one, negative or not finite."""
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         return None
@@ -111,7 +111,7 @@ def parse_number(text: str) -> float | None:
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
-    """Return label and content of each field, in the order of the text."""
+    """Return the label and the content of each field, in the order of the text."""
     fields: list[tuple[str, list[str]]] = []
     for line in text.splitlines():
         match = _LABELLED_LINE.fullmatch(line)
@@ -123,13 +123,13 @@ def _fields(text: str) -> list[tuple[str, str]]:
 
 
 def _parse_unit(text: str) -> str:
-    # Lines below the unit's line belong to no field.
+    # Lines below that of the unit do not belong to any field.
     first_line = text.partition("\n")[0].strip()
     return "" if first_line.casefold() in _MISSING_UNITS else first_line
 
 
-def _word_character_or_blank(character: str) -> str:
-    # Letters, marks and numbers; in many scripts a vowel is a mark.
+def _word_character_or_space(character: str) -> str:
+    # Letters, marks and numbers, by Unicode category; in many scripts vowels are marks.
     return character if unicodedata.category(character)[0] in "LMN" else " "
 
 
@@ -142,13 +142,14 @@ def render_content(content: Content) -> str:
     Parameters
     ----------
     content : Content
-        Line ends inside a field become blanks, so that no field can be taken for another.
+        Line breaks inside a field become spaces, so that its lines cannot be taken for other
+        fields.
 
     Returns
     -------
     str
-        As the catalogue writes it: a missing value is ``nan``, a missing unit ``None``, and a
-        single bullet has no number. Empty where every field is.
+        In the catalogue's format: a missing value is ``nan``, a missing unit is ``None``, and a
+        single bullet has no number. Empty if every field is.
 
     Examples
     --------
@@ -180,10 +181,11 @@ def _one_line(text: str) -> str:
 
 # Leaving a part out.
 
-# Here a number may follow any label: some texts have a "Product Description 1:". Parsing takes it
-# for the continuation of the field above; it is left out with the description all the same.
+# Here any label may have a number: some texts have a "Product Description 1:". For `parse_content`
+# such a line continues the field above, but it has to be left out with the description.
 _NUMBERED_LINE = re.compile(rf"{_ANY_LABEL}(?: ?\d+)?:(?P<rest>.*)")
-# Words of a title that stay: mostly the brand. A product without any title is unlike all others.
+# Words of a title that are never left out, mostly the brand: a product without a title would be
+# unlike any other.
 KEPT_WORDS = 3
 
 TITLE = f"title after its first {KEPT_WORDS} words"
@@ -196,7 +198,7 @@ _LABELS_OF_PART = {
 
 
 def without_parts(text: str) -> Iterator[tuple[str, str]]:
-    r"""Yield each part that a text has, and the text without it.
+    r"""Yield the name of each part that a text has, and the text without that part.
 
     Parameters
     ----------
@@ -206,7 +208,7 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     Yields
     ------
     part, rest : str
-        Only where the text says less without the part.
+        Only for parts that hold information.
 
     Examples
     --------
@@ -218,23 +220,23 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     if shorter != text:
         yield TITLE, shorter
     content = parse_content(text)
-    # A form without an amount has the lines `Value: nan` and `Unit: None`, which say nothing.
-    says_something = {
+    # `render_content` writes a missing amount as the lines `Value: nan` and `Unit: None`.
+    is_given = {
         BULLETS: bool(content.bullets),
         DESCRIPTION: bool(content.description),
         QUANTITY: content.value is not None or bool(content.unit),
     }
     for part, labels in _LABELS_OF_PART.items():
         rest = [line for label, line in lines if label not in labels]
-        if says_something[part] and len(rest) < len(lines):
+        if is_given[part] and len(rest) < len(lines):
             yield part, "\n".join(rest)
 
 
 def _lines_with_labels(text: str) -> Iterator[tuple[str, str]]:
     """Yield the label of each line's field, and the line.
 
-    Lines above the first label have an empty one. A text without labels is a title line followed
-    by a description.
+    Lines above the first label have an empty one. In a text without any label the first line is
+    the title and the rest is the description.
     """
     lines = text.splitlines()
     matches = [_NUMBERED_LINE.fullmatch(line) for line in lines]

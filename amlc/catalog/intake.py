@@ -1,4 +1,4 @@
-"""The catalogue as a whole: train.csv and test.csv read, checked, listed and counted."""
+"""Read and check train.csv and test.csv as a whole; list and count their errors."""
 
 import csv
 import sys
@@ -30,7 +30,7 @@ from amlc.errors import DataError
 from amlc.files import replacing
 from amlc.params import Settings
 
-# No setting lets these pass in test rows: a submission names every test row once.
+# Errors in test rows that always stop, because a submission has to name every test row once.
 _FATAL_IN_TEST = frozenset({"cells", "id_missing", "id_malformed", "id_duplicate"})
 
 
@@ -57,8 +57,8 @@ class CheckedCatalogue:
     rejected : list of RowError
         Of train rows; each row with an error was left out.
     flagged : list of RowError
-        Of test rows, each of which stays: a text that is too long is cut, a malformed link is
-        left empty, and an invalid price counts as not known.
+        Of test rows, which are all kept: a text that is too long is shortened, a malformed link
+        becomes empty, and an invalid price counts as missing.
     train_total : int
         Rows of train.csv.
     """
@@ -75,8 +75,8 @@ class CheckedCatalogue:
 def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     """Read train.csv and test.csv and check every row of both.
 
-    Of train rows that share an id the first one stays; a train row whose id is in test.csv too is
-    left out.
+    Of train rows that share an id the first one is kept; a train row whose id is also in test.csv
+    is left out.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     Raises
     ------
     DataError
-        A file as a whole cannot be used, test.csv has rows that cannot be named once in a
-        submission, ``on_invalid`` is ``error`` and a row has an error, or no train row is left.
-        One message lists everything that is wrong with both files.
+        A file cannot be used at all, test.csv has rows without a valid and unique id,
+        ``on_invalid`` is ``error`` and a row has an error, or there is no valid train row. One
+        message lists everything that is wrong with both files.
     """
     sheets, errors, messages = _read_both(settings)
     if TRAIN in sheets and TEST in sheets:
@@ -131,7 +131,7 @@ def read_test_ids(path: Path) -> list[str]:
 def _read_both(
     settings: DataSettings,
 ) -> tuple[dict[str, Sheet], dict[str, list[RowError]], list[str]]:
-    """Return the sheets that can be read and their row errors by split, and messages on files."""
+    """Return by split the sheets and their row errors, and messages about files as a whole."""
     sheets: dict[str, Sheet] = {}
     errors: dict[str, list[RowError]] = {TRAIN: [], TEST: []}
     messages = []
@@ -188,7 +188,7 @@ def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.Da
 
 
 def _test_prices(sheet: Sheet, errors: list[RowError]) -> Floats:
-    """Return the prices of test rows, NaN where none is known."""
+    """Return the prices of test rows; NaN for a missing or invalid one."""
     if PRICE not in sheet.cells:
         return np.full(len(sheet.cells), np.nan)
     invalid = {error.row for error in errors if error.column == PRICE}
@@ -199,7 +199,7 @@ def _test_prices(sheet: Sheet, errors: list[RowError]) -> Floats:
 # The list of errors, data/rejected.csv.
 
 REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
-# What becomes of a row with an error: of a train row, and of a test row by reason.
+# What is done to a train row with an error, and to a test row, by reason.
 _TRAIN_ACTION = "dropped"
 _TEST_ACTIONS = {
     "text_empty": "text left empty",
@@ -214,7 +214,7 @@ _TEST_ACTIONS = {
 
 
 def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
-    """Write one line per error; only the header where there is none."""
+    """Write a header and one line per error."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(REJECTED_COLUMNS)
@@ -247,7 +247,7 @@ def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[st
     Parameters
     ----------
     catalogue : CheckedCatalogue
-        What was read.
+        The catalogue as it was read.
     products : DataFrame
         Its products with ``group`` and ``fold``.
     """
@@ -265,7 +265,7 @@ def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[st
             "flagged_by_reason": _count_by_reason(catalogue.flagged),
         },
         "groups": _count_groups(products),
-        "price": {name: float(train[PRICE].quantile(at)) for name, at in _PRICE_QUANTILES.items()},
+        "price": {name: float(train[PRICE].quantile(q)) for name, q in _PRICE_QUANTILES.items()},
         "folds": {
             str(fold): {"rows": len(rows), "median_price": float(rows[PRICE].median())}
             for fold, rows in train.groupby("fold")

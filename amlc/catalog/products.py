@@ -14,7 +14,7 @@ from amlc.files import write_table
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
 TEST_COLUMNS = (ID, TEXT, LINK)
-# Test rows whose price is known show how good predictions for held-out rows are.
+# With the prices of test rows, the stage evaluate scores the predictions for them.
 TEST_OPTIONAL_COLUMNS = (PRICE,)
 TRAIN, TEST = "train", "test"
 
@@ -23,9 +23,9 @@ PRODUCT_SCHEMA = pa.schema(
         pa.field(ID, pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field(TEXT, pa.string(), nullable=False),
-        # Empty where a test row's link is missing or malformed.
+        # Empty if a test row's link is missing or malformed.
         pa.field(LINK, pa.string(), nullable=False),
-        # Null, NaN in pandas, in test rows whose price is not known; no model sees a test price.
+        # Null (NaN in pandas) in test rows without a price; models never see prices of test rows.
         pa.field(PRICE, pa.float64()),
         pa.field("group", pa.int32(), nullable=False),
         # -1 in test rows.
@@ -47,12 +47,12 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     path : Path
         ``data/products.parquet``.
     columns : list of str, optional
-        What to read; all columns by default.
+        The columns to read; all by default.
 
     Returns
     -------
     DataFrame
-        One row per product; see `PRODUCT_SCHEMA`. Texts are ``str``, never missing.
+        One row per product, in the columns of `PRODUCT_SCHEMA`. Texts are never missing.
 
     Raises
     ------

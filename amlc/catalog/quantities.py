@@ -1,4 +1,4 @@
-"""Units of measure, and the quantities that a title states: amount per piece, pieces, packs."""
+"""Units of measure, and the quantities in a title: mass, volume, number of pieces and of packs."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ class Unit:
     kind : str
         One of `UNIT_KINDS`.
     factor : float
-        How many grams, millilitres, pieces or centimetres one of it is; US customary units.
+        Grams, millilitres, pieces or centimetres in one unit; ounces, gallons and the like are US
+        customary units.
     """
 
     name: str
@@ -75,12 +76,13 @@ _PUNCTUATION = re.compile(r"[\s.\-_()]+")
 
 
 def find_unit(spelling: str) -> Unit:
-    """Return the unit that a spelling stands for; `NO_UNIT` where it is unknown.
+    """Return the unit that a spelling stands for; `NO_UNIT` if it is unknown.
 
     Parameters
     ----------
     spelling : str
-        Any case, with or without dots, hyphens and blanks at the ends.
+        In any case; dots, hyphens and the like count as spaces, and spaces at the ends do not
+        count.
 
     Examples
     --------
@@ -89,6 +91,7 @@ def find_unit(spelling: str) -> Unit:
     >>> find_unit("None").name
     'none'
     """
+    # Longer than any spelling: a text of any length must not be kept in the cache.
     return _find_unit(spelling[:40])
 
 
@@ -106,14 +109,14 @@ def unit_spellings(*kinds: UnitKind) -> tuple[str, ...]:
 def unit_pattern(*kinds: UnitKind) -> str:
     """Return a regular expression for the spellings of the units of some kinds.
 
-    A blank in a spelling stands for any number of dots, hyphens and white space.
+    For a space in a spelling it accepts any number of dots, hyphens and white space.
     """
     return "|".join(spelling.replace(" ", r"[\s.\-]*") for spelling in unit_spellings(*kinds))
 
 
-# Amounts, pieces and packs that a title states.
+# Quantities in a title.
 
-# More than any product has: a larger number is an article number or a year.
+# Upper limits: a larger number is most likely an article number.
 _MAX_PACKS = 2_000
 _MAX_PIECES = 100_000
 
@@ -124,8 +127,8 @@ _COUNT_WORDS = {
 }  # fmt: skip
 _COUNT = rf"(?P<number>\d{{1,6}}|{'|'.join(_COUNT_WORDS)})"
 
-# A unit counts only right behind its number, and not as the beginning of a longer word: "500 g" is
-# an amount, "model 500gt" is not.
+# A unit has to follow its number directly and must not be the beginning of a longer word: "500 g"
+# is an amount, "model 500gt" is not.
 _AMOUNT = re.compile(
     rf"(?<![\w.]){_NUMBER}[\s\-]*(?P<unit>{unit_pattern('mass', 'volume')})(?![a-z])", re.ASCII
 )
@@ -134,11 +137,11 @@ _PIECES = re.compile(
     re.ASCII,
 )
 _CONTAINER = "(?:bags|boxes|jars|cans|bottles|pouches|ct|count|pcs)"
-# Each pattern with texts of which every match contains at least one: most titles contain none, and
-# a pattern is searched for only in those that do.
+# Patterns of pack counts, each after strings of which every match contains at least one. Most
+# titles contain none of these, so that the slower search for the pattern is not needed.
 PACK_PATTERNS = tuple(
-    (required, re.compile(pattern, re.ASCII))
-    for required, pattern in (
+    (substrings, re.compile(pattern, re.ASCII))
+    for substrings, pattern in (
         (
             ("of",),
             rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT}\b",
@@ -158,7 +161,7 @@ _PACK_UNITS = frozenset({"pack", "packs", "pk", "pks", "package", "packages", "c
 
 @dataclass(frozen=True)
 class Quantity:
-    """The quantities that a title states; zero for those that it does not.
+    """The quantities that a title states; 0 for those that it does not state.
 
     Parameters
     ----------
@@ -169,7 +172,7 @@ class Quantity:
     pieces : float
         The largest stated number of pieces.
     packs : float
-        The product of the distinct stated pack counts, bounded.
+        The product of the distinct stated pack counts, at most 2,000.
     """
 
     mass: float
@@ -222,8 +225,8 @@ def _packs(text: str) -> float:
     # The same count is often stated twice: "6 Pack (Pack of 6)".
     counts = {
         _count(match["number"])
-        for required, pattern in PACK_PATTERNS
-        if any(part in text for part in required)
+        for substrings, pattern in PACK_PATTERNS
+        if any(substring in text for substring in substrings)
         for match in pattern.finditer(text)
     }
     total = 1.0

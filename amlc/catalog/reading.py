@@ -1,4 +1,4 @@
-"""One CSV file as it is written: a check of its text, then its cells and their lines."""
+"""Strict reading of a CSV file: a check of its bytes, then its cells and their line numbers."""
 
 import codecs
 import csv
@@ -14,17 +14,17 @@ import pandas as pd
 from amlc.arrays import Ints64
 from amlc.errors import DataError, first_few
 
-LINE_LIMIT = 2**22  # bytes of a line, or characters where text is read
+LINE_LIMIT = 2**22  # bytes; characters where text is read
 CELL_LIMIT = 2**20  # characters
 MAX_RAGGED_ROWS = 10_000
-SHOWN_CHARACTERS = 80  # of a cell, in messages and lists
-# Bytes, and rows, that are read at a time; no result depends on them.
+SHOWN_CHARACTERS = 80  # of a cell, in messages and lists of errors
+# Numbers of bytes and of rows that are read at a time; no result depends on them.
 BLOCK_BYTES = 2**20
 BATCH_ROWS = 10_000
 
 # The check of the text.
 
-# First bytes of files that are not UTF-8 CSV, what such a file is, and what to do about it.
+# The first bytes of files in other formats, the format, and what to do about it.
 _SIGNATURES = (
     (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
     (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
@@ -61,8 +61,9 @@ def check_text_file(path: Path, max_bytes: int) -> None:
     Raises
     ------
     DataError
-        The file is missing, unreadable, not a regular file, empty, too large, of another format
-        (named if the first bytes show which), or not UTF-8 (with the byte and its line).
+        The file is missing, unreadable, not a regular file, empty, too large, in another format
+        (named if its first bytes are known), not UTF-8 or with NUL (with the byte and its line), or
+        has a line that is too long.
     """
     _check_size(path, max_bytes)
     try:
@@ -158,28 +159,28 @@ def _line_of(path: Path, offset: int) -> int:
 
 
 class _CellLimit:
-    """Context in which the csv module reads cells of up to `CELL_LIMIT` characters.
+    """Context manager that lets the csv module read cells of up to `CELL_LIMIT` characters.
 
-    The module has one limit for the whole process: it is raised by the first thread that enters,
-    and restored by the last one that leaves.
+    The module has one limit for the whole process: the first thread that enters raises it, and the
+    last one that leaves restores it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._before = 0
+        self._previous = 0
 
     def __enter__(self) -> None:
         with self._lock:
             if not self._users:
-                self._before = csv.field_size_limit(CELL_LIMIT)
+                self._previous = csv.field_size_limit(CELL_LIMIT)
             self._users += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
-                csv.field_size_limit(self._before)
+                csv.field_size_limit(self._previous)
 
 
 cell_limit = _CellLimit()
@@ -217,13 +218,13 @@ class Sheet:
         The file.
     cells : DataFrame
         One ``str`` column per column of the file, without missing values: an empty cell is
-        ``""``. Line ends inside cells are ``\n``; everything else is as written.
+        ``""``. Line breaks inside cells are ``\n``; everything else is as written.
     lines : ndarray of int64, shape (n,)
-        The line that each row starts on, counted from 1 as a text editor does.
+        The line on which each row starts, counted from 1 as in a text editor.
     ragged : list of RaggedRow
         Rows that are not in `cells`.
     broken : str
-        Why reading stopped before the end of the file; empty where it did not.
+        Why reading stopped before the end of the file; empty if it did not.
     """
 
     path: Path
@@ -243,18 +244,18 @@ def read_sheet(
 ) -> Sheet:
     """Read one CSV file (RFC 4180, UTF-8), every cell as text.
 
-    A byte order mark, any line ends and any order of the columns are accepted.
+    A byte order mark, any line endings and any order of the columns are accepted.
 
     Parameters
     ----------
     path : Path
         The file.
     columns : tuple of str
-        The columns that it has to have.
+        The columns that it must have.
     max_bytes : int
         The largest size allowed.
     optional : tuple of str
-        Columns that it may have as well; any other is refused.
+        Columns that it may have besides; any other column is refused.
 
     Raises
     ------
@@ -262,7 +263,7 @@ def read_sheet(
         The file cannot be read, is not UTF-8 text, has another header, or has no rows.
     """
     check_text_file(path, max_bytes)
-    # The default of `newline` turns every line end into \n, those inside cells included.
+    # The default of `newline` turns every line ending into \n, including those inside cells.
     with path.open(encoding="utf-8-sig") as stream, cell_limit:
         rows = _RowReader(stream)
         header = next(rows, [])
@@ -276,7 +277,15 @@ def read_sheet(
 
 
 class _RowReader:
-    """Iterator over the rows of a CSV, without blank ones; it ends early at broken quoting."""
+    """Iterator over the rows of a CSV that are not blank; it ends early at broken quoting.
+
+    Attributes
+    ----------
+    start : int
+        The line on which the row that was read last starts.
+    broken : str
+        Why the rows end early; empty if they do not.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.reader = csv.reader(stream, strict=True)
@@ -314,7 +323,7 @@ def _read_rows(path: Path, rows: _RowReader, header: list[str]) -> Sheet:
             continue
         lines.append(rows.start)
         batch.append(row)
-        # As Python strings the cells take several times the memory of a column.
+        # Python strings take several times the memory of a data frame's column.
         if len(batch) == BATCH_ROWS:
             batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
             batch = []
@@ -337,7 +346,7 @@ def _broken_quoting(start: int, line: int, error: csv.Error) -> str:
     where = f"line {start}" if line == start else f"line {line}, in the row from line {start}"
     return (
         f"broken quoting at {where}: {cause}; nothing after it was checked: put a cell that holds "
-        'a comma, a quote or a line end in quotes, and write each quote inside it twice ("")'
+        'a comma, a quote or a line break in quotes, and write each quote inside it twice ("")'
     )
 
 

@@ -1,4 +1,4 @@
-"""The products of a CSV file one at a time: a row with an error stays a row, with its reason."""
+"""Lenient reading of a CSV file of products: a row with an error is kept, with the reason."""
 
 import csv
 import io
@@ -16,12 +16,12 @@ from amlc.catalog.reading import LINE_LIMIT, cell_limit, check_text_file
 from amlc.catalog.validation import id_error, link_error
 from amlc.errors import DataError
 
-# What stands for a byte that is not UTF-8, and NUL, which is not text.
+# NUL, and what Python decodes bytes that are not UTF-8 to with ``errors="surrogateescape"``.
 _NOT_TEXT = re.compile("[\x00\udc80-\udcff]")
-# Characters of a row, over all its lines.
+# Characters of a row, in all its lines.
 RECORD_LIMIT = 2 * LINE_LIMIT
-# Characters of the whole file that are read again because what seemed to be one row turned out to
-# be many. Each attempt may run up to the limit above, so their number has to be bounded too.
+# Characters that are read a second time, in the whole file, because what seemed to be one row were
+# many. Each such attempt may read up to the limit above, so their sum has to be bounded as well.
 REREAD_LIMIT = 100 * RECORD_LIMIT
 _REASONS = {
     "id_missing": "no id",
@@ -38,7 +38,7 @@ class Row:
     Parameters
     ----------
     sample_id, text, link : str
-        As written, unreadable bytes replaced; `link` is empty where it is malformed.
+        As written, but with bytes that are not UTF-8 replaced; `link` is empty if it is malformed.
     reasons : tuple of str
         What is wrong with the row.
     """
@@ -53,8 +53,8 @@ class ProductRows:
     """Iterator over the rows of a CSV file (RFC 4180, UTF-8).
 
     The columns may be in any order, and there may be others. Blank lines are skipped. A row with
-    broken quoting ends with its line. In memory are one row and the ids so far. `cell_limit` has
-    to be entered as long as rows are read.
+    broken quoting ends with its line. Only one row and all ids are in memory. The context manager
+    `amlc.catalog.reading.cell_limit` has to be entered while rows are read.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ class ProductRows:
     Raises
     ------
     DataError
-        A needed column is missing or repeated; while rows are read: a line is too long, or quoting
-        is broken in too many rows.
+        A needed column is missing or repeated; or, while rows are read, a line is too long or
+        quoting is broken in too many rows.
     """
 
     def __init__(self, stream: TextIO, name: str, *, links: bool) -> None:
@@ -77,9 +77,8 @@ class ProductRows:
         self._ids: set[str] = set()
         header = next(_records(self._lines), ([], ""))[0]
         self._width = len(header)
-        self._places = {
-            column: _place(header, column, name) for column in (ID, TEXT) + (LINK,) * links
-        }
+        columns = (ID, TEXT, LINK) if links else (ID, TEXT)
+        self._indices = {column: _column_index(header, column, name) for column in columns}
 
     def __iter__(self) -> Iterator[Row]:
         """Yield each row."""
@@ -91,8 +90,8 @@ class ProductRows:
         if not quoting_error and len(cells) != self._width:
             reasons.append(f"{len(cells)} cells, not {self._width}")
         values = {
-            column: cells[place] if place < len(cells) else ""
-            for column, place in self._places.items()
+            column: cells[index] if index < len(cells) else ""
+            for column, index in self._indices.items()
         }
         if not all(map(_is_text, values.values())):
             reasons.append("bytes that are not UTF-8 text")
@@ -123,7 +122,7 @@ def open_rows(path: Path, *, links: bool) -> Iterator[tuple[ProductRows, io.Buff
     rows : ProductRows
         The rows.
     stream : BufferedReader
-        The file; its position shows how far reading has come.
+        The file; its position shows how much of it has been read.
 
     Raises
     ------
@@ -149,7 +148,7 @@ def _product_rows(path: Path, stream: TextIO, *, links: bool) -> ProductRows:
 
 
 class _Lines:
-    """Iterator over lines that remembers those since a mark, and can go back to them."""
+    """Iterator over lines that can go back to a mark."""
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream = stream
@@ -168,17 +167,17 @@ class _Lines:
         self._since_mark.append(line)
         self._size += len(line)
         if self._size > RECORD_LIMIT:
-            # `_records` treats this as an error of the reader's own: it goes back to the mark.
+            # `_records` handles it like the reader's errors: it goes back to the mark.
             raise csv.Error("too long")
         return line
 
     def mark(self) -> None:
-        """Forget the lines so far."""
+        """Set the mark after the lines so far."""
         self._since_mark = []
         self._size = 0
 
     def go_back(self) -> str:
-        """Return the first line since the mark; the lines after it are read again."""
+        """Return the first line since the mark, and continue with the line after it."""
         first, *rest = self._since_mark
         self._reread += self._size - len(first)
         if self._reread > REREAD_LIMIT:
@@ -213,8 +212,8 @@ def _records(lines: _Lines) -> Iterator[tuple[list[str], str]]:
         except StopIteration:
             return
         except csv.Error:
-            # What was taken for one row may be many: its first line stays alone, and the lines
-            # after it are read again.
+            # What was taken for one row may be many: only its first line is kept, and the lines
+            # after it are read a second time.
             reader = csv.reader(lines, strict=True)
             cells, quoting_error = _cells_of_line(lines.go_back()), "broken quoting"
         if cells:
@@ -222,7 +221,7 @@ def _records(lines: _Lines) -> Iterator[tuple[list[str], str]]:
 
 
 def _cells_of_line(line: str) -> list[str]:
-    """Return the cells of one line with broken quoting, as far as they can be told apart."""
+    """Return the cells of one line with broken quoting, as far as they can be recognised."""
     try:
         return next(csv.reader([line]), [])
     except csv.Error:
@@ -230,13 +229,13 @@ def _cells_of_line(line: str) -> list[str]:
 
 
 def _is_text(value: str) -> bool:
-    # The pattern looks at each character; most cells do not need it.
+    # Most cells do not need the search for the pattern, which is slower.
     if value.isascii():
         return "\0" not in value
     return not _NOT_TEXT.search(value)
 
 
-def _place(header: Sequence[str], column: str, name: str) -> int:
+def _column_index(header: Sequence[str], column: str, name: str) -> int:
     count = header.count(column)
     if count != 1:
         error = "is missing" if not count else f"is there {count} times"

@@ -1,4 +1,4 @@
-"""Groups of duplicates, and the cross-validation folds that keep each group together."""
+"""Groups of duplicates, and cross-validation folds that keep each group together."""
 
 import heapq
 from collections.abc import Iterable
@@ -64,9 +64,9 @@ def product_groups(texts: Iterable[str], links: Iterable[str]) -> Ints32:
     Returns
     -------
     ndarray of int32, shape (n,)
-        Products that share a link or a normalised title are in one group, and so are products
-        that a chain of such pairs connects. Groups are numbered from 0 in the order of their first
-        products.
+        Products that share a link or a normalised title are in one group, and so are products that
+        are connected by a chain of such pairs. Groups are numbered from 0 in the order of their
+        first products.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def linked_groups(keys: list[list[str]]) -> Ints32:
     rows, nodes = [], []
     size = count = len(keys[0])
     for values in keys:
-        # Rows and keys are the two sides of one graph; a key's node comes after all rows.
+        # Rows and keys are the two sides of one graph; the nodes of keys follow those of rows.
         codes, distinct = pd.factorize(np.asarray(values, dtype=object))
         filled = np.flatnonzero(np.array([value != "" for value in values], dtype=np.bool_))
         rows.append(filled)
@@ -111,9 +111,9 @@ def linked_groups(keys: list[list[str]]) -> Ints32:
 def grouped_folds(
     ids: list[str], prices: Floats, groups: Ints32, *, folds: int, seed: int
 ) -> Ints8:
-    """Return the fold of each train row.
+    """Assign each train row to a fold.
 
-    The result depends neither on the order of the rows nor on the numbers of the groups.
+    The folds depend neither on the order of the rows nor on how the groups are numbered.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def grouped_folds(
     Returns
     -------
     ndarray of int8, shape (n,)
-        From 0 to `folds` - 1. The sizes of two folds differ by at most the size of the largest
-        group, and by at most 1 where there are enough groups of one row.
+        Folds from 0 to `folds` - 1. The sizes of two folds differ by at most the size of the
+        largest group, and by at most 1 if there are enough groups of one row.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def _fill(heap: list[tuple[int, int, int]], size: int, groups: int, folds: int) 
 
 
 def _spread(counts: list[int], rng: np.random.Generator) -> Ints8:
-    """Return a sequence with each fold as often as its count, spread evenly over the length."""
-    places = [(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts]
+    """Return a sequence in which each fold occurs as often as its count, spread evenly."""
+    positions = [(np.arange(count) + rng.random(count)) / max(count, 1) for count in counts]
     labels = np.repeat(np.arange(len(counts), dtype=np.int8), counts)
-    return labels[np.argsort(np.concatenate(places), kind="stable")]
+    return labels[np.argsort(np.concatenate(positions), kind="stable")]

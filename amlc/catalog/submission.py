@@ -15,12 +15,12 @@ from amlc.files import write_text
 
 
 def check_submission(ids: Sequence[str], prices: Floats, expected: Sequence[str]) -> None:
-    """Check ids and prices of a submission against the ids of the test file.
+    """Check that a submission has one valid price for each id of the test file, in its order.
 
     Parameters
     ----------
     ids : sequence of str
-        The ids to submit, in order.
+        The ids to submit.
     prices : ndarray of float64, shape (n,)
         Their prices.
     expected : sequence of str
@@ -64,17 +64,19 @@ def write_submission(path: Path, ids: Sequence[str], prices: Floats) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([ID, PRICE])
-    writer.writerows((name, format_price(price)) for name, price in zip(ids, prices, strict=True))
+    writer.writerows(
+        (sample_id, format_price(price)) for sample_id, price in zip(ids, prices, strict=True)
+    )
     write_text(path, text.getvalue())
 
 
 def format_price(price: float) -> str:
-    """Return a price with four decimals, or with ten significant digits where it is tiny.
+    """Return a price with four decimals, or with ten significant digits if it is below 0.01.
 
     Examples
     --------
     >>> format_price(12.0), format_price(0.000012)
     ('12.0000', '1.2e-05')
     """
-    # Four decimals would turn a price below 0.00005 into zero, which no submission may hold.
+    # With four decimals a price below 0.00005 would become zero, which is not a valid price.
     return f"{price:.4f}" if price >= 0.01 else f"{price:.10g}"

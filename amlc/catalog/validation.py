@@ -1,4 +1,4 @@
-"""What ids, texts, links and prices have to look like, and the errors of rows that break a rule."""
+"""Rules for ids, texts, links and prices, and the errors of rows that break them."""
 
 import math
 import re
@@ -20,7 +20,7 @@ _MAX_PRICE_LENGTH = 64  # characters
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
-# Reason: what is wrong, what to do. The order is that of an error message.
+# What is wrong and what to do, by reason; error messages list the reasons in this order.
 REASONS = {
     "cells": ("another number of cells than the header", "quote cells that hold a comma"),
     "id_missing": ("no id", "give each row an id"),
@@ -51,7 +51,7 @@ REASONS = {
 
 
 def id_error(text: str) -> str:
-    """Return the reason why an id is refused; an empty string where it is valid.
+    """Return the reason why an id is refused; an empty string if it is valid.
 
     Examples
     --------
@@ -65,21 +65,21 @@ def id_error(text: str) -> str:
 
 
 def text_error(text: str, max_text: int) -> str:
-    """Return the reason why a catalogue text is refused; an empty string where it is valid."""
+    """Return the reason why a catalogue text is refused; an empty string if it is valid."""
     if not text.strip():
         return "text_empty"
     return "text_long" if len(text) > max_text else ""
 
 
 def link_error(text: str) -> str:
-    """Return the reason why an image link is refused; an empty string where it is valid."""
+    """Return the reason why an image link is refused; an empty string if it is valid."""
     if not text.strip():
         return "link_missing"
     return "" if is_link(text) else "link_malformed"
 
 
 def is_link(text: str) -> bool:
-    """Return whether a text has the form of an image link; nothing is fetched.
+    """Return whether a text has the form of an image link.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def is_link(text: str) -> bool:
     bool
         True for an http or https URL with a host, without a user name or password, without white
         space, control characters or backslashes, of at most `MAX_LINK_LENGTH` characters, and with
-        a port from 1 to 65535 where it names one.
+        a port, if any, from 1 to 65535.
 
     Examples
     --------
@@ -113,10 +113,10 @@ def is_link(text: str) -> bool:
 
 
 def price_error(text: str) -> str:
-    """Return the reason why a price is refused; an empty string where it is valid.
+    """Return the reason why a price is refused; an empty string if it is valid.
 
-    A price is a decimal number in ASCII digits, with a point and an exponent where needed;
-    white space around it is ignored.
+    A price is a decimal number in ASCII digits, with an optional point and exponent; white space
+    around it is ignored.
 
     Examples
     --------
@@ -170,14 +170,14 @@ class RowError:
 
 
 def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
-    """Return the errors that a sheet shows on its own, in the order of its rows.
+    """Return the errors that can be detected in one sheet, in the order of its rows.
 
     Parameters
     ----------
     sheet : Sheet
-        Of either split: a price is checked where the sheet has the column.
+        Of either split; prices are checked if the sheet has them.
     max_text : int
-        Characters that a text may have.
+        Maximum number of characters of a text.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
 
 
 def find_shared_ids(train: Sheet, test: Sheet) -> list[RowError]:
-    """Return an error for each train row whose id is in the test sheet too."""
+    """Return an error for each train row whose id is also in the test sheet."""
     test_ids = set(test.cells[ID])
     return _column_errors(train, ID, lambda text: "id_in_test" if text in test_ids else "")
 
@@ -263,7 +263,7 @@ def _column_errors(sheet: Sheet, column: str, check: Callable[[str], str]) -> li
 
 
 def _row_errors(sheet: Sheet, column: str, rows: list[int], reasons: list[str]) -> list[RowError]:
-    # One more than allowed, so that the excess is noticed.
+    # One more than allowed, so that `_check_count` notices the excess; `reasons` may be longer.
     rows = rows[: MAX_ROW_ERRORS + 1]
     lines = sheet.lines[rows].tolist()
     ids = sheet.cells[ID].iloc[rows].str.slice(0, MAX_ID_LENGTH)

@@ -152,7 +152,7 @@ def _records(stream: TextIO) -> Iterator[list[str]]:
         raise Problem(
             422,
             f"The CSV's quoting is broken in the row from line {lines.start}: {message}; put a "
-            "cell that holds a comma, a quote or a line end in quotes, and write a quote inside "
+            "cell that holds a comma, a quote or a line break in quotes, and write a quote inside "
             'as "".',
         ) from None
 

@@ -1,4 +1,4 @@
-"""The synthetic products: what they are, and what they cost."""
+"""The synthetic products: their properties and their prices."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,23 @@ from amlc.synthetic.words import (
 )
 
 BRANDS = len(BRAND_HEADS) * len(BRAND_ENDS)
+# Standard deviation of the effects of brands on log price.
 BRAND_SPREAD = 0.32
+# Sizes as multiples of the category's usual size.
 SIZE_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 SIZE_WEIGHTS = (1.5, 1.0, 6.0, 1.5, 1.5, 0.7, 0.3)
 PACKS = (1, 2, 3, 4, 6, 8, 10, 12, 24, 48)
 PACK_WEIGHTS = (56, 7, 5, 5, 9, 3, 2, 8, 3, 1)
-# Two pieces cost less than twice as much as one.
+# The price grows with these powers of size and pack: two pieces cost less than twice one piece.
 SIZE_POWER, PACK_POWER = 0.62, 0.66
-# The look of the label shows which line of its brand a product belongs to; no word does.
+# Effects on log price of a product's tier within its brand, which only the style of the label shows,
+# not the text.
 TIER_EFFECTS = (-0.20, 0.05, 0.25, 0.60)
 TIER_WEIGHTS = (3, 4, 3, 2)
 # Share of multipacks whose text does not state the number of pieces; the picture shows it.
 SILENT_PACKS = 0.15
 LOWEST_PRICE = 0.5
-# Share of other multipacks of which the picture shows one piece.
+# Share of the other multipacks whose picture shows a single piece.
 SINGLE_PIECE_SHOTS = 0.5
 # Largest distance, in keys, from a row to the earlier row whose product it repeats.
 MAX_LOOKBACK = 400
@@ -42,13 +45,13 @@ class SyntheticProducts:
     Parameters
     ----------
     key, origin : ndarray of int64
-        Key of the row, and of the row whose product it repeats: for most rows, the row itself.
+        Key of the row, and of the row whose product it repeats; for most rows, its own key.
     shot : ndarray of int64
-        Key of the row whose picture is shown: `origin` for rows that differ from it in size or
-        pack only.
+        Key of the row whose picture the row has: `origin` for a variant, which is the product of
+        `origin` in another size or pack.
     retitled : ndarray of bool
-        The row is `origin`'s product with the same title, written in another way, and with a
-        picture of its own.
+        Whether the row is the product of `origin` with the title spelled differently and another
+        picture.
     category, brand, quality, flavour, tier : ndarray of int
         Positions in the tables of `amlc.synthetic.words` and in `TIER_EFFECTS`.
     size : ndarray of float64
@@ -56,9 +59,9 @@ class SyntheticProducts:
     pack, shown_pack : ndarray of int
         Number of pieces, and number that the picture shows.
     silent : ndarray of bool
-        The text does not state the number of pieces.
+        Whether the text leaves out the number of pieces.
     median : ndarray of float64
-        The price without its noise, which is also the median of its distribution.
+        The price without noise, which is the median of its distribution.
     price : ndarray of float64
         The price, rounded to cents.
     """
@@ -96,13 +99,13 @@ def make_products(
     repeated_titles, repeated_links : float
         Shares of rows that repeat the title, or the picture, of an earlier row.
     """
-    own_draws = Draws(seed, keys)
-    repeat = own_draws.uniform("repeat")
+    row_draws = Draws(seed, keys)
+    repeat = row_draws.uniform("repeat")
     retitled = repeat < repeated_titles
     variant = (repeat >= repeated_titles) & (repeat < repeated_titles + repeated_links)
-    back = 1 + np.floor(own_draws.uniform("reach") * MAX_LOOKBACK).astype(np.int64)
+    back = 1 + np.floor(row_draws.uniform("reach") * MAX_LOOKBACK).astype(np.int64)
     origin = np.where((retitled | variant) & (back < keys), keys - back, keys)
-    # A variant has its origin's looks, but a size and pack of its own.
+    # A variant looks like its origin, but has another size and pack.
     look_draws = Draws(seed, origin)
     size_draws = Draws(seed, np.where(variant, keys, origin))
     category = look_draws.pick("category", _zipf_weights(len(CATEGORIES), 6.0))
@@ -115,7 +118,7 @@ def make_products(
         "tier": look_draws.pick("tier", TIER_WEIGHTS),
     }
     median = np.maximum(np.exp(_log_price(seed, **looks, size=size, pack=pack)), LOWEST_PRICE)
-    noisy = np.maximum(median * np.exp(noise * own_draws.normal("noise")), LOWEST_PRICE)
+    noisy = np.maximum(median * np.exp(noise * row_draws.normal("noise")), LOWEST_PRICE)
     return SyntheticProducts(
         key=keys,
         origin=origin,
@@ -146,13 +149,13 @@ def brand_name(brand: int) -> str:
 
 
 def _zipf_weights(count: int, offset: float) -> Floats:
-    """Return Zipf-Mandelbrot weights: the first few get many rows, most get few."""
+    """Return Zipf-Mandelbrot weights: a few categories or brands get most rows."""
     return 1.0 / (np.arange(count, dtype=np.float64) + offset)
 
 
 def _sizes(draws: Draws, category: Rows) -> Floats:
-    usual = np.array([row.size for row in CATEGORIES])[category]
-    is_whole = np.array([row.kind in {"count", "length"} for row in CATEGORIES])[category]
+    usual = np.array([entry.size for entry in CATEGORIES])[category]
+    is_whole = np.array([entry.kind in {"count", "length"} for entry in CATEGORIES])[category]
     size = usual * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
     rounded: Floats = np.where(is_whole, np.maximum(np.round(size), 1.0), np.round(size, 3))
     return rounded
@@ -164,6 +167,7 @@ def _packs(draws: Draws) -> Rows:
 
 
 def _shown_packs(draws: Draws) -> Rows:
+    # With the draw that makes a text silent: the picture then shows what the text leaves out.
     single = (draws.uniform("silent") >= SILENT_PACKS) & (
         draws.uniform("alone") < SINGLE_PIECE_SHOTS
     )
@@ -181,8 +185,8 @@ def _log_price(
     size: Floats,
     pack: Rows,
 ) -> Floats:
-    base = np.log([row.price for row in CATEGORIES])[category]
-    usual = np.array([row.size for row in CATEGORIES])[category]
+    base = np.log([entry.price for entry in CATEGORIES])[category]
+    usual = np.array([entry.size for entry in CATEGORIES])[category]
     brand_draws = Draws(seed, np.arange(BRANDS, dtype=np.int64))
     brand_effects = BRAND_SPREAD * brand_draws.normal("brand effect")
     log_price: Floats = (

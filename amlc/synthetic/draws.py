@@ -1,7 +1,7 @@
-"""Random numbers that depend on a seed, a key and a name, and on nothing else.
+"""Random numbers that depend only on a seed, a key and a name.
 
-So the content of a row does not change with the number of rows, with the chunk that it is drawn
-in, or when draws for another purpose are added.
+Thus a row stays the same whatever the number of rows and the chunk in which it is drawn, and when
+draws for other purposes are added.
 """
 
 import random
@@ -57,20 +57,20 @@ class Draws:
         """Return positions in `weights`, drawn with probabilities in proportion, shape (n,)."""
         edges = np.cumsum(np.asarray(weights, dtype=np.float64))
         positions = np.searchsorted(edges, self.uniform(name) * edges[-1], side="right")
-        # Rounding may put a draw behind the last edge.
+        # Rounding may put a draw past the last edge.
         picked: Rows = np.minimum(positions, len(edges) - 1)
         return picked
 
-    def dice(self, name: str) -> list[random.Random]:
-        """Return one generator per key, for draws whose number differs from key to key."""
+    def generators(self, name: str) -> list[random.Random]:
+        """Return one generator per key, for a number of draws that differs from key to key."""
         return [
-            random.Random(seed)  # noqa: S311 - for products, not for secrets
+            random.Random(seed)  # noqa: S311 - not cryptography
             for seed in self.bits(name).tolist()
         ]
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return one step of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), for each element."""
+    """Return the next number of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014) for each state."""
     mixed = state + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -1,8 +1,8 @@
 """A synthetic catalogue in the competition's format, whose best possible SMAPE is known.
 
-The price of a product is a product of factors for its category, brand, words, size, number of
-pieces and label, times log-normal noise. The noise cannot be predicted, so the best that any model
-can do is to predict the median price of each row; the SMAPE of that is the noise floor.
+The price of a product is the product of factors for its category, brand, words, size, number of
+pieces and label, times log-normal noise. As the noise cannot be predicted, the best possible
+prediction is the median price of each row; its SMAPE is the noise floor.
 """
 
 import csv
@@ -28,10 +28,11 @@ from amlc.synthetic.texts import make_texts
 Share = Annotated[float, Field(ge=0, le=0.5)]
 RowCount = Annotated[int, Field(ge=1, le=100_000_000)]
 
-# Rows in memory at a time; no content depends on it.
+# Rows in memory at a time; the catalogue does not depend on it.
 CHUNK_ROWS = 4096
 
-# A prime p: the fifth powers, times a constant, permute 1 to p - 1, as 5 does not divide p - 1.
+# A prime p. As 5 does not divide p - 1, no two numbers from 1 to p - 1 have the same fifth power
+# modulo p.
 ID_PRIME = 2**31 - 1
 
 
@@ -61,7 +62,7 @@ class SyntheticRows:
     packshots : list of Packshot
         The picture of each row's link.
     missing : ndarray of bool, shape (n,)
-        Whether the row's link has no picture.
+        Whether there is no picture for the row's link.
     medians, prices : ndarray of float64, shape (n,)
         Price without and with noise.
     """
@@ -97,7 +98,7 @@ def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> Synthetic
         ids=sample_ids(seed, keys),
         texts=make_texts(seed, products),
         packshots=make_packshots(seed, products),
-        # Where a picture is missing, it is missing in all rows that share it.
+        # Rows that share a picture all have it or all lack it.
         missing=Draws(seed, products.shot).uniform("missing") < settings.missing_images,
         medians=products.median,
         prices=products.price,
@@ -115,7 +116,7 @@ def test_keys(start: int, stop: int) -> Ints64:
 
 
 def sample_ids(seed: int, keys: Ints64) -> Ints64:
-    """Return a permutation of the keys, all below 2**28, that looks like a shop's numbers."""
+    """Return a distinct id below 2**31 for each key below 2**28, in an order that looks random."""
     factor = int(Draws(seed, np.zeros(1, dtype=np.int64)).bits("ids")[0]) % (ID_PRIME - 1) + 1
     fourth = (keys * keys % ID_PRIME) ** 2 % ID_PRIME
     return fourth * keys % ID_PRIME * factor % ID_PRIME
@@ -137,8 +138,8 @@ def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dic
     -------
     dict
         ``rows``, ``test_rows``, ``smape_floor`` (SMAPE in percent of predicting each train row's
-        median price, which only luck can beat) and ``smape_constant`` (SMAPE in percent of
-        predicting the median of all train prices).
+        median price: the best possible, but for chance) and ``smape_constant`` (SMAPE in percent of
+        predicting the median of all train prices for every row).
     """
     with replacing_folder(folder) as temporary:
         images = temporary / "images"
@@ -175,7 +176,7 @@ def _spans(rows: int) -> Iterable[tuple[int, int]]:
 def _with_packshots(
     chunks: Iterator[SyntheticRows], folder: Path, settings: SyntheticSettings
 ) -> Iterator[SyntheticRows]:
-    """Yield the chunks unchanged, and write their pictures where the settings ask for them."""
+    """Yield the chunks unchanged; write their pictures if the settings ask for them."""
     for chunk in chunks:
         if settings.images:
             _write_packshots(folder, chunk)
@@ -204,7 +205,7 @@ def _write_train(path: Path, chunks: Iterator[SyntheticRows]) -> tuple[Floats, F
 
 
 def _write_test(path: Path, chunks: Iterator[SyntheticRows], settings: SyntheticSettings) -> None:
-    """Write test.csv, with prices where the settings ask for them."""
+    """Write test.csv, with prices if the settings ask for them."""
     with_prices = settings.test_prices
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")

@@ -1,7 +1,7 @@
 """Pictures of the synthetic products: drawn packages whose look carries part of the price.
 
-A link holds a digest of everything that determines its picture, so that it stands for the same
-picture in every synthetic catalogue, whatever the seed.
+A link contains a digest of everything that determines its picture, so that it has the same picture
+in every synthetic catalogue, whatever the seed.
 """
 
 import colorsys
@@ -19,8 +19,8 @@ from amlc.synthetic.assortment import SyntheticProducts
 from amlc.synthetic.draws import Draws
 from amlc.synthetic.words import CATEGORIES, Shape
 
-# To be raised when the code below draws another picture for the same `Packshot`: pictures that were
-# fetched before are found by their link.
+# Increase it when the code below draws another picture for the same `Packshot`: the store keeps
+# pictures by their links.
 DRAWING_VERSION = 1
 LINK_HEAD, LINK_TAIL = "https://images.amlc.invalid/I/", ".jpg"
 LONGEST_SIDE = 160
@@ -52,7 +52,7 @@ class Packshot:
     hue, house_hue : int
         Colour of the content and of the brand, in degrees.
     tier : int
-        Style of the label: 0 a loud sticker, 1 plain paper, 2 a dark band, 3 black and gold.
+        Style of the label: 0 with a bright sticker, 1 plain paper, 2 a dark band, 3 black and gold.
     items : int
         Number of packages in the picture.
     jitter : int
@@ -73,15 +73,15 @@ class Packshot:
 
     def draw(self) -> Image.Image:
         """Draw the picture, RGB, `LONGEST_SIDE` pixels along its longest side."""
-        dice = random.Random(self.jitter)  # noqa: S311 - for pictures, not for secrets
+        rng = random.Random(self.jitter)  # noqa: S311 - not cryptography
         columns, rows = _grid(self.items, ASPECTS[self.shape])
         aspect = columns * ASPECTS[self.shape] / rows
         width = round(LONGEST_SIDE * min(aspect, 1.0))
         height = round(LONGEST_SIDE * min(1 / aspect, 1.0))
-        canvas = Image.new("RGB", (width, height), _backdrop(dice))
-        margin = 0.02 + 0.08 * dice.random()
+        canvas = Image.new("RGB", (width, height), _backdrop(rng))
+        margin = 0.02 + 0.08 * rng.random()
         cell = (width * (1 - 2 * margin) / columns, height * (1 - 2 * margin) / rows)
-        package = self._package(dice, (max(int(cell[0] * 0.84), 6), max(int(cell[1] * 0.84), 6)))
+        package = self._package(rng, (max(int(cell[0] * 0.84), 6), max(int(cell[1] * 0.84), 6)))
         for item in range(self.items):
             left = width * margin + cell[0] * (item % columns + 0.08)
             top = height * margin + cell[1] * (item // columns + 0.08)
@@ -92,22 +92,22 @@ class Packshot:
         """Return the picture as the bytes of a JPEG file."""
         return encode_jpeg(self.draw(), quality=80)
 
-    def _package(self, dice: random.Random, size: tuple[int, int]) -> Image.Image:
+    def _package(self, rng: random.Random, size: tuple[int, int]) -> Image.Image:
         """Draw one package on a transparent background, at twice its size for smooth edges."""
         width, height = 2 * size[0], 2 * size[1]
         package = Image.new("RGBA", (width, height), (0, 0, 0, 0))
         draw = ImageDraw.Draw(package)
-        body = _rgb(self.hue + dice.uniform(-25, 25), 0.62, 0.55 + 0.2 * dice.random())
-        lid = GOLD if self.tier == 3 else _rgb(self.house_hue, 0.3, 0.35 + 0.4 * dice.random())
+        body = _rgb(self.hue + rng.uniform(-25, 25), 0.62, 0.55 + 0.2 * rng.random())
+        lid = GOLD if self.tier == 3 else _rgb(self.house_hue, 0.3, 0.35 + 0.4 * rng.random())
         BODIES[self.shape](draw, width, height, body, lid)
-        _label(draw, dice, self, width, height)
+        _label(draw, rng, self, width, height)
         shine = tuple(min(channel + 28, 255) for channel in body)
         draw.rectangle((width * 0.1, height * 0.32, width * 0.15, height * 0.9), fill=shine)
         return package.reduce(2)
 
 
 def make_packshots(seed: int, products: SyntheticProducts) -> list[Packshot]:
-    """Return the picture of each product; a variant has that of its origin."""
+    """Return the picture of each product; a variant shares its origin's."""
     jitter = (Draws(seed, products.shot).bits("picture") >> np.uint64(16)).tolist()
     return [
         Packshot(
@@ -140,14 +140,14 @@ def _rgb(hue: float, saturation: float, value: float) -> Colour:
     return int(255 * red), int(255 * green), int(255 * blue)
 
 
-def _backdrop(dice: random.Random) -> Colour:
-    """Return white for most pictures, and another colour for a few, as if taken in a kitchen."""
-    chance, hue, value = dice.random(), dice.uniform(20, 60), dice.uniform(0.6, 0.95)
+def _backdrop(rng: random.Random) -> Colour:
+    """Return the colour of the background: white for most pictures, a warm tone for a few."""
+    chance, hue, value = rng.random(), rng.uniform(20, 60), rng.uniform(0.6, 0.95)
     return _rgb(hue, 0.25, value) if chance < 0.08 else (255, 255, 255)
 
 
 def _label(
-    draw: ImageDraw.ImageDraw, dice: random.Random, packshot: Packshot, width: int, height: int
+    draw: ImageDraw.ImageDraw, rng: random.Random, packshot: Packshot, width: int, height: int
 ) -> None:
     box = (width * 0.16, height * 0.44, width * 0.84, height * 0.82)
     paper, ink, rim = _label_colours(packshot)
@@ -155,7 +155,7 @@ def _label(
     step = (box[3] - box[1]) / 5
     for line in range(3):
         top = box[1] + step * (line + 1)
-        right = box[2] - (box[2] - box[0]) * dice.uniform(0.12, 0.4)
+        right = box[2] - (box[2] - box[0]) * rng.uniform(0.12, 0.4)
         draw.rectangle((box[0] + width * 0.07, top, right, top + step * 0.4), fill=ink)
     if packshot.tier == 0:
         side = width * 0.42

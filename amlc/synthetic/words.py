@@ -83,7 +83,7 @@ CATEGORIES = (
     Category("Cotton Twine", "length", 200.0, 7.5, "roll", 33),
 )
 
-# Word, effect on log price, weight in the draw.
+# Word, effect on log price, and weight with which it is drawn.
 QUALITIES = (
     ("", 0.0, 14.0),
     ("Organic", 0.20, 3.0),
@@ -117,7 +117,7 @@ FLAVOURS = (
     ("Keto", 0.25, 0.7),
 )
 
-# 24 x 20 names, more than half of them with a tail.
+# The parts of 24 x 20 names of brands, of which more than half have a tail.
 BRAND_HEADS = (
     *("Vorn", "Quis", "Tamber", "Zell", "Brin", "Ostrel", "Mard", "Fenn", "Lum", "Calv"),
     *("Dray", "Eld", "Gor", "Hesk", "Ilv", "Jor", "Kest", "Nym", "Pell", "Rusk"),
@@ -129,7 +129,8 @@ BRAND_ENDS = (
 )
 BRAND_TAILS = ("", "", "", "", "Foods", "Farms", "Kitchen", "& Daughters", "Pantry", "Co.")
 
-# Spelling, number of these units in one reference unit (ounce, fluid ounce, piece, foot), weight.
+# Spelling, number of these units in an ounce, fluid ounce, piece or foot, and weight with which it
+# is drawn.
 UNITS: dict[SizeKind, tuple[tuple[str, float, float], ...]] = {
     "mass": (
         ("Ounce", 1.0, 78.0),
@@ -166,7 +167,7 @@ UNITS: dict[SizeKind, tuple[tuple[str, float, float], ...]] = {
     "length": (("Foot", 1.0, 60.0), ("ft", 1.0, 30.0), ("inch", 12.0, 10.0)),
 }
 
-# Sizes in titles; the number is filled in.
+# How titles state a size.
 SIZE_PHRASES: dict[SizeKind, tuple[str, ...]] = {
     "mass": ("{} Ounce", "{} Ounce", "{} oz", "{}oz", "{} OZ", "{}-Ounce", "{} Ounces"),
     "volume": ("{} Fl Oz", "{} Fl Oz", "{} fl oz", "{} Fluid Ounces", "{}floz"),

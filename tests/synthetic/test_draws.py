@@ -46,7 +46,8 @@ def test_pick_follows_its_weights() -> None:
 
 def test_every_key_has_a_repeatable_generator() -> None:
     """Generators differ from key to key, and are the same each time."""
-    first = [dice.random() for dice in Draws(20, KEYS[:50]).dice("title")]
-    again = [dice.random() for dice in Draws(20, KEYS[:50]).dice("title")]
-    assert first == again
+    first, second = (
+        [rng.random() for rng in Draws(20, KEYS[:50]).generators("title")] for _ in range(2)
+    )
+    assert first == second
     assert len(set(first)) == 50
