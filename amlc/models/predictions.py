@@ -22,7 +22,7 @@ def write_predictions(folder: Path, products: pd.DataFrame, log_price: Floats) -
 
 
 def remove_others(folder: Path, names: Sequence[str]) -> None:
-    """Remove the folders of models that no longer run, which DVC would keep and hash."""
+    """Remove the folders of other models than `names`, which DVC would keep and hash."""
     for other in folder.iterdir():
         if other.is_dir() and other.name not in names:
             shutil.rmtree(other)

@@ -1,4 +1,4 @@
-"""What models learn: log prices, and how much each row counts in the loss."""
+"""The target of the models: log prices, and the weight of each row in the loss."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -88,7 +88,7 @@ def make_target(
     tabular : Tabular, optional
         The tabular block of the same rows, for a column of weights.
     weights : WeightSettings, optional
-        How the rows are weighted; None: all alike.
+        How the rows are weighted; None: all equally.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which products the page shows, each with its picture, texts and prices."""
+"""The products that the page shows, each with its picture, texts and prices."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -23,11 +23,11 @@ from amlc.images.shards import shard_paths
 from amlc.report.cleaning import clean
 from amlc.report.findings import Findings
 
-# Products of each kind.
+# Number of products of each kind.
 COUNTS = {"too low": 6, "too high": 6, "closest": 3}
-# Pictures on the contact sheet.
+# Number of pictures on the contact sheet.
 SHEET = 24
-# Characters.
+# Longest texts, in characters.
 TITLE_LENGTH = 110
 EXCERPT_LENGTH = 120
 # Longest side of a picture in pixels: twice what the page shows, for dense screens.
@@ -37,7 +37,7 @@ QUALITY = 80
 
 @dataclass(frozen=True)
 class Places:
-    """Places on a logarithmic price axis, in percent of its length."""
+    """Positions on a logarithmic price axis, in percent of its length."""
 
     low: float
     high: float
@@ -47,18 +47,18 @@ class Places:
 
 @dataclass(frozen=True)
 class Card:
-    """A product with what was predicted for it.
+    """A product with its prediction.
 
     Parameters
     ----------
     title, excerpt : str
-        Of the catalogue text, cut to size; may be empty.
+        Parts of the catalogue text, cut to size; may be empty.
     picture : str or None
-        A data URL.
+        A data URL; None where there is no picture.
     actual, predicted, low, high : float
         The prices and the ends of the interval.
     places : Places
-        Where they stand on the price axis below the card.
+        Their positions on the price axis below the card.
     """
 
     title: str
@@ -92,7 +92,7 @@ def extremes(findings: Findings) -> dict[str, pd.DataFrame]:
     -------
     dict of str to DataFrame
         ``"too low"``, ``"too high"`` and ``"closest"``: at most `COUNTS` rows, the most extreme
-        first; one of each group of duplicates.
+        first; at most one of each group of duplicates.
     """
     ratio = findings.log_ratio
     keys = {"too low": ratio, "too high": -ratio, "closest": np.abs(ratio)}
@@ -130,11 +130,11 @@ def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -
     Parameters
     ----------
     rows : DataFrame
-        Of the train rows.
+        Some of the train rows.
     pictures : mapping of str to str
         Data URLs by link.
     findings : Findings
-        Their prices set the ends of the price axis.
+        All train rows; their prices set the ends of the price axis.
     """
     prices = findings.train[[PRICE, "predicted"]].to_numpy(np.float64)
     ends = np.log(np.quantile(prices, [0.005, 0.995]))
@@ -185,7 +185,7 @@ def thumbnails(folder: Path, links: Iterable[str]) -> dict[str, str]:
     folder : Path
         ``data/images``.
     links : iterable of str
-        Which pictures. Only row groups whose range of links holds one of them are read.
+        The links of the pictures. Only row groups whose range of links includes one are read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A small repository's results, for tests of what is made of them."""
+"""The results of a run in a small repository, for tests of the report and the plots."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from amlc.images.shards import write_shard
 from amlc.models.blend import Blend, Blended
 from tests.helpers.pictures import jpeg
 
-# What a catalogue may hold: markup, quotes, controls, writing from right to left, endless words.
+# What a catalogue may contain: markup, quotes, controls, right-to-left text, endless words.
 HOSTILE = (
     'Item Name: <script>alert("x")</script> </style>\u202e\u0000 & "tea" '
     + "a\u0301" * 3
@@ -71,7 +71,7 @@ def write_results(
     rows, test_rows : int
         Products of either split.
     pictured : bool
-        Whether three links in four give a picture; else none does.
+        Whether three links in four have a picture; if not, none has.
     boosted : bool
         Whether there is a model with a learning curve and importance beside a linear one.
     gap : float, optional

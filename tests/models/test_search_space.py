@@ -30,7 +30,7 @@ def spaces(model: str, **raw: Any) -> Any:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ({"low": 1, "high": 5.0, "log": False}, "both whole or both with a point"),
+        ({"low": 1, "high": 5.0, "log": False}, "both whole or both with a decimal point"),
         ({"low": 5.0, "high": 5.0, "log": False}, "low below high"),
         ({"low": 0, "high": 5, "log": True}, "low above 0"),
         ({"low": 0.0, "high": 5.0, "log": False}, "low of 0.0001 or more"),

@@ -21,7 +21,7 @@ from tests.helpers.results import write_results
 MODELS = ["linear", "lightgbm"]
 HTML = Path(__file__).parents[2] / ".dvc/html"
 CHROMIUM = Path("/usr/bin/chromium")
-# Milliseconds: a machine that is busy draws in its own time.
+# Milliseconds; a busy machine is slow to draw.
 PATIENCE = 600_000
 AXES = {
     "predicted": ("actual", "predicted"),
