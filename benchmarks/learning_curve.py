@@ -95,10 +95,10 @@ def nested(groups: NDArray[Any], shares: tuple[float, ...], seed: int) -> list[R
         Seed of the order.
     """
     names, labels = np.unique(groups, return_inverse=True)
-    place = np.random.default_rng(seed).permutation(len(names))
-    total = np.cumsum(np.bincount(place[labels], minlength=len(names)))
+    rank = np.random.default_rng(seed).permutation(len(names))
+    total = np.cumsum(np.bincount(rank[labels], minlength=len(names)))
     lasts = [np.searchsorted(total, share * len(groups)) for share in shares]
-    return [np.flatnonzero(place[labels] <= last) for last in lasts]
+    return [np.flatnonzero(rank[labels] <= last) for last in lasts]
 
 
 def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
@@ -239,7 +239,7 @@ def read_study(data: Path, names: list[str]) -> Study:
 
 
 def measure(study: Study, count: int, threads: int) -> Scores:
-    """Fit all models, several folds side by side, and return the row scores of each model."""
+    """Fit all models, several folds in parallel, and return the row scores of each model."""
     folds = study.products["fold"].to_numpy()
     chosen = np.unique(folds)[:count]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:

@@ -73,10 +73,10 @@ def read_log_prices(
     if frame[ID].tolist() != products[ID].tolist():
         raise DataError(f"{path}: belongs to another product table; run the stage {stage} again")
     log_prices = frame[list(columns)].astype(np.float64)
-    faulty = np.flatnonzero(~np.isfinite(log_prices.to_numpy()).all(axis=1))
-    if faulty.size:
+    invalid = np.flatnonzero(~np.isfinite(log_prices.to_numpy()).all(axis=1))
+    if invalid.size:
         raise DataError(
-            f"{path}: {faulty.size} rows are not finite, the first {first_few(faulty)}; "
+            f"{path}: {invalid.size} rows are not finite, the first {first_few(invalid)}; "
             f"run the stage {stage} again"
         )
     return log_prices

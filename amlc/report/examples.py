@@ -36,7 +36,7 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Places:
+class AxisPositions:
     """Positions on a logarithmic price axis, in percent of its length."""
 
     low: float
@@ -57,7 +57,7 @@ class Card:
         A data URL; None where there is no picture.
     actual, predicted, low, high : float
         The prices and the ends of the interval.
-    places : Places
+    positions : AxisPositions
         Their positions on the price axis below the card.
     """
 
@@ -68,7 +68,7 @@ class Card:
     predicted: float
     low: float
     high: float
-    places: Places
+    positions: AxisPositions
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ def _smallest(rows: pd.DataFrame, key: Floats, count: int, allowed: Bools) -> pd
     """Return the rows with the smallest keys, the first of each group of duplicates."""
     order = np.argsort(key, kind="stable")
     order = order[allowed[order]]
-    _, places = np.unique(rows["group"].to_numpy()[order], return_index=True)
-    return rows.iloc[order[np.sort(places)[:count]]]
+    _, positions = np.unique(rows["group"].to_numpy()[order], return_index=True)
+    return rows.iloc[order[np.sort(positions)[:count]]]
 
 
 def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
@@ -120,8 +120,8 @@ def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
     rows = findings.train
     pictured = rows[rows["pictured"]][[LINK, PRICE]].drop_duplicates(LINK)
     order = pictured.index[np.argsort(pictured[PRICE].to_numpy(), kind="stable")]
-    places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return rows.loc[order[places]]
+    positions = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return rows.loc[order[positions]]
 
 
 def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -> tuple[Card, ...]:
@@ -150,17 +150,17 @@ def _card(row: dict[Any, Any], picture: str | None, ends: Floats) -> Card:
         "low": float(row["low"]),
         "high": float(row["high"]),
     }
-    places = {name: _place(price, ends) for name, price in prices.items()}
+    positions = {name: _position(price, ends) for name, price in prices.items()}
     return Card(
         title=clean(content.title, TITLE_LENGTH),
         excerpt=clean(" · ".join(filter(None, texts)), EXCERPT_LENGTH),
         picture=picture,
-        places=Places(**places),
+        positions=AxisPositions(**positions),
         **prices,
     )
 
 
-def _place(price: float, ends: Floats) -> float:
+def _position(price: float, ends: Floats) -> float:
     return 100 * float(np.clip((np.log(price) - ends[0]) / (ends[1] - ends[0]), 0, 1))
 
 

@@ -34,15 +34,21 @@ def model_scores(findings: Findings) -> Markup:
     errors = [blend.smape_se, *(score.smape_se for _, score in members)]
 
     def draw(axes: Axes) -> None:
-        places = np.arange(len(names))
+        positions = np.arange(len(names))
         axes.errorbar(
-            scores[1:], places[1:], xerr=errors[1:], fmt="o", color=ACCENT, markersize=5, capsize=3
+            scores[1:],
+            positions[1:],
+            xerr=errors[1:],
+            fmt="o",
+            color=ACCENT,
+            markersize=5,
+            capsize=3,
         )
         around = [[blend.smape - blend.smape_low], [blend.smape_high - blend.smape]]
         axes.errorbar(
-            scores[:1], places[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
+            scores[:1], positions[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
         )
-        axes.set_yticks(places, names)
+        axes.set_yticks(positions, names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel("SMAPE in %, lower is better")
         axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -220,7 +226,9 @@ def _deciles(findings: Findings) -> list[str]:
 
 def _distinct(labels: list[str]) -> list[str]:
     """Make all labels different, because Seaborn merges bars with the same label."""
-    return [label + "\u200b" * labels[:place].count(label) for place, label in enumerate(labels)]
+    return [
+        label + "\u200b" * labels[:position].count(label) for position, label in enumerate(labels)
+    ]
 
 
 def _short(price: float) -> str:
@@ -306,7 +314,7 @@ def block_shares(importance: pd.DataFrame) -> pd.DataFrame:
 
 
 def _palette(models: list[str]) -> dict[str, str]:
-    return {model: SERIES[place % len(SERIES)] for place, model in enumerate(models)}
+    return {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
 
 
 def _reach(values: Floats) -> tuple[float, float]:

@@ -37,18 +37,18 @@ def products(rows: int, test_rows: int) -> pd.DataFrame:
     """Return a product table; every third text is hostile, every second product a duplicate."""
     count = rows + test_rows
     rng = np.random.default_rng(0)
-    places = np.arange(count)
+    numbers = np.arange(count)
     price = np.exp(rng.normal(2.7, 1.0, count)).round(2) + 0.01
-    titles = [HOSTILE if n % 3 == 0 else f"Item Name: Tea {n}\nValue: 2.0\n" for n in places]
+    titles = [HOSTILE if n % 3 == 0 else f"Item Name: Tea {n}\nValue: 2.0\n" for n in numbers]
     return pd.DataFrame(
         {
-            "sample_id": [str(n) for n in places],
-            "split": np.where(places < rows, "train", "test"),
+            "sample_id": [str(n) for n in numbers],
+            "split": np.where(numbers < rows, "train", "test"),
             "catalog_content": titles,
-            "image_link": [f"https://a.invalid/{n:04d}.jpg" for n in places],
-            "price": np.where(places < rows, price, np.nan),
-            "group": (places // 2).astype(np.int32),
-            "fold": np.where(places < rows, places // 2 % 5, -1).astype(np.int8),
+            "image_link": [f"https://a.invalid/{n:04d}.jpg" for n in numbers],
+            "price": np.where(numbers < rows, price, np.nan),
+            "group": (numbers // 2).astype(np.int32),
+            "fold": np.where(numbers < rows, numbers // 2 % 5, -1).astype(np.int8),
         }
     )
 

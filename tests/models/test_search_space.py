@@ -39,7 +39,7 @@ def spaces(model: str, **raw: Any) -> Any:
         ([1.0], "at least 2"),
     ],
 )
-def test_a_faulty_space_is_refused(raw: Any, message: str) -> None:
+def test_an_invalid_space_is_refused(raw: Any, message: str) -> None:
     """The error names the parameter and the expected values."""
     with pytest.raises(ParamsError, match=rf"search\.spaces\.ridge\.alpha.*{message}"):
         settings({"ridge": {"alpha": raw}})

@@ -71,9 +71,9 @@ def test_points_are_a_draw_of_the_products(findings: Findings) -> None:
     """There are as many as git should keep, each once, in the table's order."""
     table = predicted_table(findings, seed=1)
     prices = findings.train[["price", "predicted"]].round(2).to_numpy().tolist()
-    places = [prices.index(point) for point in table.to_numpy().tolist()]
+    positions = [prices.index(point) for point in table.to_numpy().tolist()]
     assert len(table) == POINTS
-    assert places == sorted(set(places))
+    assert positions == sorted(set(positions))
 
 
 def test_few_products_are_all_shown(findings: Findings) -> None:

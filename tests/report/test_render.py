@@ -17,7 +17,7 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from amlc.report import page as page_module
-from amlc.report.examples import Card, Places, Tile
+from amlc.report.examples import AxisPositions, Card, Tile
 from amlc.report.findings import Findings, read_findings
 from amlc.report.metrics_files import Drift
 from amlc.report.page import Page, make_page
@@ -283,7 +283,7 @@ def test_the_template_shows_every_field() -> None:
     """No number is computed that the page does not show."""
     folder = Path(str(page_module.__file__)).parent
     template = (folder / TEMPLATE).read_text()
-    types = [Card, Places, Tile, *vars(page_module).values()]
+    types = [Card, AxisPositions, Tile, *vars(page_module).values()]
     types = [kind for kind in types if is_dataclass(kind) and kind is not Findings]
     shown = set(re.findall(r"\w+", re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)))
     assert types

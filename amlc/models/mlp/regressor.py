@@ -1,6 +1,6 @@
 """A small multilayer perceptron over the sparse terms and the dense columns.
 
-Several networks, each from its own seed, train side by side; their mean is the prediction.
+Several networks, each from its own seed, train in parallel; their mean is the prediction.
 """
 
 from collections.abc import Iterator
