@@ -65,7 +65,7 @@ def _add_predict(commands: Any) -> None:
         "predict",
         help="price the products of a CSV file",
         description="Price the products of a CSV file. Every row gets a price and an interval, in "
-        "the order of the file, and a reason where something was missing or unusable.",
+        "the order of the file, and a reason if something was missing or unusable.",
     )
     parser.set_defaults(command=_predict)
     parser.add_argument(
@@ -97,7 +97,7 @@ def _add_predict(commands: Any) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    from amlc.pricing.batch import price_csv  # noqa: PLC0415 - seconds that no other command needs
+    from amlc.pricing.batch import price_csv  # noqa: PLC0415 - takes seconds to import
 
     summary = price_csv(
         options.products,
@@ -133,7 +133,7 @@ def _add_serve(commands: Any) -> None:
 
 
 def _option_type(annotation: Any) -> dict[str, Any]:
-    """Return how argparse reads a limit of this type."""
+    """Return the arguments of `add_argument` for a limit of this type."""
     if get_origin(annotation) is list:
         return {"nargs": "*", "metavar": "HOST"}
     return {"type": annotation, "metavar": "SECONDS" if annotation is float else "N"}
@@ -165,7 +165,7 @@ def _add_search(commands: Any) -> None:
         help="search for better settings of a model",
         description="Search for better settings of a model, within the ranges that params.yaml "
         "declares, by its score on the folds of the train rows. Prints the command that runs the "
-        "experiment with the best settings. An interrupted search continues where it stopped.",
+        "experiment with the best settings. An interrupted search resumes where it stopped.",
     )
     parser.set_defaults(command=_search)
     parser.add_argument("model", choices=MODELS, metavar="MODEL", help=", ".join(MODELS))
@@ -173,8 +173,8 @@ def _add_search(commands: Any) -> None:
         "--trials",
         type=_positive,
         metavar="N",
-        help="settings to try in all, those of earlier runs included; default: search.n_trials of "
-        "params.yaml",
+        help="number of settings to try in total, including those of earlier runs; default: "
+        "search.n_trials of params.yaml",
     )
     parser.add_argument(
         "--timeout",
@@ -186,12 +186,12 @@ def _add_search(commands: Any) -> None:
 
 
 def _search(options: argparse.Namespace) -> None:
-    from amlc.models.search import search_model  # noqa: PLC0415 - seconds, as above
+    from amlc.models.search import search_model  # noqa: PLC0415 - takes seconds to import
 
     best = search_model(options.model, options.trials, options.timeout)
     counts = f"{best.trials} trials, {best.pruned} stopped early, {best.failed} failed"
     print(f"search: {options.model}: {best.score()}; {counts}")
-    print(best.command() if best.changes else "search: params.yaml has the best settings found")
+    print(best.command() if best.changes else "search: params.yaml already has the best settings")
 
 
 def _add_results(commands: Any) -> None:
@@ -203,8 +203,8 @@ def _add_results(commands: Any) -> None:
     parser.set_defaults(command=_results)
 
 
-def _results(options: argparse.Namespace) -> None:  # noqa: ARG001 - every command takes them
-    from amlc.report.results import results  # noqa: PLC0415 - as above
+def _results(options: argparse.Namespace) -> None:  # noqa: ARG001 - every command gets the options
+    from amlc.report.results import results  # noqa: PLC0415 - takes seconds to import
 
     print(results())
 
@@ -215,7 +215,7 @@ def _add_bundle(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FOLDER",
         default=layout.BUNDLE,
-        help="the model, as the stage bundle wrote it; default: %(default)s",
+        help="the model: a folder that the stage bundle wrote; default: %(default)s",
     )
 
 

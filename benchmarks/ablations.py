@@ -2,9 +2,10 @@
 
     python benchmarks/ablations.py --data FOLDER [--table features|losses|mlp] [--models MODEL ...]
 
-FOLDER is a checkout with the pipeline's results. For each line, the blend's strongest members, or
-those that --models names, are fitted again on the same folds with one change; then the blend is
-learned again from the changed and the unchanged members. Nothing in FOLDER is written.
+FOLDER is a checkout with the pipeline's results. For each line of a table, the
+blend's strongest members, or those that --models names, are fitted again on the same folds with one
+change. Then the blend is fitted again to the changed and the unchanged members. Nothing is written
+to FOLDER.
 """
 
 import argparse
@@ -52,9 +53,9 @@ class Line:
     name : str
         The change in words.
     models : tuple of str
-        The models that it changes.
+        The models that the change applies to.
     settings : dict
-        Settings that replace the usual ones.
+        Settings that replace those of params.yaml.
     blocks : callable, optional
         Returns the changed blocks.
     without : str
@@ -142,7 +143,7 @@ def with_terms(**vectorizers: Any) -> Change:
     Parameters
     ----------
     **vectorizers
-        Settings by name; None leaves one out.
+        Settings by name; None leaves a vectorizer out.
     """
 
     def changed(run: Run) -> Blocks:
@@ -170,11 +171,11 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
     topics = TopicFeatures(params.load(TopicsSettings, "topics"), params.seed())
     topics.fit(terms[run.train])
     return replace(
-        run.blocks, terms=terms, topics=topics.transform(terms), neighbours=_near(run, terms)
+        run.blocks, terms=terms, topics=topics.transform(terms), neighbours=_neighbours(run, terms)
     )
 
 
-def _near(run: Run, terms: Any) -> Neighbours:
+def _neighbours(run: Run, terms: Any) -> Neighbours:
     position = np.full(terms.shape[0], NO_NEIGHBOUR)
     position[run.train] = np.arange(len(run.train))
     settings = params.load(NeighboursSettings, "neighbours")
@@ -208,7 +209,7 @@ TABLES: dict[str, list[Line]] = {
 
 def table(lines: list[Line], run: Run) -> Iterator[str]:
     """Yield the lines of a Markdown table as they are computed."""
-    # With unchanged strong models, the blend's score shows little of the change.
+    # The blend's score hardly shows a change if some of the strongest members are unchanged.
     names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)

@@ -127,7 +127,7 @@ def transfer(job: Job) -> int:
 
 
 def decode(job: Job) -> int:
-    """Only decode, in draft mode, in one thread; the pictures are fetched before."""
+    """Only decode, in draft mode, in one thread; the time to fetch the pictures is not counted."""
     from amlc.images.decode import decode_with
 
     settings = _settings(job)

@@ -1,4 +1,4 @@
-"""Compare image downloaders against a loopback server.
+"""Compare image downloaders on a loopback server.
 
 Prints three tables: speed, behaviour under faults, and growth with the number of links.
 img2dataset needs an environment of its own: `--img2dataset PATH/TO/ITS/python`.
@@ -271,7 +271,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 100_000])
     parser.add_argument("--tables", nargs="*", default=["speed", "faults", "growth"])
-    parser.add_argument("--only", nargs="*", help="downloaders; all where left out")
+    parser.add_argument("--only", nargs="*", help="downloaders to run; default: all")
     parser.add_argument("--img2dataset", help="the Python of an environment that has it")
     parser.add_argument("--originals", type=Path, help="a folder of real product pictures")
     arguments = parser.parse_args()

@@ -3,8 +3,8 @@
 `python benchmarks/held_out.py --data FOLDER` takes a share of the duplicate groups out of FOLDER's
 train.csv before any stage runs: before terms, brands, topics, folds and weights. The other rows
 become the train.csv of a copy of this repository, the held-out rows its test.csv, without their
-prices; `dvc repro predict` writes a submission there, which is scored. FOLDER is by default the one
-in AMLC_COMPETITION, or else data/synthetic.
+prices; `dvc repro predict` writes a submission there, which is scored. The default of FOLDER is
+AMLC_COMPETITION, or data/synthetic if that is not set.
 
 The settings in params.yaml were chosen on all rows, so this finds leaks, but not settings that
 score well by chance.
@@ -45,7 +45,7 @@ from amlc.catalog.products import (
 from amlc.catalog.splits import product_groups
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape
-from amlc.models.blend import read_blend
+from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members
 
@@ -75,14 +75,14 @@ class Gap:
 
 
 def choose_held_out(groups: NDArray[Any], share: float, seed: int) -> Bools:
-    """Choose the rows to hold out: whole groups at random, until the share is reached.
+    """Choose the rows to hold out: random whole groups, until the share is reached.
 
     Parameters
     ----------
     groups : ndarray of int, shape (n,)
         Duplicate group of each row.
     share : float
-        Of the rows, between 0 and 1.
+        Share of the rows to hold out, between 0 and 1.
     seed : int
         Seed of the draw.
 
@@ -183,7 +183,9 @@ def gaps(folder: Path, rows: pd.DataFrame) -> list[Gap]:
         out_of_fold = row_smape(actual, predicted[train])
         held_out = row_smape(prices, predicted[test])
         scored.append(gap(name, out_of_fold, groups, held_out, test_groups))
-    blend = np.exp(read_blend(folder / "data/blend", products)["log_price"].to_numpy()[train])
+    blend = np.exp(
+        read_blend_predictions(folder / "data/blend", products)["log_price"].to_numpy()[train]
+    )
     submitted = pd.read_csv(folder / "data/submission.csv", dtype={ID: str}).set_index(ID)[PRICE]
     held_out = row_smape(prices, submitted.loc[products[ID].iloc[test]].to_numpy())
     return [*scored, gap("**blend**", row_smape(actual, blend), groups, held_out, test_groups)]
@@ -209,7 +211,7 @@ def _arguments() -> argparse.Namespace:
     competition = os.environ.get("AMLC_COMPETITION") or "data/synthetic"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(competition), help="folder of CSV files")
-    parser.add_argument("--share", type=float, default=0.2, help="of the rows to hold out")
+    parser.add_argument("--share", type=float, default=0.2, help="share of the rows to hold out")
     parser.add_argument("--images", type=Path, help="folder of pictures; default: DATA/images")
     parser.add_argument("--keep", type=Path, help="a new folder for the copy, kept afterwards")
     return parser.parse_args()

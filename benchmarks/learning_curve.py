@@ -41,7 +41,9 @@ from amlc.models.target import log_prices, make_target
 
 SHARES = (1 / 8, 1 / 4, 1 / 2, 1.0)
 BLEND = "blend"
+# The exponents of the curve that are tried.
 EXPONENTS = np.linspace(0.05, 1.0, 96)
+# The number of resamples, and the level of the interval that they give.
 DRAWS = 1000
 LEVEL = 0.9
 
@@ -88,15 +90,15 @@ def nested(groups: NDArray[Any], shares: tuple[float, ...], seed: int) -> list[R
     groups : ndarray of int, shape (n,)
         Duplicate group of each row.
     shares : tuple of float
-        Of the rows; a share may be larger, because groups stay whole.
+        Shares of the rows; a part may be a little larger, because groups stay whole.
     seed : int
         Seed of the order.
     """
     names, labels = np.unique(groups, return_inverse=True)
-    place = np.random.default_rng(seed).permutation(len(names))
-    total = np.cumsum(np.bincount(place[labels], minlength=len(names)))
+    rank = np.random.default_rng(seed).permutation(len(names))
+    total = np.cumsum(np.bincount(rank[labels], minlength=len(names)))
     lasts = [np.searchsorted(total, share * len(groups)) for share in shares]
-    return [np.flatnonzero(place[labels] <= last) for last in lasts]
+    return [np.flatnonzero(rank[labels] <= last) for last in lasts]
 
 
 def power_laws(sizes: Floats, scores: Floats, errors: Floats) -> Curve:
@@ -237,7 +239,7 @@ def read_study(data: Path, names: list[str]) -> Study:
 
 
 def measure(study: Study, count: int, threads: int) -> Scores:
-    """Fit all models, several folds side by side, and return the row scores of each model."""
+    """Fit all models, several folds in parallel, and return the row scores of each model."""
     folds = study.products["fold"].to_numpy()
     chosen = np.unique(folds)[:count]
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
@@ -258,26 +260,26 @@ def measure(study: Study, count: int, threads: int) -> Scores:
     return Scores(scores, groups, folds[rows], sizes)
 
 
-def blended(members_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Floats:
-    """Return the blend's log prices at each share, each fold's weights learned from the others.
+def blended(member_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Floats:
+    """Return the blend's log prices at each share; a fold's weights come from the other folds.
 
     Parameters
     ----------
-    members_logs : ndarray of float64, shape (n, shares, members)
+    member_logs : ndarray of float64, shape (n, shares, members)
         Predicted log prices.
     log_price : ndarray of float64, shape (n,)
         Actual log prices.
     folds : ndarray of int, shape (n,)
-        Two or more.
+        The fold of each row; there must be two or more folds.
     """
-    rows, shares, _ = members_logs.shape
-    mixed = np.empty((rows, shares))
+    rows, shares, _ = member_logs.shape
+    predicted = np.empty((rows, shares))
     for fold in np.unique(folds):
         fit, held_out = folds != fold, folds == fold
         for share in range(shares):
-            weights = simplex_weights(members_logs[fit, share], log_price[fit])
-            mixed[held_out, share] = members_logs[held_out, share] @ weights
-    return mixed
+            weights = simplex_weights(member_logs[fit, share], log_price[fit])
+            predicted[held_out, share] = member_logs[held_out, share] @ weights
+    return predicted
 
 
 @dataclass(frozen=True)
@@ -291,9 +293,9 @@ class Trend:
     curve : Curve
         Fitted to the means.
     draws : Curve
-        Fitted to resamples of them.
+        Fitted to resamples of the means.
     missed : float
-        Error of the curve through all shares but the last at the last one.
+        Error, at the last share, of the curve through the other shares.
     """
 
     means: Floats

@@ -24,7 +24,7 @@ from PIL import Image
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 FAULTS = ("404", "stall", "reset", "truncated")
-# Of 20 links in a row, one has each kind of fault.
+# Among 20 consecutive links, each kind of fault occurs once.
 FAULT_EVERY = 20
 STALL_SECONDS = 30.0
 PICTURES = 40
@@ -204,7 +204,7 @@ def main() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
     threading.Thread(target=partial(server.run, listener), daemon=True).start()
     print(listener.getsockname()[1], flush=True)
-    # The pipe closes with the parent, however that ends.
+    # The pipe closes when the parent ends, even if it is killed.
     sys.stdin.read()
 
 

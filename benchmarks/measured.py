@@ -33,8 +33,8 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code:
             raise
-    took = {"seconds": time.perf_counter() - started, "megabytes": peak_megabytes()}
-    Path(out).write_text(json.dumps(took))
+    cost = {"seconds": time.perf_counter() - started, "megabytes": peak_megabytes()}
+    Path(out).write_text(json.dumps(cost))
 
 
 if __name__ == "__main__":

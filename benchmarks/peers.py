@@ -32,7 +32,7 @@ from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, TEXT, read_products, train_rows
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape, standard_error_over_folds
-from amlc.models.blend import read_blend
+from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members
 
@@ -61,7 +61,7 @@ class Cost:
     seconds: float = float("nan")
     megabytes: float = float("nan")
 
-    def with_more(self, other: "Cost") -> "Cost":
+    def plus(self, other: "Cost") -> "Cost":
         """Return the cost of both, run one after the other."""
         return Cost(self.seconds + other.seconds, max(self.megabytes, other.megabytes))
 
@@ -89,26 +89,26 @@ class Line:
     group_se: float
 
     @property
-    def errors(self) -> float:
+    def standard_errors(self) -> float:
         """The difference divided by the larger of its standard errors; 0 for the blend."""
         largest = max(self.fold_se, self.group_se)
         return self.behind / largest if largest else 0.0
 
     @property
     def surely_behind(self) -> bool:
-        """Whether the blend is better by more than chance."""
-        return self.errors > ERRORS
+        """Whether the blend is better by more than chance explains."""
+        return self.standard_errors > ERRORS
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of the table."""
         scores = (f"{self.smape:.2f}", f"{self.smape_se:.2f}")
         gap = (f"{self.behind:+.2f}", f"{self.fold_se:.2f}", f"{self.group_se:.2f}")
-        verdict = (f"{self.errors:.1f}", "yes" if self.surely_behind else "no")
+        verdict = (f"{self.standard_errors:.1f}", "yes" if self.surely_behind else "no")
         if not self.fold_se and not self.group_se:
             gap, verdict = ("", "", ""), ("", "")
         cost = self.entry.cost
-        took = ("-" if np.isnan(number) else f"{number:.0f}" for number in vars(cost).values())
-        return (self.entry.title, *scores, *gap, *verdict, *took, self.entry.source)
+        costs = ("-" if np.isnan(number) else f"{number:.0f}" for number in vars(cost).values())
+        return (self.entry.title, *scores, *gap, *verdict, *costs, self.entry.source)
 
 
 def lines(
@@ -143,16 +143,16 @@ def lines(
 
 
 def claim(compared: list[Line]) -> str:
-    """Return one sentence on whether every peer is behind the blend by more than chance."""
+    """Return a sentence that says whether every peer is behind the blend by more than chance."""
     peers = [line for line in compared if line.entry.peer]
     if not peers:
         return "No peer ran."
-    near = min(peers, key=lambda line: line.errors)
-    every = all(line.surely_behind for line in peers)
+    nearest = min(peers, key=lambda line: line.standard_errors)
+    all_behind = all(line.surely_behind for line in peers)
     return (
         f"Every peer is behind amlc's blend by more than {ERRORS:.0f} standard errors: "
-        f"{'yes' if every else 'NO'}; the nearest is {near.entry.title}, {near.behind:.2f} behind, "
-        f"{near.errors:.1f} standard errors."
+        f"{'yes' if all_behind else 'NO'}; the nearest is {nearest.entry.title}, "
+        f"{nearest.behind:.2f} behind, {nearest.standard_errors:.1f} standard errors."
     )
 
 
@@ -166,7 +166,7 @@ class Bench:
     folder : Path
         Folder for temporary files.
     keep : Path, optional
-        Folder of results, which are not computed again; None: nothing is kept.
+        Folder of results that are computed only once; None: nothing is kept.
     """
 
     def __init__(self, data: Path, folder: Path, keep: Path | None) -> None:
@@ -204,7 +204,7 @@ class Bench:
         CheckError
             The module failed.
         """
-        out = self.folder / "took.json"
+        out = self.folder / "cost.json"
         command = [python, str(HERE / "measured.py"), str(out), module, *arguments]
         # amlc's stages set these variables themselves; recipes get the same advantage.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
@@ -221,7 +221,7 @@ class Bench:
         """Return the cost of one of amlc's stages, run once in a copy of the finished run."""
         label = " ".join([name, *arguments])
         if label not in self.stage_costs:
-            _say(f"timing the stage {label}")
+            _log(f"timing the stage {label}")
             copy = self._copy()
             cost = self.measured(sys.executable, f"stages.{name}", list(arguments), copy)
             self.stage_costs[label] = cost
@@ -240,7 +240,7 @@ class Bench:
         """Return the cost of several stages, run one after the other, each once."""
         total = Cost(0.0, 0.0)
         for label in dict.fromkeys(labels):
-            total = total.with_more(self.stage(*label))
+            total = total.plus(self.stage(*label))
         return total
 
 
@@ -263,7 +263,7 @@ def ours(data: Path, products: pd.DataFrame, bench: Bench | None) -> list[Entry]
         entries.append(Entry(f"amlc {name}", OURS, np.exp(logs), cost, peer=False))
     all_stages = [stage for name in names for stage in needed[name]]
     cost = Cost() if bench is None else bench.stages([*all_stages, ("blend",)])
-    logs = read_blend(data / "data/blend", products)["log_price"].to_numpy()[train]
+    logs = read_blend_predictions(data / "data/blend", products)["log_price"].to_numpy()[train]
     return [*entries, Entry("**amlc blend**", OURS, np.exp(logs), cost, peer=False)]
 
 
@@ -293,10 +293,10 @@ def peers(
         recipe, title, python = load(name), load(name).title, sys.executable
         if name == "autogluon":
             if autogluon is None:
-                _say("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
+                _log("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
                 continue
             python, title = autogluon, f"{title}, {job['seconds']} s a fold"
-        _say(f"running {name}")
+        _log(f"running {name}")
         # The other recipes have no time limit, so it must not change the key of their kept results.
         recipe_job = job if name == "autogluon" else {**job, "seconds": 0}
         prices, cost = bench.recipe(name, recipe_job, python)
@@ -312,7 +312,7 @@ def table(compared: list[Line], rows: int, folds: NDArray[Any]) -> str:
     return "\n".join([*text, "", claim(compared)])
 
 
-def _say(what: str) -> None:
+def _log(what: str) -> None:
     print(f"peers: {what}", file=sys.stderr, flush=True)
 
 

@@ -105,7 +105,7 @@ def resident() -> str:
 
 
 def command(options: argparse.Namespace, texts: list[str]) -> float:
-    """Return how many products a second the command prices, without its start."""
+    """Return how many products a second the command prices, without the time of its start."""
     seconds = []
     with tempfile.TemporaryDirectory() as name:
         source = Path(name) / "products.csv"

@@ -9,7 +9,7 @@ from amlc.files import write_json
 
 
 def main() -> None:
-    """Write metrics/guards.json; stop where a feature is made of the price."""
+    """Write metrics/guards.json; stop if a feature is derived from the price."""
     settings = params.load(GuardSettings, "guards")
     products = read_products(layout.PRODUCTS, [PRICE, "split", "group", "fold"])
     blocks = read_blocks(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])

@@ -9,7 +9,7 @@ from amlc.catalog.intake import read_test_ids
 from amlc.catalog.products import ID, read_products, test_rows
 from amlc.catalog.submission import check_submission, write_submission
 from amlc.errors import run
-from amlc.models.blend import read_blend
+from amlc.models.blend import read_blend_predictions
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     test_csv = Path(str(params.value("data.dir"))) / "test.csv"
     products = read_products(layout.PRODUCTS)
     test = test_rows(products)
-    prices = np.exp(read_blend(layout.BLEND, products)["log_price"].to_numpy()[test])
+    prices = np.exp(read_blend_predictions(layout.BLEND, products)["log_price"].to_numpy()[test])
     ids = products[ID].iloc[test].tolist()
     check_submission(ids, prices, read_test_ids(test_csv))
     write_submission(layout.SUBMISSION, ids, prices)

@@ -27,7 +27,7 @@ PAGES: dict[str, tuple[str, ...]] = {
 
 
 def render(page: str, text: str, root: Path, parts: Mapping[str, Part] = PARTS) -> str:
-    """Return a page with each of its generated parts as it should be now.
+    """Return a page with its generated parts up to date.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def render(page: str, text: str, root: Path, parts: Mapping[str, Part] = PARTS) 
     root : Path
         The repository's root.
     parts : mapping of str to callable
-        What makes each part.
+        The function that makes each part.
 
     Raises
     ------

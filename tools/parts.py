@@ -1,4 +1,4 @@
-"""What the generated parts of README.md and docs say."""
+"""The generated parts of README.md and docs."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,7 @@ PEER_COLUMNS = {
     "peak MB": "peak MB",
 }
 DOWNLOAD_COLUMNS = {
-    "way": "way",
+    "downloader": "downloader",
     "images/s": "images/s",
     "CPU s / 1,000": "CPU s / 1,000",
     "MB / 1,000": "MB received / 1,000",
@@ -37,40 +37,41 @@ DOWNLOAD_COLUMNS = {
 
 def score(root: Path) -> str:
     """Return the sentence with the blend's score on real products."""
-    blend = read_json(root / REAL)["blend"]
+    record = read_json(root / REAL)
+    blend, rows = record["blend"], record["data"]["train"]["kept"]
     return (
-        f"On 7,000 products of the Amazon ML Challenge 2025 it reaches a SMAPE of "
+        f"On {rows:,} products of the Amazon ML Challenge 2025 it reaches a SMAPE of "
         f"**{blend['smape']:.2f} %** (95 % interval {blend['smape_low']:.2f} to "
         f"{blend['smape_high']:.2f}) without pretrained weights."
     )
 
 
 def headline(root: Path) -> str:
-    """Return the table of four: blend, best model, best published recipe, constant."""
-    real, kept = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
+    """Return the table of blend, best model, best published recipe and constant price."""
+    real, record = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
     name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
-    header, *peers = _sourced(_cells(kept))
-    place = _places(header, ("recipe", "SMAPE", "source"), "peers.json")
-    peers = [row for row in peers if row[place["source"]] != "amlc"]
-    constant = next(row for row in peers if "constant" in row[place["recipe"]])
+    header, *peers = _sourced(_cells(record))
+    positions = _positions(header, ("recipe", "SMAPE", "source"), "peers.json")
+    peers = [row for row in peers if row[positions["source"]] != "amlc"]
+    constant = next(row for row in peers if "constant" in row[positions["recipe"]])
     peers = [row for row in peers if row is not constant]
-    peer = min(peers, key=lambda row: float(row[place["SMAPE"]]))
+    peer = min(peers, key=lambda row: float(row[positions["SMAPE"]]))
     rows = [
         ["", "SMAPE, %", "commit"],
         ["**blend of all models**", f"**{real['blend']['smape']:.2f}**", real["commit"]],
         [f"best single model: {name}", f"{best['smape']:.2f}", real["commit"]],
         [
-            f"best of {len(peers)} published recipes: {peer[place['recipe']]}",
-            peer[place["SMAPE"]],
-            kept["commit"],
+            f"best of {len(peers)} published recipes: {peer[positions['recipe']]}",
+            peer[positions["SMAPE"]],
+            record["commit"],
         ],
-        ["the median price for every product", constant[place["SMAPE"]], kept["commit"]],
+        ["the median price for every product", constant[positions["SMAPE"]], record["commit"]],
     ]
     return _table(rows)
 
 
 def synthetic(root: Path) -> str:
-    """Return what `make repro` ends with, and the bounds of the score."""
+    """Return what `make repro` prints at its end, and the bounds of the score."""
     metrics = read_json(root / layout.SYNTHETIC_METRICS)
     return (
         f"```\n{results(root)}\n```\n\n"
@@ -81,8 +82,8 @@ def synthetic(root: Path) -> str:
 
 def real(root: Path) -> str:
     """Return the models' table of the run on real products."""
-    kept = read_json(root / REAL)
-    blend, data, images = kept["blend"], kept["data"], kept["images"]
+    record = read_json(root / REAL)
+    blend, data, images = record["blend"], record["data"], record["images"]
     rows = [
         [
             name,
@@ -90,22 +91,22 @@ def real(root: Path) -> str:
             f"{score['smape_se']:.2f}",
             f"{score['weight']:.2f}",
         ]
-        for name, score in sorted(kept["models"].items(), key=lambda item: -item[1]["smape"])
+        for name, score in sorted(record["models"].items(), key=lambda item: -item[1]["smape"])
     ]
     interval = f"95 % interval {blend['smape_low']:.2f} to {blend['smape_high']:.2f}"
     rows.append(["**blend**", f"**{blend['smape']:.2f}**", f"{blend['smape_se']:.2f}", interval])
     head = ["model", "SMAPE", "standard error", "weight in the blend"]
     return (
-        f"Commit `{kept['commit']}`: {data['train']['kept']:,} train rows, "
-        f"{data['test']['rows']:,} test rows, {images['ok']:,} of {images['links']:,} pictures at "
-        f"hand.\n\n{_table([head, *rows])}"
+        f"Commit `{record['commit']}`: {data['train']['kept']:,} train rows, "
+        f"{data['test']['rows']:,} test rows, {images['ok']:,} of {images['links']:,} pictures "
+        f"available.\n\n{_table([head, *rows])}"
     )
 
 
 def peers(root: Path) -> str:
     """Return the published recipes beside amlc's models."""
-    kept = read_json(root / RESULTS / "peers.json")
-    return _measured(kept, _chosen(_sourced(_cells(kept)), PEER_COLUMNS, "peers.json"))
+    record = read_json(root / RESULTS / "peers.json")
+    return _measured(record, _chosen(_sourced(_cells(record)), PEER_COLUMNS, "peers.json"))
 
 
 def _recorded(name: str) -> Part:
@@ -119,10 +120,10 @@ def _recorded(name: str) -> Part:
 
 
 def guards(root: Path) -> str:
-    """Return what the guards found on the real products, and how many prices the interval holds."""
-    kept = read_json(root / REAL)
-    permutation, leak, drift = (kept["guards"][name] for name in ("permutation", "leak", "drift"))
-    interval = kept["interval"]
+    """Return the results of the guards on real products, and the coverage of the interval."""
+    record = read_json(root / REAL)
+    permutation, leak, drift = (record["guards"][name] for name in ("permutation", "leak", "drift"))
+    interval = record["interval"]
     column, auc = max(drift["columns"].items(), key=lambda item: item[1])
     noise = (
         f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
@@ -147,19 +148,19 @@ def guards(root: Path) -> str:
         ["train against test", separation],
         ["interval", coverage],
     ]
-    return _measured(kept, rows)
+    return _measured(record, rows)
 
 
 def download(root: Path) -> str:
-    """Return the downloader beside other ways."""
-    kept = read_json(root / RESULTS / "download.json")
-    return _measured(kept, _chosen(_cells(kept), DOWNLOAD_COLUMNS, "download.json"))
+    """Return the speed of the downloader beside that of others."""
+    record = read_json(root / RESULTS / "download.json")
+    return _measured(record, _chosen(_cells(record), DOWNLOAD_COLUMNS, "download.json"))
 
 
 def serve(root: Path) -> str:
-    """Return the service under load."""
-    kept = read_json(root / RESULTS / "serve.json")
-    return _measured(kept, [["", ""], *_cells(kept)])
+    """Return the measurements of the service under load."""
+    record = read_json(root / RESULTS / "serve.json")
+    return _measured(record, [["", ""], *_cells(record)])
 
 
 def row_errors(root: Path) -> str:  # noqa: ARG001 - every part takes the root
@@ -214,13 +215,13 @@ PARTS: dict[str, Part] = {
 OUTPUTS = ("outs", "metrics", "plots")
 
 
-def _cells(kept: dict[str, Any]) -> Rows:
+def _cells(record: dict[str, Any]) -> Rows:
     """Return the cells of a record's first table, the header first."""
-    lines = [line for line in kept["tables"][0]["lines"] if set(line) - set("|- ")]
+    lines = [line for line in record["tables"][0]["lines"] if set(line) - set("|- ")]
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
-def _places(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
+def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
     missing = [name for name in names if name not in header]
     if missing:
         raise DataError(
@@ -232,25 +233,28 @@ def _places(header: Sequence[str], names: Sequence[str], source: str) -> dict[st
 
 def _chosen(cells: Rows, columns: dict[str, str], source: str) -> Rows:
     """Return some columns of a table under other names."""
-    places = _places(cells[0], list(columns), source).values()
-    return [list(columns.values()), *([row[place] for place in places] for row in cells[1:])]
+    positions = _positions(cells[0], list(columns), source).values()
+    return [
+        list(columns.values()),
+        *([row[position] for position in positions] for row in cells[1:]),
+    ]
 
 
 def _sourced(cells: Rows) -> Rows:
     """Return the recipes' table, the name of each recipe with its source."""
     header, *rows = cells
-    place = _places(header, ("recipe", "source"), "peers.json")
+    positions = _positions(header, ("recipe", "source"), "peers.json")
     for row in rows:
-        name, source = row[place["recipe"]], row[place["source"]]
+        name, source = row[positions["recipe"]], row[positions["source"]]
         if re.match(r"https?://\S+$", source):
-            row[place["recipe"]] = f"[{name}]({source})"
+            row[positions["recipe"]] = f"[{name}]({source})"
         elif source not in {"amlc", "-"}:
-            row[place["recipe"]] = f"{name}<br>{source}"
+            row[positions["recipe"]] = f"{name}<br>{source}"
     return [header, *rows]
 
 
-def _measured(kept: dict[str, Any], cells: Rows) -> str:
-    return f"Commit `{kept['commit']}`:\n\n{_table(cells)}"
+def _measured(record: dict[str, Any], cells: Rows) -> str:
+    return f"Commit `{record['commit']}`:\n\n{_table(cells)}"
 
 
 def _range(percentages: dict[str, float]) -> str:

@@ -30,7 +30,7 @@ def main() -> None:
     """Write report.png and page.png."""
     folder = params.value("data.dir")
     if folder != str(layout.SYNTHETIC):
-        raise DataError(f"data.dir is {folder}: no picture of real products goes into git")
+        raise DataError(f"data.dir is {folder}: pictures of real products must not be committed")
     with sync_playwright() as playwright, service() as address:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]

@@ -17,7 +17,7 @@ from amlc import layout, params
 from amlc.errors import CheckError, DataError, run
 from amlc.files import read_json, write_json
 
-# Git keeps this folder: `dvc repro` does not make what is in it.
+# Git keeps this folder, because `dvc repro` does not write it.
 RESULTS = Path("benchmarks/results")
 REAL = RESULTS / "real.json"
 TABLES = ("download", "features", "held_out", "learning_curve", "losses", "peers", "serve")
@@ -48,7 +48,7 @@ def record_run(source: Path, commit: str) -> dict[str, Any]:
     source : Path
         The root of a repository whose pipeline ran on real products.
     commit : str
-        Of its code.
+        The commit of its code.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def tables(text: str) -> list[dict[str, Any]]:
         ``title``: the last line before the table, without the marks of a heading; ``lines``: the
         table's lines as they are.
     """
-    found: list[dict[str, Any]] = []
+    result: list[dict[str, Any]] = []
     title = ""
     lines: list[str] = []
     for line in text.splitlines():
@@ -96,9 +96,9 @@ def tables(text: str) -> list[dict[str, Any]]:
             title, lines = line.lstrip("# ").strip() or title, []
             continue
         if not lines:
-            found.append({"title": title, "lines": lines})
+            result.append({"title": title, "lines": lines})
         lines.append(line)
-    return found
+    return result
 
 
 def record_tables(command: Sequence[str], commit: str) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def record_tables(command: Sequence[str], commit: str) -> dict[str, Any]:
             lines.append(line)
     if process.returncode:
         raise CheckError(f"{' '.join(command)} ended with status {process.returncode}")
-    found = tables("".join(lines))
-    if not found:
+    printed = tables("".join(lines))
+    if not printed:
         raise DataError(f"{' '.join(command)} printed no table")
-    return {"commit": commit, "tables": found}
+    return {"commit": commit, "tables": printed}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -132,20 +132,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="what", required=True)
-    of_run = commands.add_parser("run", help="keep the scores of a run on real products")
-    of_run.add_argument("--from", dest="source", type=Path, default=Path(), help="root of the run")
-    of_tables = commands.add_parser("tables", help="run a benchmark and keep its tables")
-    of_tables.add_argument("name", choices=TABLES)
-    of_tables.add_argument("command", nargs="+", help="the benchmark's command, after --")
+    commands = parser.add_subparsers(dest="form", required=True)
+    run_parser = commands.add_parser("run", help="keep the scores of a run on real products")
+    run_parser.add_argument(
+        "--from", dest="source", type=Path, default=Path(), help="root of the run"
+    )
+    tables_parser = commands.add_parser("tables", help="run a benchmark and keep its tables")
+    tables_parser.add_argument("name", choices=TABLES)
+    tables_parser.add_argument("command", nargs="+", help="the benchmark's command, after --")
     options = parser.parse_args(arguments)
-    if options.what == "run":
+    if options.form == "run":
         path, content = REAL, record_run(options.source, commit_of(options.source))
     else:
         path = RESULTS / f"{options.name}.json"
         content = record_tables(options.command, commit_of(Path()))
     write_json(path, content)
-    print(f"{path}: of commit {content['commit']}; make docs shows it in the documentation")
+    print(f"{path}: of commit {content['commit']}; run make docs to show it in the documentation")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""How good the predictions are, and whether that can be believed."""
+"""Scores of the predictions, and checks that the scores can be trusted."""

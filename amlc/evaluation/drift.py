@@ -1,4 +1,4 @@
-"""Adversarial validation: how well a classifier tells train rows from test rows."""
+"""Adversarial validation: how well a classifier separates train rows from test rows."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from amlc.features.blocks import Blocks
 from amlc.models.design import DesignEncoder
 
 FOLDS = 3
-# Columns whose AUC is reported.
-NAMED = 5
+# Number of columns whose own AUC is reported.
+REPORTED = 5
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Drift:
     Parameters
     ----------
     auc : float
-        Out of fold, of a classifier on all columns: 0.5 where nothing tells them apart.
+        Out of fold, of a classifier on all columns; 0.5 if train and test rows do not differ.
     columns : dict of str to float
         The columns that differ most, with the AUC of each alone.
     """
@@ -38,12 +38,12 @@ def adversarial_validation(
     seed: int,
     threads: int,
 ) -> Drift:
-    """Fit a classifier that tells train from test rows by columns that do not depend on prices.
+    """Fit a classifier that separates train from test rows by columns that do not depend on prices.
 
     Parameters
     ----------
     train, test : Blocks
-        Any of tabular, topics and vision.
+        Any of the blocks tabular, topics and vision.
     groups : ndarray of int, shape (train + test rows,)
         Duplicate groups, which stay in one fold: a product that is in both splits is not drift.
     n_estimators : int
@@ -53,7 +53,7 @@ def adversarial_validation(
     threads : int
         Threads of the classifier.
     """
-    # Slow to import, and most stages that import this package do not need them.
+    # Slow to import, and needed only here.
     import lightgbm as lgb  # noqa: PLC0415 - see above
     from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
 
@@ -69,11 +69,11 @@ def adversarial_validation(
         )
         booster = lgb.train(_parameters(seed, threads), data, n_estimators)
         predicted[held_out] = np.asarray(booster.predict(columns[held_out], num_threads=threads))
-    # A column may be larger in either split.
+    # An AUC below 0.5 separates as well: the column is then larger in the train rows.
     alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
-    order = np.argsort(alone, kind="stable")[::-1][:NAMED]
+    order = np.argsort(alone, kind="stable")[::-1][:REPORTED]
     names = encoder.names(train)
-    return Drift(_auc(is_test, predicted), {names[place]: alone[place] for place in order})
+    return Drift(_auc(is_test, predicted), {names[column]: alone[column] for column in order})
 
 
 def _auc(is_test: Ints64, column: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Checks against leaks of prices into the features: permuted prices, and R squared by feature.
+"""Checks for leaks of prices into the features: permuted prices, and R squared by feature.
 
 `check_guards` runs both checks and, from `amlc.evaluation.drift`, the adversarial validation.
 """
@@ -27,7 +27,7 @@ from amlc.params import Settings
 
 # A score this many standard errors below the constant's is not due to chance.
 TOLERATED_ERRORS = 4.0
-# Logarithms are clipped below at this quantile: one smallest value must not decide the fit.
+# Logarithms are clipped below at this quantile: the smallest values must not dominate the fit.
 CLIPPED_QUANTILE = 0.001
 
 
@@ -47,9 +47,9 @@ class PermutationCheck:
     Parameters
     ----------
     smape : float
-        Of the model, in percent.
+        Score of the model, in percent.
     constant : float
-        Of the median price of the other folds, in percent, on the same rows.
+        Score of the median price of the other folds, in percent, on the same rows.
     error : float
         Standard error of the difference.
     """
@@ -61,7 +61,7 @@ class PermutationCheck:
 
 @dataclass(frozen=True)
 class LeakCheck:
-    """The feature that explains the largest share of log price, with the help of another.
+    """The feature that explains the largest share of the variance of log price, and its partner.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class Guards:
             f"permuted prices: SMAPE {self.permutation.smape:.2f} "
             f"(constant {self.permutation.constant:.2f}); "
             f"{self.leak.feature!r} explains {self.leak.share:.0%} of log price; "
-            f"train and test are told apart with AUC {self.drift.auc:.3f}"
+            f"train and test rows are separated with AUC {self.drift.auc:.3f}"
         )
 
 
@@ -129,7 +129,7 @@ def check_guards(
     Raises
     ------
     CheckError
-        A feature is made of the price.
+        A feature is derived from the price.
     """
     permutation = check_permutation(
         lambda: LeastSquares(settings.permutation), blocks, products, seed=seed, threads=threads
@@ -143,7 +143,7 @@ def check_guards(
     leak = check_leak(
         blocks.take(train), log_prices(products, train), groups[train], settings, seed
     )
-    # Topics are left out: they are fitted to train texts, so they alone tell train from test.
+    # Topics are left out: they are fitted to train texts, so they alone separate train from test.
     inputs = replace(blocks, topics=None, neighbours=None)
     drift = adversarial_validation(
         inputs.take(train),
@@ -211,12 +211,12 @@ def check_leak(
     settings: GuardSettings,
     seed: int,
 ) -> LeakCheck:
-    """Find the feature that explains the largest share of log price, alone or with another.
+    """Find the feature that explains most of the variance of log price, alone or with another.
 
     Parameters
     ----------
     blocks : Blocks
-        Of train rows.
+        Features of train rows.
     log_price : ndarray of float64, shape (n,)
         Their log prices.
     groups : ndarray of int, shape (n,)
@@ -229,17 +229,17 @@ def check_leak(
     Raises
     ------
     CheckError
-        It explains more than `settings.max_explained_variance`, so it is made of the price.
+        It explains more than `settings.max_explained_variance`, so it is derived from the price.
 
     Notes
     -----
-    A price divided by an amount explains little alone, and everything together with the amount. So
-    each feature is tried with each number of the tabular block as its partner.
+    A price divided by an amount explains little by itself, but together with the amount it explains
+    everything. So each feature is tried with each number of the tabular block as its partner.
     """
     model = settings.permutation
     encoder = DesignEncoder("tree", model.smoothing, model.neighbours)
     columns = encoder.fit_transform(blocks, log_price, groups, seed).dense.astype(np.float64)
-    # The last partner is none.
+    # The last partner stands for no partner.
     is_partner = [name.startswith("tabular: ") for name in encoder.columns] + [True]
     shares = explained_variance(columns, log_price)[:, np.flatnonzero(is_partner)]
     partners = [*np.array(encoder.columns)[is_partner[:-1]], "nothing"]
@@ -249,8 +249,8 @@ def check_leak(
     if check.share > limit:
         raise CheckError(
             f"{check.feature!r} with {check.partner!r} explains {check.share:.1%} of log price, "
-            f"more than guards.max_explained_variance ({limit:.0%}): one of them is made of the "
-            "price; remove it, or raise the limit if you know better"
+            f"more than guards.max_explained_variance ({limit:.0%}): one of them is derived from "
+            "the price; remove it, or raise the limit if this is expected"
         )
     return check
 
@@ -261,14 +261,14 @@ def explained_variance(columns: Floats, log_price: Floats) -> Floats:
     Parameters
     ----------
     columns : ndarray of float64, shape (n, c)
-        Finite.
+        The columns; all values are finite.
     log_price : ndarray of float64, shape (n,)
         The values to explain.
 
     Returns
     -------
     ndarray of float64, shape (c, c + 1)
-        By column and partner; the last partner is none.
+        By column and partner; the last partner stands for no partner.
     """
     above = columns - columns.min(axis=0)
     floor = np.maximum(np.quantile(above, CLIPPED_QUANTILE, axis=0), 1e-6)

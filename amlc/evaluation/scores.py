@@ -15,10 +15,11 @@ from amlc.features.blocks import CATEGORICAL, read_tabular
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
-from amlc.models.blend import read_blend
+from amlc.models.blend import read_blend_predictions
 from amlc.params import Settings
 
 DECIMALS = 4
+# The scores of the blend that metrics.json holds.
 MAIN = ("smape", "smape_se", "smape_low", "smape_high")
 
 
@@ -42,7 +43,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     Returns
     -------
     DataFrame
-        With the columns ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
+        The product table with ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
         ``pictured`` (whether there is a picture).
 
     Raises
@@ -50,7 +51,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     DataError
         A file is missing, unreadable or of other products.
     """
-    blend = read_blend(root / layout.BLEND, products).map(np.exp)
+    blend = read_blend_predictions(root / layout.BLEND, products).map(np.exp)
     tabular = read_tabular(root / layout.TABULAR)
     statuses = read_statuses(root / layout.IMAGES)
     return products.assign(
@@ -179,7 +180,7 @@ def _scores(name: str, price: Floats, predicted: Floats) -> Floats:
     if bad.size:
         raise CheckError(
             f"{name}: {bad.size} predicted prices are not positive and finite; "
-            f"first in train row {bad[0]}"
+            f"the first is that of row {bad[0]}"
         )
     return row_smape(price, predicted)
 
@@ -190,20 +191,20 @@ def _member(scores: Floats, folds: Ints8, weight: float) -> dict[str, float]:
 
 
 def rounded(node: Any) -> Any:
-    """Return a tree of dicts with every float rounded to `DECIMALS`."""
+    """Return nested dicts with every float rounded to `DECIMALS`."""
     if isinstance(node, dict):
         return {key: rounded(value) for key, value in node.items()}
     return round(node, DECIMALS) if isinstance(node, float) else node
 
 
 def main_scores(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the dozen numbers of `evaluate` by which experiments are compared."""
+    """Return the scores by which experiments are compared: SMAPE of the blend and the models."""
     models = {name: score["smape"] for name, score in scores["models"].items()}
     return {**{name: scores[name] for name in MAIN}, "models": models}
 
 
 def details(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores of `evaluate` that `main_scores` leaves out."""
+    """Return everything that `evaluate` returns but the scores of the blend."""
     return {name: value for name, value in scores.items() if name not in MAIN}
 
 

@@ -121,16 +121,18 @@ class Regressor(ABC):
         return predicted
 
     def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - Boosting uses it
-        """Yield numbers of boosting rounds and the log prices after them; nothing by default."""
+        """Yield (number of boosting rounds, log prices after them); other models yield nothing."""
         yield from ()
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the importance; empty for a model without importances.
 
+        Call it on a model that was fitted, not loaded: names and gains are not saved.
+
         Returns
         -------
         dict of str to float
-            Shares of sum 1 by the column's name.
+            Shares by the column's name; they sum to 1.
         """
         return {}
 

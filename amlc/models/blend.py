@@ -1,4 +1,4 @@
-"""The learned blend of models: weights, calibration and intervals, all scored cross-fitted."""
+"""The blend of the models: learned weights, calibration and intervals, scored out of fold."""
 
 import json
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ from amlc.params import Settings
 
 COLUMNS = ("log_price", "log_low", "log_high")
 
-# Smaller weights become 0: the solver rounds weights of 0 to about this size.
+# Smaller weights become 0: the solver leaves unused members with weights of about this size.
 SMALLEST_WEIGHT = 1e-6
+# The shifts of the log price that calibration tries in each band.
+SHIFTS = np.linspace(-0.3, 0.3, 61)
 
 
 class BlendSettings(Settings):
@@ -35,7 +37,7 @@ class BlendSettings(Settings):
 
 
 def simplex_weights(members: Floats, actual: Floats) -> Floats:
-    """Return non-negative weights of sum 1 with the lowest SMAPE, searched from several starts.
+    """Return the non-negative weights of sum 1 with the lowest SMAPE, searched from several starts.
 
     Parameters
     ----------
@@ -83,10 +85,11 @@ class Blend:
     weights : dict of str to float
         Weight of each member; their sum is 1.
     centers, shift : list of float
-        Centres of bands of the blended log price and the shift added there; linear between the
-        centres, constant outside.
+        Centres of bands of the blended log price, and the shift to add there; interpolated between
+        the centres, constant outside. Both are empty without calibration.
     limit_centers, low, high : list of float
-        Centres of bands and the interval's limits relative to the shifted log price, likewise.
+        Centres of bands of the shifted log price, and the limits of the interval relative to it;
+        interpolated in the same way.
     """
 
     weights: dict[str, float]
@@ -193,19 +196,19 @@ class BlendFitter:
         """Return the blend learned from all folds but those excluded."""
         rows = self._rows(exclude_folds)
         actual = self.actual[rows]
-        plain, bands = self._cross_fit(exclude_folds, 0), 0
+        predicted, bands = self._cross_fit(exclude_folds, 0), 0
         if self.settings.calibration_bands:
             shifted = self._cross_fit(exclude_folds, self.settings.calibration_bands)
-            if smape_of_logs(actual, shifted) < smape_of_logs(actual, plain):
-                plain, bands = shifted, self.settings.calibration_bands
+            if smape_of_logs(actual, shifted) < smape_of_logs(actual, predicted):
+                predicted, bands = shifted, self.settings.calibration_bands
         weights = self._weights(exclude_folds)
         centers, shift = _shift(self.members[rows] @ weights, actual, bands)
-        limit_centers, low, high = _limits(plain, actual, self.settings)
+        limit_centers, low, high = _limits(predicted, actual, self.settings)
         shares = dict(zip(self.names, weights.tolist(), strict=True))
         return Blend(shares, centers, shift, limit_centers, low, high)
 
     def _cross_fit(self, exclude_folds: frozenset[Any], bands: int) -> Floats:
-        """Return the blended log prices of the folds not excluded, each from the others."""
+        """Return the blended log prices of the remaining folds, each predicted from the others."""
         rows = self._rows(exclude_folds)
         predicted = np.empty(len(self.actual))
         for fold in np.unique(self.folds[rows]).tolist():
@@ -235,14 +238,13 @@ def _bands(blended: Floats, count: int) -> list[Rows]:
 
 
 def _shift(blended: Floats, actual: Floats, bands: int) -> tuple[list[float], list[float]]:
-    """Return the centres of the bands and the shift with the lowest SMAPE in each."""
-    steps = np.linspace(-0.3, 0.3, 61)
+    """Return the centres of the bands and the best of `SHIFTS` in each; no bands give no shift."""
     centers, shift = [], []
     for rows in _bands(blended, bands) if bands else []:
         gap = blended[rows] - actual[rows]
-        scores = np.tanh(np.abs(gap[:, None] + steps) / 2).mean(axis=0)
+        scores = np.tanh(np.abs(gap[:, None] + SHIFTS) / 2).mean(axis=0)
         centers.append(float(blended[rows].mean()))
-        shift.append(float(steps[np.argmin(scores)]))
+        shift.append(float(SHIFTS[np.argmin(scores)]))
     return centers, shift
 
 
@@ -321,7 +323,7 @@ def blend_members(
     return Blended(blend, predicted, smape_of_logs(actual, predicted[train, 0]))
 
 
-def read_blend(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
+def read_blend_predictions(folder: Path, products: pd.DataFrame) -> pd.DataFrame:
     """Read the blended predictions, in the product table's order.
 
     Returns

@@ -1,4 +1,4 @@
-"""What LightGBM and XGBoost share: settings, losses, early stopping, predictions by rounds."""
+"""What LightGBM and XGBoost share: settings, losses, early stopping, staged predictions."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ Data = tuple[Design, Target]
 
 
 class BoostingSettings(DenseSettings):
-    """The keys that the sections of both boosted models have, by the libraries' names."""
+    """The keys that both boosted models have, under the libraries' own names."""
 
     # The library's name, for messages.
     library: ClassVar[str]
@@ -50,8 +50,8 @@ class BoostingSettings(DenseSettings):
             return extra
         taken = {cls.main_name(name): name for name in (*cls.reserved, *cls.model_fields)}
         for name in extra:
-            if (own := taken.get(cls.main_name(name))) is not None:
-                by = f"the key {own}" if own in cls.model_fields else "amlc"
+            if (key := taken.get(cls.main_name(name))) is not None:
+                by = f"the key {key}" if key in cls.model_fields else "amlc"
                 raise ValueError(f"{name} is already set by {by}")
         if unknown := cls.unknown_names(extra):
             raise ValueError(f"unknown to {cls.library}: {', '.join(unknown)}")
@@ -68,7 +68,7 @@ class BoostingSettings(DenseSettings):
         raise NotImplementedError
 
     def library_parameters(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the settings of these names and those in `extra`, for the library."""
+        """Return the settings of these names and those in `extra`, as the library takes them."""
         return {**{name: getattr(self, name) for name in names}, **self.extra}
 
 
@@ -156,6 +156,6 @@ def weighted_derivatives(loss: str, gap: Floats, weight: Floats | None) -> tuple
     return scale * gradient(name, gap), scale * curvature(name, gap)
 
 
-def smape_of(predicted: Floats, data: Any) -> float:
-    """Return the SMAPE of predicted log prices against a library's data set with its labels."""
+def dataset_smape(predicted: Floats, data: Any) -> float:
+    """Return the SMAPE of predicted log prices against the labels of a library's data set."""
     return smape_of_logs(data.get_label(), predicted)

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions, and the model fitted to all train rows."""
+"""Cross-fitting: out-of-fold predictions and scores, and the model fitted to all train rows."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,17 +152,17 @@ def fold_scores(
     seed: int,
     threads: int,
 ) -> Generator[float]:
-    """Yield the out-of-fold SMAPE of all folds so far, after each fold.
+    """Yield, after each fold, the out-of-fold SMAPE of all folds so far.
 
     Parameters
     ----------
     make, blocks, products, seed, threads
-        As in `crossfit`, whose score is the last one here.
+        As in `crossfit`; the last score is that of `crossfit`.
 
     Notes
     -----
-    Folds are fitted side by side and reported in their order. Closing the generator cancels those
-    that have not started.
+    Several folds are fitted at the same time and reported in order. Closing the generator cancels
+    those that have not started.
     """
     train = train_rows(products)
     splits = list(splits_of(products, train))
@@ -203,7 +203,7 @@ def fits(
     seed: int,
     threads: int,
 ) -> Generator[Fit]:
-    """Yield a fit for each split, in their order, while several are computed side by side.
+    """Yield a fit for each split, in order; several are computed at the same time.
 
     Parameters
     ----------
@@ -218,9 +218,9 @@ def fits(
     """
     if len(blocks) != len(products):
         raise DataError(f"{len(blocks)} rows of features for {len(products)} products")
-    # Each fit has its own share of the threads: on one thread a fit neither waits for the others at
-    # every tree nor depends on how many there are. Every caller gets the share of `crossfit`, which
-    # has one fit more than folds, because another number of threads can change the last bits.
+    # Many fits on few threads each are faster than one fit on all threads, which wait for each
+    # other at every tree. The share of a fit is always that of `crossfit`, which has one fit more
+    # than there are folds, because another number of threads can change the last bits of a score.
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
 
     def fit_split(fit_rows: Rows, held_out: Rows) -> Fit:

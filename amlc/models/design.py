@@ -18,7 +18,7 @@ from amlc.models.target_encoding import TargetEncoding, inner_splits
 
 Kind = Literal["linear", "tree"]
 
-# Neighbours are compared by the log of the total amount.
+# Similar products are compared by this column, the log of the total amount.
 TOTAL = NUMERIC + "log_total"
 # Smaller deviations are raised to this: scaling must not inflate a column that hardly varies.
 SMALLEST_DEVIATION = 1e-3
@@ -60,8 +60,8 @@ class DesignEncoder:
         "linear": categories as one-hot columns, and every column but the one-hot ones with mean 0
         and deviation 1 over the train rows. "tree": categories as their codes, nothing scaled.
     smoothing : float, optional
-        As in `amlc.models.target_encoding.TargetEncoding`; None leaves the high-cardinality columns
-        out.
+        The smoothing of `amlc.models.target_encoding.TargetEncoding`; None leaves the
+        high-cardinality columns out.
     neighbours : list of int
         The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
     """
@@ -81,7 +81,7 @@ class DesignEncoder:
         Parameters
         ----------
         blocks : Blocks
-            Of the train rows.
+            Features of the train rows.
         log_price : ndarray of float64, shape (n,)
             Their log prices.
         groups : ndarray of int, shape (n,)
@@ -89,7 +89,7 @@ class DesignEncoder:
         seed : int
             Seed of the inner folds.
         """
-        numbers = _numbers(blocks, self._fit_prices(blocks, log_price, groups, seed))
+        numbers = _numbers(blocks, self._fit_price_columns(blocks, log_price, groups, seed))
         self.columns = self.names(blocks)
         if self.kind == "linear":
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -106,22 +106,6 @@ class DesignEncoder:
         if blocks.neighbours is not None:
             parts.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
         return self._design(blocks, _numbers(blocks, parts))
-
-    def _fit_prices(
-        self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int
-    ) -> list[Floats]:
-        """Return the columns that are computed from other rows' prices."""
-        keys = _keys(blocks)
-        parts: list[Floats] = []
-        if (self.encoding is None or keys is None) and blocks.neighbours is None:
-            return parts
-        splits = inner_splits(groups, seed)
-        if self.encoding is not None and keys is not None:
-            parts.append(self.encoding.fit_transform(keys, log_price, splits))
-        if blocks.neighbours is not None:
-            total = _total(blocks)
-            parts.append(self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits))
-        return parts
 
     def names(self, blocks: Blocks) -> list[str]:
         """Return the names of the dense columns of these blocks' design, in its order."""
@@ -144,13 +128,6 @@ class DesignEncoder:
         ):
             names += [f"{label} {level}" for level in levels] if self.kind == "linear" else [label]
         return names
-
-    def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
-        if self.kind == "linear":
-            numbers = (numbers - self.center) / self.scale
-        categories = _categories(blocks, one_hot=self.kind == "linear")
-        dense = np.concatenate([numbers, categories], axis=1)
-        return Design(np.ascontiguousarray(dense, dtype=np.float32), blocks.terms)
 
     def save(self, folder: Path) -> None:
         """Write the fitted encoder into a folder."""
@@ -177,6 +154,29 @@ class DesignEncoder:
         encoder.neighbours = NeighbourPrices.load(folder / "neighbours.npz")
         encoder.center, encoder.scale = np.load(folder / "scaling.npy", allow_pickle=False)
         return encoder
+
+    def _fit_price_columns(
+        self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int
+    ) -> list[Floats]:
+        """Fit the columns that depend on prices; return them, computed from other rows' prices."""
+        keys = _keys(blocks)
+        parts: list[Floats] = []
+        if (self.encoding is None or keys is None) and blocks.neighbours is None:
+            return parts
+        splits = inner_splits(groups, seed)
+        if self.encoding is not None and keys is not None:
+            parts.append(self.encoding.fit_transform(keys, log_price, splits))
+        if blocks.neighbours is not None:
+            total = _total(blocks)
+            parts.append(self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits))
+        return parts
+
+    def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
+        if self.kind == "linear":
+            numbers = (numbers - self.center) / self.scale
+        categories = _categories(blocks, one_hot=self.kind == "linear")
+        dense = np.concatenate([numbers, categories], axis=1)
+        return Design(np.ascontiguousarray(dense, dtype=np.float32), blocks.terms)
 
 
 def _labels(names: Iterable[str], prefix: str) -> Iterator[str]:
@@ -218,8 +218,8 @@ def _one_hot(tabular: Tabular) -> Floats32:
     """Return a column for each level of each category, one group after another."""
     sizes = np.array([len(levels) for levels in tabular.levels.values()], dtype=np.intp)
     columns = np.zeros((len(tabular.codes), sizes.sum()), np.float32)
-    places = tabular.codes + (np.cumsum(sizes) - sizes)
-    # The code -1 stands for no level.
+    positions = tabular.codes + (np.cumsum(sizes) - sizes)
+    # The code -1 stands for a value that is none of the levels: its columns stay 0.
     rows, groups = np.nonzero(tabular.codes >= 0)
-    columns[rows, places[rows, groups]] = 1
+    columns[rows, positions[rows, groups]] = 1
     return columns

@@ -14,7 +14,7 @@ from amlc.models.base import DenseSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.target import Target
 
-# Rows times trees that are traversed together.
+# Rows times trees that are traversed at a time, which bounds the memory.
 BATCH_SIZE = 100_000
 ARRAYS = ("starts", "left", "right", "feature", "threshold", "value")
 
@@ -96,7 +96,7 @@ def flatten(trees: list[Any]) -> dict[str, NDArray[Any]]:
 
 
 def predict(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
-    """Return the mean of the trees' values for each row; it does not depend on the other rows."""
+    """Return the mean of the trees' values for each row, which does not depend on the others."""
     starts = arrays["starts"]
     step = max(1, BATCH_SIZE // len(starts))
     parts = [
@@ -121,7 +121,7 @@ def _summed(arrays: dict[str, NDArray[Any]], columns: Floats32) -> Floats:
 
 
 def _children(by_tree: list[Rows], starts: Ints32) -> Ints32:
-    """Return the children's positions among the nodes of all trees; a leaf gets its own."""
+    """Return the children's positions among the nodes of all trees; a leaf is its own child."""
     parts = [
         np.where(children < 0, np.arange(len(children)), children).astype(np.int32) + start
         for children, start in zip(by_tree, starts, strict=True)
@@ -130,7 +130,7 @@ def _children(by_tree: list[Rows], starts: Ints32) -> Ints32:
 
 
 def round_down(thresholds: Floats) -> Floats32:
-    """Return the largest float32 values that are not above; they split float32 features alike."""
+    """Return the largest float32 not above each threshold; it splits float32 features the same."""
     nearest = thresholds.astype(np.float32)
     below = np.nextafter(nearest, np.float32(-np.inf))
     return np.where(nearest > thresholds, below, nearest)

@@ -13,7 +13,13 @@ from pydantic import Field
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.boosting import Boosting, BoostingSettings, Data, smape_of, weighted_derivatives
+from amlc.models.boosting import (
+    Boosting,
+    BoostingSettings,
+    Data,
+    dataset_smape,
+    weighted_derivatives,
+)
 from amlc.models.design import Design
 from amlc.models.losses import center
 from amlc.models.target import Target
@@ -29,8 +35,11 @@ PASSED_ON = (
     "max_bin",
 )
 FIXED = {
+    # `_boost` subtracts the start from the labels itself.
     "boost_from_average": False,
+    # A row's curvature can be as small as this: see `amlc.models.losses.curvature`.
     "min_sum_hessian_in_leaf": 1e-6,
+    # The same bytes in each run, for any load of the machine.
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
@@ -175,9 +184,9 @@ def _train(parameters: dict[str, Any], data: Any, rounds: int, **options: Any) -
     try:
         return lgb.train(parameters, data, rounds, **options)
     except lgb.basic.LightGBMError as error:
-        # For example: no column varies.
+        # Such as: no column varies, or LightGBM refuses the value of an `extra` parameter.
         raise ModelError(f"LightGBM cannot be fitted: {error}") from None
 
 
 def _smape(predicted: Floats, data: Any) -> tuple[str, float, bool]:
-    return "smape", smape_of(predicted, data), False
+    return "smape", dataset_smape(predicted, data), False

@@ -12,8 +12,6 @@ from amlc.models.base import ModelSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.target import Target
 
-LinearSettings = ModelSettings
-
 
 class RidgeSettings(ModelSettings):
     """Section `train.ridge` of params.yaml."""
@@ -24,7 +22,7 @@ class RidgeSettings(ModelSettings):
 
 
 class _LinearRegressor(Regressor):
-    """A weighted sum of columns; the last coefficient is the intercept."""
+    """A weighted sum of the columns plus an intercept, which is the last coefficient."""
 
     kind = "linear"
     coefficients: Floats
@@ -36,7 +34,7 @@ class _LinearRegressor(Regressor):
     def _predict(self, design: Design) -> Floats:
         columns = self._columns(design)
         if design.terms is None:
-            # Row by row: the rounding of a product of several rows depends on their number.
+            # Each row by itself: how a product of several rows is rounded depends on their number.
             columns = columns[:, None]
         log_price = columns @ self.coefficients[:-1] + self.coefficients[-1]
         return np.asarray(log_price).reshape(len(design.dense))
@@ -51,9 +49,9 @@ class _LinearRegressor(Regressor):
 class LeastSquares(_LinearRegressor):
     """Linear regression of log price on scaled numbers and one-hot categories."""
 
-    settings_type = LinearSettings
+    settings_type = ModelSettings
 
-    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - least squares draws nothing
+    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - it draws nothing and needs no threads
         from sklearn.linear_model import LinearRegression  # noqa: PLC0415 - slow to import
 
         columns = design.joined().astype(np.float64)
@@ -61,7 +59,7 @@ class LeastSquares(_LinearRegressor):
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)
 
     def feature_importances(self) -> dict[str, float]:
-        """Return each dense column's share of the absolute coefficients of scaled columns."""
+        """Return each dense column's share of the sum of their absolute coefficients."""
         sizes = np.abs(self.coefficients[:-1])[-len(self.encoder.columns) :]
         total = float(sizes.sum()) or 1.0
         return dict(zip(self.encoder.columns, (sizes / total).tolist(), strict=True))
@@ -73,7 +71,7 @@ class RidgeRegression(_LinearRegressor):
     settings_type = RidgeSettings
     settings: RidgeSettings
 
-    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - least squares draws nothing
+    def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - it draws nothing and needs no threads
         from sklearn.linear_model import Ridge  # noqa: PLC0415 - slow to import
 
         settings = self.settings

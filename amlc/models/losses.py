@@ -10,7 +10,7 @@ LossName = Literal["squared", "l1", "huber", "smape"]
 
 # Where the Huber loss turns from squared to absolute, in log price.
 HUBER_DELTA = 0.5
-# The curvature of a residual nearer to 0 than this is computed at this distance.
+# Curvature grows without bound near 0: closer residuals get the curvature at this distance.
 SMALLEST_GAP = 0.1
 
 
@@ -41,7 +41,7 @@ def loss_values(loss: LossName, gap: Floats) -> Floats:
 
 
 def gradient(loss: LossName, gap: Floats) -> Floats:
-    """Return the derivative of each row's loss by its prediction; 0 at a kink."""
+    """Return the derivative of each row's loss with respect to its prediction; 0 at a kink."""
     if loss == "squared":
         return np.asarray(gap, dtype=np.float64)
     if loss == "l1":
@@ -69,7 +69,7 @@ def curvature(loss: LossName, gap: Floats) -> Floats:
     if loss == "squared":
         return np.ones_like(gap)
     size = np.maximum(np.abs(gap), SMALLEST_GAP)
-    # A far-off row keeps a little curvature: a leaf of such rows alone would divide by 0.
+    # For SMAPE, curvature vanishes far from 0: a leaf of such rows alone would divide by 0.
     return np.maximum(np.abs(gradient(loss, size)) / size, 1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Columns made of the prices of the most similar train products, fitted inside the folds."""
+"""Columns from the prices of the most similar train products, fitted inside the folds."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -60,11 +60,11 @@ class NeighbourPrices:
         Parameters
         ----------
         neighbours : Neighbours
-            Of the train rows, with the rows' own positions in the product table.
+            Neighbours of the train rows, with the rows' own positions in the product table.
         total : ndarray of float64, shape (n,)
             Logarithm of the total amount, on any scale.
         log_price : ndarray of float64, shape (n,)
-            Of the train rows.
+            Log prices of the train rows.
         splits : list of (fit, held out)
             Positions of the rows in the inner folds, which hold out each row once.
 
@@ -92,7 +92,7 @@ class NeighbourPrices:
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
     def _lookup(self, train: Rows) -> Ints64:
-        """Return, by position in the product table, the train row or `NO_NEIGHBOUR`."""
+        """Return, for each position in the product table, its train row or `NO_NEIGHBOUR`."""
         size = int(self.rows.max(initial=-1)) + 1
         # NO_NEIGHBOUR is -1: as an index it selects the additional last element.
         lookup = np.full(size + 1, NO_NEIGHBOUR, dtype=np.int64)

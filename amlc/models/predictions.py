@@ -22,7 +22,7 @@ def write_predictions(folder: Path, products: pd.DataFrame, log_price: Floats) -
 
 
 def remove_others(folder: Path, names: Sequence[str]) -> None:
-    """Remove the folders of models that no longer run, which DVC would keep and hash."""
+    """Remove the folders of other models than `names`, which DVC would keep and hash."""
     for other in folder.iterdir():
         if other.is_dir() and other.name not in names:
             shutil.rmtree(other)
@@ -71,10 +71,10 @@ def read_log_prices(
     if frame[ID].tolist() != products[ID].tolist():
         raise DataError(f"{path}: belongs to another product table; run the stage {stage} again")
     log_prices = frame[list(columns)].astype(np.float64)
-    faulty = np.flatnonzero(~np.isfinite(log_prices.to_numpy()).all(axis=1))
-    if faulty.size:
+    invalid = np.flatnonzero(~np.isfinite(log_prices.to_numpy()).all(axis=1))
+    if invalid.size:
         raise DataError(
-            f"{path}: {faulty.size} rows are not finite, the first {first_few(faulty)}; "
+            f"{path}: {invalid.size} rows are not finite, the first {first_few(invalid)}; "
             f"run the stage {stage} again"
         )
     return log_prices

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     # Importing this module must not import what the models need.
     from amlc.models.base import Regressor
 
-# Each model's section below `train` in params.yaml, and its class; the class's module and its
-# libraries are imported only by `regressor`.
+# Each model's section below `train` in params.yaml, and its class, which only `regressor` imports.
 MODELS = {
     "linear": "amlc.models.linear.LeastSquares",
     "ridge": "amlc.models.linear.RidgeRegression",
@@ -44,7 +43,7 @@ def module_path(name: str) -> Path:
 
 
 def members(names: object) -> list[str]:
-    """Return the checked list of the models that run, the members of the blend.
+    """Check the list of the models that run, the members of the blend, and return it.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ from amlc.models.search_space import (
 
 @dataclass(frozen=True)
 class Task:
-    """The model, settings and data of a search.
+    """What is searched: the model, its settings and the data.
 
     Parameters
     ----------
@@ -101,8 +101,7 @@ class Best:
         Out-of-fold SMAPE in percent with these values, and with those of params.yaml; NaN where
         the latter lie outside the spaces.
     trials, pruned, failed : int
-        The trials in all, those stopped after some folds, and those whose model could not be
-        fitted.
+        All trials, those stopped after some folds, and those whose model could not be fitted.
     """
 
     model: str
@@ -141,7 +140,7 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
     name : str
         The model's name.
     trials : int, optional
-        Trials in all, those of earlier runs included; None: `search.n_trials` of params.yaml.
+        Trials in total, including those of earlier runs; None: `search.n_trials` of params.yaml.
     seconds : float
         No trial starts after this time.
 
@@ -173,7 +172,7 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
 
 
 def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> Best:
-    """Run trials until there are `trials` of them, those of earlier runs included.
+    """Run trials until there are `trials` of them, including those of earlier runs.
 
     Parameters
     ----------
@@ -182,7 +181,7 @@ def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> 
     folder : Path
         Holds the study of each model in SQLite, and the best values as YAML.
     trials : int
-        Trials in all.
+        Trials in total.
     seconds : float
         No trial starts after this time.
 
@@ -201,9 +200,9 @@ def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> 
 
     Notes
     -----
-    The tree-structured Parzen estimator of Bergstra et al., Algorithms for Hyper-Parameter
-    Optimization (2011). A trial is stopped where it is worse than the median of earlier trials
-    after as many folds.
+    Values are drawn by the tree-structured Parzen estimator of Bergstra et al., Algorithms for
+    Hyper-Parameter Optimization (2011). A trial is stopped as soon as it is worse than the median
+    of earlier trials after the same number of folds.
     """
     optuna = _import_optuna()
     folder.mkdir(parents=True, exist_ok=True)
@@ -230,7 +229,7 @@ def _import_optuna() -> Any:
 
 
 class _Study:
-    """An Optuna study of one task: these data, settings and spaces, and this code.
+    """The Optuna study of a task; other data, settings, spaces or code start another study.
 
     Parameters
     ----------
@@ -344,7 +343,7 @@ class _Study:
         )
 
     def _ended(self) -> list[Any]:
-        """Return the trials that ended, without those of a run that was killed."""
+        """Return the trials that ended, without those that were interrupted."""
         return [
             trial
             for trial in self._trials()

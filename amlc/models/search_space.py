@@ -10,7 +10,7 @@ from amlc.models.base import ModelSettings
 from amlc.models.registry import regressor
 from amlc.params import PATH, Settings, check
 
-# Floats are rounded to this many digits, so that they are tried exactly as they are written.
+# Floats are rounded to this many digits, so that the printed value is the one that was tried.
 DIGITS = 4
 # Python writes smaller floats as 1e-05, which PyYAML reads as text.
 SMALLEST_FLOAT = 1e-4
@@ -26,7 +26,7 @@ class NumberRange(Settings):
     @model_validator(mode="after")
     def _ends(self) -> Self:
         if type(self.low) is not type(self.high):
-            raise ValueError("expected low and high to be both whole or both with a point")
+            raise ValueError("expected low and high to be both whole or both with a decimal point")
         if not self.low < self.high:
             raise ValueError("expected low below high")
         if isinstance(self.low, float) and self.low < SMALLEST_FLOAT:

@@ -1,4 +1,4 @@
-"""What models learn: log prices, and how much each row counts in the loss."""
+"""The target of the models: log prices, and the weight of each row in the loss."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -88,7 +88,7 @@ def make_target(
     tabular : Tabular, optional
         The tabular block of the same rows, for a column of weights.
     weights : WeightSettings, optional
-        How the rows are weighted; None: all alike.
+        How the rows are weighted; None: all equally.
 
     Raises
     ------
@@ -133,10 +133,10 @@ def _column_weights(name: str, tabular: Tabular | None) -> Floats:
     if column is None:
         raise ParamsError(f"weights.column: the model's blocks have no column {name}")
     weights = column.astype(np.float64)
-    faulty = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
-    if faulty.size or not weights.any():
+    invalid = np.flatnonzero(~np.isfinite(weights) | (weights < 0))
+    if invalid.size or not weights.any():
         raise DataError(
-            f"weights.column {name}: {faulty.size} of {weights.size} rows are negative or not "
-            f"finite, or all are 0; first rows: {first_few(faulty)}"
+            f"weights.column {name}: {invalid.size} of {weights.size} rows are negative or not "
+            f"finite, or all are 0; first rows: {first_few(invalid)}"
         )
     return weights

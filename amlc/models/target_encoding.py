@@ -33,7 +33,7 @@ class TargetEncoding:
     Parameters
     ----------
     smoothing : float
-        The number of rows that the overall mean counts for.
+        The number of rows that the overall mean counts as.
     """
 
     def __init__(self, smoothing: float) -> None:
@@ -54,7 +54,7 @@ class TargetEncoding:
         log_price : ndarray of float64, shape (n,)
             Log prices of the rows.
         splits : list of (fit, held out)
-            Positions of the rows in the inner folds; see `inner_splits`.
+            Positions of the rows in the inner folds, as `inner_splits` returns them.
 
         Returns
         -------

@@ -12,7 +12,13 @@ from pydantic import Field
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.boosting import Boosting, BoostingSettings, Data, smape_of, weighted_derivatives
+from amlc.models.boosting import (
+    Boosting,
+    BoostingSettings,
+    Data,
+    dataset_smape,
+    weighted_derivatives,
+)
 from amlc.models.design import Design
 from amlc.models.losses import center
 from amlc.models.target import Target
@@ -28,7 +34,7 @@ PASSED_ON = (
     "max_bin",
 )
 FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
-# The documented aliases of parameters that amlc passes.
+# Documented aliases of the parameters that amlc passes, and the names that it passes them by.
 ALIASES = {
     "eta": "learning_rate",
     "lambda": "reg_lambda",
@@ -59,7 +65,7 @@ class XgboostSettings(BoostingSettings):
         parameters = {**FIXED, **extra, "nthread": 1, "verbosity": 1, "validate_parameters": True}
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            # Values may be faulty, or fit the real columns only: the model's own fit reports them.
+            # A value may be wrong here but right for the real columns: the fit itself reports it.
             with contextlib.suppress(xgb.core.XGBoostError):
                 xgb.train(parameters, xgb.DMatrix(rows, rows[:, 0], nthread=1), 1)
         text = "".join(str(warning.message) for warning in caught)
@@ -155,4 +161,4 @@ def _validation_data(design: Design, target: Target, threads: int) -> Any:
 
 
 def _smape(predicted: Floats, data: Any) -> tuple[str, float]:
-    return "smape", smape_of(predicted, data)
+    return "smape", dataset_smape(predicted, data)

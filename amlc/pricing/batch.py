@@ -1,4 +1,4 @@
-"""Price a CSV of any length, with the pictures of its rows: in order and in bounded memory."""
+"""Price a CSV of any length, with the pictures of its rows, in order and in bounded memory."""
 
 import csv
 from collections import Counter, deque
@@ -31,7 +31,7 @@ from amlc.pricing.workers import Workers
 HEADER = (ID, PRICE, "low", "high", "reason")
 # Rows that one worker prices at a time.
 CHUNK_ROWS = 512
-# A smaller file is priced before a worker process has started.
+# A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
 
 
@@ -60,11 +60,11 @@ def price_csv(
         A CSV with the columns ``sample_id``, ``catalog_content`` and, unless `no_images`,
         ``image_link``.
     target : Path
-        The CSV to write, as `price_file` does.
+        The CSV to write; `price_file` describes it.
     bundle : Path
         Folder that the stage ``bundle`` wrote.
     images : Path, optional
-        A folder of pictures, named by the last part of their link; if given, none is downloaded.
+        A folder of pictures, named by the last part of their link; if given, nothing is downloaded.
     no_images : bool
         Price by text alone.
     workers : int
@@ -100,9 +100,9 @@ def _picture_source(
     if images is not None:
         with open_rows(source, links=True) as (rows, _):
             return FolderPictures(images, (row.link for row in rows), limits)
-    # The params.yaml of the current folder, if there is one, says how to fetch pictures.
+    # A params.yaml in the current folder decides how pictures are fetched.
     settings = params.load(ImageSettings, "images") if params.PATH.exists() else serving_settings()
-    # Pictures have to be like those that the models were trained on.
+    # Pictures must be like those that the models were trained on.
     changes = {**limits.model_dump(), "mirror": None}
     return DownloadedPictures(settings.model_copy(update=changes), default_path())
 
@@ -137,7 +137,7 @@ def price_file(
     Returns
     -------
     Counter
-        Number of rows by reason; at ``"rows"``, of all rows.
+        Number of rows with each reason; ``"rows"`` counts all rows.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def price_file(
     ):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(HEADER)
-        for chunk, estimates in _priced(_chunks(rows, pricer, pictures), pricer, workers):
+        for chunk, estimates in _price_chunks(_chunks(rows, pricer, pictures), pricer, workers):
             for row, estimate in zip(chunk.rows, estimates, strict=True):
                 counts.update(["rows", *row.reasons, *estimate.reasons])
                 writer.writerow(cells(row, estimate))
@@ -184,7 +184,7 @@ def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: PictureSource) 
         yield Chunk(chunk, products)
 
 
-def _priced(
+def _price_chunks(
     chunks: Iterable[Chunk], pricer: BundlePricer, workers: Workers | None
 ) -> Iterator[tuple[Chunk, list[Estimate]]]:
     """Yield each chunk with its estimates, in order; few chunks are in memory at once."""

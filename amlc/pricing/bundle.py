@@ -30,7 +30,7 @@ from amlc.params import Settings, check
 from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
 
-# The keys of params.yaml that a bundle keeps: what it was made with.
+# The keys of params.yaml that a bundle keeps, to price as the pipeline did.
 PARAMS = (
     "seed",
     "data.max_text",
@@ -46,10 +46,10 @@ PARAMS = (
     "train",
     "blend",
 )
-# Files of a model's folder that predictions do not need.
+# Files in a model's folder that pricing does not need.
 _LEFT_OUT = frozenset({PREDICTIONS, "curve.csv", "importance.csv"})
 
-# What loading raises where a file is not what it should be.
+# Everything that loading a wrong or damaged file can raise.
 _LOADING_ERRORS = (
     DataError,
     ParamsError,
@@ -85,7 +85,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     root : Path
         The repository's root, whose ``data`` the pipeline has written.
     folder : Path
-        Where to write it; it exists and is empty.
+        An existing, empty folder to write to.
     params : mapping
         The content of params.yaml.
     threads : int
@@ -132,7 +132,7 @@ def _copy_fitted(root: Path, folder: Path) -> None:
     names = _members(Blend.load(blend))
     try:
         shutil.copyfile(blend, folder / "blend.json")
-        # By name: files that another version left beside them do not belong to the bundle.
+        # Each by its name, because another version may have left other files beside them.
         (folder / "encoders").mkdir()
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
@@ -165,7 +165,7 @@ def _members(blend: Blend) -> list[str]:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle in memory, or mapped into it.
+    """A loaded bundle; large arrays are mapped into memory.
 
     Parameters
     ----------
@@ -177,9 +177,9 @@ class Bundle:
         Share of the prices that an interval should contain.
     tabular : TabularFeatures
     terms : TermFeatures
-    topics : TermTable
+    topics : WeightTable
         The fitted encoders.
-    index : TermIndex
+    index : NeighbourIndex
         The terms of the train products, in which similar products are looked up.
     models : dict of str to Regressor
         The models that have weight in the blend.
@@ -210,15 +210,15 @@ class Bundle:
         Raises
         ------
         ModelError
-            The folder is not a bundle, was made by another version, is damaged, or its files do
-            not fit together.
+            The folder is not a bundle, was made by another version, is damaged, or has files that
+            do not fit together.
         """
         with verified(folder) as version:
             _import_libraries()
         try:
             return cls(version=version, **_parts(folder))
         except _LOADING_ERRORS as error:
-            raise ModelError(f"{folder}: does not fit together: {error}") from None
+            raise ModelError(f"{folder}: the files do not fit together: {error}") from None
 
 
 def _parts(folder: Path) -> dict[str, Any]:
@@ -244,6 +244,6 @@ def _parts(folder: Path) -> dict[str, Any]:
 
 
 def _import_libraries() -> None:
-    """Import the libraries of the usual models, which takes as long as hashing the files."""
+    """Import the libraries of the usual models, which takes about as long as hashing the files."""
     for name in ("lightgbm", "xgboost"):
         regressor(name)

@@ -1,4 +1,4 @@
-"""What a pricer takes and gives: a product, and the estimate of its price."""
+"""The input and the output of a pricer: a product, and the estimate of its price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Product:
-    """A product to price, as a user gives it.
+    """A product to price, as the user enters it.
 
     Parameters
     ----------
     text : str
         Its catalogue text, in the form of the column ``catalog_content``.
     picture : bytes, optional
-        An image file of any size, not checked yet; None where there is none.
+        An unchecked image file of any size; None where there is none.
     """
 
     text: str
@@ -30,7 +30,7 @@ class SimilarProduct:
     sample_id, title, image_link : str
         As in the catalogue.
     price : float
-        What it costs.
+        Its price.
     similarity : float
         Mean over the groups of terms of the cosine similarity, from 0 to 1.
     picture : bytes, optional
@@ -52,7 +52,7 @@ class Contribution:
     Parameters
     ----------
     part : str
-        The part that was left out, such as "picture".
+        The part, such as "picture".
     factor : float
         The price divided by the price without that part.
     """
@@ -63,14 +63,15 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Estimate:
-    """The estimated price of a product and what it rests on.
+    """The estimated price of a product, and what it is based on.
 
     Parameters
     ----------
     price, low, high : float
-        The price and the two ends of its interval, which covers 80 % by default.
+        The price and the two ends of its interval, which contains the share of prices that
+        `Pricer.coverage` names.
     reasons : tuple of str
-        What was missing or unusable, such as "no picture"; empty where nothing was.
+        What was missing or unusable, such as "no picture".
     similar : tuple of SimilarProduct
         The most similar first; empty unless requested.
     contributions : tuple of Contribution

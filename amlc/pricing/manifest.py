@@ -18,7 +18,7 @@ from amlc.files import write_json
 MANIFEST = "manifest.json"
 # Incremented whenever the layout of a bundle changes.
 FORMAT = 4
-# Distributions that read the files of a bundle or compute prices.
+# Distributions that read the files of a bundle or compute prices; their versions are recorded.
 LIBRARIES = (
     "lightgbm",
     "numpy",
@@ -89,7 +89,7 @@ def verified(folder: Path) -> Iterator[str]:
     files: dict[str, dict[str, Any]] = manifest["files"]
     _check_names(folder, set(files))
     with ThreadPoolExecutor(_threads()) as pool:
-        # The largest first, so that the last thread to finish does not have it still to do.
+        # The largest first, so that no thread is left with it at the end.
         order = sorted(files, key=lambda name: -files[name]["bytes"])
         checks = {name: pool.submit(_unchanged, folder / name, files[name]) for name in order}
         yield hashlib.sha256(raw).hexdigest()[:12]

@@ -27,7 +27,7 @@ class LinkedPicture:
     picture : bytes, optional
         A JPEG file as the image shards hold it; None where there is none.
     reason : str
-        Why there is none; empty where there is one, or where none was looked for.
+        Why there is none; empty where there is one, or where it was not looked for.
     """
 
     picture: bytes | None
@@ -73,7 +73,7 @@ class FolderPictures:
         # Raises where the folder does not exist.
         Mirror(str(folder), ())
         stems = {path.stem for path in folder.iterdir()}
-        # Of many links, only those that may have a file are kept in memory.
+        # Only the links that may have a file are kept in memory.
         self._mirror = Mirror(str(folder), {link for link in links if _may_have_file(link, stems)})
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
 

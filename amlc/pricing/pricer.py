@@ -1,4 +1,4 @@
-"""Prices of new products from a bundle: the same that the pipeline gives its test rows."""
+"""Prices of new products from a bundle, equal to those that the pipeline gives its test rows."""
 
 import math
 import os
@@ -25,8 +25,8 @@ from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProdu
 MAX_ROWS = 512
 # A product as it is and without each of its parts makes at most this many rows.
 MAX_VARIANTS = 8
-# The blend sees multiples of this many rows, because the rounding of a sum over the models depends
-# on the number of rows.
+# The blend is computed on blocks of this many rows, because the rounding of a sum over the models
+# depends on the number of rows.
 BLEND_ROWS = 16
 NO_TEXT, NO_PICTURE = "no text", "no picture"
 PICTURE, NEIGHBOURS = "picture", "similar products"
@@ -34,7 +34,7 @@ PICTURE, NEIGHBOURS = "picture", "similar products"
 
 @dataclass(frozen=True)
 class CheckedProduct:
-    """A product whose text and picture are as the models were trained on.
+    """A product whose text and picture are in the form that the models were trained on.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ class BundlePricer:
         return estimates
 
     def blocks(self, products: Sequence[CheckedProduct], *, topics: bool = True) -> Blocks:
-        """Return the features of products; what several of them share is computed once.
+        """Return the features of products; a shared text or picture is computed once.
 
         Parameters
         ----------
         products : sequence of CheckedProduct
-            One row each.
+            The products, one row each.
         topics : bool
             Whether to compute the block of topics, which not every model reads.
         """
@@ -147,11 +147,11 @@ class BundlePricer:
             blocks = blocks.take(_positions(texts, [product.text for product in products]))
         neighbours = blocks.neighbours
         assert neighbours is not None
-        alone = np.array([product.without == NEIGHBOURS for product in products])
+        hidden = np.array([product.without == NEIGHBOURS for product in products])
         picture_rows = _positions(pictures, [product.picture for product in products])
         return replace(
             blocks,
-            neighbours=_without_neighbours(neighbours, alone) if alone.any() else neighbours,
+            neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=vision.result()[picture_rows],
         )
 
@@ -193,7 +193,7 @@ class BundlePricer:
     def _prices(self, blocks: Blocks) -> Floats:
         """Return price, low and high limit of each product, shape (n, 3)."""
         rows, blend = len(blocks), self.bundle.blend
-        # A model without weight is not in the bundle; zeros do in its place.
+        # A model without weight is not in the bundle; its column stays 0.
         members = np.zeros((rows + -rows % BLEND_ROWS, len(blend.weights)))
         # The libraries' own threads cost more than they gain for a few rows.
         with self._threads.limit(limits=1):
@@ -250,6 +250,7 @@ def _contributions(
     price : float
         The price of the whole product.
     parts : sequence of str
+        The parts that the product has.
     without : sequence of float
         The price without each part.
     """
@@ -260,13 +261,13 @@ def _contributions(
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:
-    """Return the position among the keys of each wanted one."""
+    """Return the position of each wanted key among the keys."""
     positions = {key: position for position, key in enumerate(keys)}
     return np.array([positions[key] for key in wanted], dtype=np.intp)
 
 
 def _without_neighbours(neighbours: Neighbours, rows: Bools) -> Neighbours:
-    """Return the neighbours with those of the given rows, a mask, taken away."""
+    """Return the neighbours without those of the rows in a mask."""
     return replace(
         neighbours,
         rows=np.where(rows[:, None], np.int32(NO_NEIGHBOUR), neighbours.rows),

@@ -1,4 +1,4 @@
-"""The train products as an answer shows them: title, price, link and a small picture."""
+"""The train products as similar products are shown: title, price, link and a small picture."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from amlc.pricing.estimates import SimilarProduct
 PRODUCTS, PICTURES = "products.arrow", "pictures.bin"
 # Longest side, in pixels, and JPEG quality of a small picture.
 SIDE, QUALITY = 96, 80
-# Pictures that are read before their small ones are written.
+# Pictures that are read and resized before any of them is written.
 _BATCH = 256
 SCHEMA = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""Worker processes that price: Python runs one thread at a time, a long CSV can use all cores."""
+"""Worker processes for long CSVs: the threads of one Python process cannot use all cores."""
 
 import multiprocessing
 import os
@@ -36,7 +36,7 @@ class Workers:
         self._started: list[Future[None]] = []
 
     def start(self) -> None:
-        """Start the processes unless they run; they are `ready` once each has loaded the bundle."""
+        """Start the processes unless they run; `ready` is true once all have loaded the bundle."""
         self._running_pool()
 
     def _running_pool(self) -> ProcessPoolExecutor:
@@ -72,7 +72,7 @@ class Workers:
         return self._running_pool().submit(_price_checked, products)
 
     def stop(self) -> None:
-        """End the processes after the products that they are pricing; they can start again."""
+        """End the processes once they finish what they are pricing; they can be started again."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(cancel_futures=True)
@@ -90,14 +90,14 @@ _pricer: BundlePricer | None = None
 
 def _load(bundle: Path) -> None:
     global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
-    # An interrupt at the terminal reaches every process; the parent ends the others.
+    # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _pricer = BundlePricer.load(bundle)
 
 
 def _end_with_parent() -> None:
-    """End this process after its parent: one that is killed cannot stop its workers."""
+    """End this process when its parent ends, because a killed parent cannot stop its workers."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

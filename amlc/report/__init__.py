@@ -1,1 +1,1 @@
-"""What a run of the pipeline found: a page, tables for plots, and a summary."""
+"""The results of a run of the pipeline: an HTML page, tables for plots, and a summary."""

@@ -1,4 +1,4 @@
-"""Text from outside, made fit for one line of a page: visible, bounded, in one direction."""
+"""Text of the catalogue made safe for one line of a page: visible, bounded, in one direction."""
 
 import unicodedata
 
@@ -9,12 +9,12 @@ MAX_MARKS = 2
 def clean(text: str, limit: int) -> str:
     r"""Return text on one line, without control characters, at most `limit` characters long.
 
-    It escapes nothing: that is for the template.
+    It does not escape HTML; the template does.
 
     Parameters
     ----------
     text : str
-        From outside. Characters that are invisible, change the direction of writing or have no
+        Any text. Characters that are invisible, change the direction of writing or have no
         meaning are left out, and so are combining marks beyond two on one character.
     limit : int
         A longer text is cut and ends in an ellipsis.
@@ -26,7 +26,7 @@ def clean(text: str, limit: int) -> str:
     """
     kept: list[str] = []
     marks = 0
-    # Few characters of an honest text are left out; a hostile one is not read to its end.
+    # Normal text loses few characters, so this is enough of it; a hostile text may be endless.
     for character in text[: 8 * limit]:
         kind = unicodedata.category(character)[0]
         if character in "\t\r\n":

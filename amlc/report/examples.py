@@ -1,4 +1,4 @@
-"""Which products the page shows, each with its picture, texts and prices."""
+"""The products that the page shows, each with its picture, texts and prices."""
 
 import io
 from collections.abc import Iterable, Mapping
@@ -22,11 +22,11 @@ from amlc.images.shards import shard_paths
 from amlc.report.cleaning import clean
 from amlc.report.findings import Findings
 
-# Products of each kind.
+# Number of products of each kind.
 COUNTS = {"too low": 6, "too high": 6, "closest": 3}
-# Pictures on the contact sheet.
+# Number of pictures on the contact sheet.
 SHEET = 24
-# Characters.
+# Longest texts, in characters.
 TITLE_LENGTH = 110
 EXCERPT_LENGTH = 120
 # Longest side of a picture in pixels: twice what the page shows, for dense screens.
@@ -35,8 +35,8 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class Places:
-    """Places on a logarithmic price axis, in percent of its length."""
+class AxisPositions:
+    """Positions on a logarithmic price axis, in percent of its length."""
 
     low: float
     high: float
@@ -46,18 +46,18 @@ class Places:
 
 @dataclass(frozen=True)
 class Card:
-    """A product with what was predicted for it.
+    """A product with its prediction.
 
     Parameters
     ----------
     title, excerpt : str
-        Of the catalogue text, cut to size; may be empty.
+        Parts of the catalogue text, cut to size; may be empty.
     picture : str or None
-        A data URL.
+        A data URL; None where there is no picture.
     actual, predicted, low, high : float
         The prices and the ends of the interval.
-    places : Places
-        Where they stand on the price axis below the card.
+    positions : AxisPositions
+        Their positions on the price axis below the card.
     """
 
     title: str
@@ -67,7 +67,7 @@ class Card:
     predicted: float
     low: float
     high: float
-    places: Places
+    positions: AxisPositions
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def extremes(findings: Findings) -> dict[str, pd.DataFrame]:
     -------
     dict of str to DataFrame
         ``"too low"``, ``"too high"`` and ``"closest"``: at most `COUNTS` rows, the most extreme
-        first; one of each group of duplicates.
+        first; at most one of each group of duplicates.
     """
     ratio = findings.log_ratio
     keys = {"too low": ratio, "too high": -ratio, "closest": np.abs(ratio)}
@@ -110,8 +110,8 @@ def _smallest(rows: pd.DataFrame, key: Floats, count: int, allowed: Bools) -> pd
     """Return the rows with the smallest keys, the first of each group of duplicates."""
     order = np.argsort(key, kind="stable")
     order = order[allowed[order]]
-    _, places = np.unique(rows["group"].to_numpy()[order], return_index=True)
-    return rows.iloc[order[np.sort(places)[:count]]]
+    _, positions = np.unique(rows["group"].to_numpy()[order], return_index=True)
+    return rows.iloc[order[np.sort(positions)[:count]]]
 
 
 def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
@@ -119,8 +119,8 @@ def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
     rows = findings.train
     pictured = rows[rows["pictured"]][[LINK, PRICE]].drop_duplicates(LINK)
     order = pictured.index[np.argsort(pictured[PRICE].to_numpy(), kind="stable")]
-    places = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return rows.loc[order[places]]
+    positions = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return rows.loc[order[positions]]
 
 
 def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -> tuple[Card, ...]:
@@ -129,11 +129,11 @@ def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -
     Parameters
     ----------
     rows : DataFrame
-        Of the train rows.
+        Some of the train rows.
     pictures : mapping of str to str
         Data URLs by link.
     findings : Findings
-        Their prices set the ends of the price axis.
+        All train rows; their prices set the ends of the price axis.
     """
     prices = findings.train[[PRICE, "predicted"]].to_numpy(np.float64)
     ends = np.log(np.quantile(prices, [0.005, 0.995]))
@@ -149,17 +149,17 @@ def _card(row: dict[Any, Any], picture: str | None, ends: Floats) -> Card:
         "low": float(row["low"]),
         "high": float(row["high"]),
     }
-    places = {name: _place(price, ends) for name, price in prices.items()}
+    positions = {name: _position(price, ends) for name, price in prices.items()}
     return Card(
         title=clean(content.title, TITLE_LENGTH),
         excerpt=clean(" · ".join(filter(None, texts)), EXCERPT_LENGTH),
         picture=picture,
-        places=Places(**places),
+        positions=AxisPositions(**positions),
         **prices,
     )
 
 
-def _place(price: float, ends: Floats) -> float:
+def _position(price: float, ends: Floats) -> float:
     return 100 * float(np.clip((np.log(price) - ends[0]) / (ends[1] - ends[0]), 0, 1))
 
 
@@ -184,7 +184,7 @@ def thumbnails(folder: Path, links: Iterable[str]) -> dict[str, str]:
     folder : Path
         ``data/images``.
     links : iterable of str
-        Which pictures. Only row groups whose range of links holds one of them are read.
+        The links of the pictures. Only row groups whose range of links includes one are read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The report's figures, each a drawing of the findings with its description."""
+"""The report's figures, each an SVG drawing with a description in words."""
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from amlc.report.svg import (
     price_ticks,
 )
 
+# Longest name in a figure, in characters.
 NAME_LENGTH = 28
 
 
@@ -33,15 +34,21 @@ def model_scores(findings: Findings) -> Markup:
     errors = [blend.smape_se, *(score.smape_se for _, score in members)]
 
     def draw(axes: Axes) -> None:
-        places = np.arange(len(names))
+        positions = np.arange(len(names))
         axes.errorbar(
-            scores[1:], places[1:], xerr=errors[1:], fmt="o", color=ACCENT, markersize=5, capsize=3
+            scores[1:],
+            positions[1:],
+            xerr=errors[1:],
+            fmt="o",
+            color=ACCENT,
+            markersize=5,
+            capsize=3,
         )
         around = [[blend.smape - blend.smape_low], [blend.smape_high - blend.smape]]
         axes.errorbar(
-            scores[:1], places[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
+            scores[:1], positions[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
         )
-        axes.set_yticks(places, names)
+        axes.set_yticks(positions, names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel("SMAPE in %, lower is better")
         axes.xaxis.set_major_locator(MaxNLocator(6))
@@ -81,7 +88,7 @@ def learning_curves(findings: Findings) -> Markup:
 
 
 def predicted_against_actual(findings: Findings) -> Markup:
-    """Return how many products have which actual and predicted price, on log axes."""
+    """Return the density of products by actual and predicted price, on log axes."""
     actual = findings.train[PRICE].to_numpy(np.float64)
     predicted = findings.train["predicted"].to_numpy(np.float64)
     low, high = _reach(np.concatenate([actual, predicted]))
@@ -118,7 +125,7 @@ def predicted_against_actual(findings: Findings) -> Markup:
 
 
 def _medians(actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """Return, for each tenth of the predicted prices, log10 of both medians."""
+    """Return log10 of the median actual and predicted price by tenth of the predicted prices."""
     parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if part.size]
     x = np.array([np.median(actual[part]) for part in parts])
     y = np.array([np.median(predicted[part]) for part in parts])
@@ -202,24 +209,26 @@ def coverage(findings: Findings, wanted: float) -> Markup:
     rows = table.groupby("price", sort=False)["coverage"]
     each = [f"by {name} price {', '.join(f'{share:.0f}' for share in part)}" for name, part in rows]
     alt = (
-        f"Share of prices inside their interval, wanted {100 * wanted:g} %; in percent by decile, "
+        f"Share of prices inside their interval, target {100 * wanted:g} %; in percent by decile, "
         f"from cheap to expensive: {'; '.join(each)}."
     )
     return inline_svg("coverage", alt, draw, height=300)
 
 
 def _deciles(findings: Findings) -> list[str]:
-    """Return the upper end of each price decile, by its name's order."""
+    """Return the upper end of each price decile, in the order of their names."""
     slices = findings.details.slices.price_decile
     counts = np.cumsum([slices[name].rows for name in sorted(slices)])
     prices = np.sort(findings.train[PRICE].to_numpy(np.float64))
-    # Deciles are cut by price, so that the running count of their rows is a rank.
+    # The cumulative number of rows is the rank of a decile's highest price.
     return _distinct([_short(prices[count - 1]) for count in counts])
 
 
 def _distinct(labels: list[str]) -> list[str]:
-    """Make every label different, as Seaborn puts bars of one label in one place."""
-    return [label + "\u200b" * labels[:place].count(label) for place, label in enumerate(labels)]
+    """Make all labels different, because Seaborn merges bars with the same label."""
+    return [
+        label + "\u200b" * labels[:position].count(label) for position, label in enumerate(labels)
+    ]
 
 
 def _short(price: float) -> str:
@@ -268,7 +277,7 @@ def prices(findings: Findings) -> Markup:
 
 
 def important_blocks(findings: Findings) -> Markup:
-    """Return how much of each model's importance lies with which block of features."""
+    """Return the share of each model's importance by block of features."""
     table = block_shares(findings.importance)
     models = table["model"].unique().tolist()
 
@@ -295,7 +304,7 @@ def important_blocks(findings: Findings) -> Markup:
 
 
 def block_shares(importance: pd.DataFrame) -> pd.DataFrame:
-    """Return ``model``, ``block`` and ``share`` in percent; columns are named ``block: column``."""
+    """Return ``model``, ``block`` and ``share`` in percent; features are named "block: column"."""
     blocks = importance.assign(
         block=[_label(name.partition(":")[0]) for name in importance["feature"]],
         share=100 * importance["share"].astype(float),
@@ -305,11 +314,11 @@ def block_shares(importance: pd.DataFrame) -> pd.DataFrame:
 
 
 def _palette(models: list[str]) -> dict[str, str]:
-    return {model: SERIES[place % len(SERIES)] for place, model in enumerate(models)}
+    return {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
 
 
 def _reach(values: Floats) -> tuple[float, float]:
-    """Return limits of a price axis; the rarest two in a thousand are left outside or clipped."""
+    """Return limits of a price axis; one price in a thousand at either end lies beyond them."""
     low, high = np.quantile(values, [0.001, 0.999])
     return float(low / 1.2), float(high * 1.2)
 

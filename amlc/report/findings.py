@@ -1,4 +1,4 @@
-"""Everything that the report and the plots show, read from what the stages wrote."""
+"""Everything that the report and the plots show, read from the outputs of the stages."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from amlc.report.metrics_files import (
 
 @dataclass(frozen=True)
 class Findings:
-    """What one run of the pipeline found.
+    """The results of one run of the pipeline.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Findings:
     scores : Scores
         Of the blend.
     details : Details
-        Scores by model and slice; what the intervals hold.
+        Scores by model and slice, and the coverage of the intervals.
     guards : Guards
         The checks that the pipeline passed.
     data : DataCounts
@@ -124,7 +124,13 @@ def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def coverage_shares(interval: Interval) -> pd.DataFrame:
-    """Return ``decile``, ``price`` (which one it is a decile of) and ``coverage`` in percent."""
+    """Return coverage in percent by decile of the predicted and of the actual price.
+
+    Returns
+    -------
+    DataFrame
+        ``decile``, ``price`` ("predicted" or "actual": what it is a decile of) and ``coverage``.
+    """
     by_price = {
         "predicted": interval.coverage_by_predicted_decile,
         "actual": interval.coverage_by_price_decile,

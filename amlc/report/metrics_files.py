@@ -1,6 +1,6 @@
-"""What the stages wrote under ``metrics``, with types: one class for each level of a file.
+"""The files that the stages write under ``metrics``, as typed models.
 
-A class lists the keys that the report reads; a file may hold more.
+A class lists the keys that the report reads; a file may have more.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from amlc.files import read_json
 
 
 class Metrics(BaseModel):
-    """Base of every level."""
+    """Base of all models in this module."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
@@ -28,7 +28,7 @@ class Scores(Metrics):
 
 
 class ModelScore(Metrics):
-    """A member of the blend."""
+    """Score and weight of a member of the blend."""
 
     smape: float
     smape_se: float
@@ -36,14 +36,14 @@ class ModelScore(Metrics):
 
 
 class SliceScore(Metrics):
-    """Some of the train rows."""
+    """Score of a slice of the train rows."""
 
     rows: int
     smape: float
 
 
 class Slices(Metrics):
-    """Train rows by price (``"01"`` for the cheapest tenth), by picture and by kind of unit."""
+    """Scores by price decile (``"01"``: the cheapest), by picture and by kind of unit."""
 
     price_decile: dict[str, SliceScore]
     image: dict[str, SliceScore]
@@ -51,7 +51,7 @@ class Slices(Metrics):
 
 
 class Interval(Metrics):
-    """Which share of the prices, in percent, the intervals hold, and their median width."""
+    """Share of the prices inside their interval, in percent, and the median of high / low."""
 
     coverage: float
     coverage_by_predicted_decile: dict[str, float]
@@ -60,7 +60,7 @@ class Interval(Metrics):
 
 
 class HeldOut(Metrics):
-    """Test rows with a known price; `gap` is their SMAPE minus the one of the train rows."""
+    """Test rows with a known price; `gap` is their SMAPE minus that of the train rows."""
 
     rows: int
     smape: float
@@ -70,7 +70,7 @@ class HeldOut(Metrics):
 
 
 class Details(Metrics):
-    """``details.json``: the scores by model and slice, and what the intervals hold."""
+    """``details.json``: scores by model and slice, and the coverage of the intervals."""
 
     rows: int
     models: dict[str, ModelScore]
@@ -95,7 +95,7 @@ class Permutation(Metrics):
 
 
 class Leak(Metrics):
-    """The column that explains most of the variance of log price, with a partner's help."""
+    """The column that explains most of the variance of log price, and its partner."""
 
     feature: str
     partner: str
@@ -103,7 +103,7 @@ class Leak(Metrics):
 
 
 class Drift(Metrics):
-    """AUC of a classifier that tells test from train rows: of all columns, of the best alone."""
+    """AUC of a classifier of train against test rows: on all columns, and on single columns."""
 
     auc: float
     columns: dict[str, float]
@@ -152,7 +152,7 @@ class PriceSummary(Metrics):
 
 
 class DataCounts(Metrics):
-    """``data.json``."""
+    """``data.json``: rows, duplicates and prices of the catalogue."""
 
     train: KeptRows
     test: FlaggedRows
@@ -178,9 +178,9 @@ def read_metrics(kind: type[MetricsT], path: Path) -> MetricsT:
     Parameters
     ----------
     kind : type of Metrics
-        What the file has to hold.
+        The model of the file's content.
     path : Path
-        JSON.
+        A JSON file.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """What the page shows, as one typed object for the template.
 
-Numbers are numbers: the template gives them their decimals, as it gives everything its words. Texts
-from outside are cut to size. `Markup` is a drawing.
+Numbers are not formatted yet, and there is no wording: both are the template's work. Texts of the
+catalogue are cut to size. A field of type `Markup` is a drawing.
 """
 
 import platform
@@ -32,11 +32,12 @@ from amlc.report.metrics_files import (
     Scores,
 )
 
+# Longest texts, in characters.
 REASON_LENGTH = 60
 COLUMN_LENGTH = 90
-# Rows of a table of reasons, columns or kinds of unit.
+# Most rows of a table of reasons, columns or kinds of unit.
 LONGEST = 12
-# Standard errors by which the score on held-out rows may differ.
+# Standard errors by which the score on test rows may differ from the out-of-fold score.
 TOLERATED = 4
 # The libraries that draw the page.
 DRAWING = ("matplotlib", "seaborn", "jinja2")
@@ -66,7 +67,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Kind:
+class UnitKind:
     """The products with one kind of unit."""
 
     name: str
@@ -94,7 +95,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class Reasons:
-    """How often each reason occurred, the most frequent first, and all that are not named."""
+    """How often each reason occurred, the most frequent first, and the rest taken together."""
 
     named: tuple[tuple[str, int], ...]
     others: int
@@ -102,22 +103,22 @@ class Reasons:
 
 @dataclass(frozen=True)
 class Checks:
-    """What could make the scores too good to be true.
+    """The checks of whether the scores can be trusted.
 
     Parameters
     ----------
     permutation, leak : Permutation, Leak
-        What the guards found; the pipeline stops where they find a leak.
+        Results of the checks for leaks; the pipeline stops if one fails.
     max_explained_variance : float
-        The share of the variance of log price above which it stops.
+        The share of the variance of log price above which the pipeline stops.
     held_out : HeldOut or None
         None where no test row has a known price.
     held_out_agrees : bool
-        Whether this score is as close to the one of the train rows as it should be.
+        Whether the score on held-out rows is close enough to the out-of-fold score.
     drift : Drift or None
         None where there are no test rows.
     drift_columns : tuple of Column
-        Its columns, the one that tells most first.
+        The columns that differ most between train and test, the largest AUC first.
     """
 
     permutation: Permutation
@@ -150,7 +151,7 @@ class Page:
     parameters : str
         Sections of params.yaml, as YAML.
     versions : dict of str to str
-        Of what computed the results.
+        Of Python and the libraries that computed the results.
     """
 
     scores: Scores
@@ -165,7 +166,7 @@ class Page:
     gain: float | None
     inputs: tuple[Inputs, ...]
     figures: Figures
-    kinds: tuple[Kind, ...]
+    kinds: tuple[UnitKind, ...]
     too_low: tuple[Card, ...]
     too_high: tuple[Card, ...]
     closest: tuple[Card, ...]
@@ -193,13 +194,13 @@ def make_page(
     Parameters
     ----------
     findings : Findings
-        What the pipeline found.
+        The results of the run.
     images : Path
         ``data/images``.
     parameters : mapping
-        Sections of params.yaml, to be shown.
+        The sections of params.yaml to show.
     coverage : float
-        The share of prices that the intervals have to hold.
+        The share of prices that the intervals should contain.
     level : float
         Coverage of the interval of the SMAPE.
     max_explained_variance : float
@@ -233,7 +234,7 @@ def make_page(
         tiles=tiles(pictured, pictures),
         checks=_checks(findings, max_explained_variance),
         parameters=yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True, width=80),
-        versions={"Python": _python(), **versions(sorted({*LIBRARIES, *DRAWING}))},
+        versions={"Python": _python_version(), **versions(sorted({*LIBRARIES, *DRAWING}))},
     )
 
 
@@ -258,11 +259,11 @@ def _inputs(findings: Findings, settings: Mapping[str, Any]) -> tuple[Inputs, ..
     )
 
 
-def _kinds(findings: Findings) -> tuple[Kind, ...]:
+def _kinds(findings: Findings) -> tuple[UnitKind, ...]:
     medians = findings.train.groupby("kind")[PRICE].median()
     kinds = sorted(findings.details.slices.unit_kind.items(), key=lambda item: -item[1].rows)
     return tuple(
-        Kind(clean(name, REASON_LENGTH), score.rows, medians.get(name, np.nan), score.smape)
+        UnitKind(clean(name, REASON_LENGTH), score.rows, medians.get(name, np.nan), score.smape)
         for name, score in kinds[:LONGEST]
     )
 
@@ -313,5 +314,5 @@ def _column(name: str, number: float, bar: float) -> Column:
     return Column(clean(name, COLUMN_LENGTH), number, min(max(bar, 0.0), 1.0))
 
 
-def _python() -> str:
+def _python_version() -> str:
     return ".".join(platform.python_version_tuple()[:2])

@@ -1,4 +1,4 @@
-"""Small tables for DVC's plots, one file each, so that git can keep and DVC compare them."""
+"""Small tables for DVC's plots: git keeps the files, and DVC compares them between experiments."""
 
 import re
 from pathlib import Path
@@ -11,12 +11,12 @@ from amlc.files import write_rows
 from amlc.report.cleaning import clean
 from amlc.report.findings import Findings, coverage_shares
 
-# Points of the plot of predicted against actual prices; more would only weigh down git.
+# Points of the plot of predicted against actual prices: enough to see, few enough for git.
 POINTS = 1000
 # The histogram of predicted divided by actual price has bins of an eighth of a doubling and reaches
-# this many doublings to either side; what is beyond counts in the last bin.
+# this many doublings to either side; the last bins count what lies beyond.
 BINS_PER_DOUBLING, DOUBLINGS = 8, 4
-# Columns of each model whose importance is shown.
+# Number of columns of each model whose importance is shown.
 FEATURES = 15
 NAME_LENGTH = 90
 # DVC puts names into a script as they are, and some of them hold words of the catalogue.
@@ -31,11 +31,11 @@ def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int
     folder : Path
         ``metrics``.
     findings : Findings
-        What the pipeline found.
+        The results of the run.
     coverage : float
-        The share of prices that the intervals have to hold.
+        The share of prices that the intervals should contain.
     seed : int
-        Draws the products whose prices are shown.
+        Seed of the draw of the products whose prices are shown.
     """
     tables = {
         "predicted": predicted_table(findings, seed),
@@ -49,7 +49,7 @@ def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int
 
 
 def predicted_table(findings: Findings, seed: int) -> pd.DataFrame:
-    """Return actual and predicted price of up to `POINTS` train products, drawn by the seed."""
+    """Return actual and predicted price of up to `POINTS` random train products."""
     rows = findings.train
     if len(rows) > POINTS:
         drawn = np.random.default_rng(seed).choice(len(rows), POINTS, replace=False)
@@ -75,7 +75,7 @@ def residual_table(findings: Findings) -> pd.DataFrame:
 
 
 def coverage_table(findings: Findings, coverage: float) -> pd.DataFrame:
-    """Return the share of prices inside their interval by decile, and the wanted one."""
+    """Return the share of prices inside their interval by decile, beside the target share."""
     return coverage_shares(findings.details.interval).assign(wanted=round(100 * coverage, 4))
 
 

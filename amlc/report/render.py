@@ -1,4 +1,4 @@
-"""The report: report.html.j2 filled in, one HTML file that needs nothing else."""
+"""The report as one self-contained HTML file, rendered from report.html.j2."""
 
 from functools import cache
 from pathlib import Path
@@ -16,8 +16,8 @@ def render(page: Page) -> str:
     Parameters
     ----------
     page : Page
-        The template finds its fields by their names. Whatever is not `markupsafe.Markup` is
-        escaped; only `amlc.report.svg.inline_svg` makes that.
+        The template refers to its fields by name, and escapes every value that is not
+        `markupsafe.Markup`, which only `amlc.report.svg.inline_svg` makes.
     """
     return _template().render(vars(page))
 
@@ -36,7 +36,7 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-# `float` makes a value that is not there an error of Jinja's, which names it.
+# The filters call `float`, so that Jinja reports an undefined value by its name.
 
 
 def number(value: float, decimals: int = 0) -> str:
@@ -51,7 +51,7 @@ def number(value: float, decimals: int = 0) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share in percent, without decimals that it does not need.
+    """Return a share in percent, without trailing zeros.
 
     Examples
     --------

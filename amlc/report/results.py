@@ -8,7 +8,7 @@ from amlc.files import read_json
 
 
 def results(root: Path = layout.ROOT) -> str:
-    """Return the table of models, image counts and where the submission lies.
+    """Return the table of models, the counts of rows and images, and the path of the submission.
 
     Parameters
     ----------

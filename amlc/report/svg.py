@@ -14,8 +14,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-# Matplotlib draws with these; in the SVG each becomes a variable of the page's style sheet, so
-# that a drawing follows the reader's light or dark scheme.
+# Matplotlib draws with these colours; the SVG refers to variables of the page's style sheet in
+# their place, so that a drawing follows the reader's light or dark scheme.
 INK, MUTED, LINE = "#1c2127", "#5a6270", "#d5dae1"
 ACCENT, SECOND, THIRD = "#1d5c9f", "#b4530f", "#2c7a54"
 VARIABLES = {
@@ -66,9 +66,9 @@ def inline_svg(
     Parameters
     ----------
     name : str
-        Unique on the page: identifiers inside the SVG derive from it.
+        Unique on the page, because the identifiers inside the SVG derive from it.
     alt : str
-        What the drawing says, for those who do not see it.
+        Description of the drawing for readers who cannot see it.
     draw : callable
         Draws on the axes.
     width, height : int
@@ -85,15 +85,15 @@ def inline_svg(
 
 @contextmanager
 def _style(name: str) -> Iterator[None]:
-    """Set Matplotlib's own defaults, whatever the user's configuration, and then ours."""
+    """Use Matplotlib's defaults and `RC`, regardless of the user's configuration."""
     with style.context(["default", {**RC, "svg.hashsalt": name}]):
         yield
 
 
 def _inline(text: str, alt: str, width: int, height: int) -> Markup:
-    """Return what is inside the svg element, in an element that scales and has a description."""
+    """Return the drawing in an svg element that scales and has a description."""
     inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
-    # A style sheet inside would hold for the whole page; report.css has the same rules.
+    # A style sheet inside would apply to the whole page; report.css has the same rules.
     inside = re.sub(r"<(metadata|style)\b.*?</\1>", "", inside, flags=re.DOTALL)
     inside = inside.replace("xlink:href=", "href=")
     inside = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", inside)
@@ -120,7 +120,7 @@ def log_axis(axis: Axis, axes: Axes, ticks: list[float]) -> None:
 
 
 def price_ticks(low: float, high: float) -> list[float]:
-    """Return powers of ten from `low` to `high`, with halves between where they are few.
+    """Return powers of ten from `low` to `high`; on a short axis also 2 and 5 times each.
 
     Examples
     --------

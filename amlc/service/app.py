@@ -30,11 +30,11 @@ PRICE, PRICES = "/v1/price", "/v1/prices"
 # How a pricer begins the reason why a picture cannot be used.
 _NOT_USED = "picture not used: "
 _WEB = Path(__file__).parent / "web"
-# A browser asks each time, and gets 304 where nothing changed: a new version shows at once.
+# A browser asks each time, and gets a 304 if nothing changed, so a new version shows at once.
 _CACHE_CONTROL = "no-cache"
 _DETAILS = {
-    404: "There is nothing here; the page is at / and the description of the API at /docs.",
-    405: "This path does not take that method.",
+    404: "This path does not exist; the page is at / and the description of the API at /docs.",
+    405: "This path does not support this method.",
 }
 
 
@@ -46,7 +46,7 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
     pricer : Pricer
         Prices single products and short CSVs.
     limits : Limits
-        Sizes, numbers and times that are allowed.
+        The limits on sizes, numbers and times.
     workers : Workers, optional
         Processes for long CSVs.
     """

@@ -30,8 +30,8 @@ class _Job:
 class Batcher:
     """Prices products in a bounded number of threads.
 
-    A thread prices the products that are in the queue together, because most of the time that one
-    price takes is spent once for the whole batch. It does not wait for a batch to fill.
+    A thread prices all products in the queue together, up to a batch, because most of the time of a
+    price is spent once per batch. It does not wait for a batch to fill.
 
     Parameters
     ----------
@@ -79,10 +79,10 @@ class Batcher:
         products : sequence of Product
             One or more; they are priced in one batch.
         similar, contributions : int, bool
-            As for `Pricer.price`.
+            Parameters of `Pricer.price`.
         bounded : bool
-            Whether a full queue refuses them; False for a caller that bounds by itself how much
-            it has in the queue.
+            Whether a full queue refuses them; False for a caller that limits by itself how much
+            it puts into the queue.
 
         Raises
         ------

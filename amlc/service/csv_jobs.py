@@ -1,4 +1,4 @@
-"""Pricing of CSVs: rows are priced in groups and sent as they are ready, in bounded memory."""
+"""Pricing of uploaded CSVs in bounded memory: each group of rows is sent once it is priced."""
 
 import asyncio
 import contextlib
@@ -30,9 +30,9 @@ CSV = "text/csv"
 # Rows that a worker process prices at a time; fewer for the batcher, where the products of other
 # requests wait meanwhile.
 _WORKER_ROWS, _BATCHER_ROWS = 512, 128
-# A CSV with at most this many rows is priced before a worker process has started.
+# A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
-# Worker processes take memory, so they end when they have had nothing to do for this long.
+# Worker processes take memory, so they end after this time without a CSV.
 _IDLE_SECONDS = 300.0
 
 _Group = tuple[list[Row], Future[list[Estimate]]]
@@ -140,7 +140,7 @@ class CsvJobs:
 
     @property
     def _max_pending(self) -> int:
-        """Groups that wait beside the one that is sent next, enough to keep all workers busy."""
+        """The number of groups to price ahead of the one being sent, to keep all workers busy."""
         workers = self._ready_workers
         return self._limits.workers if workers is None else 2 * workers.count
 
@@ -170,7 +170,7 @@ class CsvJobs:
 
 
 class _CsvResponse(StreamingResponse):
-    """A CSV that is made while it is sent; X-Rows says how many rows it will have."""
+    """A CSV that is priced while it is sent; the header X-Rows has its number of rows."""
 
     def __init__(self, parts: AsyncIterator[bytes], rows: int, end: Callable[[], None]) -> None:
         headers = {

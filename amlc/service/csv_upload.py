@@ -1,4 +1,4 @@
-"""A CSV that a client sends: received within bounds, checked to its end, then read row by row."""
+"""An uploaded CSV: received within bounds, checked to its end, then read row by row."""
 
 import asyncio
 import codecs
@@ -18,8 +18,8 @@ from amlc.service.limits import Limits
 from amlc.service.middleware import bound_body
 from amlc.service.problems import Problem
 
-# Lines of a row. No product needs more, and with the limit on its characters the cells of one row
-# stay within memory.
+# Most lines of one row: together with the limit on its characters, this bounds the memory of its
+# cells.
 RECORD_LINES = 10_000
 # A larger CSV is kept on disk.
 _MEMORY_BYTES = 1_000_000
@@ -28,8 +28,8 @@ _MEMORY_BYTES = 1_000_000
 async def receive_csv(request: Request, limits: Limits) -> IO[bytes]:
     """Receive the body of a request in a temporary file, which the caller closes.
 
-    The answer cannot begin before the whole CSV is here: a browser does not read an answer while
-    it is still sending.
+    The response cannot begin before the whole CSV is here: a browser does not read a response
+    while it is still sending.
 
     Raises
     ------
@@ -63,7 +63,8 @@ class _TextCheck:
         try:
             self._decoder.decode(part, final=final)
         except UnicodeDecodeError as error:
-            # One line too many where the character began in the part before.
+            # The decoder may have kept bytes of the part before, which `start` counts as well, so
+            # the line can be a little too high.
             line = self._line + part.count(b"\n", 0, error.start)
             raise Problem(
                 422, f"The CSV is not UTF-8 near line {line}: save it as UTF-8."
@@ -88,7 +89,7 @@ def count_rows(file: IO[bytes], max_rows: int) -> int:
     file : file
         UTF-8 text.
     max_rows : int
-        Most rows that it may have.
+        Largest number of products.
 
     Raises
     ------
@@ -96,12 +97,12 @@ def count_rows(file: IO[bytes], max_rows: int) -> int:
         422 for a header that lacks a column, for no rows, and for broken quoting, which joins
         rows; 413 for too many rows.
     """
-    # The header is not counted.
+    # -1 stands for a file without a header, which is not counted.
     count = -1
     with _text(file) as stream:
         for count, _ in enumerate(_records(stream)):
             if count > max_rows:
-                raise Problem(413, f"The CSV has too many rows: at most {max_rows:,} are taken.")
+                raise Problem(413, f"The CSV has too many rows: at most {max_rows:,} are allowed.")
     with read_rows(file):
         if count < 1:
             raise Problem(422, "The CSV has a header but no rows.")

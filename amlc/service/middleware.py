@@ -1,4 +1,4 @@
-"""Around every request: bounds on its body and its answer, headers, a log line, and errors."""
+"""What every request has: bounds on its body and its response, headers, a log line, errors."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ from amlc.service.limits import Limits
 from amlc.service.monitoring import Metrics, log, log_error
 from amlc.service.problems import Problem
 
-# Scripts, styles and data from this server only; pictures also from the answers themselves.
+# Scripts, styles and data from this server only; pictures also from the responses themselves.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,15 +29,15 @@ HEADERS = {
 }
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _PAGES = frozenset({"/", "/docs", "/openapi.json", "/static"})
-# Logged for a client that left before its answer was complete, as nginx does.
+# Logged for a client that left before its response was complete, as nginx does.
 CLIENT_LEFT = 499
 # After an early error this much of the body is still read, so that a client that is still sending
-# receives the answer instead of a broken connection.
+# receives the response instead of a broken connection.
 _DRAIN_BYTES, _DRAIN_SECONDS, _DRAIN_IDLE_SECONDS = 64_000_000, 2.0, 0.25
 
 
 class SlowReaderError(Exception):
-    """A client does not receive its answer."""
+    """A client does not read its response."""
 
 
 @dataclass
@@ -56,7 +56,7 @@ class RequestMiddleware:
     """ASGI middleware around the whole application.
 
     It gives each request an id and a line in the log, adds security headers, turns unexpected
-    errors into answers, and gives up clients that do not receive their answer.
+    errors into responses, and gives up on clients that do not read their response.
 
     Parameters
     ----------
@@ -94,10 +94,12 @@ class RequestMiddleware:
         except Exception as error:
             log_error("failed", error, id=exchange.id)
             if exchange.status:
-                # Part of the answer is sent; uvicorn then breaks the connection off, so that the
-                # client does not take that part for the whole.
+                # Part of the response is sent already. uvicorn now drops the connection, so that
+                # the client does not mistake that part for the whole response.
                 raise
-            problem = Problem(500, f"Something went wrong here; its log has the id {exchange.id}.")
+            problem = Problem(
+                500, f"The server failed to handle this request; its log has the id {exchange.id}."
+            )
             await problem.response()(scope, receive, send)
 
     def _sending(self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange) -> Send:
@@ -138,7 +140,7 @@ class RequestMiddleware:
         """Count and log a request that has ended."""
         seconds = time.monotonic() - exchange.start
         status = exchange.status if exchange.finished else CLIENT_LEFT
-        # The client may have written anything as method or path, so neither is logged as it is.
+        # A client can send anything as method or path, so neither is logged as it was sent.
         method = scope["method"] if scope["method"] in METHODS else "other"
         path = _route(scope)
         self._metrics.count_request(method, path, status, seconds)
@@ -180,7 +182,7 @@ def _has_body(headers: Headers) -> bool:
 
 
 def _must_drain(exchange: _Exchange) -> bool:
-    # A client that was too slow is not waited for again.
+    # After a 408 the client was too slow already.
     return exchange.status >= 400 and exchange.status != 408 and not exchange.body_ended
 
 
@@ -230,7 +232,9 @@ def _bounded_receive(receive: Receive, max_bytes: int, limits: Limits) -> Receiv
             async with asyncio.timeout(max(0.0, seconds)):
                 message = await receive()
         except TimeoutError:
-            raise Problem(408, "The request's body came too slowly; send it again.") from None
+            raise Problem(
+                408, "The body of the request arrived too slowly; send it again."
+            ) from None
         left -= len(message.get("body", b""))
         if left < 0:
             raise _too_large(max_bytes)
@@ -240,4 +244,6 @@ def _bounded_receive(receive: Receive, max_bytes: int, limits: Limits) -> Receiv
 
 
 def _too_large(max_bytes: int) -> Problem:
-    return Problem(413, f"The request's body is too large: at most {max_bytes:,} bytes are taken.")
+    return Problem(
+        413, f"The body of the request is too large: at most {max_bytes:,} bytes are allowed."
+    )

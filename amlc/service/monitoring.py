@@ -1,4 +1,4 @@
-"""What an operator sees of the service: its log as JSON lines, and its counters for Prometheus."""
+"""Monitoring for the operator of the service: its log as JSON lines, its metrics for Prometheus."""
 
 import json
 import logging
@@ -26,7 +26,7 @@ _FRAMES = 8
 # Upper bounds of the histogram's buckets.
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.08, 0.15, 0.3, 0.6, 1.2, 2.5, 5.0, 10.0, 60.0)
 
-# The times at which counters were created would only double the lines of /metrics.
+# The creation times of counters would only double the number of lines of /metrics.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # its package ships no type for it
 
 
@@ -105,7 +105,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             "amlc_request_seconds",
-            "Seconds from the headers of a request to the end of its answer.",
+            "Seconds from the headers of a request to the end of its response.",
             ("path",),
             buckets=_SECONDS,
             registry=self.registry,

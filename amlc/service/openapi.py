@@ -30,9 +30,9 @@ ABOUT: dict[str, Any] = {
 }
 _STATUSES = {
     400: "The body cannot be read.",
-    408: "The body came too slowly.",
+    408: "The body arrived too slowly.",
     413: "The body, its picture or its CSV is too large.",
-    415: "The body has a type that this path does not take.",
+    415: "The body has a type that this path does not accept.",
     422: "A field, the picture or the CSV is wrong; `detail` says how.",
     503: "The service is busy; `Retry-After` says when to try again.",
 }
@@ -44,15 +44,15 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _problem(status: int) -> dict[str, Any]:
     schema = {"$ref": _REF.format(model="ProblemBody")}
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "description": _STATUSES[status],
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
     if status == 503:
-        answer["headers"] = {
+        response["headers"] = {
             "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
         }
-    return answer
+    return response
 
 
 def _body(**media_types: Any) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _one_of(*models: str) -> dict[str, Any]:
 
 
 PRICE: dict[str, Any] = {
-    "response_description": "The price, its interval, and what they rest on.",
+    "response_description": "The price, its interval, and what they are based on.",
     "responses": _problems(400, 408, 413, 415, 422, 503),
     "openapi_extra": _body(
         **{

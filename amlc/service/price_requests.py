@@ -1,4 +1,4 @@
-"""From a request to the product to price: JSON or a form, with a picture uploaded or linked."""
+"""Read the product of a request: JSON or a form, with a picture that is uploaded or linked."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from amlc.service.problems import FieldError, Problem, bad_picture, busy
 from amlc.service.schemas import FieldsRequest, TextRequest, from_form, from_json
 
 JSON, FORM = "application/json", "multipart/form-data"
-# A form has the fields of a product, some bullets, and one file.
+# Most text fields of a form: those of a product, of which bullets may be given 50 times.
 _MAX_FIELDS = 100
 
 
@@ -32,7 +32,7 @@ class PriceRequest:
     ----------
     product : Product
     similar, contributions : int, bool
-        As for `Pricer.price`.
+        Parameters of `Pricer.price`.
     picture_field : str
         The field that the picture came from.
     """
@@ -66,8 +66,8 @@ class RequestReader:
         Raises
         ------
         Problem
-            415 for a body that is neither JSON nor a form; 400, 408, 413, 422 or 503 for one that
-            cannot be used.
+            415 if the body is neither JSON nor a form; 400, 408, 413, 422 or 503 if it cannot be
+            used.
         """
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == JSON:
@@ -134,7 +134,7 @@ def _text_fields(form: FormData) -> dict[str, str | list[str]]:
             continue
         texts = [value for value in values if isinstance(value, str)]
         if len(texts) < len(values):
-            raise _bad_field(name, "this field takes no file")
+            raise _bad_field(name, "this field does not accept a file")
         if name == "bullets":
             fields[name] = [text for text in texts if text]
         elif len(texts) > 1:
@@ -156,9 +156,9 @@ def _bad_field(field: str, message: str) -> Problem:
 def fetch(url: str, limits: Limits) -> bytes:
     """Return the body behind a link, which need not be a picture.
 
-    Only public addresses are connected to, redirects included; bytes and time are bounded. Each
-    call has a client of its own: a service runs for long, and neither the addresses that it looked
-    up nor connections to unknown hosts may accumulate.
+    It connects only to public addresses, also after redirects; bytes and time are bounded. Each
+    call has its own client, because a service runs for a long time, and resolved addresses and
+    connections to unknown hosts must not accumulate.
 
     Parameters
     ----------

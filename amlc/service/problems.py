@@ -1,4 +1,4 @@
-"""Errors as answers (RFC 9457): one sentence that says what is wrong and what to do."""
+"""Errors as responses (RFC 9457): one sentence that says what is wrong and what to do."""
 
 import http
 
@@ -14,8 +14,8 @@ _PICTURE_REASONS = {
     fetch_result.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
     fetch_result.DAMAGED: "the file is damaged",
     fetch_result.TRUNCATED: "the file ends too early",
-    fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service takes",
-    fetch_result.TOO_MANY_BYTES: "it has more bytes than this service takes",
+    fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service accepts",
+    fetch_result.TOO_MANY_BYTES: "it has more bytes than this service accepts",
     fetch_result.MALFORMED: "the link is not a valid http or https link",
     fetch_result.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
     fetch_result.REDIRECT_NOT_ALLOWED: "the link redirects to something that is not a web address",
@@ -36,15 +36,15 @@ class FieldError(BaseModel):
 class ProblemBody(BaseModel):
     """An error: what went wrong, in one sentence, and which fields are wrong."""
 
-    type: str = Field(description="Always about:blank: the status tells the kind.")
+    type: str = Field(description="Always about:blank: the status says what kind of error it is.")
     title: str = Field(description="The status in words.")
     status: int = Field(ge=400, le=599)
     detail: str = Field(description="What went wrong and what to do, in one sentence.")
     errors: list[FieldError] = Field(description="The fields that are wrong, if any.")
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer, not a crash
-    """An error that is sent as an answer.
+class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response, not a crash
+    """An error that is sent as a response.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer,
         self.retry_after = retry_after
 
     def body(self) -> ProblemBody:
-        """Return the body of the answer."""
+        """Return the body of the response."""
         return ProblemBody(
             type="about:blank",
             title=http.HTTPStatus(self.status).phrase,
@@ -83,7 +83,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes an answer,
         )
 
     def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
-        """Return the answer."""
+        """Return the response."""
         headers = dict(headers or {})
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)

@@ -20,7 +20,7 @@ from amlc.service.problems import FieldError, Problem
 
 MAX_TEXT = 100_000  # characters, as data.max_text
 MAX_SIMILAR = 20
-# RFC 3986 leaves no room for blanks, and a link without a host cannot be fetched.
+# RFC 3986 does not allow blanks, and a link without a host cannot be fetched.
 LINK_PATTERN = r"^https?://[A-Za-z0-9\-._\[][^\s\\]*$"
 
 # Types of a ValidationError for a body that is not JSON.
@@ -103,7 +103,7 @@ class SimilarItem(BaseModel):
     image_link: str
     price: float
     similarity: float = Field(description="Similarity of the texts, from 0 to 1.")
-    picture: str | None = Field(description="A small JPEG as a data: link, if there is one.")
+    picture: str | None = Field(description="A small JPEG as a data: URL, if there is one.")
 
 
 class ContributionItem(BaseModel):
@@ -114,7 +114,7 @@ class ContributionItem(BaseModel):
 
 
 class PriceResponse(BaseModel):
-    """The price of a product, its interval, and what they rest on."""
+    """The price of a product, its interval, and what they are based on."""
 
     price: float
     low: float
@@ -140,7 +140,7 @@ class ModelResponse(BaseModel):
     coverage: float = Field(description="Share of prices that its intervals contain.")
     image_bytes: int = Field(description="Largest picture, in bytes.")
     csv_bytes: int = Field(description="Largest CSV, in bytes.")
-    csv_rows: int = Field(description="Most rows of a CSV.")
+    csv_rows: int = Field(description="Largest number of rows of a CSV.")
 
 
 _FILE = Annotated[
@@ -155,7 +155,7 @@ _FORM_LINK = Annotated[str, Field(max_length=4096, pattern=f"^$|{LINK_PATTERN}")
 _ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
 
 
-# The forms are only described by these models; their fields are read as those of JSON.
+# These models only describe the forms; `from_form` reads their fields with the models of JSON.
 class TextForm(TextRequest):
     """A form with a product as catalogue text."""
 
@@ -227,7 +227,7 @@ def _sentence(message: str) -> str:
 
 
 def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
-    """Return an estimate as the API gives it."""
+    """Return an estimate as a response of the API."""
     return PriceResponse(
         price=estimate.price,
         low=estimate.low,

@@ -19,7 +19,7 @@ from amlc.service.limits import Limits
 from amlc.service.monitoring import configure_logging, log
 from amlc.service.problems import MEDIA_TYPE, Problem
 
-# Priced before the service listens, so that no client waits for what is slow only once.
+# Priced before the service listens, so that no client waits for what only the first price needs.
 _WARM_UP = Product("Item Name: Green Tea, 20 Bags\nValue: 20.0\nUnit: Count\n")
 
 
@@ -35,7 +35,7 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
     port : int
         Port to listen on; 0 for any that is free.
     limits : Limits
-        Sizes, numbers and times that are allowed.
+        The limits on sizes, numbers and times.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def _listener(host: str, port: int) -> socket.socket:
 
 
 def create_server(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> uvicorn.Server:
-    """Return a server that does not run yet; the parameters are those of `create_app`."""
+    """Return a server that is not running yet; the parameters are those of `create_app`."""
     config = uvicorn.Config(
         create_app(pricer, limits, workers),
         http=_protocol(limits),
@@ -90,7 +90,7 @@ class _Server(uvicorn.Server):
 
 
 def _protocol(limits: Limits) -> type[H11Protocol]:
-    """Return uvicorn's protocol with bounds, as the class that uvicorn asks for."""
+    """Return a protocol class with these limits: uvicorn instantiates the class itself."""
     return type("Bounded", (_BoundedProtocol,), {"limits": limits})
 
 
@@ -102,8 +102,8 @@ class _BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        # asyncio does this only for sockets that were created with their protocol's number, which
-        # ours need not be; without it each answer waits 40 ms for the client to acknowledge its
+        # asyncio does this only for sockets that were created with the protocol number of TCP, and
+        # ours may not be. Without it, each response waits 40 ms for the client to acknowledge its
         # headers.
         sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -137,7 +137,7 @@ class _BoundedProtocol(H11Protocol):
     def _time_out(self) -> None:
         self._timer = None
         if not self.transport.is_closing():
-            self._refuse(408, "The request's headers came too slowly; send it again.")
+            self._refuse(408, "The headers of the request arrived too slowly; send it again.")
 
     def _refuse(self, status: int, detail: str, *headers: str) -> None:
         """Send an error without reading a request, and close the connection."""

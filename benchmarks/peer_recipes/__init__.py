@@ -1,6 +1,6 @@
 """Published recipes, written from their descriptions, each a module with a `RECIPE`.
 
-None imports amlc: a peer has only what it would bring along itself.
+None imports amlc: a peer uses only its own code and public libraries.
 """
 
 # In the order in which they run: the cheap ones first.

@@ -4,7 +4,7 @@ Described in their one-page technical note: lower case, "Item Name:" stripped; T
 (at least 3 rows) and character (3,5) within words (at least 10 rows), at most 300,000 each,
 sublinear; grams, millilitres, packs, their products, lengths and five flags, scaled by their
 deviation; Ridge with alpha 3 on log1p of the price; prices in both tails of 1 % pulled in.
-Left open, chosen here: the patterns of the amounts, and that the amounts stand as logarithms.
+Left open, chosen here: the patterns of the amounts, and that the amounts are logarithms.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
-"""AutoGluon's TabularPredictor, what a user would pick instead of writing anything.
+"""AutoGluon's TabularPredictor, the choice of a user who does not want to build a model.
 
 It gets title, text, unit and the parsed amounts as columns, makes n-grams of the texts itself, and
 fits to log price with mean absolute error for as long as it is given, with its default preset:
-`best_quality` needs more than a minute on two cores until it has any model at all.
+`best_quality` needs more than a minute on two cores before it has a first model.
 Source: https://auto.gluon.ai
 """
 
@@ -40,7 +40,7 @@ def predict(train: Features, prices: Floats, others: Features, options: Options)
             train.frame.assign(log_price=np.log(prices)),
             time_limit=options.seconds,
             num_cpus=options.threads,
-            # Its forests keep no time limit: one took over 20 minutes on the text's columns.
+            # Its forests ignore the time limit: one took over 20 minutes on the text columns.
             excluded_model_types=["RF", "XT"],
         )
         return np.asarray(np.exp(predictor.predict(others.frame).to_numpy(dtype=np.float64)))

@@ -1,4 +1,4 @@
-"""The median of the train prices for every product: what any recipe has to beat."""
+"""The median of the train prices for every product: the score that any recipe has to beat."""
 
 import numpy as np
 

@@ -40,7 +40,7 @@ def features(texts: list[str], _: Options) -> Features:
 
 
 def binarised(matrix: sp.csr_array) -> sp.csr_array:
-    """Return 1 where a column is stored, which leaves out those that are 0."""
+    """Return 1 for each stored value; zeros are not stored."""
     ones = np.ones(matrix.nnz, dtype=np.float32)
     return sp.csr_array((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
 
@@ -67,7 +67,7 @@ class Adam:
 
 
 def forward(matrix: sp.csr_array, arrays: list[Any]) -> list[Any]:
-    """Return what each layer gives, the prediction last; arrays are weights and biases in turn."""
+    """Return the output of each layer, the prediction last; arrays alternate weights and biases."""
     outputs: list[Any] = [matrix]
     for number in range(0, len(arrays), 2):
         total = outputs[-1] @ arrays[number] + arrays[number + 1]
@@ -76,15 +76,15 @@ def forward(matrix: sp.csr_array, arrays: list[Any]) -> list[Any]:
 
 
 def slopes(outputs: list[Any], arrays: list[Any], target: Any) -> tuple[list[Any], Any]:
-    """Return the Huber loss's slope by each array, and the terms that the first one is about."""
+    """Return the gradient of the Huber loss for each array, and the terms that the first covers."""
     slope = np.clip(outputs[-1] - target[:, None], -1, 1) / np.float32(len(target))
-    found: list[Any] = []
+    gradients: list[Any] = []
     for number in range(len(arrays) - 2, 0, -2):
         below = outputs[number // 2]
-        found = [below.T @ slope, slope.sum(axis=0), *found]
+        gradients = [below.T @ slope, slope.sum(axis=0), *gradients]
         slope = (slope @ arrays[number].T) * (below > 0)
     touched = np.unique(outputs[0].indices)
-    return [outputs[0][:, touched].T @ slope, slope.sum(axis=0), *found], touched
+    return [outputs[0][:, touched].T @ slope, slope.sum(axis=0), *gradients], touched
 
 
 def network(matrix: sp.csr_array, target: Floats, others: sp.csr_array, seed: int) -> Floats:
@@ -109,10 +109,10 @@ def predict(train: Features, prices: Floats, others: Features, options: Options)
     """Return the mean of the networks."""
     target = np.log1p(prices)
     scaled = (target - target.mean()) / target.std()
-    views = [(train.matrix, others.matrix), (binarised(train.matrix), binarised(others.matrix))]
+    inputs = [(train.matrix, others.matrix), (binarised(train.matrix), binarised(others.matrix))]
     with threadpool_limits(1), ThreadPoolExecutor(options.threads) as pool:
         fits = [
-            pool.submit(network, views[n % 2][0], scaled, views[n % 2][1], options.seed + n)
+            pool.submit(network, inputs[n % 2][0], scaled, inputs[n % 2][1], options.seed + n)
             for n in range(NETWORKS)
         ]
         mean = np.mean([fit.result() for fit in fits], axis=0)

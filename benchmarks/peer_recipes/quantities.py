@@ -1,4 +1,4 @@
-"""Amounts that the texts state, as the peers' descriptions say that they read them."""
+"""Amounts in the texts, parsed as the descriptions of the peers say."""
 
 import re
 
@@ -20,27 +20,27 @@ MILLILITRES = {"ml": 1.0, "l": 1000.0, "liter": 1000.0, "floz": 29.5735, "fluido
 
 
 def title(text: str) -> str:
-    """Return the product's name, or the first line where the text names none."""
-    found = TITLE.search(text)
-    return found[1] if found else text.partition("\n")[0]
+    """Return the product's name, or the first line of a text without one."""
+    match = TITLE.search(text)
+    return match[1] if match else text.partition("\n")[0]
 
 
 def unit(text: str) -> str:
-    """Return what the line Unit says, in lower case; empty where there is none."""
-    found = UNIT.search(text)
-    return found[1].lower() if found else ""
+    """Return the text of the line Unit in lower case; empty if there is none."""
+    match = UNIT.search(text)
+    return match[1].lower() if match else ""
 
 
 def value(text: str, missing: float) -> float:
-    """Return what the line Value says."""
-    found = VALUE.search(text)
-    return float(found[1]) if found else missing
+    """Return the number in the line Value, or `missing` if there is none."""
+    match = VALUE.search(text)
+    return float(match[1]) if match else missing
 
 
 def packs(text: str) -> float:
     """Return the number of packs that the title states; 1 where it states none."""
-    found = PACK.search(title(text).lower())
-    return float(found[1] or found[2]) if found else 1.0
+    match = PACK.search(title(text).lower())
+    return float(match[1] or match[2]) if match else 1.0
 
 
 def contents(text: str) -> tuple[float, float]:

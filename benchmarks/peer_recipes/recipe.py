@@ -1,4 +1,4 @@
-"""What a recipe is, and how it comes by its out-of-fold prices."""
+"""The parts of a recipe, and its out-of-fold prices."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ LOWEST_PRICE = 0.01
 
 @dataclass(frozen=True)
 class Options:
-    """What the benchmark lends a recipe.
+    """What the benchmark passes to a recipe.
 
     Parameters
     ----------
     seed, threads : int
-        As amlc's own, from params.yaml.
+        The keys `seed` and `threads` of params.yaml.
     seconds : int
-        Time limit of one fold, for a recipe that asks for one.
+        Time limit of one fold, for a recipe that needs one.
     """
 
     seed: int
@@ -34,14 +34,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Features:
-    """What a recipe makes of the texts, one row per product.
+    """The features that a recipe computes from the texts, one row per product.
 
     Parameters
     ----------
     matrix : csr_matrix or ndarray, optional
-        Numbers.
+        Numeric columns.
     frame : DataFrame, optional
-        Columns that are treated further inside the folds.
+        Columns that are encoded inside the folds.
     """
 
     matrix: Any = None
@@ -80,20 +80,20 @@ class Recipe:
 def out_of_fold(
     recipe: Recipe, texts: list[str], prices: Floats, folds: NDArray[Any], options: Options
 ) -> Floats:
-    """Return each row's price as predicted without any price of the row's fold.
+    """Return the price of each row, predicted without the prices of the row's fold.
 
     Parameters
     ----------
     recipe : Recipe
-        See there.
+        The recipe to run on each fold.
     texts : list of str, n values
-        catalog_content.
+        The column ``catalog_content``.
     prices : ndarray of float64, shape (n,)
-        Positive.
+        Prices, all positive.
     folds : ndarray of int, shape (n,)
         The fold of each row.
     options : Options
-        See there.
+        Seed, threads and time limit of the recipe.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 Described: lower case, letters and digits alone; TF-IDF of 5,000 words and word pairs; the line
 Value times the pack count, 1 where there is none; LightGBM with squared loss on log1p of the price,
-learning rate 0.03, 64 leaves, depth 10, 0.8 of the columns, 0.8 of the rows drawn anew every five
+learning rate 0.03, 64 leaves, depth 10, 0.8 of the columns, 0.8 of the rows drawn again every five
 of 1,000 rounds. Nothing is left open.
 Source: https://github.com/stym01/Amazon-ML-Challenge-2025
 """
@@ -22,8 +22,8 @@ PACK_OF = re.compile(r"pack of (\d+)")
 
 def quantity(text: str) -> float:
     """Return value times packs."""
-    found = PACK_OF.search(text.lower())
-    return value(text, 1.0) * (float(found[1]) if found else 1.0)
+    match = PACK_OF.search(text.lower())
+    return value(text, 1.0) * (float(match[1]) if match else 1.0)
 
 
 def features(texts: list[str], _: Options) -> Features:

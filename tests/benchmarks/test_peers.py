@@ -52,7 +52,7 @@ def test_only_a_sure_difference_is_flagged() -> None:
     by_title = {line.entry.title: line for line in lines(entries(), BLEND, ACTUAL, ROWS, 1)}
     assert by_title["far"].surely_behind
     assert not by_title["close"].surely_behind
-    assert by_title["blend"].errors == 0
+    assert by_title["blend"].standard_errors == 0
 
 
 def test_the_claim_fails_with_one_close_peer() -> None:
@@ -75,7 +75,7 @@ def test_the_table_shows_costs_and_no_difference_of_the_blend_to_itself() -> Non
 
 def test_costs_add_up_in_time_and_not_in_memory() -> None:
     """The seconds of stages add up, and the largest memory counts."""
-    assert Cost(1.0, 30.0).with_more(Cost(2.0, 20.0)) == Cost(3.0, 30.0)
+    assert Cost(1.0, 30.0).plus(Cost(2.0, 20.0)) == Cost(3.0, 30.0)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ JOB = {"texts": ["a", "b", "c"], "prices": [1.0, 2.0, 4.0], "folds": [0, 1, 1], 
 
 
 def test_a_recipe_runs_in_a_separate_process_and_its_result_is_kept(bench: Bench) -> None:
-    """The second time, its result and cost are read."""
+    """The second time, its result and cost are read from the kept file."""
     first, cost = bench.recipe("constant", {**JOB, "seconds": 0}, sys.executable)
     again, same = bench.recipe("constant", {**JOB, "seconds": 0}, "no-such-python")
     assert first.tolist() == again.tolist() == [3.0, 1.0, 1.0]
@@ -96,7 +96,7 @@ def test_a_recipe_runs_in_a_separate_process_and_its_result_is_kept(bench: Bench
     assert cost.megabytes > 10
 
 
-def test_a_recipe_that_fails_says_why(bench: Bench) -> None:
+def test_the_error_of_a_failed_recipe_says_why(bench: Bench) -> None:
     """The error has the last lines of the traceback."""
     with pytest.raises(CheckError, match="KeyError"):
         bench.recipe("constant", {"seed": 1}, sys.executable)
@@ -118,10 +118,10 @@ def test_a_models_stages_are_those_of_its_blocks() -> None:
 
 def test_measuring_runs_a_module_and_writes_its_cost(tmp_path: Path) -> None:
     """The module gets its arguments; its seconds and memory are written."""
-    out = tmp_path / "took.json"
+    out = tmp_path / "cost.json"
     command = [sys.executable, str(ROOT / "benchmarks/measured.py"), str(out), "platform", "x"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    took = json.loads(out.read_text())
+    cost = json.loads(out.read_text())
     assert done.stdout
-    assert set(took) == {"seconds", "megabytes"}
-    assert 0 < took["megabytes"] < peak_megabytes()
+    assert set(cost) == {"seconds", "megabytes"}
+    assert 0 < cost["megabytes"] < peak_megabytes()

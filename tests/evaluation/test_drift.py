@@ -31,7 +31,7 @@ def drift(train: Blocks, test: Blocks, groups: Ints32) -> Drift:
     )
 
 
-def test_rows_of_one_kind_cannot_be_told_apart(drifting_catalogue: Catalogue) -> None:
+def test_rows_of_one_kind_cannot_be_separated(drifting_catalogue: Catalogue) -> None:
     """The AUC is near 0.5."""
     blocks, target, _ = drifting_catalogue
     result = drift(blocks.take(TRAIN), blocks.take(TEST), target.groups)
@@ -39,7 +39,7 @@ def test_rows_of_one_kind_cannot_be_told_apart(drifting_catalogue: Catalogue) ->
 
 
 def test_a_shifted_column_is_named_first(drifting_catalogue: Catalogue) -> None:
-    """A column whose values fall is found, too."""
+    """A column with smaller values in the test rows is named as well."""
     blocks, target, _ = drifting_catalogue
     test = blocks.take(TEST)
     assert test.tabular is not None

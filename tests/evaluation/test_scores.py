@@ -77,7 +77,9 @@ def test_a_prediction_that_is_not_a_price_stops_the_stage(price: float) -> None:
     """No score is computed from it."""
     frame = rows()
     frame.loc[3, "predicted"] = price
-    with pytest.raises(CheckError, match="first in train row 3"):
+    with pytest.raises(
+        CheckError, match=r"blend: 1 predicted prices .* the first is that of row 3"
+    ):
         result(frame)
 
 

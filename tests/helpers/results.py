@@ -1,4 +1,4 @@
-"""A small repository's results, for tests of what is made of them."""
+"""The results of a run in a small repository, for tests of the report and the plots."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from amlc.images.shards import write_shard
 from amlc.models.blend import Blend, Blended
 from tests.helpers.pictures import jpeg
 
-# What a catalogue may hold: markup, quotes, controls, writing from right to left, endless words.
+# What a catalogue may contain: markup, quotes, controls, right-to-left text, endless words.
 HOSTILE = (
     'Item Name: <script>alert("x")</script> </style>\u202e\u0000 & "tea" '
     + "a\u0301" * 3
@@ -37,18 +37,18 @@ def products(rows: int, test_rows: int) -> pd.DataFrame:
     """Return a product table; every third text is hostile, every second product a duplicate."""
     count = rows + test_rows
     rng = np.random.default_rng(0)
-    places = np.arange(count)
+    numbers = np.arange(count)
     price = np.exp(rng.normal(2.7, 1.0, count)).round(2) + 0.01
-    titles = [HOSTILE if n % 3 == 0 else f"Item Name: Tea {n}\nValue: 2.0\n" for n in places]
+    titles = [HOSTILE if n % 3 == 0 else f"Item Name: Tea {n}\nValue: 2.0\n" for n in numbers]
     return pd.DataFrame(
         {
-            "sample_id": [str(n) for n in places],
-            "split": np.where(places < rows, "train", "test"),
+            "sample_id": [str(n) for n in numbers],
+            "split": np.where(numbers < rows, "train", "test"),
             "catalog_content": titles,
-            "image_link": [f"https://a.invalid/{n:04d}.jpg" for n in places],
-            "price": np.where(places < rows, price, np.nan),
-            "group": (places // 2).astype(np.int32),
-            "fold": np.where(places < rows, places // 2 % 5, -1).astype(np.int8),
+            "image_link": [f"https://a.invalid/{n:04d}.jpg" for n in numbers],
+            "price": np.where(numbers < rows, price, np.nan),
+            "group": (numbers // 2).astype(np.int32),
+            "fold": np.where(numbers < rows, numbers // 2 % 5, -1).astype(np.int8),
         }
     )
 
@@ -71,7 +71,7 @@ def write_results(
     rows, test_rows : int
         Products of either split.
     pictured : bool
-        Whether three links in four give a picture; else none does.
+        Whether three links in four have a picture; if not, none has.
     boosted : bool
         Whether there is a model with a learning curve and importance beside a linear one.
     gap : float, optional

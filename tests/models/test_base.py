@@ -187,7 +187,7 @@ def test_unknown_model() -> None:
 
 
 @pytest.mark.parametrize("names", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
-def test_faulty_list_of_models(names: Any) -> None:
+def test_invalid_list_of_models(names: Any) -> None:
     """The list must name different known models."""
     with pytest.raises(ParamsError, match="models: "):
         members(names)

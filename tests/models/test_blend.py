@@ -15,7 +15,7 @@ from amlc.models.blend import (
     Blended,
     BlendFitter,
     BlendSettings,
-    read_blend,
+    read_blend_predictions,
     simplex_weights,
 )
 
@@ -173,8 +173,8 @@ def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> Non
     products = pd.DataFrame({"sample_id": [str(row) for row in range(900)]})
     predicted = blend.predict(members)
     Blended(blend, predicted, 50.0).save(tmp_path / "blend", products)
-    frame = read_blend(tmp_path / "blend", products)
+    frame = read_blend_predictions(tmp_path / "blend", products)
     assert list(frame.columns) == ["log_price", "log_low", "log_high"]
     np.testing.assert_array_equal(frame.to_numpy(), predicted)
     with pytest.raises(DataError, match="run the stage blend"):
-        read_blend(tmp_path / "blend", products.iloc[1:])
+        read_blend_predictions(tmp_path / "blend", products.iloc[1:])

@@ -197,7 +197,7 @@ def test_an_extra_parameter_that_amlc_sets_is_refused(name: str, parameter: str)
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
-def test_a_faulty_value_of_an_extra_parameter_is_a_model_error(
+def test_an_invalid_value_of_an_extra_parameter_is_a_model_error(
     name: str, catalogue: Catalogue
 ) -> None:
     """The library checks the values when the model is fitted."""

@@ -40,7 +40,7 @@ def test_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_infinite_prediction_is_named(tmp_path: Path) -> None:
-    """The error counts the faulty rows and names the first."""
+    """The error counts the invalid rows and names the first."""
     write_predictions(tmp_path, PRODUCTS, np.array([0.5, np.inf, np.nan]))
     with pytest.raises(DataError, match="2 rows are not finite, the first 1, 2"):
         read_predictions(tmp_path, PRODUCTS)

@@ -31,7 +31,7 @@ def spaces(model: str, **raw: Any) -> Any:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ({"low": 1, "high": 5.0, "log": False}, "both whole or both with a point"),
+        ({"low": 1, "high": 5.0, "log": False}, "both whole or both with a decimal point"),
         ({"low": 5.0, "high": 5.0, "log": False}, "low below high"),
         ({"low": 0, "high": 5, "log": True}, "low above 0"),
         ({"low": 0.0, "high": 5.0, "log": False}, "low of 0.0001 or more"),
@@ -40,7 +40,7 @@ def spaces(model: str, **raw: Any) -> Any:
         ([1.0], "at least 2"),
     ],
 )
-def test_a_faulty_space_is_refused(raw: Any, message: str) -> None:
+def test_an_invalid_space_is_refused(raw: Any, message: str) -> None:
     """The error names the parameter and the expected values."""
     with pytest.raises(ParamsError, match=rf"search\.spaces\.ridge\.alpha.*{message}"):
         settings({"ridge": {"alpha": raw}})

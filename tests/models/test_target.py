@@ -59,7 +59,7 @@ def test_weight_column_that_is_missing() -> None:
 
 
 def test_negative_weights_are_named() -> None:
-    """The error counts the faulty rows and names the first."""
+    """The error counts the invalid rows and names the first."""
     settings = WeightSettings(limits=[], weights=[], column="num_w")
     tabular = Tabular.from_frame(pd.DataFrame({"num_w": [1.0, 1.0, -1.0, 1.0]}))
     with pytest.raises(DataError, match=r"1 of 4 rows.*first rows: 2"):
@@ -69,7 +69,7 @@ def test_negative_weights_are_named() -> None:
 @pytest.mark.parametrize(
     ("limits", "weights"), [([2.0, 1.0], [1.0, 1.0, 1.0]), ([1.0], [1.0]), ([], [0.0])]
 )
-def test_faulty_weight_settings_are_refused(limits: list[float], weights: list[float]) -> None:
+def test_invalid_weight_settings_are_refused(limits: list[float], weights: list[float]) -> None:
     """Limits must ascend, weights must be positive, and there is one weight more than limits."""
     with pytest.raises(ValueError, match="expected"):
         WeightSettings(limits=limits, weights=weights, column=None)

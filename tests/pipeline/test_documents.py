@@ -1,4 +1,4 @@
-"""README.md, docs and what else a reader of the repository meets first."""
+"""README.md, docs, and other files that a reader of the repository sees first."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""dvc.yaml says what the stages do."""
+"""dvc.yaml agrees with what the stages do."""
 
 import ast
 from pathlib import Path
@@ -33,7 +33,7 @@ WITHOUT_EFFECT = {
 
 
 def definition(stage: str) -> dict[str, Any]:
-    """Return a stage's definition, also of one that is made for each model."""
+    """Return a stage's definition, which is one level deeper if it runs once per model."""
     content: dict[str, Any] = STAGES[stage]
     template: dict[str, Any] = content.get("do", content)
     return template
@@ -62,7 +62,7 @@ def cached(value: Any) -> set[str]:
 
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "code"])
 def test_a_stage_depends_on_the_list_of_the_code_that_it_runs(stage: str) -> None:
-    """Nothing else tells DVC of an edit."""
+    """DVC notices an edit of code only by this list."""
     content = definition(stage)
     each = stage == "train"
     assert content["cmd"] == f"python -m stages.{stage}{' ${item}' if each else ''}"
@@ -70,7 +70,7 @@ def test_a_stage_depends_on_the_list_of_the_code_that_it_runs(stage: str) -> Non
     assert code == [f"data/code/{stage}{'.${item}' if each else ''}.txt"]
 
 
-def test_the_lists_are_made_anew_when_any_code_changes_that_a_stage_reaches() -> None:
+def test_the_lists_are_written_again_when_any_code_changes_that_a_stage_imports() -> None:
     """A module that the stage `code` does not depend on hides its edits from DVC."""
     models = [module_path(name) for name in MODELS]
     scripts = [Path(f"stages/{stage}.py") for stage in STAGES]
@@ -85,7 +85,7 @@ def test_the_lists_are_made_anew_when_any_code_changes_that_a_stage_reaches() ->
 
 @pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.name)
 def test_a_stage_script_is_short(path: Path) -> None:
-    """What is longer belongs to amlc."""
+    """Longer code belongs to amlc."""
     assert len(path.read_text().splitlines()) <= 65
 
 
@@ -127,25 +127,25 @@ def test_a_stage_lists_every_parameter_that_its_script_reads(stage: str) -> None
 
 
 def test_a_bundle_lists_every_parameter_that_it_holds() -> None:
-    """They are what it prices with."""
+    """Prices depend on them."""
     assert set(PARAMS_OF_BUNDLE) <= set(definition("bundle")["params"])
 
 
 def test_what_has_no_effect_is_a_parameter() -> None:
-    """One that is gone or misspelt would excuse nothing, and raises here."""
+    """A key that is gone or misspelt raises a KeyError."""
     assert all(below(key) for key in WITHOUT_EFFECT)
 
 
 def parameters_read(stage: str) -> set[str]:
     """Return the keys that a stage's script asks `amlc.params` for."""
-    found: set[str] = set()
+    keys: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / f"stages/{stage}.py").read_text())):
         match node:
             case ast.Call(func=ast.Attribute(ast.Name("params"), "seed" | "threads" as name)):
-                found.add(name)
+                keys.add(name)
             case ast.Call(func=ast.Attribute(ast.Name("params"), "load" | "value"), args=args):
-                found.add(ast.unparse(args[-1]).removeprefix("f").strip("'\""))
-    return found
+                keys.add(ast.unparse(args[-1]).removeprefix("f").strip("'\""))
+    return keys
 
 
 def below(key: str) -> set[str]:
@@ -167,7 +167,7 @@ def prefixes(key: str) -> set[str]:
 
 
 def test_git_ignores_every_output() -> None:
-    """Else DVC writes a .gitignore beside it, which ends up in the hash of its folder."""
+    """Otherwise DVC writes a .gitignore beside it, which ends up in the hash of its folder."""
     made = {name for stage in STAGES for name in cached(definition(stage).get("outs", []))}
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     roots = {"/".join(name.split("/")[:2]) for name in made}

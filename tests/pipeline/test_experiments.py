@@ -20,7 +20,7 @@ from amlc.models.predictions import read_predictions
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 COPIED = (".ci", ".dvcignore", ".gitignore", "amlc", "dvc.yaml", "params.yaml", "stages")
-# What training needs, and the blend; two quick models on a few rows.
+# The stages that training needs; train and blend are added below.
 STAGES = (
     "code",
     "synthetic",
@@ -47,12 +47,12 @@ SMALL = [
 
 def run(root: Path, *command: str, code: int = 0) -> str:
     """Run a program in a repository and return what it printed; it must end with this code."""
-    found = subprocess.run(
+    done = subprocess.run(
         command, cwd=root, env=environment(root), capture_output=True, text=True, check=False
     )
-    said = found.stdout + found.stderr
-    assert found.returncode == code, said
-    return said
+    output = done.stdout + done.stderr
+    assert done.returncode == code, output
+    return output
 
 
 def environment(root: Path) -> dict[str, str]:
@@ -92,9 +92,9 @@ def clone(root: Path, folder: Path) -> Path:
     return folder
 
 
-def stages_run(said: str) -> list[str]:
+def stages_run(output: str) -> list[str]:
     """Return the names of the stages that DVC ran."""
-    return re.findall(r"^Running stage '(.+)'", said, re.MULTILINE)
+    return re.findall(r"^Running stage '(.+)'", output, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -133,13 +133,13 @@ def pulled(origin: Path, tmp_path: Path) -> Path:
 
 def test_a_clone_that_pulls_has_nothing_to_run(pulled: Path) -> None:
     """A colleague has the results without computing anything, and git sees no change."""
-    said = dvc(pulled, "repro")
-    assert stages_run(said) == []
-    assert "Data and pipelines are up to date." in said
+    output = dvc(pulled, "repro")
+    assert stages_run(output) == []
+    assert "Data and pipelines are up to date." in output
     assert run(pulled, "git", "status", "--porcelain") == ""
 
 
-def test_without_data_a_current_lock_is_known_to_be_current(origin: Path, tmp_path: Path) -> None:
+def test_a_current_lock_is_recognised_without_data(origin: Path, tmp_path: Path) -> None:
     """Continuous integration has the repository and no data."""
     second = clone(origin, tmp_path / "second")
     assert run(second, ".ci/lock-is-current") == "dvc.lock is current.\n"
@@ -150,10 +150,10 @@ def test_without_data_a_current_lock_is_known_to_be_current(origin: Path, tmp_pa
     [("alpha: 8.0", "alpha: 9.0"), ("rows: 120", "rows: 121")],
     ids=["of a model", "of the first stage"],
 )
-def test_without_data_a_lock_behind_a_parameter_is_known_to_be(
+def test_a_lock_behind_a_parameter_is_recognised_without_data(
     origin: Path, tmp_path: Path, old: str, new: str
 ) -> None:
-    """A change without its results does not pass for reproduced."""
+    """A change without its results is not accepted as reproduced."""
     second = clone(origin, tmp_path / "second")
     parameters = second / "params.yaml"
     text = parameters.read_text()
@@ -163,9 +163,9 @@ def test_without_data_a_lock_behind_a_parameter_is_known_to_be(
 
 
 def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Path) -> None:
-    """Its workspace has every other result from the cache."""
-    said = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
-    assert stages_run(said) == ["train@ridge", "blend"]
+    """It takes every other result from the cache."""
+    output = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
+    assert stages_run(output) == ["train@ridge", "blend"]
 
 
 @pytest.mark.parametrize(
@@ -180,21 +180,21 @@ def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Pa
 def test_an_edit_reruns_the_stages_that_reach_it(
     pulled: Path, edited: str, rerun: list[str]
 ) -> None:
-    """No other runs, and none that follows, as a comment changes no result."""
+    """No other stage runs, and no later one, because a comment changes no result."""
     path = pulled / edited
     path.write_text(path.read_text() + "# A comment.\n")
     assert stages_run(dvc(pulled, "repro")) == ["code", *rerun]
 
 
 def test_an_edit_outside_the_pipeline_reruns_nothing(pulled: Path) -> None:
-    """The service is no stage."""
+    """No stage imports the service."""
     path = pulled / "amlc/service/app.py"
     path.write_text(path.read_text() + "# A comment.\n")
     assert stages_run(dvc(pulled, "repro")) == []
 
 
 def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Path) -> None:
-    """Its folder would be hashed along, and a clone could not reproduce the lock."""
+    """Its folder would be hashed too, and a clone could not reproduce the lock."""
     apply_overrides(str(pulled / "params.yaml"), ["models=[ridge]"])
     dvc(pulled, "repro")
     commit(pulled)
@@ -204,13 +204,13 @@ def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Pat
 
 
 def test_the_best_setting_of_a_search_scores_the_same_in_an_experiment(pulled: Path) -> None:
-    """Its printed command, run as it is, to every printed digit."""
+    """The printed command gives the printed score, to every digit."""
     program = (sys.executable, "-m", "amlc", "search", "ridge", "--trials", "4")
-    said = run(pulled, *program)
-    scored = re.search(r"SMAPE (\d+\.\d+), (\d+\.\d+) before", said)
+    output = run(pulled, *program)
+    scored = re.search(r"SMAPE (\d+\.\d+), (\d+\.\d+) before", output)
     assert scored is not None
     assert scored[1] != scored[2]
-    command = said.splitlines()[-1]
+    command = output.splitlines()[-1]
     assert command.startswith("dvc exp run -S train.ridge.")
     run(pulled, "bash", "-c", command)
     products = read_products(pulled / "data/products.parquet", [ID, PRICE, "split"])

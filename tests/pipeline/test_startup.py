@@ -1,4 +1,4 @@
-"""How soon a stage says something."""
+"""The time that a stage takes to start."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"fastapi", "lightgbm", "matplotlib", "optuna", "seaborn", "sklearn", "torch", "xgboost"}
 
 
-def test_no_stage_loads_at_its_start_what_only_its_work_needs() -> None:
+def test_no_stage_imports_heavy_libraries_at_its_start() -> None:
     """A wrong setting is reported in a second."""
     stages = [f"stages.{path.stem}" for path in sorted((ROOT / "stages").glob("*.py"))]
     program = f"import sys, {', '.join(stages)}; print(*sys.modules)"
-    found = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert HEAVY.isdisjoint(found.stdout.split())
+    assert HEAVY.isdisjoint(done.stdout.split())

@@ -16,8 +16,8 @@ SCRIPTS = sorted((ROOT / ".ci").iterdir())
 
 def jobs(workflow: Path) -> dict[str, Any]:
     """Return a workflow's jobs."""
-    found: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
-    return found
+    content: dict[str, Any] = yaml.safe_load(workflow.read_text())["jobs"]
+    return content
 
 
 def steps(workflow: Path) -> list[dict[str, Any]]:
@@ -26,19 +26,19 @@ def steps(workflow: Path) -> list[dict[str, Any]]:
 
 
 def parses(script: str) -> bool:
-    """Say whether Bash can read a script."""
+    """Return whether Bash can parse a script."""
     return subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_every_step_of_a_workflow_is_a_shell_script_that_parses(workflow: Path) -> None:
-    """A typing error shows here and not after the push."""
+    """A typing error is noticed before the push."""
     assert all(parses(step["run"]) for step in steps(workflow) if "run" in step)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_no_expression_stands_in_a_script(workflow: Path) -> None:
-    """A branch name is data: it comes by the environment, where the shell does not run it."""
+def test_scripts_contain_no_expressions(workflow: Path) -> None:
+    """A branch name is passed in the environment, where the shell does not execute it."""
     assert not [step["run"] for step in steps(workflow) if "${{" in step.get("run", "")]
 
 
@@ -66,7 +66,7 @@ def test_the_tests_run_on_every_python_that_the_package_allows() -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_token_may_read_unless_a_job_says_otherwise(workflow: Path) -> None:
-    """Only the job that comments may write, and nothing but comments."""
+    """Only the job that comments on pull requests may write."""
     assert yaml.safe_load(workflow.read_text())["permissions"] == {"contents": "read"}
     granted = [job.get("permissions", {}) for job in jobs(workflow).values()]
     writes = {name for grant in granted for name, may in grant.items() if may == "write"}
@@ -75,7 +75,7 @@ def test_a_token_may_read_unless_a_job_says_otherwise(workflow: Path) -> None:
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_every_job_ends(workflow: Path) -> None:
-    """A hanging download does not hold a runner for six hours."""
+    """A hanging download does not block a runner for six hours."""
     assert all(job["timeout-minutes"] <= 60 for job in jobs(workflow).values())
 
 

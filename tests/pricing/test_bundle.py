@@ -26,7 +26,7 @@ def test_a_bundle_holds_no_pickle(pipeline: Path) -> None:
 
 
 def test_files_that_another_version_left_are_not_bundled(pipeline: Path, tmp_path: Path) -> None:
-    """The same results give the same bundle, whatever other files lie beside them."""
+    """The same results give the same bundle, regardless of other files beside them."""
     params = json.loads((pipeline / "bundle" / "params.json").read_text())
     data = Path(shutil.copytree(pipeline, tmp_path / "data"))
     (data / "encoders" / "topics.npy").write_bytes(b"left behind")

@@ -14,7 +14,7 @@ from amlc.catalog.content import BULLETS, QUANTITY, TITLE
 from amlc.catalog.products import LINK, PRICE, TEXT, read_products, train_rows
 from amlc.catalog.products import test_rows as rows_of_test
 from amlc.features.blocks import Blocks
-from amlc.models.blend import read_blend
+from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import MODELS, regressor
 from amlc.pricing.estimates import Estimate, Product
@@ -72,7 +72,7 @@ def test_prices_are_the_pipelines_own(
 ) -> None:
     """Text and the picture's file give each test row the price and the interval of the blend."""
     rows = rows_of_test(products)
-    expected = np.exp(read_blend(pipeline / "blend", products).to_numpy()[rows])
+    expected = np.exp(read_blend_predictions(pipeline / "blend", products).to_numpy()[rows])
     np.testing.assert_allclose(prices(pricer.price(tests)), expected, rtol=1e-12)
 
 

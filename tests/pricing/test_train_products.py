@@ -1,4 +1,4 @@
-"""The train products as an answer shows them."""
+"""The train products as similar products are shown."""
 
 import io
 from pathlib import Path

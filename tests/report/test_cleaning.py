@@ -1,4 +1,4 @@
-"""Text from outside, cut to size."""
+"""Text of the catalogue, made safe for one line of a page."""
 
 import unicodedata
 
@@ -12,7 +12,7 @@ from amlc.report.cleaning import clean
 @settings(deadline=None)
 @given(st.text(), st.integers(2, 60))
 def test_a_cleaned_text_is_bounded_and_visible(text: str, limit: int) -> None:
-    """It is one line within the limit, without invisible characters or turns of the writing."""
+    """It is one line within the limit, without invisible or direction-changing characters."""
     cleaned = clean(text, limit)
     assert len(cleaned) <= limit
     assert not [c for c in cleaned if unicodedata.category(c)[0] == "C" or c in "\n\t\u2028"]
@@ -22,7 +22,7 @@ def test_a_cleaned_text_is_bounded_and_visible(text: str, limit: int) -> None:
 @settings(deadline=None)
 @given(st.text(), st.integers(2, 60))
 def test_cleaning_twice_changes_nothing(text: str, limit: int) -> None:
-    """A cleaned text is clean."""
+    """A cleaned text stays as it is."""
     once = clean(text, limit)
     assert clean(once, limit) == once
 

@@ -38,12 +38,12 @@ def test_the_largest_errors_come_first(findings: Findings) -> None:
 def test_the_closest_prediction_is_the_closest_of_all(findings: Findings) -> None:
     """No other product has a smaller error."""
     closest = extremes(findings)["closest"]["sample_id"].iloc[0]
-    place = int(np.argmin(np.abs(findings.log_ratio)))
-    assert closest == findings.train["sample_id"].iloc[place]
+    position = int(np.argmin(np.abs(findings.log_ratio)))
+    assert closest == findings.train["sample_id"].iloc[position]
 
 
 def test_no_group_of_duplicates_is_shown_twice(findings: Findings) -> None:
-    """Each group fills at most one place."""
+    """Each group is shown at most once."""
     assert all(rows["group"].is_unique for rows in extremes(findings).values())
 
 
@@ -75,9 +75,9 @@ def test_places_on_the_price_axis_follow_the_prices(findings: Findings) -> None:
     for card, row in zip(cards(rows, {}, findings), rows.itertuples(), strict=True):
         prices = (card.low, card.predicted, card.high, card.actual)
         assert prices == (row.low, row.predicted, row.high, row.price)
-        places = card.places
-        assert 0 <= places.low <= places.predicted <= places.high <= 100
-        assert 0 <= places.actual <= 100
+        positions = card.positions
+        assert 0 <= positions.low <= positions.predicted <= positions.high <= 100
+        assert 0 <= positions.actual <= 100
 
 
 def test_a_hostile_text_is_cut_to_size_on_a_card(findings: Findings) -> None:

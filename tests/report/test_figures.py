@@ -54,7 +54,7 @@ def test_the_description_of_residuals_has_their_quantiles(findings: Findings) ->
 
 
 def test_deciles_of_equal_prices_have_a_bar_each(findings: Findings) -> None:
-    """Bars with the same label do not fall on one another."""
+    """Bars with the same label are not merged."""
     same = replace(findings, train=findings.train.assign(price=5.0))
     drawing = figures.by_decile(same)
     assert drawing.count("fill: var(--accent)") == len(same.details.slices.price_decile)

@@ -80,7 +80,7 @@ def test_the_gain_is_that_over_the_best_member(
 
 
 def test_the_columns_of_drift_are_ordered(root: Path, findings: Findings) -> None:
-    """The column that tells most comes first; a bar is empty at an AUC of a half."""
+    """The column with the largest AUC comes first; a bar is empty at an AUC of a half."""
     drift = Drift(auc=0.6, columns={"a": 0.5, "b": 0.75})
     guards = changed(findings.guards, drift=drift)
     checks = page_of(root, replace(findings, guards=guards)).checks

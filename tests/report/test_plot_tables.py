@@ -21,7 +21,7 @@ from tests.helpers.results import write_results
 MODELS = ["linear", "lightgbm"]
 HTML = Path(__file__).parents[2] / ".dvc/html"
 CHROMIUM = Path("/usr/bin/chromium")
-# Milliseconds: a machine that is busy draws in its own time.
+# Milliseconds; a busy machine is slow to draw.
 PATIENCE = 600_000
 AXES = {
     "predicted": ("actual", "predicted"),
@@ -71,9 +71,9 @@ def test_points_are_a_draw_of_the_products(findings: Findings) -> None:
     """There are as many as git should keep, each once, in the table's order."""
     table = predicted_table(findings, seed=1)
     prices = findings.train[["price", "predicted"]].round(2).to_numpy().tolist()
-    places = [prices.index(point) for point in table.to_numpy().tolist()]
+    positions = [prices.index(point) for point in table.to_numpy().tolist()]
     assert len(table) == POINTS
-    assert places == sorted(set(places))
+    assert positions == sorted(set(positions))
 
 
 def test_few_products_are_all_shown(findings: Findings) -> None:

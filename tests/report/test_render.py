@@ -17,7 +17,7 @@ from jinja2 import UndefinedError
 from markupsafe import Markup
 
 from amlc.report import page as page_module
-from amlc.report.examples import Card, Places, Tile
+from amlc.report.examples import AxisPositions, Card, Tile
 from amlc.report.findings import Findings, read_findings
 from amlc.report.metrics_files import Drift
 from amlc.report.page import Page, make_page
@@ -25,7 +25,7 @@ from amlc.report.render import TEMPLATE, render
 from tests.helpers.results import PARAMETERS, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
-# Milliseconds: a machine that is busy draws in its own time.
+# Milliseconds; a busy machine is slow to draw.
 PATIENCE = 600_000
 # Elements without an end tag.
 VOID = ("img", "meta")
@@ -34,7 +34,7 @@ SELF_CLOSING = ("path", "use", "rect", "line", "circle", "g")
 
 
 class Document(HTMLParser):
-    """Holds every element to its end tag and collects the elements."""
+    """Checks that every element is closed, and collects the elements."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -55,7 +55,7 @@ class Document(HTMLParser):
         self.elements.append((tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
-        """Check that it ends what was opened last."""
+        """Check that the tag closes the element that was opened last."""
         assert self.open.pop() == tag, (tag, self.getpos())
 
     def handle_data(self, data: str) -> None:
@@ -107,7 +107,7 @@ def document(html: str) -> Document:
 
 
 def test_every_element_ends_where_it_should(document: Document) -> None:
-    """The parser holds each end tag to the element that is open."""
+    """Each end tag closes the innermost open element."""
     assert Counter(name for name, _ in document.elements)["section"] == 8
 
 
@@ -234,8 +234,8 @@ def with_title(page: Page, title: str) -> Page:
 
 @settings(deadline=None)
 @given(text=TEXTS)
-def test_a_text_comes_out_as_it_went_in(bare: Page, text: str) -> None:
-    """Whatever a text holds, it stays the text of its element and adds no element."""
+def test_any_text_is_shown_unchanged(bare: Page, text: str) -> None:
+    """Any text stays the text of its element and adds no element."""
     before = parsed(render(replace(bare, parameters="")))
     after = parsed(render(replace(bare, parameters=text)))
     assert len(after.text) == len(before.text) + len(text)
@@ -245,7 +245,7 @@ def test_a_text_comes_out_as_it_went_in(bare: Page, text: str) -> None:
 
 @settings(deadline=None)
 @given(text=TEXTS.filter(bool))
-def test_an_attribute_comes_out_as_it_went_in(bare: Page, text: str) -> None:
+def test_any_attribute_is_kept_unchanged(bare: Page, text: str) -> None:
     """No value ends its attribute."""
     before = parsed(render(with_title(bare, "a title")))
     after = parsed(render(with_title(bare, text)))
@@ -284,7 +284,7 @@ def test_the_template_shows_every_field() -> None:
     """No number is computed that the page does not show."""
     folder = Path(str(page_module.__file__)).parent
     template = (folder / TEMPLATE).read_text()
-    types = [Card, Places, Tile, *vars(page_module).values()]
+    types = [Card, AxisPositions, Tile, *vars(page_module).values()]
     types = [kind for kind in types if is_dataclass(kind) and kind is not Findings]
     shown = set(re.findall(r"\w+", re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)))
     assert types
@@ -292,7 +292,7 @@ def test_the_template_shows_every_field() -> None:
 
 
 def test_what_is_not_known_is_not_printed_as_none(document: Document) -> None:
-    """Python's None never stands on the page."""
+    """Python's None never appears on the page."""
     assert "None" not in document.text
 
 
@@ -311,9 +311,9 @@ def test_a_held_out_score_far_from_the_other_is_marked(
     ("auc", "verdict"),
     [
         (0.549, "should hold for the test products"),
-        (0.55, "with some reserve"),
-        (0.699, "with some reserve"),
-        (0.7, "expect other scores"),
+        (0.55, "only a rough guide to the test products"),
+        (0.699, "only a rough guide to the test products"),
+        (0.7, "expect different scores"),
     ],
 )
 def test_the_verdict_on_drift_follows_from_the_auc(bare: Page, auc: float, verdict: str) -> None:

@@ -128,7 +128,7 @@ def test_a_file_in_a_text_field_is_refused(client: httpx.Client) -> None:
     ids=["empty", "cut", "utf-16", "invalid utf-8", "half a surrogate", "lists", "objects"],
 )  # fmt: skip
 def test_a_body_that_is_not_json_is_refused(client: httpx.Client, body: bytes) -> None:
-    """Invalid, cut or endlessly nested JSON is a 400, and the service goes on."""
+    """Invalid, cut or endlessly nested JSON is a 400, and the service keeps running."""
     headers = {"Content-Type": "application/json"}
     problem(client.post("/v1/price", content=body, headers=headers), 400)
     assert client.get("/healthz").json()["state"] == "alive"

@@ -43,7 +43,7 @@ def test_headers_of_a_second_request_are_given_up(start: Start) -> None:
     ids=["tls", "no path", "a negative length", "two lengths", "an encoding"],
 )  # fmt: skip
 def test_bytes_that_are_not_http_are_a_problem(client: httpx.Client, sent: bytes) -> None:
-    """A request that cannot be read is a 400 as JSON, and the service goes on."""
+    """A request that cannot be read is a 400 as JSON, and the service keeps running."""
     answer = send_raw(client, sent)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400

@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_writes_the_report_and_the_tables(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints whose results it reads, and where the report is."""
+    """It prints the models whose results it reads, and the path of the report."""
     report.main()
     assert (folder / "data/report/index.html").read_text().startswith("<!DOCTYPE html>")
     tables = ["coverage", "curves", "importance", "predicted", "residuals"]

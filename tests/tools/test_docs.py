@@ -24,12 +24,12 @@ def test_the_pages_are_what_make_docs_writes(page: str) -> None:
 
 
 def test_every_part_is_on_one_page() -> None:
-    """No part is made for nothing, and nothing is said twice."""
+    """No part is made in vain, and none appears twice."""
     assert sorted(name for names in PAGES.values() for name in names) == sorted(PARTS)
 
 
 def test_the_readme_has_at_most_150_lines() -> None:
-    """Two screens; everything else belongs to docs."""
+    """It fits two screens; everything longer belongs to docs."""
     assert len((ROOT / PAGE).read_text(encoding="utf-8").splitlines()) <= 150
 
 
@@ -66,7 +66,7 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
 def test_the_program_rewrites_the_pages_and_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The second run finds everything up to date."""
+    """The second run reports that everything is up to date."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tools.docs.PAGES", {PAGE: PAGES[PAGE]})
     for name in PARTS:

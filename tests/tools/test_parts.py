@@ -1,4 +1,4 @@
-"""What the generated parts of the documentation say."""
+"""The generated parts of the documentation."""
 
 import re
 from pathlib import Path
@@ -99,8 +99,10 @@ def test_the_synthetic_part_is_what_make_repro_ends_with(root: Path) -> None:
 
 
 def test_the_score_is_that_of_the_real_run(root: Path) -> None:
-    """It comes with its interval."""
-    assert "**50.13 %** (95 % interval 49.00 to 51.00)" in parts.score(root)
+    """It comes with its interval and the number of products."""
+    score = parts.score(root)
+    assert "On 5,000 products" in score
+    assert "**50.13 %** (95 % interval 49.00 to 51.00)" in score
 
 
 def test_the_headline_names_the_best_of_each_kind_and_its_commit(root: Path) -> None:
@@ -127,7 +129,7 @@ def test_the_real_part_lists_the_models_the_blend_last(root: Path) -> None:
 
 def test_the_real_part_says_how_many_rows_and_pictures_there_were(root: Path) -> None:
     """A score means little without them."""
-    expected = "Commit `1234567`: 5,000 train rows, 3 test rows, 7 of 9 pictures at hand."
+    expected = "Commit `1234567`: 5,000 train rows, 3 test rows, 7 of 9 pictures available."
     assert parts.real(root).startswith(expected)
 
 
@@ -195,4 +197,4 @@ def test_the_committed_records_are_complete() -> None:
     records: dict[str, Any] = {
         path.name: read_json(path) for path in (Path(__file__).parents[2] / RESULTS).glob("*.json")
     }
-    assert all(re.fullmatch(r"[0-9a-f]{7}", kept["commit"]) for kept in records.values())
+    assert all(re.fullmatch(r"[0-9a-f]{7}", record["commit"]) for record in records.values())

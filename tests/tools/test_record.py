@@ -32,7 +32,7 @@ def run_of(root: Path, smape: float, *, data: str = "data/raw") -> Path:
 
 
 def git(root: Path, *arguments: str) -> None:
-    """Run git as somebody."""
+    """Run git with a fixed author."""
     person = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
     subprocess.run(["git", *person, *arguments], cwd=root, check=True, capture_output=True)
 
@@ -65,7 +65,7 @@ def test_a_run_keeps_scores_weights_guards_and_counts(tmp_path: Path) -> None:
 
 
 def test_a_run_on_the_synthetic_catalogue_is_refused(tmp_path: Path) -> None:
-    """The documentation does not pass synthetic products for real ones."""
+    """Scores on synthetic products must not appear as scores on real ones."""
     with pytest.raises(DataError, match="expected a run on real products"):
         record_run(run_of(tmp_path, 50.0, data="data/synthetic"), "abc1234")
 
@@ -79,7 +79,7 @@ def test_tables_are_found_with_their_titles() -> None:
 
 
 def test_a_benchmark_runs_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its output is not swallowed while its tables are kept."""
+    """Its output is printed as well as kept."""
     kept = record_tables([sys.executable, "-c", f"print({TABLES!r})"], "abc1234")
     assert kept == {"commit": "abc1234", "tables": tables(TABLES)}
     assert capsys.readouterr().out == f"{TABLES}\n"
@@ -109,7 +109,7 @@ def test_a_changed_module_is_marked_but_changed_results_are_not(tmp_path: Path) 
 
 
 def test_a_folder_outside_git_is_refused(tmp_path: Path) -> None:
-    """A record without a commit would say nothing."""
+    """A record without a commit could not be checked."""
     with pytest.raises(DataError, match="cannot tell the commit"):
         commit_of(tmp_path)
 

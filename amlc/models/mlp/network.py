@@ -1,4 +1,4 @@
-"""The network: layers over sparse terms and dense columns, their gradients, and Adam.
+"""A network over sparse terms and dense columns: its layers, their gradients, and Adam.
 
 A training step changes the weights of a term only if the term occurs in the batch, so its cost
 depends on the batch and not on the size of the vocabulary.
@@ -31,7 +31,7 @@ class Inputs:
 
 
 class SparseNetwork:
-    """Layers of weights and biases in training; rectified linear units between them.
+    """A network in training: layers of weights and biases, rectified linear units between them.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ class SparseNetwork:
         inputs, after : Inputs, list of ndarray
             The batch, and the values that `forward` returned for it.
         slope : ndarray of float32, shape (n, 1)
-            Derivative of the loss by the prediction.
+            Derivative of the loss with respect to the prediction.
         """
         gradients: list[Floats32] = []
         for depth in range(len(after) - 1, 0, -1):
@@ -95,7 +95,7 @@ def _uniform(rng: np.random.Generator, rows: int, columns: int, limit: np.float3
 
 
 def output(values: Floats32, dense: Floats32, layers: list[Floats32]) -> Floats:
-    """Return the network's log prices; a row's does not depend on the other rows.
+    """Return the network's log prices; each depends on its own row only.
 
     Each row is multiplied on its own: how a product of several rows is rounded depends on their
     number and order.
@@ -129,7 +129,7 @@ class Adam:
         Parameters
         ----------
         gradients : list of ndarray of float32
-            Of the parameters, in their order and shapes.
+            Gradients of the parameters, in their order and shapes.
         rate : float
             Learning rate.
         step : int

@@ -1,6 +1,6 @@
 """A small multilayer perceptron over the sparse terms and the dense columns.
 
-Several networks, each from its own seed, train side by side; their mean is the prediction.
+Several networks, each from its own seed, train in parallel; their mean is the prediction.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from amlc.models.losses import LossName, gradient
 from amlc.models.mlp.network import Adam, Inputs, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 
-# Standardised columns are clipped here, so that one absurd number does not saturate the network.
+# Columns are clipped at this many standard deviations, so that an outlier does not dominate.
 FARTHEST = 4.0
 
 
@@ -40,7 +40,7 @@ class MlpSettings(ModelSettings):
 
     @property
     def inputs_count(self) -> int:
-        """The number of different inputs: TF-IDF, and binary terms where they are used."""
+        """The number of different inputs: TF-IDF, and binary terms if they are used."""
         return 2 if self.binary and self.networks > 1 else 1
 
 
@@ -59,8 +59,8 @@ class SparseMLP(Regressor):
             rng = np.random.default_rng(seeds[index])
             return fit_network(inputs[index % len(inputs)], target, self.settings, rng)
 
-        # NumPy and SciPy release the interpreter's lock in their inner loops; with threads of their
-        # own as well, a fit takes 2.5 times as long.
+        # NumPy and SciPy release the interpreter's lock in their inner loops. BLAS threads on top
+        # of these threads make a fit take 2.5 times as long.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
             networks = list(pool.map(fitted, range(len(seeds))))
         self.layers = [network.layers for network in networks]
@@ -72,7 +72,7 @@ class SparseMLP(Regressor):
         ]
 
     def _inputs(self, design: Design) -> list[Inputs]:
-        """Return the different inputs of the networks, which take them in turn."""
+        """Return the different inputs; the networks use them alternately."""
         dense = np.clip(design.dense, -FARTHEST, FARTHEST)
         no_terms = sp.csr_array(np.zeros((len(dense), 0), np.float32))
         terms = no_terms if design.terms is None else design.terms
@@ -122,14 +122,14 @@ def fit_network(
         after = network.forward(batch)
         slope = _slope(after[-1][:, 0], target.take(rows), settings.loss)
         gradients, below = network.backward(batch, after, slope)
-        fall = 1 - (1 - settings.final_rate) * step / len(steps)
-        adam.step(gradients, settings.learning_rate * fall, step)
-        sparse.step(batch.terms, below, settings.terms_learning_rate * fall, step)
+        decay = 1 - (1 - settings.final_rate) * step / len(steps)
+        adam.step(gradients, settings.learning_rate * decay, step)
+        sparse.step(batch.terms, below, settings.terms_learning_rate * decay, step)
     return network
 
 
 def batches(count: int, settings: MlpSettings, rng: np.random.Generator) -> Iterator[Rows]:
-    """Yield the rows of each batch: all rows in a random order in each epoch."""
+    """Yield the rows of each batch: all rows in random order in each epoch, in doubling batches."""
     for epoch in range(settings.epochs):
         size = settings.batch_size * 2**epoch
         order = rng.permutation(count)
@@ -144,7 +144,7 @@ def _slope(predicted: Floats32, target: Target, loss: LossName) -> Floats32:
 
 
 def binary_terms(terms: sp.csr_array) -> sp.csr_array:
-    """Return rows of the same norms, with equal values wherever a term occurs."""
+    """Return terms with equal values within each row, and the norms of the rows unchanged."""
     counts = np.diff(terms.indptr)
     squares = np.add.reduceat(
         np.append(terms.data, 0) ** 2, np.minimum(terms.indptr[:-1], terms.nnz)

@@ -42,11 +42,11 @@ async function checkSize(file) {
   if (!file.size) throw new RequestError(`“${file.name}” is empty.`);
   const { csv_bytes: max } = await limits();
   if (file.size > max) {
-    throw new RequestError(`“${file.name}” is too large: it has ${megabytes(file.size)}, the limit is ${megabytes(max)}.`);
+    throw new RequestError(`“${file.name}” is too large (${megabytes(file.size)}); the limit is ${megabytes(max)}.`);
   }
 }
 
-// Receives the answer part by part, counting its rows.
+// Receives the response part by part, counting its rows.
 async function receive(response, signal) {
   const total = Number(response.headers.get("X-Rows"));
   const counter = new RowCounter();
@@ -66,7 +66,7 @@ async function receive(response, signal) {
     throw new RequestError("The connection broke before all rows were priced. Try again.");
   }
   const rows = counter.rows - 1;
-  if (rows !== total) throw new RequestError(`The answer ended after ${count(rows)} of ${count(total)} rows. Try again.`);
+  if (rows !== total) throw new RequestError(`The response ended after ${count(rows)} of ${count(total)} rows. Try again.`);
   return { rows, file: new Blob(parts, { type: "text/csv" }) };
 }
 

@@ -1,4 +1,4 @@
-// The description of the API as a page, made from openapi.json alone.
+// The documentation of the API, made from openapi.json alone.
 
 import { byId, make, setMessage } from "./dom.js";
 import { request } from "./net.js";
@@ -19,10 +19,10 @@ function article(api, path, method, operation) {
       parts.push(...fields(api, `${index ? "Or" : "Body"}: ${mediaType}`, schema, content.example));
     });
   }
-  for (const [status, answer] of Object.entries(operation.responses)) {
+  for (const [status, response] of Object.entries(operation.responses)) {
     if (status !== "200") continue;
-    for (const [mediaType, content] of Object.entries(answer.content ?? {})) {
-      parts.push(...fields(api, `Answer: ${mediaType}`, resolved(api, content.schema), content.example));
+    for (const [mediaType, content] of Object.entries(response.content ?? {})) {
+      parts.push(...fields(api, `Response: ${mediaType}`, resolved(api, content.schema), content.example));
     }
   }
   const errors = Object.entries(operation.responses).filter(([status]) => status !== "200");

@@ -1,4 +1,4 @@
-// Charts: the interval on a logarithmic axis with the price and the similar products, and the parts.
+// Charts: the price in its interval, with similar products, on a logarithmic axis; and the parts.
 
 import { make, svg } from "./dom.js";
 
@@ -20,7 +20,7 @@ export function ticks(low, high) {
   return values;
 }
 
-// The ends of the axis; similar products beyond them are drawn at the edge, so that the interval keeps its room.
+// The ends of the axis. Similar products beyond them are drawn at the edge, so that they do not squeeze the interval.
 export function ends({ low, high }) {
   const room = Math.max(high / low, 1.5);
   return [low / room ** 0.6, high * room ** 0.6];

@@ -26,7 +26,7 @@ async function errorOf(response) {
     const problem = await response.json();
     return new RequestError(problem.detail, { retryAfter });
   } catch {
-    return new RequestError(`The server answered ${response.status} ${response.statusText}.`, { retryAfter });
+    return new RequestError(`The server responded with ${response.status} ${response.statusText}.`, { retryAfter });
   }
 }
 

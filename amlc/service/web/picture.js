@@ -1,4 +1,4 @@
-// The picture of a product: chosen, dropped or pasted, checked, and resized where it is huge.
+// The picture of a product: chosen, dropped or pasted, then checked, and resized if it is huge.
 
 import { byId, dropZone, setMessage } from "./dom.js";
 import { limits, megabytes } from "./net.js";
@@ -51,7 +51,7 @@ export function pictureField(changed) {
 }
 
 async function checked(file) {
-  if (file.size > MAX_BYTES) throw new Error(`The picture is too large: it has ${megabytes(file.size)}.`);
+  if (file.size > MAX_BYTES) throw new Error(`The picture is too large (${megabytes(file.size)}).`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file);
@@ -62,7 +62,7 @@ async function checked(file) {
   bitmap.close();
   const max = await limits().then(({ image_bytes: bytes }) => bytes, () => Infinity);
   if (sent.size > max) {
-    throw new Error(`The picture is too large: it has ${megabytes(sent.size)}, the limit is ${megabytes(max)}.`);
+    throw new Error(`The picture is too large (${megabytes(sent.size)}); the limit is ${megabytes(max)}.`);
   }
   return sent;
 }

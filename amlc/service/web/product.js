@@ -1,4 +1,4 @@
-// The tab for one product: the form, and the answer that is updated as it is filled in.
+// The tab for one product: the form, and the price, which is updated as the form is filled in.
 
 import { byId, make, setMessage } from "./dom.js";
 import { drawInterval, drawParts, money, percent } from "./draw.js";
@@ -34,7 +34,7 @@ export function startProductTab() {
   });
   form.addEventListener("reset", () => {
     field.clear();
-    // The fields are empty only after this event.
+    // The browser empties the fields after this event.
     scheduleUpdate(0);
     form.elements.title.focus();
   });
@@ -75,7 +75,7 @@ function readFields() {
 }
 
 async function update() {
-  // A request that is still running is for fields that have changed.
+  // A request that is still running is for fields that have changed since.
   controller.abort();
   controller = new AbortController();
   const { signal } = controller;
@@ -150,7 +150,7 @@ function similarItem(product) {
     : make("span", { class: "blank", "aria-hidden": "true" }, "no picture");
   return make("li", {},
     image,
-    make("span", { class: "name", title: product.title }, product.title || "(no title)"),
+    make("span", { class: "name", title: product.title }, product.title || "No title"),
     make("span", { class: "cost" }, money(product.price)),
     make("span", { class: "close" }, `${percent(product.similarity)} similar`));
 }
@@ -162,7 +162,7 @@ function showError(error) {
   showBrief("");
   announce("");
   const known = error instanceof RequestError;
-  setMessage(byId("failure"), known ? error.message : "The answer cannot be read. Reload the page.");
+  setMessage(byId("failure"), known ? error.message : "The response of the server cannot be read. Reload the page.");
   // A server that is busy or was restarted gets the same request again.
   if (known && error.retryAfter) retryTimer = setTimeout(update, error.retryAfter * 1000);
 }

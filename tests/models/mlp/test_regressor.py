@@ -54,7 +54,7 @@ def test_a_network_learns_the_effect_of_a_term() -> None:
 
 
 def test_threads_do_not_change_the_networks(catalogue: Catalogue) -> None:
-    """Networks trained side by side equal those trained one after another."""
+    """Networks trained at the same time equal those trained one after another."""
     blocks, target, _ = catalogue
     first, second = SparseMLP(settings()), SparseMLP(settings())
     first.fit(blocks, target, seed=3, threads=1)
