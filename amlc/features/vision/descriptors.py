@@ -47,7 +47,7 @@ def hues(scene: Scene) -> Floats32:
 
 
 def background(scene: Scene) -> Floats32:
-    """Return the shares of background in the picture and its border, and how much the border varies."""
+    """Return how much of the picture and of its border is background, and how the border varies."""
     share = 1 - scene.foreground.mean(axis=(1, 2), dtype=np.float32)
     clear = 1 - border_pixels(scene.foreground).mean(axis=1, dtype=np.float32)
     return np.stack([share, clear, border_pixels(scene.lightness).std(axis=1)], axis=1)
