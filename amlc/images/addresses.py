@@ -24,7 +24,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 KEEP_SECONDS = 300.0
 # Addresses of a host that are tried.
 MAX_ADDRESSES = 4
-# The network counts as down once this many lookups got no answer and none has succeeded.
+# The network counts as down once this many callers got no answer and no name was resolved.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Azure's control server (WireServer), whose address is not in a private range.

@@ -255,7 +255,7 @@ def _release(response: BaseHTTPResponse) -> None:
 
 
 def _decompress(data: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a content encoding that was not asked for, within the limit."""
+    """Undo a content encoding, which servers may use although it was not requested."""
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return data

@@ -95,7 +95,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
     target = _target_size(image.width, image.height, size)
     try:
-        # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough.
+        # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
         image.draft("RGB", target)
         image.load()
         small = _resized(_rgb(image), target)

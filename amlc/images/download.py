@@ -40,7 +40,7 @@ class Progress:
     """
 
     def __init__(self, total: int) -> None:
-        # `disable=None` keeps it silent where there is no terminal.
+        # With `disable=None` there is no bar without a terminal.
         self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0

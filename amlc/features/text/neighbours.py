@@ -318,7 +318,7 @@ def _top_columns(scores: Floats32, count: int) -> Rows:
 
 
 def _sort_keys(scores: Floats32, rows: Rows) -> Ints64:
-    """Return integers that sort by score, and by descending row where scores are equal.
+    """Return integers that sort by score, and equal scores by descending row.
 
     The upper half of a key holds the bits of the score, which sort like the score itself, as scores
     are not negative. The lower half holds the row.
