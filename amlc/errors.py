@@ -10,7 +10,8 @@ AmlcError
 """
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class AmlcError(Exception):
@@ -71,6 +72,42 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
     head = ", ".join(texts[:count])
     rest = len(texts) - count
     return f"{head} and {rest} more" if rest > 0 else head
+
+
+# What NumPy, pandas, Arrow, JSON and the code that uses their results raise for a broken file.
+_READ_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+
+
+@contextmanager
+def read_errors_as(
+    kind: type[AmlcError], message: str, *also: type[AmlcError], remedy: str = ""
+) -> Iterator[None]:
+    """Turn the errors that a missing or broken file causes in the block into a single AmlcError.
+
+    Parameters
+    ----------
+    kind : type of AmlcError
+        The error to raise.
+    message : str
+        The start of its message, such as the path and "cannot be read"; the cause follows.
+    *also : type of AmlcError
+        Errors of amlc to turn into it as well; by default they pass unchanged.
+    remedy : str
+        What to do about it; the end of the message.
+    """
+    causes = _READ_ERRORS + also
+    try:
+        yield
+    except causes as error:
+        end = f"; {remedy}" if remedy else ""
+        raise kind(f"{message}: {error}{end}") from None
 
 
 def run(main: Callable[[], None]) -> None:

@@ -13,25 +13,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from amlc.errors import ParamsError
 
 PATH = Path("params.yaml")
-SECTIONS = frozenset(
-    {
-        "seed",
-        "threads",
-        "models",
-        "synthetic",
-        "data",
-        "images",
-        "tabular",
-        "terms",
-        "topics",
-        "neighbours",
-        "vision",
-        "train",
-        "blend",
-        "guards",
-        "evaluate",
-        "search",
-    }
+SECTIONS = (
+    *("seed", "threads", "models", "synthetic", "data", "images", "tabular", "terms", "topics"),
+    *("neighbours", "vision", "train", "blend", "guards", "evaluate", "search"),
 )
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the pipeline
@@ -23,7 +23,7 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours, read_blocks
+from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, Neighbours, read_blocks
 from amlc.features.text import tokens
 from amlc.features.text.neighbours import NeighboursSettings, nearest
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
@@ -77,8 +77,7 @@ class Run:
         self.train = train_rows(self.products)
         self.actual = log_prices(self.products, self.train)
         self.folds = self.products["fold"].to_numpy()[self.train]
-        names = ["tabular", "terms", "topics", "vision", "neighbours"]
-        self.blocks = read_blocks(Path("data/features"), names)  # type: ignore[arg-type]  # names
+        self.blocks = read_blocks(Path("data/features"), get_args(BlockName))
         self.names = members(params.value("models"))
         self.usual = {
             name: read_predictions(Path("data/models") / name, self.products)[self.train]

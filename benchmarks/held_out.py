@@ -206,7 +206,7 @@ def table(scored: list[Gap]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    competition = os.environ.get("AMLC_COMPETITION", "data/synthetic")
+    competition = os.environ.get("AMLC_COMPETITION") or "data/synthetic"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(competition), help="folder of CSV files")
     parser.add_argument("--share", type=float, default=0.2, help="of the rows to hold out")

@@ -5,21 +5,9 @@ from pathlib import Path
 from amlc import layout, params
 from amlc.errors import run
 
-# Sections of params.yaml that the page shows.
-SHOWN = (
-    "seed",
-    "models",
-    "data",
-    "tabular",
-    "terms",
-    "topics",
-    "neighbours",
-    "vision",
-    "train",
-    "blend",
-    "guards",
-    "evaluate",
-)
+# Sections of params.yaml that the page does not show.
+HIDDEN = frozenset({"threads", "synthetic", "images", "search"})
+SHOWN = tuple(name for name in params.SECTIONS if name not in HIDDEN)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Fixtures for tests of several folders."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,3 +12,13 @@ from tests.helpers.tiny import run_pipeline
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder ``data`` of a small pipeline with its bundle; tests must not change it."""
     return run_pipeline(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(scope="session")
+def competition() -> Path:
+    """Return the folder of the competition's files, or skip the test where it is not known."""
+    folder = os.environ.get("AMLC_COMPETITION")
+    if not folder:
+        pytest.skip("AMLC_COMPETITION names no folder with the competition's files")
+    # Tests change the working folder.
+    return Path(folder).resolve()

@@ -197,12 +197,16 @@ cli.main()
 def test_a_running_request_is_finished_after_sigterm() -> None:
     """The answer comes complete, and then the command ends without an error."""
     command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipe = subprocess.PIPE
     with (
-        subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process,
+        subprocess.Popen(
+            command, cwd=ROOT, text=True, stdin=pipe, stdout=pipe, stderr=pipe
+        ) as process,
         ThreadPoolExecutor(1) as pool,
     ):
         try:
+            assert process.stdin is not None
+            assert process.stdout is not None
             address = process.stdout.readline().split()[-1]
             process.stdin.write("close\n")
             process.stdin.flush()
@@ -228,7 +232,9 @@ def test_a_running_request_is_finished_after_sigterm() -> None:
 
 
 def _listens(address: str) -> bool:
-    host, port = re.fullmatch(r"http://(.+):(\d+)", address).groups()
+    match = re.fullmatch(r"http://(.+):(\d+)", address)
+    assert match is not None
+    host, port = match.groups()
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except OSError:

@@ -11,6 +11,7 @@ from amlc.errors import (
     ModelError,
     ParamsError,
     first_few,
+    read_errors_as,
     run,
 )
 
@@ -79,3 +80,27 @@ def test_missing_extra_names_the_command() -> None:
 def test_first_few_counts_the_other_values(values: list[object], text: str) -> None:
     """Two values are named, and the others are counted."""
     assert first_few(values, 2) == text
+
+
+@pytest.mark.parametrize("cause", [FileNotFoundError, EOFError, ValueError, KeyError, TypeError])
+def test_what_a_broken_file_raises_becomes_one_error(cause: type[Exception]) -> None:
+    """The message has the path, the cause and the remedy."""
+    with (
+        pytest.raises(DataError, match=r"^a\.npy: cannot be read: '?why'?; run dvc repro$"),
+        read_errors_as(DataError, "a.npy: cannot be read", remedy="run dvc repro"),
+    ):
+        raise cause("why")
+
+
+def test_only_the_named_errors_of_this_project_are_causes() -> None:
+    """Another one has a message of its own already."""
+    with (
+        pytest.raises(ModelError, match=r"^model: nothing: of a matrix$"),
+        read_errors_as(ModelError, "model: nothing", DataError),
+    ):
+        raise DataError("of a matrix")
+    with (
+        pytest.raises(ParamsError, match=r"^of a setting$"),
+        read_errors_as(ModelError, "model: nothing", DataError),
+    ):
+        raise ParamsError("of a setting")

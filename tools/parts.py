@@ -108,28 +108,14 @@ def peers(root: Path) -> str:
     return _measured(kept, _chosen(_sourced(_cells(kept)), PEER_COLUMNS, "peers.json"))
 
 
-def features(root: Path) -> str:
-    """Return what each feature is worth."""
-    kept = read_json(root / RESULTS / "features.json")
-    return _measured(kept, _cells(kept))
+def _recorded(name: str) -> Part:
+    """Return the part that shows the table of a record as it is."""
 
+    def part(root: Path) -> str:
+        kept = read_json(root / RESULTS / f"{name}.json")
+        return _measured(kept, _cells(kept))
 
-def losses(root: Path) -> str:
-    """Return what each loss is worth."""
-    kept = read_json(root / RESULTS / "losses.json")
-    return _measured(kept, _cells(kept))
-
-
-def learning_curve(root: Path) -> str:
-    """Return the scores by number of train rows."""
-    kept = read_json(root / RESULTS / "learning_curve.json")
-    return _measured(kept, _cells(kept))
-
-
-def held_out(root: Path) -> str:
-    """Return the scores on rows that were held out of everything."""
-    kept = read_json(root / RESULTS / "held_out.json")
-    return _measured(kept, _cells(kept))
+    return part
 
 
 def guards(root: Path) -> str:
@@ -216,11 +202,14 @@ def graph(root: Path) -> str:
 
 
 PARTS: dict[str, Part] = {
-    part.__name__: part
-    for part in (
-        *(score, headline, synthetic, real, peers, features, losses, learning_curve, held_out),
-        *(guards, download, serve, row_errors, limits, stages, graph),
-    )
+    **{
+        part.__name__: part
+        for part in (
+            *(score, headline, synthetic, real, peers),
+            *(guards, download, serve, row_errors, limits, stages, graph),
+        )
+    },
+    **{name: _recorded(name) for name in ("features", "losses", "learning_curve", "held_out")},
 }
 OUTPUTS = ("outs", "metrics", "plots")
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from amlc import layout, params
 from amlc.catalog.products import LINK, TEXT
@@ -22,7 +22,7 @@ from amlc.errors import DataError, run
 from amlc.files import replacing
 
 PICTURES = Path("docs/pictures")
-SIZE = {"width": 1280, "height": 860}
+SIZE: ViewportSize = {"width": 1280, "height": 860}
 COLOURS = 128
 
 
@@ -35,7 +35,7 @@ def main() -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]  # a TypedDict of theirs
+        page = browser.new_page(viewport=SIZE)
         page.goto((layout.REPORT / "index.html").resolve().as_uri())
         save(page, "report.png")
         page.goto(address)

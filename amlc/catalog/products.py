@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from amlc.arrays import Rows
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.files import write_table
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
@@ -59,10 +59,8 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     DataError
         The file is missing, or it is not a product table.
     """
-    try:
+    with read_errors_as(DataError, f"{path}: cannot be read as a product table"):
         schema = pq.read_schema(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as a product table: {error}") from None
     missing = [name for name in PRODUCT_SCHEMA.names if name not in schema.names]
     if missing:
         raise DataError(f"{path}: missing columns: {', '.join(missing)}; run the stage prepare")

@@ -21,10 +21,8 @@ def add_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.Da
     ----------
     products : DataFrame
         The products of both splits, with their texts, links and prices.
-    folds : int
-        Number of folds.
-    seed : int
-        Seed of the random draws.
+    folds, seed
+        As in `grouped_folds`.
 
     Returns
     -------

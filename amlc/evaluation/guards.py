@@ -168,16 +168,10 @@ def check_permutation(
 
     Parameters
     ----------
-    make : callable
-        Returns a new, unfitted model.
-    blocks : Blocks
-        One row per product.
-    products : DataFrame
-        The product table.
+    make, blocks, products, threads
+        As in `amlc.models.crossfit.crossfit`.
     seed : int
         Seed of the permutation and of the fits.
-    threads : int
-        Threads for all fits together.
 
     Raises
     ------

@@ -3,8 +3,8 @@
 A block has one row per product, in the order of the product table.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from amlc import layout
 from amlc.arrays import Floats32, Ints32, Objects, Rows
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.files import replacing, write_frame
 
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
@@ -281,13 +281,9 @@ def _read_array(path: Path) -> Floats32:
         return block
 
 
-@contextmanager
-def _reading(path: Path, stage: str) -> Iterator[None]:
+def _reading(path: Path, stage: str) -> AbstractContextManager[None]:
     """Turn the errors of a missing or malformed file into one that names the stage to run."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage {stage}") from None
+    return read_errors_as(DataError, f"{path}: cannot be read", remedy=f"run the stage {stage}")
 
 
 _FILES: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {

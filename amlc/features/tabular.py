@@ -16,7 +16,7 @@ from pydantic import Field
 from amlc.arrays import Floats, Floats32, Objects
 from amlc.catalog.content import Content, normalised_title, parse_content
 from amlc.catalog.quantities import UNIT_KINDS, UNIT_NAMES, find_unit, parse_quantity
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
 from amlc.files import write_json
 from amlc.params import Settings
@@ -227,14 +227,12 @@ class TabularFeatures:
         DataError
             The file is missing or malformed, or was written by a version with other columns.
         """
-        try:
+        with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage tabular"):
             state = json.loads(path.read_text(encoding="utf-8"))
             columns = tuple(state["columns"])
             features = cls(TabularSettings(**state["settings"]))
             features.brands.prefixes = frozenset(state["brands"])
             features.scaler = MinMaxScaler(np.array(state["low"]), np.array(state["high"]))
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{path}: cannot be read: {error}; run the stage tabular") from None
         if columns != NUMBER_NAMES:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features

@@ -5,10 +5,9 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
@@ -51,12 +50,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.close()
         if self._unusable:
             names = first_few(sorted(path.name for path in self._unusable))
@@ -154,7 +148,7 @@ def download(links: Sequence[str], settings: ImageSettings, store_path: Path, fo
         store = stack.enter_context(Store(store_path, StorePolicy.of(settings)))
         progress = stack.enter_context(Progress(len(distinct)))
         run = stack.enter_context(
-            _Run(settings, store=store, mirror=mirror, folder=folder, progress=progress)
+            closing(_Run(settings, store=store, mirror=mirror, folder=folder, progress=progress))
         )
         run.write_shards(distinct)
 
@@ -182,17 +176,10 @@ class _Run:
         self._open_shards = 0
         self._grey = placeholder(settings.size, settings.quality)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End all threads."""
         self._decoders.shutdown(cancel_futures=True)
-        self._pool.__exit__(kind, error, trace)
+        self._pool.close()
 
     def write_shards(self, links: Sequence[str]) -> None:
         """Write every shard; several wait for the network at once."""

@@ -6,8 +6,6 @@ import random
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from amlc.images import urls
 from amlc.images.client import Body, Client
@@ -63,15 +61,8 @@ class FetchPool:
         self._decoders = threading.BoundedSemaphore(cores())
         self._schedule = Schedule(settings.per_host, settings.give_up_after)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Abort open requests, and end the threads."""
         self._schedule.close()
         if self._client is not None:
             self._client.close()
@@ -82,10 +73,8 @@ class FetchPool:
 
         Parameters
         ----------
-        text : str
-            The link as the product table has it.
-        link : Link
-            The link, parsed.
+        text, link
+            As in `amlc.images.schedule.Job`.
         """
         if self._client is None:
             self._client = Client(self._settings)

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from amlc.errors import CheckError, DataError, first_few
+from amlc.errors import CheckError, DataError, first_few, read_errors_as
 from amlc.files import replacing
 from amlc.images.fetch_result import OK, FetchResult, Picture
 
@@ -149,7 +149,7 @@ def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
         The folder is missing, or a shard cannot be read.
     """
     for path in shard_paths(folder):
-        with _translated_errors(path), pq.ParquetFile(path) as shard:
+        with _reading(path), pq.ParquetFile(path) as shard:
             for rows in shard.iter_batches(batch_size=batch, columns=SCHEMA.names):
                 columns = [column.to_pylist() for column in rows.columns]
                 yield from (ImageRow(*values) for values in zip(*columns, strict=True))
@@ -159,7 +159,7 @@ def read_metadata(folder: Path) -> Iterator[pa.Table]:
     """Yield the columns of each shard except the pictures, in the order of the links."""
     names = [name for name in SCHEMA.names if name != "bytes"]
     for path in shard_paths(folder):
-        with _translated_errors(path):
+        with _reading(path):
             yield pq.read_table(path, columns=names)
 
 
@@ -203,12 +203,8 @@ def check_links(folder: Path, links: Sequence[str]) -> None:
     )
 
 
-@contextmanager
-def _translated_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read as an image shard: {error}") from None
+def _reading(path: Path) -> AbstractContextManager[None]:
+    return read_errors_as(DataError, f"{path}: cannot be read as an image shard")
 
 
 # The first line of the list of failures, which is named .txt.

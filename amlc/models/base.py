@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from amlc.arrays import Floats
-from amlc.errors import DataError, ModelError, ParamsError
+from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import BlockName, Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
@@ -153,14 +153,13 @@ class Regressor(ABC):
         ModelError
             A file is missing or broken.
         """
-        try:
+        message = f"{folder}: no saved {cls.__name__}"
+        with read_errors_as(ModelError, message, ParamsError, DataError):
             path = folder / "settings.json"
             raw = json.loads(path.read_text(encoding="utf-8"))
             model = cls(check(cls.settings_type, raw, "settings", path))
             model.encoder = DesignEncoder.load(folder)
             model._load(folder)
-        except (OSError, ValueError, KeyError, ParamsError, DataError) as error:
-            raise ModelError(f"{folder}: no saved {cls.__name__}: {error}") from None
         return model
 
     def _select(self, blocks: Blocks) -> Blocks:

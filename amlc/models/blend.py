@@ -12,7 +12,7 @@ from pydantic import Field
 
 from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.products import ID, test_rows, train_rows
-from amlc.errors import ModelError
+from amlc.errors import ModelError, read_errors_as
 from amlc.files import replacing_folder, write_frame, write_json
 from amlc.metrics import smape_of_logs
 from amlc.models.losses import gradient
@@ -132,11 +132,9 @@ class Blend:
         ModelError
             The file is missing or broken.
         """
-        try:
+        with read_errors_as(ModelError, f"{path}: no saved blend"):
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{**content, "weights": dict(content["weights"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path}: no saved blend: {error}") from None
 
 
 class BlendFitter:

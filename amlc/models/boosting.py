@@ -21,6 +21,8 @@ from amlc.models.target_encoding import inner_splits
 CURVE_POINTS = 40
 
 Scalar = bool | int | float | str
+# Some rows: what a model computes with, and their prices.
+Data = tuple[Design, Target]
 
 
 class BoostingSettings(DenseSettings):
@@ -80,14 +82,13 @@ class Boosting(Regressor):
         rounds = self.settings.n_estimators
         if self.settings.early_stopping_rounds:
             rounds = self._best_rounds(design, target, seed=seed, threads=threads)
-        self._boost(design, target, rounds, seed=seed, threads=threads)
+        self._boost((design, target), rounds, seed=seed, threads=threads)
 
     def _best_rounds(self, design: Design, target: Target, *, seed: int, threads: int) -> int:
         """Return the number of rounds with the lowest SMAPE on a grouped hold-out."""
         fit, held_out = inner_splits(target.groups, seed)[0]
         return self._boost(
-            design.take(fit),
-            target.take(fit),
+            (design.take(fit), target.take(fit)),
             self.settings.n_estimators,
             seed=seed,
             threads=threads,
@@ -120,14 +121,7 @@ class Boosting(Regressor):
 
     @abstractmethod
     def _boost(
-        self,
-        design: Design,
-        target: Target,
-        rounds: int,
-        *,
-        seed: int,
-        threads: int,
-        validation: tuple[Design, Target] | None = None,
+        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         """Fit the booster; return the best number of rounds on the validation rows, if any."""
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.boosting import Boosting, BoostingSettings, smape_of, weighted_derivatives
+from amlc.models.boosting import Boosting, BoostingSettings, Data, smape_of, weighted_derivatives
 from amlc.models.design import Design
 from amlc.models.losses import center
 from amlc.models.target import Target
@@ -90,15 +90,9 @@ class LightGBM(Boosting):
     threads = 1
 
     def _boost(
-        self,
-        design: Design,
-        target: Target,
-        rounds: int,
-        *,
-        seed: int,
-        threads: int,
-        validation: tuple[Design, Target] | None = None,
+        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
     ) -> int:
+        design, target = train
         # LightGBM starts custom losses from 0, so the start is subtracted from the labels.
         self.start = center(self.settings.loss, target.log_price)
         self.threads = threads

@@ -9,7 +9,7 @@ import pandas as pd
 
 from amlc.arrays import Floats
 from amlc.catalog.products import ID
-from amlc.errors import DataError, first_few
+from amlc.errors import DataError, first_few, read_errors_as
 from amlc.files import write_frame
 
 PREDICTIONS = "predictions.parquet"
@@ -66,10 +66,8 @@ def read_log_prices(
         As `read_predictions`.
     """
     path = folder / PREDICTIONS
-    try:
+    with read_errors_as(DataError, f"{path}: cannot be read", remedy=f"run the stage {stage}"):
         frame = pd.read_parquet(path, columns=[ID, *columns])
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage {stage}") from None
     if frame[ID].tolist() != products[ID].tolist():
         raise DataError(f"{path}: belongs to another product table; run the stage {stage} again")
     log_prices = frame[list(columns)].astype(np.float64)

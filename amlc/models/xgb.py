@@ -12,7 +12,7 @@ from pydantic import Field
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.files import write_text
-from amlc.models.boosting import Boosting, BoostingSettings, smape_of, weighted_derivatives
+from amlc.models.boosting import Boosting, BoostingSettings, Data, smape_of, weighted_derivatives
 from amlc.models.design import Design
 from amlc.models.losses import center
 from amlc.models.target import Target
@@ -73,15 +73,9 @@ class XGBoost(Boosting):
     settings: XgboostSettings
 
     def _boost(
-        self,
-        design: Design,
-        target: Target,
-        rounds: int,
-        *,
-        seed: int,
-        threads: int,
-        validation: tuple[Design, Target] | None = None,
+        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
     ) -> int:
+        design, target = train
         parameters = self._parameters(seed, threads)
         parameters["base_score"] = self.start = center(self.settings.loss, target.log_price)
         data = xgb.QuantileDMatrix(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from amlc.catalog.content import title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
-from amlc.errors import ModelError
+from amlc.errors import ModelError, read_errors_as
 from amlc.images.decode import encode_jpeg
 from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow
@@ -67,14 +67,12 @@ class TrainProducts:
         ModelError
             A file is missing or broken.
         """
-        try:
+        with read_errors_as(ModelError, f"{folder}: the train products cannot be read"):
             with pa.ipc.open_file(pa.memory_map(str(folder / PRODUCTS))) as reader:
                 products = reader.read_all()
             path = folder / PICTURES
             size = path.stat().st_size
             pictures = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
-        except (OSError, ValueError, pa.ArrowInvalid) as error:
-            raise ModelError(f"{folder}: the train products cannot be read: {error}") from None
         if products.schema != SCHEMA:
             raise ModelError(f"{folder / PRODUCTS}: the columns are not {', '.join(SCHEMA.names)}")
         return cls(products, pictures)

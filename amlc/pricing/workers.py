@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from amlc.pricing.estimates import Estimate, Product
@@ -36,8 +35,11 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[Future[None]] = []
 
-    def start(self) -> ProcessPoolExecutor:
+    def start(self) -> None:
         """Start the processes unless they run; they are `ready` once each has loaded the bundle."""
+        self._running_pool()
+
+    def _running_pool(self) -> ProcessPoolExecutor:
         if self._pool is None:
             # A spawned process shares no lock and no thread with this one.
             context = multiprocessing.get_context("spawn")
@@ -63,11 +65,11 @@ class Workers:
         BrokenProcessPool
             From here or from the future: a process has ended unexpectedly.
         """
-        return self.start().submit(_price, products)
+        return self._running_pool().submit(_price, products)
 
     def submit_checked(self, products: Sequence[CheckedProduct]) -> Future[list[Estimate]]:
         """Have checked products priced by one of the processes, as `submit` does."""
-        return self.start().submit(_price_checked, products)
+        return self._running_pool().submit(_price_checked, products)
 
     def stop(self) -> None:
         """End the processes after the products that they are pricing; they can start again."""
@@ -78,12 +80,7 @@ class Workers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 

@@ -11,12 +11,11 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
-from pyarrow import ArrowInvalid
 
 from amlc.arrays import Bools, Floats
 from amlc.catalog.content import parse_content
 from amlc.catalog.products import LINK, PRICE, TEXT
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.images.decode import data_url, encode_jpeg
 from amlc.images.fetch_result import OK
 from amlc.images.shards import shard_paths
@@ -196,11 +195,9 @@ def thumbnails(folder: Path, links: Iterable[str]) -> dict[str, str]:
     pictures: dict[str, str] = {}
     for path in shard_paths(folder) if wanted else []:
         chosen = pc.field("link").isin(wanted) & (pc.field("status") == OK)
-        try:
+        with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage images"):
             rows = pq.read_table(path, columns=["link", "bytes"], filters=chosen).to_pylist()
             pictures |= {row["link"]: _thumbnail(row["bytes"]) for row in rows}
-        except (OSError, ArrowInvalid) as error:
-            raise DataError(f"{path}: cannot be read: {error}; run the stage images") from None
     return pictures
 
 

@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow.csv as pacsv
-from pyarrow import ArrowInvalid
 
 from amlc import layout
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.evaluation.scores import join_predictions
 from amlc.files import read_json
 from amlc.report.metrics_files import (
@@ -119,10 +118,8 @@ def _of_models(root: Path, models: list[str], name: str, columns: list[str]) -> 
 
 def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
     options = pacsv.ConvertOptions(include_columns=columns)
-    try:
+    with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage train"):
         frame: pd.DataFrame = pacsv.read_csv(path, convert_options=options).to_pandas()
-    except (OSError, KeyError, ArrowInvalid) as error:
-        raise DataError(f"{path}: cannot be read: {error}; run the stage train") from None
     return frame
 
 

@@ -25,7 +25,7 @@ PACKS = (1, 2, 3, 4, 6, 8, 10, 12, 24, 48)
 PACK_WEIGHTS = (56, 7, 5, 5, 9, 3, 2, 8, 3, 1)
 # The price grows with these powers of size and pack: two pieces cost less than twice one piece.
 SIZE_POWER, PACK_POWER = 0.62, 0.66
-# Effects on log price of a product's tier within its brand, which the style of the label shows but
+# Effects on log price of a product's tier within its brand, which the style of the label shows and
 # the text does not.
 TIER_EFFECTS = (-0.20, 0.05, 0.25, 0.60)
 TIER_WEIGHTS = (3, 4, 3, 2)

@@ -6,10 +6,12 @@ import held_out
 import numpy as np
 import pandas as pd
 import pytest
+from checkout import ROOT
 
 from amlc import params
 from amlc.catalog.intake import DataSettings
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
+from amlc.errors import DataError
 
 SETTINGS = DataSettings(
     dir="elsewhere", on_invalid="error", folds=2, max_text=100_000, max_bytes=10_000_000
@@ -66,7 +68,7 @@ def test_only_data_and_pictures_differ_in_the_copys_parameters(
     """All other parameters are those of params.yaml."""
     rows = held_out.read_rows(folder, SETTINGS)
     held_out.prepare_copy(tmp_path, rows, np.arange(len(rows)) < 20, "/pictures")
-    expected = params.read(held_out.ROOT / "params.yaml")
+    expected = params.read(ROOT / "params.yaml")
     expected["data"]["dir"] = "data/raw"
     expected["images"]["mirror"] = "/pictures"
     assert params.read(tmp_path / "params.yaml") == expected
@@ -80,3 +82,16 @@ def test_a_gap_is_scored_with_its_error() -> None:
     assert gap.difference == pytest.approx(test.mean() - train.mean())
     assert gap.difference_se == pytest.approx(np.hypot(10 / 20, 10 / 10), rel=0.15)
     assert "| ridge | " in held_out.table([gap])
+
+
+def test_an_empty_variable_names_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without AMLC_COMPETITION or --data the rows are those of the synthetic catalogue."""
+
+    def refuse(folder: Path, _: DataSettings) -> None:
+        raise DataError(str(folder))
+
+    monkeypatch.setenv("AMLC_COMPETITION", "")
+    monkeypatch.setattr("sys.argv", ["held_out"])
+    monkeypatch.setattr(held_out, "read_rows", refuse)
+    with pytest.raises(DataError, match=r"^data/synthetic$"):
+        held_out.main()

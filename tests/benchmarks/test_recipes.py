@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from peer_recipes import NAMES, mercari, quantities, svd_boosting
 from peer_recipes.recipe import Features, Options, Recipe, out_of_fold
 from peers import load
@@ -107,7 +108,7 @@ def test_a_train_rows_encoding_does_not_depend_on_its_own_price() -> None:
 def test_the_networks_gradient_is_that_of_the_loss() -> None:
     """It agrees with finite differences of the mean Huber loss in each array."""
     rng = np.random.default_rng(2)
-    matrix = mercari.sp.csr_array(rng.random((6, 5)).round() * rng.random((6, 5)))
+    matrix = sp.csr_array(rng.random((6, 5)).round() * rng.random((6, 5)))
     target = rng.normal(0, 2, 6)
     arrays = [rng.normal(size=shape) for shape in ((5, 4), (4,), (4, 1), (1,))]
 

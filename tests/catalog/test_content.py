@@ -1,7 +1,6 @@
 """Parsing, rendering and shortening of catalogue texts."""
 
 import csv
-import os
 from pathlib import Path
 
 import pytest
@@ -103,12 +102,9 @@ def test_normalised_titles_keep_vowel_marks() -> None:
     assert normalised_title("की") != normalised_title("का")
 
 
-def test_real_rows_have_a_title_and_mostly_a_value() -> None:
+def test_real_rows_have_a_title_and_mostly_a_value(competition: Path) -> None:
     """Each of the competition's rows has a title, and more than 95 % have a value."""
-    folder = os.environ.get("AMLC_COMPETITION")
-    if not folder:
-        pytest.skip("AMLC_COMPETITION is not set")
-    with (Path(folder) / "train.csv").open(encoding="utf-8", newline="") as stream:
+    with (competition / "train.csv").open(encoding="utf-8", newline="") as stream:
         contents = [parse_content(row["catalog_content"]) for row in csv.DictReader(stream)]
     assert all(content.title for content in contents)
     assert sum(content.value is not None for content in contents) > 0.95 * len(contents)

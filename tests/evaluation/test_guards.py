@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from amlc.arrays import Floats
 from amlc.errors import CheckError
 from amlc.evaluation.guards import (
     GuardSettings,
@@ -20,7 +21,7 @@ from amlc.features.blocks import Blocks, Tabular
 from amlc.metrics import row_smape
 from amlc.models.base import ModelSettings, Regressor
 from amlc.models.registry import regressor
-from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products
+from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products, with_test_rows
 
 LINEAR = ModelSettings.model_validate({**SECTIONS["linear"], "blocks": DENSE})
 SETTINGS = GuardSettings(
@@ -66,15 +67,21 @@ def test_the_constant_is_that_of_the_other_folds(catalogue: Catalogue) -> None:
     assert permutation_check(blocks, products.assign(price=5.0)).constant == 0
 
 
-def test_a_model_that_knows_the_prices_is_found(catalogue: Catalogue) -> None:
+def test_a_model_that_knows_the_prices_is_found(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A model that knows the permuted prices beats the constant by more than chance."""
     blocks, _, products = catalogue
     permuted = np.random.default_rng(3).permutation(products["price"].to_numpy())
     linear = regressor("linear")
 
+    def leak(blocks: Blocks) -> Floats:
+        assert blocks.neighbours is not None
+        return np.asarray(np.log(permuted[blocks.neighbours.position]))
+
     def make() -> Regressor:
         model = linear(LINEAR)
-        model.predict = lambda rows: np.log(permuted[rows.neighbours.position])  # type: ignore[method-assign, union-attr]  # a leak
+        monkeypatch.setattr(model, "predict", leak)
         return model
 
     with pytest.raises(CheckError, match="a row's own price is among its features"):
@@ -133,9 +140,7 @@ def test_a_constant_column_explains_nothing() -> None:
 def test_the_metrics_have_one_key_for_each_check(catalogue: Catalogue) -> None:
     """The report reads these keys, and the message names the strongest feature."""
     blocks, _, products = catalogue
-    test = products.index[300:]
-    products = products.copy()
-    products.loc[test, ["split", "price", "fold"]] = ["test", np.nan, -1]
+    products = with_test_rows(products, 300)
     guards = check_guards(blocks, products, SETTINGS, seed=1, threads=1)
     metrics = guards.metrics()
     assert list(metrics) == ["permutation", "leak", "drift"]

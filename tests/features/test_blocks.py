@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from amlc.errors import DataError
 from amlc.features.blocks import (
+    BlockName,
     Blocks,
     Neighbours,
     Tabular,
@@ -143,10 +144,10 @@ def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["tabular", "terms", "topics", "vision"])
-def test_a_missing_block_names_its_stage(tmp_path: Path, name: str) -> None:
+def test_a_missing_block_names_its_stage(tmp_path: Path, name: BlockName) -> None:
     """The message says which stage to run."""
     with pytest.raises(DataError, match=f"run the stage {name}"):
-        read_blocks(tmp_path, [name])  # type: ignore[list-item]
+        read_blocks(tmp_path, [name])
 
 
 def test_a_pickled_file_is_refused(folder: Path) -> None:

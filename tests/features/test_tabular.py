@@ -57,7 +57,9 @@ def test_categories_do_not_depend_on_the_train_rows() -> None:
 def test_the_total_counts_the_packs() -> None:
     """A pack of six has a larger total amount than a single item."""
     texts = [f"Item Name: Bear, 2 oz (Pack of {n})\nValue: 1\nUnit: Count\n" for n in (1, 6)]
-    single, six = TabularFeatures(SETTINGS).fit(texts).transform(texts).number("num_log_total")
+    totals = TabularFeatures(SETTINGS).fit(texts).transform(texts).number("num_log_total")
+    assert totals is not None
+    single, six = totals
     assert single < six
 
 

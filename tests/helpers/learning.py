@@ -74,7 +74,7 @@ def make_products(rows: int, seed: int) -> Catalogue:
         {
             "num_log_total": amount.astype(np.float32),
             "num_noise": rng.random(rows).astype(np.float32),
-            "cat_kind": pd.Categorical.from_codes(kind, ["a", "b", "c"]),
+            "cat_kind": pd.Categorical.from_codes(kind, pd.Index(["a", "b", "c"])),
             "key_brand": [f"brand {code}" for code in brand],
         }
     )
@@ -104,3 +104,13 @@ def make_products(rows: int, seed: int) -> Catalogue:
     )
     blocks = Blocks(Tabular.from_frame(tabular), terms, topics, vision, neighbours)
     return blocks, Target(log_price, group), products
+
+
+def with_test_rows(products: pd.DataFrame, start: int) -> pd.DataFrame:
+    """Return the product table with the rows from a position on as test rows."""
+    test = np.arange(len(products)) >= start
+    return products.assign(
+        split=products["split"].mask(test, "test"),
+        price=products["price"].mask(test),
+        fold=products["fold"].mask(test, -1),
+    )

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
-from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import trustme
 
@@ -90,12 +89,7 @@ class Site:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -144,14 +138,14 @@ class Site:
             return connection
         return self.context.wrap_socket(connection, server_side=True)
 
-    def _answer(self, sock: socket.socket, first: bytes, stream: object) -> bool:
+    def _answer(self, sock: socket.socket, first: bytes, stream: IO[bytes]) -> bool:
         if not first:
             return False
         if not first.endswith(b" HTTP/1.1\r\n"):
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return False
         path = first.split()[1].decode()
-        headers = BytesParser().parsebytes(b"".join(iter(stream.readline, b"\r\n")))  # type: ignore[attr-defined] # a socket's file has it
+        headers = BytesParser().parsebytes(b"".join(iter(stream.readline, b"\r\n")))
         with self._lock:
             self.hits[path] += 1
             self.seen.append(headers)

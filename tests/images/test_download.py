@@ -12,13 +12,13 @@ import trustme
 from PIL import Image
 
 from amlc.errors import ImageError
-from amlc.images import pool, store
 from amlc.images.download import download
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import ImageRow, check_links, read_rows
 from amlc.images.urls import parse
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.site import Exchange, Page, Site, page, tls
+from tests.helpers.stores import create_unwritable_store
 from tests.images.conftest import MakeSettings
 
 Run = Callable[..., dict[str, ImageRow]]
@@ -321,11 +321,10 @@ def test_a_host_gets_no_more_connections_than_allowed(
 
 
 def test_a_store_that_fails_stops_the_run(
-    site: Site, run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    site: Site, run: Run, make: MakeSettings, tmp_path: Path
 ) -> None:
     """The run ends with an error instead of placeholders, and does not wait forever."""
-    monkeypatch.setattr(store, "_PUT", "INSERT INTO nothing VALUES (?)")
-    monkeypatch.setattr(pool, "_POLL_SECONDS", 0.05)
+    create_unwritable_store(tmp_path / "store")
     site.other = GOOD
     with pytest.raises(ImageError, match="cannot be used as the image store"):
         run([site.url(f"/{number}.jpg") for number in range(100)], make())

@@ -147,14 +147,19 @@ def test_second_tries_do_not_count(clock: Clock) -> None:
     assert not schedule.pop_given_up()
 
 
-def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> None:
-    """There are pauses of growing length with one probe after each before it is given up."""
+def _failing(clock: Clock) -> Schedule:
+    """Return the schedule of a host that worked once, and then failed as often as it may."""
     schedule = Schedule(60, 3, clock)
     for number in range(50):
         schedule.put(_job(number))
-    _try(schedule, None)
-    for _ in range(3):
-        _try(schedule, TIMEOUT)
+    for error in (None, TIMEOUT, TIMEOUT, TIMEOUT):
+        _try(schedule, error)
+    return schedule
+
+
+def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> None:
+    """There are pauses of growing length with one probe after each before it is given up."""
+    schedule = _failing(clock)
     for pause in PAUSES:
         assert _take(schedule) is None
         clock.now += pause
@@ -168,12 +173,7 @@ def test_a_host_that_worked_is_probed_before_it_is_given_up(clock: Clock) -> Non
 
 def test_a_good_probe_reopens_the_host(clock: Clock) -> None:
     """A host that answers again gets all its connections at once."""
-    schedule = Schedule(60, 3, clock)
-    for number in range(20):
-        schedule.put(_job(number))
-    _try(schedule, None)
-    for _ in range(3):
-        _try(schedule, TIMEOUT)
+    schedule = _failing(clock)
     clock.now = PAUSES[0]
     _try(schedule, None)
     assert sum(1 for _ in range(15) if _take(schedule)) == 15

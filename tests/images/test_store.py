@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import ImageError
-from amlc.images import store as module
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.store import Store, StorePolicy, default_path
+from tests.helpers.stores import create_unwritable_store
 
 POLICY = StorePolicy("jpeg 64", "limits", 30)
 OK = FetchResult.ok(Picture(4, 3, b"picture"))
@@ -104,14 +104,14 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
 ) -> None:
     """The message names the cause; with more space, the next run continues."""
     _put(path, a=OK)
-    connect = module._connect
+    connect = sqlite3.connect
 
-    def small_disk(file: Path) -> sqlite3.Connection:
-        connection = connect(file)
+    def small_disk(file: Path, timeout: float) -> sqlite3.Connection:
+        connection = connect(file, timeout=timeout)
         connection.execute("PRAGMA max_page_count = 40")
         return connection
 
-    monkeypatch.setattr(module, "_connect", small_disk)
+    monkeypatch.setattr(sqlite3, "connect", small_disk)
     large = FetchResult.ok(Picture(4, 3, bytes(50_000)))
     with pytest.raises(ImageError, match="no space left on the disk"):
         _put(path, **{f"large{number}": large for number in range(10)})
@@ -120,9 +120,9 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     assert _read(path, "a", "b") == {"a": OK, "b": large}
 
 
-def test_after_an_error_no_call_waits_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_error_no_call_waits_forever(path: Path) -> None:
     """After an error, `put` and `flush` raise it."""
-    monkeypatch.setattr(module, "_PUT", "INSERT INTO nothing VALUES (?)")
+    create_unwritable_store(path)
     store = Store(path, POLICY)
     store.put("a", OK)
     with pytest.raises(ImageError, match="cannot be used as the image store"):

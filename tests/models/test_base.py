@@ -153,6 +153,7 @@ def test_rows_that_do_not_match(catalogue: Catalogue) -> None:
 def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
     """The predictions of a model that diverged do not reach the blend."""
     blocks = catalogue[0]
+    assert blocks.tabular is not None
     model = fitted("linear", catalogue)
     broken = Tabular.from_frame(blocks.tabular.to_frame().assign(num_noise=np.float32(np.inf)))
     with pytest.raises(ModelError, match="240 of 240 predictions are not finite"):

@@ -30,7 +30,8 @@ def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
 def rounds(model: Any) -> int:
     """Return the number of trees."""
     booster = model.booster
-    return int(getattr(booster, "num_trees", getattr(booster, "num_boosted_rounds", None))())
+    count = booster.num_trees if isinstance(booster, lgb.Booster) else booster.num_boosted_rounds
+    return int(count())
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

@@ -1,5 +1,6 @@
 """Out-of-fold predictions and scores."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from amlc.models.base import Regressor
 from amlc.models.crossfit import Crossfit, crossfit, fold_scores
 from amlc.models.registry import regressor
 from amlc.models.target import Target
-from tests.helpers.learning import SECTIONS, Catalogue
+from tests.helpers.learning import SECTIONS, Catalogue, with_test_rows
 
 TEST = slice(200, 240)
 
@@ -24,9 +25,8 @@ class Recorder:
 
     def __init__(self, name: str, **changes: Any) -> None:
         model = regressor(name)
-        self.make_model = lambda: model(
-            model.settings_type.model_validate({**SECTIONS[name], **changes})
-        )
+        settings = model.settings_type.model_validate({**SECTIONS[name], **changes})
+        self.make_model: Callable[[], Regressor] = lambda: model(settings)
         self.targets: list[Target] = []
 
     def __call__(self) -> Regressor:
@@ -40,13 +40,6 @@ class Recorder:
 
         model.fit = recorded  # type: ignore[method-assign]  # a spy
         return model
-
-
-def with_test_rows(products: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with its last 40 products as test rows."""
-    products = products.copy()
-    products.loc[products.index[TEST], ["split", "price", "fold"]] = ["test", np.nan, -1]
-    return products
 
 
 def run(make: Recorder, catalogue: Catalogue, products: pd.DataFrame) -> Crossfit:
@@ -68,7 +61,7 @@ def test_a_fold_is_predicted_without_its_prices(catalogue: Catalogue) -> None:
 def test_fits_use_train_rows_only(catalogue: Catalogue) -> None:
     """There is a fit without each fold, then one to all train rows, without missing prices."""
     make = Recorder("linear")
-    products = with_test_rows(catalogue[2])
+    products = with_test_rows(catalogue[2], TEST.start)
     run(make, catalogue, products)
     sizes = [200 - (products["fold"] == fold).sum() for fold in range(3)]
     assert [len(target.log_price) for target in make.targets] == [*sizes, 200]
@@ -77,7 +70,7 @@ def test_fits_use_train_rows_only(catalogue: Catalogue) -> None:
 
 def test_test_rows_are_predicted_by_the_final_model(catalogue: Catalogue) -> None:
     """The model that is saved gives the predictions of the submission."""
-    products = with_test_rows(catalogue[2])
+    products = with_test_rows(catalogue[2], TEST.start)
     result = run(Recorder("ridge"), catalogue, products)
     again = result.model.predict(catalogue[0].take(np.arange(200, 240)))
     np.testing.assert_array_equal(result.log_price[TEST], again)
@@ -85,7 +78,7 @@ def test_test_rows_are_predicted_by_the_final_model(catalogue: Catalogue) -> Non
 
 def test_scores_are_of_the_train_rows(catalogue: Catalogue) -> None:
     """SMAPE overall and by fold equals the metric on prices."""
-    products = with_test_rows(catalogue[2])
+    products = with_test_rows(catalogue[2], TEST.start)
     result = run(Recorder("linear"), catalogue, products)
     train = products["fold"] >= 0
     predicted = np.exp(result.log_price)

@@ -1,6 +1,7 @@
 """The values that a search may try."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -19,7 +20,7 @@ ALPHA = {"low": 0.5, "high": 50.0, "log": True}
 def settings(spaces: dict[str, Any], **changes: Any) -> SearchSettings:
     """Return the section `search` with some spaces."""
     raw = {"n_trials": 4, "n_startup_trials": 2, "spaces": spaces, **changes}
-    return check(SearchSettings, raw, "search", "params.yaml")  # type: ignore[arg-type]  # a name
+    return check(SearchSettings, raw, "search", Path("params.yaml"))
 
 
 def spaces(model: str, **raw: Any) -> Any:

@@ -32,6 +32,7 @@ def test_weights_by_price_band() -> None:
     """Each row has its band's weight, scaled to a mean of 1."""
     settings = WeightSettings(limits=[10.0, 50.0], weights=[1.0, 2.0, 3.0], column=None)
     weights = row_weights(settings, LOG_PRICE + 1e-9, None)
+    assert weights is not None
     np.testing.assert_allclose(weights, np.array([1, 2, 2, 3]) / 2)
 
 
@@ -39,7 +40,9 @@ def test_weights_by_column() -> None:
     """A numeric column of the tabular block can be the weight."""
     settings = WeightSettings(limits=[], weights=[], column="num_w")
     tabular = Tabular.from_frame(pd.DataFrame({"num_w": [0.0, 1.0, 1.0, 2.0]}))
-    np.testing.assert_allclose(row_weights(settings, LOG_PRICE, tabular), [0, 1, 1, 2])
+    weights = row_weights(settings, LOG_PRICE, tabular)
+    assert weights is not None
+    np.testing.assert_allclose(weights, [0, 1, 1, 2])
 
 
 @pytest.mark.parametrize("settings", [None, WeightSettings(limits=[], weights=[], column=None)])

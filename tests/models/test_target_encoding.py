@@ -6,7 +6,7 @@ import pytest
 from amlc.errors import ModelError
 from amlc.models.target_encoding import TargetEncoding, inner_splits
 
-GROUPS = np.repeat(np.arange(10), 2)
+GROUPS = np.repeat(np.arange(10, dtype=np.int32), 2)
 KEYS = np.array([["xy"[row % 2], f"only {group}"] for row, group in enumerate(GROUPS)], object)
 LOG_PRICE = np.linspace(0, 3, 20)
 
@@ -21,13 +21,13 @@ def test_inner_splits_keep_groups_together() -> None:
 
 def test_inner_splits_with_few_groups() -> None:
     """Fewer groups than folds give as many folds as groups."""
-    assert len(inner_splits(np.array([0, 0, 1, 2]), seed=0)) == 3
+    assert len(inner_splits(np.array([0, 0, 1, 2], np.int32), seed=0)) == 3
 
 
 def test_inner_splits_need_two_groups() -> None:
     """One group cannot be split."""
     with pytest.raises(ModelError, match="one group"):
-        inner_splits(np.zeros(4), seed=0)
+        inner_splits(np.zeros(4, np.int32), seed=0)
 
 
 def test_own_group_is_not_in_the_train_encoding() -> None:

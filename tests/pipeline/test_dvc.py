@@ -35,7 +35,8 @@ WITHOUT_EFFECT = {
 def definition(stage: str) -> dict[str, Any]:
     """Return a stage's definition, also of one that is made for each model."""
     content: dict[str, Any] = STAGES[stage]
-    return content.get("do", content)
+    template: dict[str, Any] = content.get("do", content)
+    return template
 
 
 def names(value: Any) -> set[str]:

@@ -1,7 +1,6 @@
 """Worker processes: the same prices as in this process, and a clean end."""
 
-import os
-import signal
+import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -47,9 +46,10 @@ def test_workers_start_again_after_a_stop(workers: Workers) -> None:
 
 def test_a_killed_worker_breaks_the_pool(workers: Workers) -> None:
     """A caller gets an error after a worker was killed."""
+    before = set(multiprocessing.active_children())
     workers.submit(PRODUCTS).result(120)
-    (pid,) = workers.start()._processes
-    os.kill(pid, signal.SIGKILL)
+    (process,) = set(multiprocessing.active_children()) - before
+    process.kill()
     with pytest.raises(BrokenProcessPool):
         workers.submit(PRODUCTS).result(120)
 

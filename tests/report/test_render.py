@@ -211,7 +211,8 @@ TEXTS = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs
 @pytest.fixture(scope="module")
 def bare(page: Page) -> Page:
     """Return the page with empty drawings and pictures, which is parsed sooner."""
-    return _bare(page)
+    bare_page: Page = _bare(page)
+    return bare_page
 
 
 def _bare(node: Any) -> Any:
@@ -221,7 +222,7 @@ def _bare(node: Any) -> Any:
         return tuple(_bare(child) for child in node)
     if isinstance(node, str) and node.startswith("data:"):
         return "data:"
-    if not is_dataclass(node):
+    if not is_dataclass(node) or isinstance(node, type):
         return node
     return type(node)(**{name: _bare(child) for name, child in vars(node).items()})
 

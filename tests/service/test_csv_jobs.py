@@ -26,10 +26,9 @@ class FakeWorkers(Workers):
         self.running = False
         self.pool = ThreadPoolExecutor(2)
 
-    def start(self) -> ThreadPoolExecutor:
+    def start(self) -> None:
         """Start at once."""
         self.running = True
-        return self.pool
 
     @property
     def ready(self) -> bool:
@@ -119,9 +118,11 @@ def test_a_long_csv_goes_to_the_workers(
     with FakeWorkers() as workers:
         client = start(pool=workers)
         short = csv_rows(send_csv(client, product_csv(300)))
-        assert not workers.running
+        started_by_short = workers.running
         long = csv_rows(send_csv(client, product_csv(1_000)))
-        assert workers.running
+        started_by_long = workers.running
+    assert not started_by_short
+    assert started_by_long
     assert long[:300] == short
     assert [row["sample_id"] for row in long] == [str(n) for n in range(1_000)]
     assert sum(pricer.sizes) == 300

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from amlc.pricing.estimates import Product
 from tests.helpers.pictures import jpeg
@@ -44,8 +44,8 @@ def page(browser: Browser, client: httpx.Client) -> Iterator[Page]:
     yield from _opened(browser, str(client.base_url))
 
 
-def _opened(browser: Browser, address: str, **options: object) -> Iterator[Page]:
-    page = browser.new_page(**options)
+def _opened(browser: Browser, address: str, viewport: ViewportSize | None = None) -> Iterator[Page]:
+    page = browser.new_page(viewport=viewport)
     requested: list[str] = []
     errors: list[str] = []
     page.on("request", lambda request: requested.append(request.url))

@@ -133,10 +133,9 @@ def test_the_program_ends_with_one_message(repository: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.skipif("AMLC_COMPETITION" not in os.environ, reason="AMLC_COMPETITION is not set")
-def test_the_competition_has_no_errors(repository: Path) -> None:
+def test_the_competition_has_no_errors(competition: Path, repository: Path) -> None:
     """Every row of the real files is kept, and the folds have equal sizes."""
-    configure("error", os.environ["AMLC_COMPETITION"])
+    configure("error", str(competition))
     prepare.main()
     metrics = json.loads((repository / "metrics/data.json").read_text())
     assert metrics["train"]["kept"] == metrics["train"]["read"] == 7000

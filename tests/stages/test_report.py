@@ -31,7 +31,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_writes_the_report_and_the_tables(folder: Path, capsys: pytest.CaptureFixture) -> None:
+def test_it_writes_the_report_and_the_tables(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It prints whose results it reads, and where the report is."""
     report.main()
     assert (folder / "data/report/index.html").read_text().startswith("<!DOCTYPE html>")

@@ -14,7 +14,7 @@ from amlc.features.blocks import write_neighbours
 from amlc.models.blend import Blend
 from amlc.models.registry import regressor
 from stages import blend, train
-from tests.helpers.learning import SECTIONS, make_products
+from tests.helpers.learning import SECTIONS, make_products, with_test_rows
 
 NAMES = ["linear", "ridge", "lightgbm"]
 BLEND = {
@@ -28,11 +28,15 @@ BLEND = {
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the working folder, with features, 200 train rows and 40 test rows."""
     blocks, _, products = make_products(240, seed=1)
-    products = products.assign(catalog_content="text", image_link="")
-    products.loc[products.index[200:], ["split", "price", "fold"]] = ["test", np.nan, -1]
+    products = with_test_rows(products.assign(catalog_content="text", image_link=""), 200)
     write_products(tmp_path / "data/products.parquet", products)
     features = tmp_path / "data/features"
     features.mkdir()
+    assert blocks.tabular is not None
+    assert blocks.terms is not None
+    assert blocks.topics is not None
+    assert blocks.vision is not None
+    assert blocks.neighbours is not None
     blocks.tabular.to_frame().to_parquet(features / "tabular.parquet", index=False)
     sp.save_npz(features / "terms.npz", blocks.terms)
     np.save(features / "topics.npy", blocks.topics)

@@ -19,6 +19,7 @@ from amlc.synthetic.packshots import (
     Packshot,
     make_packshots,
 )
+from amlc.synthetic.words import Shape
 
 JAR = Packshot(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
 DIGESTS = {1: "51c04faad9289bd3"}
@@ -61,9 +62,9 @@ def test_links_have_the_form_of_image_links() -> None:
 
 @pytest.mark.parametrize("shape", BODIES)
 @pytest.mark.parametrize("items", [1, 2, 5, MAX_ITEMS])
-def test_every_shape_and_number_can_be_drawn(shape: str, items: int) -> None:
+def test_every_shape_and_number_can_be_drawn(shape: Shape, items: int) -> None:
     """The file is an RGB JPEG of the right size that shows more than its backdrop."""
-    body = Packshot(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()  # type: ignore[arg-type] # parametrize hands over str
+    body = Packshot(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()
     with Image.open(io.BytesIO(body)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert max(image.size) == LONGEST_SIDE

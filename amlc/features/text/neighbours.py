@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from amlc.arrays import Floats32, Ints32, Ints64, Rows
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
@@ -229,13 +229,11 @@ class NeighbourIndex:
         DataError
             A file is missing or malformed.
         """
-        try:
+        with read_errors_as(DataError, f"{folder}: no saved index of neighbours"):
             postings, weights = (_mapped_csr(folder, name) for name in ("postings", "rerank"))
             terms = np.load(folder / "rerank_terms.npy", allow_pickle=False)
             candidates = int(np.load(folder / "candidates.npy", allow_pickle=False))
             return cls(postings, weights, terms, candidates)
-        except (OSError, ValueError, EOFError, IndexError) as error:
-            raise DataError(f"{folder}: no saved index of neighbours: {error}") from None
 
 
 def nearest(
@@ -250,17 +248,12 @@ def nearest(
 
     Parameters
     ----------
-    terms : csr_array of float32, shape (n, terms)
-        TF-IDF of the products whose neighbours are searched for.
+    terms, position, threads
+        As in `NeighbourIndex.nearest`.
     train : csr_array of float32, shape (m, terms)
         TF-IDF of the train products.
     settings : NeighboursSettings
         Section `neighbours` of params.yaml.
-    position : ndarray of int, shape (n,), optional
-        Each product's position among the train products, so that it does not become its own
-        neighbour; `NO_NEIGHBOUR` for a product that is not among them.
-    threads : int
-        Number of threads; the result does not depend on it.
 
     Returns
     -------

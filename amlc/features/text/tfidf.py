@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of
-from amlc.errors import DataError, ParamsError
+from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.features.text import tokens
 from amlc.features.text.tokens import Analyzer, char_analyzer, word_analyzer
 from amlc.features.text.vocabulary import CharVocabulary, Vocabulary, WordVocabulary
@@ -187,7 +187,8 @@ class TermFeatures:
             A file is missing or malformed.
         """
         path = folder / "settings.json"
-        try:
+        message, remedy = f"{folder}: no saved terms", "run the stage terms"
+        with read_errors_as(DataError, message, ParamsError, remedy=remedy):
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["vectorizers"] = dict(raw["vectorizers"])
             features = cls(check(TermsSettings, raw, "terms", path))
@@ -200,8 +201,6 @@ class TermFeatures:
                     for name in features.settings.vectorizers
                 }
             )
-        except (OSError, ValueError, TypeError, KeyError, EOFError, ParamsError) as error:
-            raise DataError(f"{folder}: no saved terms: {error}; run the stage terms") from None
         return features
 
 

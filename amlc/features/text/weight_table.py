@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from amlc.arrays import Floats32
-from amlc.errors import DataError
+from amlc.errors import DataError, read_errors_as
 from amlc.files import write_array
 
 # The largest magnitude of a row is mapped to this, the largest that a signed 8-bit integer holds.
@@ -93,10 +93,8 @@ class WeightTable:
         DataError
             A file is missing or malformed.
         """
-        try:
+        with read_errors_as(DataError, f"{folder}: cannot be read", DataError):
             rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
             scale = np.load(folder / "scale.npy", allow_pickle=False)
             # As a plain array, because results of operations would be np.memmap objects as well.
             return cls(np.asarray(rows), scale)
-        except (OSError, ValueError, EOFError, DataError) as error:
-            raise DataError(f"{folder}: cannot be read: {error}") from None

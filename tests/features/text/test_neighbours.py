@@ -38,9 +38,7 @@ SETTINGS = changed_settings()
 def random_terms(rows: int, seed: int = 0) -> sp.csr_array:
     """Return random terms whose values are all different."""
     rng = np.random.default_rng(seed)
-    return sp.csr_array(
-        sp.random_array((rows, 40), density=0.3, rng=rng, dtype=np.float32, format="csr")
-    )
+    return sp.csr_array(sp.random_array((rows, 40), density=0.3, rng=rng, dtype=np.float32))
 
 
 def naive(similarity: np.ndarray, count: int, position: Any) -> list[list[int]]:
@@ -181,7 +179,7 @@ def test_equally_similar_products_are_in_ascending_order() -> None:
 
 def test_a_text_without_terms_has_no_neighbours() -> None:
     """Its row holds nothing but `NO_NEIGHBOUR`, with similarity 0."""
-    block = nearest(sp.csr_array((2, 40), dtype=np.float32), random_terms(20), SETTINGS)
+    block = nearest(sp.csr_array(np.zeros((2, 40), np.float32)), random_terms(20), SETTINGS)
     assert (block.rows == NO_NEIGHBOUR).all()
     assert not block.similarity.any()
 

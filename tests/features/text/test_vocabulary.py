@@ -56,15 +56,21 @@ def test_char_ngrams_are_those_of_the_analyzer(
     assert counts(vocabulary, texts) == counts(vocabulary, texts) == expected
 
 
-def test_the_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full cache does not change the counts."""
-    monkeypatch.setattr(module, "CACHE_SIZE", 3)
+def used_vocabularies() -> tuple[WordVocabulary, CharVocabulary]:
+    """Return vocabularies that have counted many words, after a check of their counts."""
     words = WordVocabulary(["ab", "cd"], FIRST_COLUMN)
     characters = CharVocabulary(["ab", "cd"], FIRST_COLUMN, char_analyzer(2, 2))
     assert counts(words, MANY_WORDS) == naive_counts(["ab", "cd"], word_analyzer(1, 1), MANY_WORDS)
     assert counts(characters, MANY_WORDS) == naive_counts(
         ["ab", "cd"], char_analyzer(2, 2), MANY_WORDS
     )
+    return words, characters
+
+
+def test_the_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full cache does not change the counts."""
+    monkeypatch.setattr(module, "CACHE_SIZE", 3)
+    words, characters = used_vocabularies()
     assert len(words.word_ids) == 2 + 3
     assert len(characters.word_columns) <= 3
 
@@ -72,11 +78,6 @@ def test_the_caches_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_long_words_are_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     """A word that is too long for the cache is counted all the same."""
     monkeypatch.setattr(module, "LONGEST_CACHED", 3)
-    words = WordVocabulary(["ab", "cd"], FIRST_COLUMN)
-    characters = CharVocabulary(["ab", "cd"], FIRST_COLUMN, char_analyzer(2, 2))
-    assert counts(words, MANY_WORDS) == naive_counts(["ab", "cd"], word_analyzer(1, 1), MANY_WORDS)
-    assert counts(characters, MANY_WORDS) == naive_counts(
-        ["ab", "cd"], char_analyzer(2, 2), MANY_WORDS
-    )
+    words, characters = used_vocabularies()
     cached = set(words.word_ids) | {word.encode() for word in characters.word_columns}
     assert max(map(len, cached)) == 3

@@ -1,7 +1,6 @@
 """The vision block: from image shards to one row per product."""
 
 import io
-import os
 from pathlib import Path
 
 import numpy as np
@@ -159,12 +158,9 @@ def test_the_stage_writes_the_block(
     assert block.shape == (3, len(DESCRIPTORS))
 
 
-def test_photographs_differ_in_every_descriptor() -> None:
+def test_photographs_differ_in_every_descriptor(competition: Path) -> None:
     """Only the flag of missing pictures is constant."""
-    competition = os.environ.get("AMLC_COMPETITION")
-    if not competition:
-        pytest.skip("AMLC_COMPETITION is not set: no photographs")
-    paths = sorted((Path(competition) / "images").iterdir())[:60]
+    paths = sorted((competition / "images").iterdir())[:60]
     block = describe([path.read_bytes() for path in paths], VisionSettings(size=64))
     assert block[:, 0].max() == 0
     assert (block[:, 1:].std(axis=0) > 0).all()

@@ -7,14 +7,14 @@ from amlc.models.losses import loss_values
 from amlc.models.mlp.network import TINY, VARIANCE, Adam, Inputs, SparseNetwork, TermUpdates
 
 RNG = np.random.default_rng(4)
-TERMS = sp.random_array((9, 30), density=0.2, rng=RNG, format="csr", dtype=np.float32)
+TERMS = sp.random_array((9, 30), density=0.2, rng=RNG, dtype=np.float32)
 INPUTS = Inputs(sp.csr_array(TERMS), RNG.normal(size=(9, 3)).astype(np.float32))
 
 
 def double(network: SparseNetwork) -> SparseNetwork:
     """Return the network in float64, which makes finite differences exact enough."""
     layers = [layer.astype(np.float64) for layer in network.layers]
-    return SparseNetwork(network.terms.astype(np.float64), layers)  # type: ignore[arg-type]
+    return SparseNetwork(network.terms.astype(np.float64), layers)  # type: ignore[arg-type]  # declared as float32
 
 
 def loss_of(network: SparseNetwork, actual: np.ndarray) -> float:

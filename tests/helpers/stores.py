@@ -1,0 +1,18 @@
+"""An image store that fails."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from amlc.images.store import Store, StorePolicy
+
+
+def create_unwritable_store(path: Path) -> None:
+    """Create an empty store whose database refuses every new row."""
+    with Store(path, StorePolicy("any", "any", 0)):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON image "
+            "BEGIN SELECT RAISE(ABORT, 'a row is refused'); END"
+        )
