@@ -74,7 +74,7 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
     return f"{head} and {rest} more" if rest > 0 else head
 
 
-# What NumPy, pandas, Arrow, JSON and the code that uses their results raise on a broken file.
+# What NumPy, pandas, Arrow, JSON and the code that uses their results raise for a broken file.
 _READ_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     EOFError,
@@ -87,22 +87,22 @@ _READ_ERRORS: tuple[type[Exception], ...] = (
 
 @contextmanager
 def read_errors_as(
-    kind: type[AmlcError], message: str, *own: type[AmlcError], remedy: str = ""
+    kind: type[AmlcError], message: str, *also: type[AmlcError], remedy: str = ""
 ) -> Iterator[None]:
-    """Raise one error of this program for whatever a missing or broken file makes the block raise.
+    """Turn the errors that a missing or broken file causes in the block into a single AmlcError.
 
     Parameters
     ----------
     kind : type of AmlcError
         The error to raise.
     message : str
-        The path, and that it cannot be read; the cause follows.
-    *own : type of AmlcError
-        Errors of this program that are causes too; others pass unchanged.
+        The start of its message, such as the path and "cannot be read"; the cause follows.
+    *also : type of AmlcError
+        Errors of amlc to turn into it as well; by default they pass unchanged.
     remedy : str
-        What to do about it, after the cause.
+        What to do about it; the end of the message.
     """
-    causes = _READ_ERRORS + own
+    causes = _READ_ERRORS + also
     try:
         yield
     except causes as error:

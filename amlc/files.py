@@ -74,7 +74,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file with a header; cells are quoted where they need it."""
+    """Write a CSV file with a header, quoting the cells that need it."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)

@@ -19,7 +19,7 @@ def row_smape(actual: ArrayLike, predicted: ArrayLike) -> Floats:
     Returns
     -------
     ndarray of float64, shape (n,)
-        0 where both are 0. For positive prices it equals 200 tanh(|D| / 2), where D is the
+        0 if both prices are 0. For positive prices it equals 200 tanh(|D| / 2), where D is the
         difference of their logarithms.
 
     Raises

@@ -9,7 +9,7 @@ from amlc.models.registry import members
 
 
 def main() -> None:
-    """Write the weights and the blended predictions, which are cross-fitted for train rows."""
+    """Write the weights and the blended predictions; those of train rows are cross-fitted."""
     names = members(params.value("models"))
     remove_others(layout.MODELS, names)
     settings = params.load(BlendSettings, "blend")

@@ -1,4 +1,4 @@
-"""List the code that each stage runs: DVC reruns a stage when its list changes."""
+"""List the code that each stage imports: DVC reruns a stage when its list changes."""
 
 from amlc import layout, params
 from amlc.errors import run

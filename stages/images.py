@@ -1,4 +1,4 @@
-"""One checked picture for every distinct image link of the product table."""
+"""Get one checked picture for each distinct image link of the product table."""
 
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products

@@ -8,7 +8,7 @@ from amlc.features.text.neighbours import NeighboursSettings, nearest_train_prod
 
 
 def main() -> None:
-    """Search among the train products, for all products; write data/features/neighbours.npz."""
+    """Find the neighbours of all products; write data/features/neighbours.npz."""
     settings = params.load(NeighboursSettings, "neighbours")
     train = train_rows(read_products(layout.PRODUCTS, ["split"]))
     terms = read_terms(layout.TERMS)

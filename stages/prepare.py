@@ -9,7 +9,7 @@ from amlc.files import write_json
 
 
 def main() -> None:
-    """Read the catalogue, add groups and folds, and write once all of it has succeeded."""
+    """Read the catalogue and add groups and folds; write nothing before all of it has succeeded."""
     settings = params.load(DataSettings, "data")
     catalogue = read_catalogue(settings)
     products = add_groups_and_folds(catalogue.products, settings.folds, params.seed())

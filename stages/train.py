@@ -1,4 +1,4 @@
-"""Fit one model out of fold and to all train rows: python -m stages.train NAME."""
+"""Fit one model in each fold and to all train rows: python -m stages.train NAME."""
 
 import sys
 import time

@@ -13,6 +13,7 @@ def main() -> None:
     products = read_products(layout.PRODUCTS, [LINK])
     block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
     write_array(layout.VISION, block)
+    # The first descriptor is 1 for a product without a picture.
     missing = int(block[:, 0].sum())
     print(f"vision: {len(block)} rows, {block.shape[1]} descriptors, {missing} without a picture")
 

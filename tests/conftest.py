@@ -1,4 +1,4 @@
-"""What tests of several folders share."""
+"""Fixtures for tests of several folders."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from tests.helpers.tiny import run_pipeline
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder ``data`` of a whole small pipeline, bundle included; look, do not touch."""
+    """Return the folder ``data`` of a small pipeline with its bundle; tests must not change it."""
     return run_pipeline(tmp_path_factory.mktemp("pipeline"))
 
 

@@ -102,7 +102,7 @@ def test_read_refuses_anything_but_a_mapping_of_sections(
     assert "params.yaml" in str(caught.value)
 
 
-def test_read_tells_where_to_run(tmp_path: Path) -> None:
+def test_read_names_the_folder_to_run_in(tmp_path: Path) -> None:
     """The most likely cause of a missing file is the wrong current folder."""
     with pytest.raises(ParamsError, match="no such file; run from the repository's root"):
         params.read(tmp_path / "params.yaml")

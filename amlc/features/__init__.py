@@ -1,1 +1,1 @@
-"""Feature blocks: what models see of a product, one transformer for each source."""
+"""Feature blocks, from which models predict: tabular, text and vision features of products."""

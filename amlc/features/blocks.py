@@ -1,4 +1,4 @@
-"""The feature blocks: their types, and the files that hold them.
+"""The types of the feature blocks, and their files.
 
 A block has one row per product, in the order of the product table.
 """
@@ -22,12 +22,12 @@ from amlc.files import replacing, write_frame
 
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
 
-# The prefix of a tabular column says how it has to be encoded.
+# The prefix of a tabular column determines how models encode it.
 NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
 CATEGORICAL = "cat_"  # few, fixed categories
-HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" where it is missing
+HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" if it is missing
 
-# Stands for a neighbour that does not exist.
+# In place of a neighbour that does not exist.
 NO_NEIGHBOUR = -1
 
 
@@ -42,7 +42,7 @@ class Tabular:
     codes : ndarray of int16, shape (n, categorical columns)
         The index of each value among the levels of its column.
     keys : ndarray of object, shape (n, high-cardinality columns)
-        Texts; empty where there is none.
+        Texts; empty if missing.
     number_names, key_names : tuple of str
         Names of the columns, with their prefixes.
     levels : dict of str to tuple of str
@@ -69,7 +69,7 @@ class Tabular:
         )
 
     def number(self, name: str) -> Floats32 | None:
-        """Return a numeric column, or None if there is no column of this name."""
+        """Return a numeric column, or None if there is none of this name."""
         if name not in self.number_names:
             return None
         return self.numbers[:, self.number_names.index(name)]
@@ -131,12 +131,12 @@ class Neighbours:
     Parameters
     ----------
     rows : ndarray of int32, shape (n, n_neighbors)
-        Positions of the neighbours, the most similar first; `NO_NEIGHBOUR` fills up a row.
+        Positions of the neighbours, the most similar first, padded with `NO_NEIGHBOUR`.
     similarity : ndarray of float32, shape (n, n_neighbors)
         Sum over the TF-IDF vectorizers of the cosine similarity; 0 for `NO_NEIGHBOUR`.
     position : ndarray of int32, shape (n,)
-        Each product's own position among the rows that `rows` refers to; `NO_NEIGHBOUR` for a
-        product that is not among them.
+        The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
+        that is not in it.
     """
 
     rows: Ints32
@@ -221,7 +221,7 @@ def read_blocks(folder: Path, names: Sequence[BlockName]) -> Blocks:
     folder : Path
         ``data/features``.
     names : sequence of str
-        Which blocks to read.
+        The blocks to read.
 
     Raises
     ------
@@ -275,7 +275,7 @@ def read_neighbours(path: Path) -> Neighbours:
 
 
 def _read_array(path: Path) -> Floats32:
-    # The files of these blocks are named after their stages.
+    # The stem of these files is the name of their stage.
     with _reading(path, path.stem):
         block: Floats32 = np.load(path, allow_pickle=False)
         return block

@@ -47,7 +47,7 @@ NUMBER_NAMES = (
 )
 _LEVELS = {f"{CATEGORICAL}kind": tuple(UNIT_KINDS), f"{CATEGORICAL}unit": tuple(UNIT_NAMES)}
 _CODES = [{level: code for code, level in enumerate(levels)} for levels in _LEVELS.values()]
-# Numbers of leading words of a title that make a key.
+# For each of these numbers, that many leading words of a title are a key.
 _LEADING = (1, 2, 3)
 _KEYS = (f"{HIGH_CARDINALITY}brand", *(f"{HIGH_CARDINALITY}first_{count}" for count in _LEADING))
 
@@ -55,7 +55,7 @@ _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|&[a-z]{2,6};|&#\d{2,5};")
 _NUMBER = re.compile(rb"\d+(?:\.\d+)?")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _DIGITS = string.digits.encode()
-# Maps every byte that is not part of a number to a blank.
+# Maps every byte that is not part of a number to a space.
 _NUMBERS_ONLY = bytes(byte if byte in _DIGITS + b"." else ord(" ") for byte in range(256))
 
 
@@ -69,8 +69,8 @@ class TabularSettings(Settings):
 class BrandGuesser:
     """Guess a brand from the leading words that train titles share.
 
-    A brand starts with a title's first word. It takes in the next word as long as a given share of
-    the train titles that begin with the words so far continue with it.
+    A brand starts with a title's first word. It extends to the next word if a given share of the
+    train titles that begin with the words so far continue with it.
 
     Parameters
     ----------
@@ -83,6 +83,8 @@ class BrandGuesser:
     ----------
     prefixes : frozenset of str
         Fitted: the leading words that are a brand or the beginning of one.
+    max_words : int
+        Maximum number of words in a brand.
     """
 
     max_words = 4
@@ -122,8 +124,8 @@ class BrandGuesser:
 class MinMaxScaler:
     """Scale columns to [0, 1] over the train rows, and clip other rows to that range.
 
-    It computes what scikit-learn's scaler of this name does with ``clip=True``, without importing
-    scikit-learn for a prediction.
+    The result is that of scikit-learn's scaler of the same name with ``clip=True``, but predictions
+    need not import scikit-learn.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ class MinMaxScaler:
 
     @classmethod
     def fitted(cls, columns: Floats) -> Self:
-        """Return the scaler of the train rows, shape (n, columns)."""
+        """Return a scaler that is fitted to the train rows, shape (n, columns)."""
         return cls(columns.min(axis=0), columns.max(axis=0))
 
     def transform(self, columns: Floats) -> Floats32:
@@ -153,7 +155,7 @@ class TabularFeatures:
     """Turn catalogue texts into the tabular block.
 
     Numeric columns are scaled to [0, 1] over the train rows. Categories are fixed. Key columns
-    stay text, because their target encoding must happen inside the folds.
+    remain text, because their target encoding has to be fitted inside the folds.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ class TabularFeatures:
         return self
 
     def transform(self, texts: Iterable[str]) -> Tabular:
-        """Return the tabular block of some texts, one row per text."""
+        """Return the tabular block of texts, one row per text."""
         return self.transform_parsed([parse_content(text) for text in texts])
 
     def transform_parsed(self, contents: Sequence[Content]) -> Tabular:
@@ -254,7 +256,7 @@ def _amounts(content: Content) -> tuple[float, ...]:
     measured = {unit.kind: value * unit.factor}
     stated = parse_quantity(content.title)
     packs = max(stated.packs, 1.0)
-    # Value is the amount of one pack or of all packs; the larger amount is the total.
+    # The value may be the amount of one pack or of all packs; the larger amount is the total.
     by_title = max(stated.mass, stated.volume) * packs
     total = max(measured.get("mass", 0.0), measured.get("volume", 0.0), by_title)
     amounts = (
@@ -292,7 +294,7 @@ def _statistics(content: Content) -> tuple[float, ...]:
 
 def count_numbers(text: str) -> int:
     """Return the number of decimal numbers of ASCII digits in a text."""
-    # Searching only what the translation keeps is faster: few characters of a text are digits.
+    # It is faster to search only what is left by the translation, as few characters are digits.
     candidates = text.encode(errors="replace").translate(_NUMBERS_ONLY).split()
     return len(_NUMBER.findall(b" ".join(candidates)))
 
@@ -313,7 +315,7 @@ def count_uppercase(text: str) -> int:
 
 
 def _count(text: str, ascii_characters: bytes, test: Callable[[str], bool]) -> int:
-    """Return the number of characters that pass a test; the ASCII ones that do are given."""
+    """Return the number of characters that pass a test, given the ASCII characters that pass it."""
     plain = _ascii(text)
     count = len(plain) - len(plain.translate(None, ascii_characters))
     if len(plain) < len(text):

@@ -1,1 +1,1 @@
-"""Links, one fetch, many fetches, what was already fetched, shards."""
+"""The image downloader: links, fetching, the store of earlier results, and image shards."""

@@ -1,4 +1,4 @@
-"""Host names resolved to addresses that may be connected to, and connections to them."""
+"""Resolve host names to addresses that may be connected to, and connect to them."""
 
 import ipaddress
 import socket
@@ -20,13 +20,14 @@ from amlc.images.fetch_result import (
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# How long an answer of the name server is used.
 KEEP_SECONDS = 300.0
+# Addresses of a host that are tried.
 MAX_ADDRESSES = 4
-# After this many names without an answer from any name server and none resolved, there is no
-# network.
+# The network counts as down once this many callers got no answer and no name was resolved.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-# Azure's metadata and control server, the one such address that is not in a private range.
+# Azure's control server (WireServer), whose address is not in a private range.
 _METADATA = frozenset({ipaddress.ip_address("168.63.129.16")})
 
 
@@ -36,8 +37,8 @@ def is_public(address: str) -> bool:
     Parameters
     ----------
     address : str
-        IPv4 or IPv6. An IPv4 address inside an IPv6 one (mapped, 6to4, Teredo, NAT64) has to be
-        public too.
+        IPv4 or IPv6. IPv4 addresses that are embedded in it (mapped, 6to4, Teredo, NAT64) have to
+        be public as well.
 
     Examples
     --------
@@ -48,7 +49,7 @@ def is_public(address: str) -> bool:
         outer = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    return all(_is_global(each) for each in (outer, *_embedded(outer)))
+    return all(_is_global(part) for part in (outer, *_embedded(outer)))
 
 
 def _is_global(address: Address) -> bool:
@@ -66,12 +67,13 @@ def _is_global(address: Address) -> bool:
 
 
 def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
+    """Return the IPv4 addresses that an address contains."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     embedded = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
     if address in _NAT64:
         embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
-    return [each for each in embedded if each is not None]
+    return [part for part in embedded if part is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,10 @@ class _Answer:
 
 
 class Resolver:
-    """Resolves names to checked addresses, each name at most once at a time.
+    """Resolves host names to checked addresses, with at most one lookup of a name at a time.
 
-    A lookup that hangs is abandoned: it occupies a thread until the system gives it up, and the
-    caller waits no longer than `seconds`.
+    A lookup that hangs is abandoned: the caller waits no longer than `seconds`, while its thread
+    remains until the system gives up.
 
     Parameters
     ----------
@@ -104,13 +106,13 @@ class Resolver:
         self._resolved_any = False
 
     def resolve(self, host: str) -> list[str]:
-        """Return the addresses of a host, all of them checked.
+        """Return the checked addresses of a host.
 
         Raises
         ------
         FetchError
-            `HOST_NOT_FOUND`; `ADDRESS_NOT_ALLOWED` where any address is not public, because a
-            name with public and private addresses is an attack.
+            `HOST_NOT_FOUND`, or `ADDRESS_NOT_ALLOWED` if any address is not public: a name with
+            both public and private addresses is an attack.
         """
         answer = self._answers.get(host)
         if answer is None or answer.expires < time.monotonic():
@@ -120,15 +122,15 @@ class Resolver:
         return answer.addresses[:MAX_ADDRESSES]
 
     def prefer(self, host: str, address: str) -> None:
-        """Put an address that answered first, so that a dead one is not tried each time."""
+        """Move an address that has answered to the front, so that it is tried first next time."""
         with self._lock:
             answer = self._answers.get(host)
             if answer is not None and answer.addresses[0] != address:
-                rest = [each for each in answer.addresses if each != address]
+                rest = [other for other in answer.addresses if other != address]
                 self._answers[host] = _Answer([address, *rest], answer.expires)
 
     def _look_up(self, host: str, stale: _Answer | None) -> _Answer:
-        """Ask the name server; return the stale answer, if any, where it does not answer."""
+        """Ask the name server; if that fails, return the stale answer, if there is one."""
         try:
             addresses = self._start_lookup(host).result(timeout=self._seconds)
         except (OSError, FutureTimeoutError) as error:
@@ -143,9 +145,10 @@ class Resolver:
         return answer
 
     def _count_unanswered(self, error: Exception) -> None:
-        definite = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+        # Other errors of getaddrinfo are answers, such as that the name does not exist.
+        answered = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
         with self._lock:
-            self._unanswered += 0 if definite else 1
+            self._unanswered += 0 if answered else 1
 
     def _start_lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
@@ -193,12 +196,12 @@ def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.
     deadline = time.monotonic() + seconds
     reason = NO_CONNECTION
     for address in resolver.resolve(host):
-        left = deadline - time.monotonic()
-        if left <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             break
         try:
-            # The address is numeric, so there is no second lookup.
-            sock = socket.create_connection((address, port), timeout=left)
+            # The address is numeric, so that the name is not looked up a second time.
+            sock = socket.create_connection((address, port), timeout=remaining)
         except OSError as error:
             reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
             continue

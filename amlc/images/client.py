@@ -1,4 +1,4 @@
-"""One try to fetch one link: redirects, headers and the body, each within its limits."""
+"""One attempt to fetch a link: redirects, headers and the body, each within its limits."""
 
 import email.utils
 import http.client
@@ -40,15 +40,17 @@ BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 OPT_OUTS = frozenset({"noai", "noimageai"})
 HEADERS = {
     "User-Agent": f"{amlc.__name__}/0.1 (image downloader of a price prediction project)",
-    # JPEG first: only JPEG can be decoded at reduced size.
+    # JPEG is preferred, because only JPEG files can be decoded at reduced size.
     "Accept": "image/jpeg, image/png;q=0.9, image/gif;q=0.8, image/webp;q=0.7",
     "Accept-Encoding": "identity",
 }
+# The rest of a body up to this length is read, so that its connection can be used again.
 _DRAIN_BYTES = 16_384
+# Bodies above this length are read by this many threads at once.
 _LARGE_BYTES, _LARGE_AT_ONCE = 1_000_000, 4
-# All that urllib3, http.client and a socket raise.
+# What urllib3, http.client and sockets raise.
 _NETWORK_ERRORS = (HTTPError, http.client.HTTPException, OSError, ValueError)
-# The first row that matches an error, or the error that it wraps, names the reason.
+# The first entry that matches an error or an error inside it gives the reason.
 _REASONS = (
     (ssl.SSLCertVerificationError, TLS_FAILURE, Retry.NEXT_RUN),
     ((ReadTimeoutError, TimeoutError), TIMEOUT, Retry.NOW),
@@ -62,14 +64,14 @@ _REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The body of an answer.
+    """The body of a response.
 
     Parameters
     ----------
     data : bytes
-        Content, without a content encoding.
+        The content, decompressed.
     complete : bool
-        Whether the server announced its length, so that it is known to be complete.
+        Whether it is known to be complete, by its declared length or by chunks.
     """
 
     data: bytes
@@ -102,12 +104,12 @@ class Client:
         self._transport.close()
 
     def fetch(self, link: Link) -> Body:
-        """Try once to get the body behind a link, within the deadline.
+        """Try once to get the body of a link, within the deadline.
 
         Raises
         ------
         FetchError
-            The only error of a try, whatever its cause.
+            Whatever the cause.
         """
         with self._watchdog.watch(self._settings.deadline_seconds) as watch:
             try:
@@ -125,7 +127,7 @@ class Client:
             return body
 
     def _follow(self, link: Link, watch: Watch) -> Body:
-        """Get a link or the one that it redirects to."""
+        """Get the body of a link, or of the link that it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
             urls.check_host(link, self._settings)
             response = self._transport.get(link, HEADERS, watch)
@@ -156,7 +158,7 @@ class Client:
         return Body(data, declared is not None or chunked)
 
     def _read(self, response: BaseHTTPResponse, limit: int) -> bytes:
-        """Read a body; few large ones at once, so that hostile ones cannot fill the memory."""
+        """Read a body; only a few large ones at once, so that they cannot fill the memory."""
         data = response.read(min(limit, _LARGE_BYTES), decode_content=False)
         if len(data) < _LARGE_BYTES:
             return data
@@ -183,7 +185,7 @@ class Client:
 
 
 def retry_after(text: str, now: float) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it is not valid.
+    """Return the seconds that a Retry-After header asks for; 0 if it is not valid.
 
     Parameters
     ----------
@@ -239,7 +241,7 @@ def _declared_length(response: BaseHTTPResponse) -> int | None:
 
 
 def _release(response: BaseHTTPResponse) -> None:
-    """Return the connection to its pool where the body was read to its end, else close it."""
+    """Return the connection to its pool if the body was read to its end, else close it."""
     declared = _declared_length(response)
     try:
         # Reading the rest of a short body is cheaper than another handshake.
@@ -253,13 +255,13 @@ def _release(response: BaseHTTPResponse) -> None:
 
 
 def _decompress(data: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a content encoding that was not asked for, within the limit."""
+    """Undo a content encoding, which servers may use although it was not requested."""
     encoding = encoding.strip().lower()
     if encoding in {"", "identity"}:
         return data
     if encoding not in {"gzip", "x-gzip", "deflate"}:
         raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY)
-    # 32 added to the window's size: gzip or zlib, as the header says.
+    # 32 added to the window's size makes zlib detect from the header whether it is gzip or zlib.
     decompressor = zlib.decompressobj(32 + zlib.MAX_WBITS)
     try:
         decompressed = decompressor.decompress(data, limit + 1)

@@ -1,4 +1,4 @@
-"""Decode the bytes of any image file to a small, checked RGB picture, and encode JPEG files."""
+"""Decode image files from anywhere to small RGB pictures, and encode JPEG files."""
 
 import base64
 import io
@@ -25,6 +25,7 @@ from amlc.images.settings import ImageSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 GREY = (128, 128, 128)
+# The EXIF tag of the orientation, and what undoes each of its values.
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,7 +83,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
     Returns
     -------
     Picture
-        RGB, rotated as its EXIF orientation says, transparent parts over white.
+        RGB, rotated according to its EXIF orientation, with white behind transparent parts.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
     target = _target_size(image.width, image.height, size)
     try:
-        # A JPEG is decoded at a half, a quarter or an eighth of its size where that is enough.
+        # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
         image.draft("RGB", target)
         image.load()
         small = _resized(_rgb(image), target)
@@ -113,16 +114,16 @@ def decode_with(settings: ImageSettings, body: bytes) -> Picture:
 
 
 def encode_jpeg(image: Image.Image, *, quality: int, optimize: bool = False) -> bytes:
-    """Return the content of a JPEG file of an image.
+    """Encode an image as a JPEG file, and return its bytes.
 
     Parameters
     ----------
     image : Image
-        A Pillow image in a mode that JPEG has.
+        A Pillow image in a mode that JPEG supports.
     quality : int
         JPEG quality.
     optimize : bool
-        Whether to compute Huffman tables for this image: a smaller file, more slowly.
+        Whether to compute Huffman tables for this image, which gives a smaller file but is slower.
     """
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=quality, optimize=optimize)
@@ -142,7 +143,7 @@ def data_url(jpeg: bytes) -> str:
 
 @lru_cache
 def placeholder(size: int, quality: int) -> Picture:
-    """Return the grey picture of a link that gave none: `size` by `size` pixels."""
+    """Return the grey picture, `size` by `size` pixels, that stands for a missing one."""
     return _picture(Image.new("RGB", (size, size), GREY), quality)
 
 
@@ -171,7 +172,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I"):
-        # Pillow's own conversion cuts 16-bit values off at 255.
+        # Pillow's conversion would clip 16-bit values at 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         return _over_white(image.convert("RGBA"))

@@ -1,4 +1,4 @@
-"""Download the pictures of links into shards: from the store, the mirror, then the network."""
+"""Download the pictures of links into shards: from the store, the mirror or the network."""
 
 import sys
 import threading
@@ -22,7 +22,11 @@ from amlc.images.settings import ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
 from amlc.images.store import Store, StorePolicy
 
+# Hosts that were given up are named in messages up to this number, and then counted.
 _HOSTS_NAMED = 5
+# Shards that wait for the network at once: enough to keep every worker busy while some links of the
+# first ones are retried, few enough to keep memory flat.
+MAX_OPEN = 8
 
 
 class Progress:
@@ -35,7 +39,7 @@ class Progress:
     """
 
     def __init__(self, total: int) -> None:
-        # `disable=None` keeps it silent where there is no terminal.
+        # With `disable=None` there is no bar without a terminal.
         self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
@@ -55,12 +59,12 @@ class Progress:
             _note(f"{self._given_up - _HOSTS_NAMED} more hosts were given up")
 
     def report_ambiguous(self, count: int) -> None:
-        """Report file names in the mirror that more than one link could mean."""
+        """Report the number of file names in the mirror that fit more than one link."""
         if count:
             _note(f"images.mirror: {count} file names fit several links and are not used")
 
     def count_stored(self, count: int) -> None:
-        """Count links whose picture the store had."""
+        """Count links whose pictures were in the store."""
         self._count("stored", count)
 
     def count_local(self, result: FetchResult, *, mirror: bool) -> None:
@@ -68,7 +72,7 @@ class Progress:
         self._count("mirror" if mirror else "ok" if result.status == OK else "failed", 1)
 
     def count_finished(self, finished: Finished, given_up: Mapping[str, FetchError]) -> None:
-        """Count a link that went to the network, and report hosts given up since the last call."""
+        """Count a link that needed the network; report hosts given up since the last call."""
         self._received += finished.received
         self._count("ok" if finished.result.status == OK else "failed", 1)
         for host, error in given_up.items():
@@ -77,7 +81,7 @@ class Progress:
                 _note(f"{host}: {error.reason}, repeatedly: not asked again until the next run")
 
     def add_unusable(self, path: Path) -> None:
-        """Remember a file of the mirror that is not a usable picture; from any thread."""
+        """Note a file of the mirror that is not a usable picture; any thread may call it."""
         with self._lock:
             self._unusable.append(path)
 
@@ -96,11 +100,6 @@ def _note(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-# Shards that wait for the network at once: enough to keep every worker busy while some links of
-# the first ones are tried again, few enough to keep memory flat.
-MAX_OPEN = 8
-
-
 @dataclass(slots=True)
 class _Shard:
     """A shard whose results are being gathered.
@@ -112,9 +111,9 @@ class _Shard:
     links : sequence of str
         Its links, sorted.
     results : dict
-        Results by link, those left out that the store holds.
+        Results by link, except those that the store holds.
     waiting : int
-        Links that are still with the network.
+        Number of links that are still being fetched.
     """
 
     index: int
@@ -124,16 +123,16 @@ class _Shard:
 
 
 def download(links: Sequence[str], settings: ImageSettings, store_path: Path, folder: Path) -> None:
-    """Write the shards of some links.
+    """Get the pictures of links, and write them into shards.
 
     Parameters
     ----------
     links : sequence of str
-        As the product table has them, with repetitions; an empty one is a malformed link.
+        As in the product table; links may be repeated, and an empty one counts as malformed.
     settings : ImageSettings
         The section `images`.
     store_path : Path
-        The file of the store, as `amlc.images.store.default_path` names it.
+        The file of the store, such as `amlc.images.store.default_path`.
     folder : Path
         An empty folder for the shards.
 
@@ -193,7 +192,7 @@ class _Run:
             self._finish_link()
 
     def _start(self, shard: _Shard) -> None:
-        """Find what needs no network, submit the rest, write the shard if nothing is left."""
+        """Find results without the network, submit the other links; write a shard without any."""
         stored = self._store.find_results(shard.links)
         missing = [link for link in shard.links if not _is_ok(stored.get(link))]
         mirrored = self._read_mirror(missing)
@@ -224,7 +223,7 @@ class _Run:
             return None
 
     def _read_file(self, path: Path) -> FetchResult | None:
-        """Decode a picture of the mirror; None where it cannot be used, reported at the end."""
+        """Decode a picture of the mirror; None if it cannot be used, which is reported later."""
         try:
             with path.open("rb") as stream:
                 data = stream.read(self._settings.max_bytes + 1)
@@ -236,7 +235,7 @@ class _Run:
         return None
 
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
-        """Return the failure of a link that must not be asked for in this run, or None."""
+        """Return the failure of a link that must not be fetched in this run, or None."""
         try:
             urls.check_host(urls.parse(link), self._settings)
         except FetchError as error:
@@ -244,7 +243,7 @@ class _Run:
         return None if self._settings.retry_failed else stored
 
     def _finish_link(self) -> None:
-        """Wait for one link; write its shard where it was the last of it."""
+        """Wait for one link; write its shard if no other link of it is waiting."""
         finished = self._pool.next_finished()
         shard = self._waiting.pop(finished.link)
         if finished.result.status != OK:
@@ -257,7 +256,7 @@ class _Run:
             self._write(shard)
 
     def _results(self, shard: _Shard) -> Iterator[FetchResult]:
-        """Yield a shard's results; few pictures of the store are in memory at once."""
+        """Yield a shard's results, with only a few pictures of the store in memory at a time."""
         for start in range(0, len(shard.links), ROWS_AT_ONCE):
             batch = shard.links[start : start + ROWS_AT_ONCE]
             stored = [link for link in batch if link not in shard.results]

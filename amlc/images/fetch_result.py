@@ -35,12 +35,12 @@ class Retry(enum.Enum):
 
 
 class FetchError(Exception):
-    """One try that brought no picture; the link gets a status, and the run goes on.
+    """A try that gave no picture; it becomes the status of its link, and the run continues.
 
     Parameters
     ----------
     reason : str
-        One of this module's constants, or ``"http 404"`` and the like.
+        One of this module's constants, or a status such as ``"http 404"``.
     retry : Retry
         When the link may be tried again.
     wait : float
@@ -56,7 +56,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A checked picture: an RGB JPEG of the size that the settings name.
+    """A checked picture: an RGB JPEG of the configured size.
 
     Parameters
     ----------
@@ -80,12 +80,12 @@ class FetchResult:
     status : str
         `OK` or `PLACEHOLDER`.
     reason : str
-        Why it is a placeholder; empty where the status is ok.
+        Why it is a placeholder; empty if the status is ok.
     tries : int
-        Failed tries before the link was given up. 0 where the status is ok: the number of
-        requests says something about the network and nothing about the picture.
+        Failed tries before the link was given up; 0 if the status is ok, because the number then
+        depends on the network alone.
     picture : Picture, optional
-        None for a placeholder, whose grey picture is the same for all.
+        None for a placeholder; all placeholders have the same grey picture.
     """
 
     status: str
@@ -95,10 +95,10 @@ class FetchResult:
 
     @staticmethod
     def ok(picture: Picture) -> "FetchResult":
-        """Return the result for a link that gave a picture."""
+        """Return the result for a link with a picture."""
         return FetchResult(OK, "", 0, picture)
 
     @staticmethod
     def failed(reason: str, tries: int) -> "FetchResult":
-        """Return the result for a link that gave none."""
+        """Return the result for a link without a picture."""
         return FetchResult(PLACEHOLDER, reason, tries, None)

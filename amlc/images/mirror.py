@@ -22,12 +22,12 @@ class Mirror:
     folder : str, optional
         The folder; None for no mirror.
     links : iterable of str
-        All links of the run. A name that two different links claim belongs to neither.
+        All links of the run. A file name that fits two different links is used for neither.
 
     Raises
     ------
     ImageError
-        There is no such folder.
+        The folder cannot be read.
     """
 
     def __init__(self, folder: str | None, links: Iterable[str]) -> None:
@@ -50,14 +50,14 @@ class Mirror:
 
     @property
     def ambiguous(self) -> int:
-        """The number of names in the folder that two or more links claim."""
+        """The number of file names in the folder that fit two or more links."""
         return sum(1 for name in self._names if self._claims[name] > 1)
 
     def find(self, link: urls.Link) -> Path | None:
         """Return the file of a link's picture, or None.
 
-        The file may have another extension than the link. Only names that were seen in the
-        folder are ever joined to it, so that a link cannot reach outside.
+        The file may have another extension than the link. Only names that were listed in the
+        folder are joined to it, so that no link can lead outside.
         """
         if self._folder is None:
             return None

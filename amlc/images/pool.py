@@ -1,4 +1,4 @@
-"""Worker threads that fetch and decode, and hand each result to the store and to the caller."""
+"""Worker threads that fetch and decode, and pass each result to the store and to the caller."""
 
 import os
 import queue
@@ -16,6 +16,7 @@ from amlc.images.settings import ImageSettings
 from amlc.images.store import Store
 from amlc.images.urls import Link
 
+# How often a caller that waits for a result checks whether a worker has failed.
 _POLL_SECONDS = 0.5
 
 
@@ -39,7 +40,7 @@ class Finished:
 
 
 class FetchPool:
-    """Fetches links in `settings.workers` threads, which start with the first link.
+    """Fetches links in `settings.workers` threads, which are started by the first link.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ class FetchPool:
         self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fetch")
         self._workers: list[Future[None]] = []
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
-        # More decoders than cores would only hold more pictures in memory at once.
+        # Decoding in more threads than cores would only take more memory.
         self._decoders = threading.BoundedSemaphore(cores())
         self._schedule = Schedule(settings.per_host, settings.give_up_after)
 
@@ -83,7 +84,7 @@ class FetchPool:
         self._schedule.put(Job(text, link))
 
     def next_finished(self) -> Finished:
-        """Wait for the next link that is finished.
+        """Wait until another link is finished, and return it.
 
         Raises
         ------
@@ -108,12 +109,12 @@ class FetchPool:
                 worker.result()
 
     def _work(self, client: Client) -> None:
-        while (taken := self._schedule.take()) is not None:
-            job, dead = taken
-            if dead is None:
+        while (next_job := self._schedule.take()) is not None:
+            job, host_error = next_job
+            if host_error is None:
                 self._try(client, job)
             else:
-                error = job.error or dead
+                error = job.error or host_error
                 self._give_up(job, error.reason, count_tries(error, self._settings.tries))
 
     def _try(self, client: Client, job: Job) -> None:
@@ -157,7 +158,7 @@ class FetchPool:
             except FetchError as error:
                 if error.reason != TRUNCATED:
                     raise
-                # A file as long as the server announced is damaged on the server.
+                # If the file arrived completely, it is damaged on the server.
                 raise (
                     FetchError(DAMAGED, Retry.AFTER_EXPIRY)
                     if body.complete
@@ -183,10 +184,10 @@ class FetchPool:
         self._finished.put(Finished(job.text, without_picture, received))
 
     def _backoff(self, tries: int) -> float:
-        """Exponential back-off with full jitter: anything from 0 to the step of this try."""
-        step: float = self._settings.backoff_seconds * 2.0 ** (tries - 1)
-        # The draw decides when a link is tried, so no result depends on it.
-        return random.uniform(0.0, step)  # noqa: S311 - not cryptography
+        """Return the pause after a try in seconds: exponential back-off with full jitter."""
+        longest: float = self._settings.backoff_seconds * 2.0 ** (tries - 1)
+        # Unseeded, because no result depends on when a link is tried.
+        return random.uniform(0.0, longest)  # noqa: S311 - not cryptography
 
 
 def cores() -> int:

@@ -1,7 +1,7 @@
-"""Which link is tried next.
+"""The schedule of the worker threads: which link is tried next.
 
-Each host has a limit of connections, pauses and a circuit breaker; a link that waits for its
-host occupies no thread.
+Each host has a limit of connections, pauses and a circuit breaker; a link that waits for its host
+does not occupy a thread.
 """
 
 import heapq
@@ -23,9 +23,9 @@ from amlc.images.fetch_result import (
 )
 from amlc.images.urls import Link
 
-# Reasons that concern a host and not a single link; so does "http 5xx".
+# Errors of a host rather than of a single link; statuses 5xx are such errors, too.
 _HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})
-# Seconds that a host which has answered before is left alone, step by step, before it is given up.
+# Seconds of the pauses, each followed by a probe, before a host that has worked is given up.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -53,6 +53,30 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class _Host:
+    """The state of one host.
+
+    Parameters
+    ----------
+    name : str
+        The host.
+    jobs : deque of Job
+        Jobs that may be tried as soon as the host allows it.
+    active : int
+        Jobs that are being tried.
+    offered : bool
+        Whether the host is in the queue of hosts with a job to hand out.
+    worked : bool
+        Whether a try has succeeded or failed by an error of its link alone.
+    failures : int
+        First tries in a row that failed by an error of the host.
+    pauses : int
+        Pauses in a row; while it is not 0, jobs are probes and run one at a time.
+    resume_at : float
+        Time before which no job is handed out.
+    dead : FetchError, optional
+        The error by which the host was given up.
+    """
+
     name: str
     jobs: deque[Job] = field(default_factory=deque)
     active: int = 0
@@ -72,8 +96,8 @@ class Schedule:
     per_host : int
         Jobs of one host that may run at once.
     give_up_after : int
-        First tries of a host that may fail in a row, by an error of the host itself, until its
-        circuit breaker opens. A host that has answered in this run gets pauses and probes first.
+        The circuit breaker of a host opens after this many first tries in a row that failed by an
+        error of the host. A host that has worked in this run gets pauses and probes first.
     clock : callable
         Returns monotonic seconds.
     """
@@ -93,7 +117,7 @@ class Schedule:
         self._closed = False
 
     def pop_given_up(self) -> dict[str, FetchError]:
-        """Return the hosts whose breaker opened for good since the last call, and why."""
+        """Return the hosts that were given up since the last call, and why."""
         with self._changed:
             given_up, self._given_up = self._given_up, {}
         return given_up
@@ -112,26 +136,26 @@ class Schedule:
         Parameters
         ----------
         block : bool
-            Wait until a job is ready; else return None where none is.
+            Whether to wait until a job is ready, instead of returning None.
 
         Returns
         -------
         tuple of Job and FetchError, or None
-            With an error where the job's host is given up: then the job must not be tried and
-            `done` not be called. None after `close`.
+            With an error if the job's host was given up; then the job must not be tried, and `done`
+            must not be called. None after `close`.
         """
         with self._changed:
             while not self._closed:
                 self._release_due()
-                taken = self._take_ready()
-                if taken is not None or not block:
-                    return taken
+                ready = self._take_ready()
+                if ready is not None or not block:
+                    return ready
                 wait = self._delayed[0][0] - self._clock() if self._delayed else None
                 self._changed.wait(wait)
         return None
 
     def done(self, job: Job, error: FetchError | None) -> None:
-        """Record that a try of a job has ended, and with which error of the host, if any."""
+        """Record that a try of a job has ended, and with which error, if any."""
         with self._changed:
             host = self._hosts[job.link.host]
             host.active -= 1
@@ -144,17 +168,17 @@ class Schedule:
             self._offer(host)
 
     def close(self) -> None:
-        """End every wait: from now on, `take` returns None."""
+        """End all waiting: from now on, `take` returns None."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def _count_failure(self, host: _Host, job: Job, error: FetchError) -> None:
         probing = host.pauses > 0
-        # Tries that were under way when the pause or the end came prove nothing new.
+        # Tries that had started before the host was paused or given up do not count.
         if host.dead or (probing and self._clock() < host.resume_at):
             return
-        # Nor do second tries: at the end of a run only the links that fail are left.
+        # Nor do second tries: at the end of a run only links that fail are left.
         if job.tries <= 1:
             host.failures += 1
         if probing or host.failures >= self._give_up_after:
@@ -219,9 +243,16 @@ def _blames_host(error: FetchError) -> bool:
 
 
 def count_tries(error: FetchError, tries: int) -> int:
-    """Return the tries of a link that meets this error every time.
+    """Return the number of tries of a link that fails by the same error each time.
 
-    A try that an open breaker answers counts like any other, so that all links of a dead host
-    have the same result, whether they were asked for or not.
+    The links of a host that was given up get this number, whether they were requested or not, so
+    that all of them have the same result.
+
+    Parameters
+    ----------
+    error : FetchError
+        The error.
+    tries : int
+        Maximum number of tries in one run.
     """
     return tries if error.retry is Retry.NOW else 1

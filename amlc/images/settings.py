@@ -10,7 +10,7 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class ImageSettings(Settings):
-    """The section `images` of params.yaml, which explains each key."""
+    """Section `images` of params.yaml."""
 
     size: int = Field(ge=16, le=1024)
     quality: int = Field(ge=50, le=95)
@@ -25,7 +25,7 @@ class ImageSettings(Settings):
     thumbnail: bool
     thumbnail_hosts: list[str]
     max_bytes: int = Field(ge=1_000, le=100_000_000)
-    # Pillow warns of a decompression bomb above this range.
+    # Above this range, Pillow warns of a decompression bomb.
     max_pixels: int = Field(ge=10_000, le=89_000_000)
     tries: int = Field(ge=1, le=10)
     workers: int = Field(ge=1, le=1000)
@@ -39,14 +39,14 @@ class ImageSettings(Settings):
 
 
 def serving_settings(**overrides: object) -> ImageSettings:
-    """Return settings for a program that prices products without a params.yaml.
+    """Return settings for programs that price products without a params.yaml.
 
-    An experiment has no defaults: there, params.yaml has to name every setting.
+    These are their defaults; for the stages, params.yaml has to give every setting.
 
     Parameters
     ----------
     **overrides : object
-        Settings that replace those of this function.
+        Settings that replace defaults.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The folder of Parquet shards, one row per distinct link, and its summary."""
+"""Image shards: Parquet files with one row per distinct link, and a summary of them."""
 
 import itertools
 import re
@@ -22,7 +22,7 @@ SCHEMA = pa.schema(
         pa.field("link", pa.string(), nullable=False),
         # "ok" or "placeholder".
         pa.field("status", pa.string(), nullable=False),
-        # Empty where the status is ok.
+        # Empty if the status is ok.
         pa.field("reason", pa.string(), nullable=False),
         pa.field("tries", pa.int32(), nullable=False),
         pa.field("width", pa.int32(), nullable=False),
@@ -32,7 +32,7 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Rows of a row group, which a writer and a reader hold in memory at once.
+# Rows of a row group, which a writer holds in memory at a time.
 ROWS_AT_ONCE = 250
 
 
@@ -47,9 +47,9 @@ class ImageRow:
     status : str
         ``"ok"`` or ``"placeholder"``.
     reason : str
-        Why it is a placeholder; empty where the status is ok.
+        Why it is a placeholder; empty if the status is ok.
     tries : int
-        Failed tries before the link was given up; 0 where the status is ok.
+        Failed tries before the link was given up; 0 if the status is ok.
     width, height : int
         Pixels of the picture in `data`.
     data : bytes
@@ -68,7 +68,7 @@ class ImageRow:
 def write_shard(
     folder: Path, index: int, links: Sequence[str], results: Iterable[FetchResult], grey: Picture
 ) -> None:
-    """Write one shard, a few rows in memory at a time; the same rows give the same bytes.
+    """Write one shard, with only a few rows in memory; equal rows give equal bytes.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def write_shard(
         The picture of a placeholder.
     """
     remaining = iter(results)
-    # JPEG files do not compress, and their statistics would repeat whole pictures.
+    # JPEG files cannot be compressed further, and statistics of their column would repeat pictures.
     with pq.ParquetWriter(
         folder / f"shard-{index:05d}.parquet",
         SCHEMA,
@@ -115,7 +115,7 @@ def _table(links: Sequence[str], results: Sequence[FetchResult], grey: Picture) 
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """Return a folder's shards in the order of their links.
+    """Return the paths of a folder's shards, in the order of their links.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def shard_paths(folder: Path) -> list[Path]:
 
 
 def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
-    """Yield the rows of all shards, sorted by link, a few in memory at a time.
+    """Yield the rows of all shards, sorted by link, with only a few in memory at a time.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def read_rows(folder: Path, *, batch: int = 64) -> Iterator[ImageRow]:
 
 
 def read_metadata(folder: Path) -> Iterator[pa.Table]:
-    """Yield each shard's columns except the pictures, in the order of the links."""
+    """Yield the columns of each shard except the pictures, in the order of the links."""
     names = [name for name in SCHEMA.names if name != "bytes"]
     for path in shard_paths(folder):
         with _reading(path):
@@ -185,7 +185,7 @@ def check_links(folder: Path, links: Sequence[str]) -> None:
     Raises
     ------
     CheckError
-        A link has no row or several, or a row has no product.
+        A link has no row or several rows, or a row belongs to no product.
     """
     expected = sorted(links)
     stored = (link for table in read_metadata(folder) for link in table["link"].to_pylist())
@@ -233,7 +233,7 @@ class Summary:
     by_host: Counter[str]
 
     def metrics(self) -> dict[str, object]:
-        """Return the content of metrics/images.json: the same for every run over one store."""
+        """Return the content of metrics/images.json."""
         return {
             "links": self.links,
             "ok": self.ok,
@@ -253,7 +253,7 @@ class Summary:
 
 
 def summarise(folder: Path, failures: Path) -> Summary:
-    """Count the rows of the shards, and list the failures in a file.
+    """Count the rows of the shards, and write a list of the failures.
 
     Parameters
     ----------

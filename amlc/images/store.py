@@ -1,4 +1,4 @@
-"""The store of fetched pictures: one SQLite file for all repositories, keyed by link and size."""
+"""The store of fetched pictures: one SQLite file for all repositories, by size and link."""
 
 import os
 import queue
@@ -17,9 +17,13 @@ from amlc.errors import ImageError, first_few
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.settings import ImageSettings
 
+# Version of the table below; a file of another version is refused.
 VERSION = 1
+# Results in one transaction, at most.
 COMMIT_ROWS = 500
+# How long to wait while another run writes to the file.
 BUSY_SECONDS = 120.0
+_QUEUE_SIZE = 256
 _DAY = 86_400
 _LINKS_PER_QUERY = 500
 
@@ -38,7 +42,7 @@ CREATE TABLE IF NOT EXISTS image (
     PRIMARY KEY (variant, link)
 )
 """
-# A failure never replaces a picture, whichever run comes last.
+# Of two runs that disagree, the picture is kept and the failure is not, whichever comes last.
 _PUT = """
 INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET status = excluded.status, reason = excluded.reason,
@@ -55,14 +59,14 @@ _SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # n
 
 @dataclass(frozen=True, slots=True)
 class StorePolicy:
-    """Which entries of the store are valid for a run.
+    """Which entries of the store are valid in a run.
 
     Parameters
     ----------
     variant : str
         Size and quality of the pictures; part of the key.
     limits : str
-        The limits under which a failure is final; a failure under other limits is ignored.
+        The limits of the run; failures under other limits are ignored.
     remember_days : int
         Older failures are ignored.
     """
@@ -73,7 +77,7 @@ class StorePolicy:
 
     @classmethod
     def of(cls, settings: ImageSettings) -> Self:
-        """Return the policy that some settings imply."""
+        """Return the policy that follows from settings."""
         return cls(
             variant=f"jpeg {settings.size} px quality {settings.quality}",
             limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
@@ -83,10 +87,10 @@ class StorePolicy:
 
 
 def default_path() -> Path:
-    """Return the store's file: in the folder `AMLC_STORE`, else in the user's cache folder."""
+    """Return the store's path: in the folder that `AMLC_STORE` names, else in the user's cache."""
     folder = os.environ.get("AMLC_STORE")
     if not folder:
-        # Without `opinion`, Windows has no further folder "Cache" below the application's.
+        # With `opinion`, there would be a further folder "Cache" on Windows.
         folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
     return Path(folder) / "images.sqlite"
 
@@ -97,22 +101,23 @@ class Store:
     Parameters
     ----------
     path : Path
-        The SQLite file; created where it is missing.
+        The SQLite file; it is created if it is missing.
     policy : StorePolicy
         Which entries are valid.
 
     Raises
     ------
     ImageError
-        The file cannot be opened, is not a store or has a newer version. Any method raises it
-        later where the disk is full or the file damaged; what was stored before stays valid.
+        The file cannot be opened, is not a store or has another version. Every method raises it
+        once the disk is full or the file is damaged; what was stored before stays valid.
     """
 
     def __init__(self, path: Path, policy: StorePolicy) -> None:
         self._path = path
         self._policy = policy
+        # Results to write, events of threads that wait for them, and None as the end.
         self._queue: queue.Queue[tuple[str, FetchResult] | threading.Event | None] = queue.Queue(
-            256
+            _QUEUE_SIZE
         )
         self._error: ImageError | None = None
         with self._translated_errors():
@@ -133,7 +138,7 @@ class Store:
             self._check()
 
     def find_results(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        """Return the stored results of some links, ok or a final failure, without pictures."""
+        """Return the stored results of links, without pictures; links without one are left out."""
         rows = self._select(_SELECT_RESULTS, links)
         return {
             link: FetchResult(status, reason, tries, None) for link, status, reason, tries in rows
@@ -156,10 +161,10 @@ class Store:
             batch = links[start : start + _LINKS_PER_QUERY]
             values = (self._policy.variant, self._policy.limits, youngest, *batch)
             with self._translated_errors():
-                yield from self._reader.execute(f"{query} ({_marks(len(batch))})", values)
+                yield from self._reader.execute(f"{query} ({_placeholders(len(batch))})", values)
 
     def put(self, link: str, result: FetchResult) -> None:
-        """Hand one result to the writing thread; from any thread."""
+        """Pass a result to the thread that writes; any thread may call it."""
         self._check()
         self._queue.put((link, result))
 
@@ -182,7 +187,7 @@ class Store:
             raise _image_error(self._path, error) from None
 
     def _write_all(self) -> None:
-        """Write the queue's results until its end; after an error, only empty the queue."""
+        """Write the results in the queue until it ends; after an error, only empty the queue."""
         with closing(_connect(self._path)) as writer:
             last: threading.Event | bool = False
             while last is not True:
@@ -193,7 +198,7 @@ class Store:
                     last.set()
 
     def _next_batch(self) -> tuple[list[tuple[object, ...]], threading.Event | bool]:
-        """Return the rows in the queue, and the event that waits for them or whether to end."""
+        """Return rows from the queue, and an event that waits for them, or True at the end."""
         rows: list[tuple[object, ...]] = []
         item = self._queue.get()
         while isinstance(item, tuple):
@@ -228,7 +233,7 @@ class Store:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-    # Readers and the writer do not block each other; a kill loses nothing that is committed.
+    # Readers and the writer do not block each other, and a killed run loses no committed row.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
@@ -244,7 +249,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _marks(count: int) -> str:
+def _placeholders(count: int) -> str:
     return ",".join("?" * count)
 
 

@@ -44,17 +44,17 @@ class Watch:
         self._lock = threading.Lock()
 
     def attach(self, sock: socket.socket) -> None:
-        """Set the socket to shut down at the deadline; it replaces the one before."""
+        """Set the socket to shut down at the deadline, in place of any earlier one."""
         with self._lock:
             self._socket = sock
             if self.expired:
                 _shut(sock)
 
     def keep(self, sock: socket.socket) -> bool:
-        """Take over the closing of a socket, where it is this watch's; return whether it did.
+        """Take over closing a socket if it is the one of this watch; return whether it is.
 
-        http.client closes a connection before it reads the body of its last answer; that body
-        must still be cut off at the deadline.
+        http.client closes a connection before it reads the body of its last response, and that body
+        has to be cut off at the deadline as well.
         """
         with self._lock:
             self._kept = sock is self._socket
@@ -70,7 +70,7 @@ class Watch:
                 _shut(self._socket)
 
     def close(self) -> None:
-        """End the watch; its socket may serve other requests from now on."""
+        """End the watch; from now on its socket may be used for other requests."""
         with self._lock:
             self.closed = True
             if self._kept and self._socket is not None:
@@ -79,7 +79,7 @@ class Watch:
 
 
 class Watchdog:
-    """A thread that waits for deadlines."""
+    """A thread that shuts sockets down at their deadlines."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Watch]] = []
@@ -91,14 +91,14 @@ class Watchdog:
 
     @contextlib.contextmanager
     def watch(self, seconds: float) -> Iterator[Watch]:
-        """Give a watch that expires after `seconds`, unless the block ends before."""
+        """Yield a watch that expires after `seconds`, unless the block ends before."""
         watch = Watch()
         with self._changed:
             while self._heap and self._heap[0][2].closed:
                 heapq.heappop(self._heap)
             entry = (time.monotonic() + seconds, next(self._order), watch)
             heapq.heappush(self._heap, entry)
-            # The thread sleeps until the first deadline, so that only a new first one wakes it.
+            # The thread sleeps until the first deadline; only an earlier one has to wake it.
             if self._heap[0] is entry:
                 self._changed.notify()
             if self._closed:
@@ -128,16 +128,17 @@ class Watchdog:
 
 
 def _shut(sock: socket.socket) -> None:
-    # The other side, or its owner, may have closed it a moment ago.
+    # The server or another thread may just have closed it.
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
+# Hosts whose connections are kept.
 MAX_POOLS = 64
 
 
 class Transport:
-    """Sends requests and gives responses whose bodies are still to be read.
+    """Sends requests and returns responses whose bodies have not been read yet.
 
     Parameters
     ----------
@@ -159,11 +160,11 @@ class Transport:
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
-        # urllib3 warns of invalid headers, about which the user can do nothing.
+        # urllib3 would log invalid headers of servers, which the user cannot change.
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, link: Link, headers: Mapping[str, str], watch: Watch) -> BaseHTTPResponse:
-        """Send a GET request and read the headers of the answer.
+        """Send a GET request and read the headers of the response.
 
         Parameters
         ----------
@@ -198,7 +199,7 @@ class Transport:
         return watch
 
     def close_duplicate(self, sock: socket.socket) -> None:
-        """Close a duplicate socket, now or when the request that still needs it has ended."""
+        """Close a duplicate socket, now or at the end of the request that still needs it."""
         watch: Watch | None = getattr(self._current, "watch", None)
         if watch is None or not watch.keep(sock):
             sock.close()
@@ -237,7 +238,7 @@ class Transport:
 
 
 class _Connection(HTTPConnection):
-    """urllib3's connection, but to a checked address and with the deadline of the request."""
+    """A connection of urllib3 to a checked address, with the deadline of each request."""
 
     _duplicate: socket.socket | None = None
 
@@ -247,7 +248,7 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = self._transport.connect(self.host, self.port)
-        # TLS takes the socket over; a duplicate can still shut the connection down.
+        # TLS will take over the socket, but through a duplicate the connection can be shut down.
         self._duplicate = sock.dup()
         self._transport.watch().attach(self._duplicate)
         return sock

@@ -10,9 +10,9 @@ from amlc.images.settings import ImageSettings
 
 MAX_LENGTH = 4096
 DEFAULT_PORTS = {"http": 80, "https": 443}
-# RFC 2606 and 6761: such a name never exists on the internet.
+# Top-level names that never exist on the internet (RFC 2606 and 6761).
 RESERVED = ("invalid", "test", "example", "localhost")
-# Characters that a request line may hold as they are; all others are percent-encoded as UTF-8.
+# Characters that may stand in a request line; all others are percent-encoded as UTF-8.
 _SAFE = "%/:@!$&'()*+,;=~-._?"
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0\\\u2028\u2029\ufeff]")
 _HOST = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*")
@@ -31,7 +31,7 @@ class Link:
     port : int
         TCP port.
     target : str
-        Path and query as a request line holds them.
+        Path and query as they stand in a request line.
     """
 
     scheme: str
@@ -89,7 +89,20 @@ def parse(text: str) -> Link:
 
 
 def resolve_redirect(link: Link, location: str) -> Link:
-    """Return the link that a redirect from `link` leads to; raise `FetchError` as `parse` does."""
+    """Return the link that a redirect from `link` leads to.
+
+    Parameters
+    ----------
+    link : Link
+        The link that was requested.
+    location : str
+        The header ``Location`` of the response.
+
+    Raises
+    ------
+    FetchError
+        `MALFORMED`.
+    """
     try:
         return parse(urljoin(link.url, location))
     except ValueError:
@@ -97,10 +110,22 @@ def resolve_redirect(link: Link, location: str) -> Link:
 
 
 def check_host(link: Link, settings: ImageSettings) -> None:
-    """Raise `FetchError` where the link's host must not be asked.
+    """Check that the settings allow a link's host.
 
-    A reserved name is never looked up, so that its links fail at once and in the same way with
-    and without a network.
+    Reserved names are not looked up, so that their links fail at once, in the same way with and
+    without a network.
+
+    Parameters
+    ----------
+    link : Link
+        The link.
+    settings : ImageSettings
+        The section `images`.
+
+    Raises
+    ------
+    FetchError
+        `HOST_NOT_ALLOWED`, or `HOST_NOT_FOUND` for a reserved name.
     """
     host = link.host
     if host in settings.allow_private_hosts:
@@ -112,7 +137,7 @@ def check_host(link: Link, settings: ImageSettings) -> None:
 
 
 def file_names(link: Link) -> list[str]:
-    """Return the names that this link's picture may have in a folder, never a path.
+    """Return the file names, never paths, that the link's picture may have in a folder.
 
     Examples
     --------
@@ -127,15 +152,20 @@ def file_names(link: Link) -> list[str]:
 
 
 def thumbnail(link: Link, size: int) -> Link | None:
-    """Return the link of a smaller rendition, or None where the file name is not plain.
+    """Return the link of a smaller version of a picture.
 
     Parameters
     ----------
     link : Link
-        A link to a host that serves renditions by a size mark before the extension.
+        A link to a host that reads the size from a mark before the file name's extension.
     size : int
-        Longest side wanted, in pixels; twice as much is asked for, so that the reduced picture
-        stays sharp.
+        Longest side that is needed, in pixels; twice as many are requested, so that the picture is
+        sharp after it was reduced.
+
+    Returns
+    -------
+    Link, optional
+        None if the file name has no extension, or already has a mark.
 
     Examples
     --------

@@ -84,6 +84,7 @@ def _title(products: SyntheticProducts, row: int, rng: random.Random) -> str:
     noun = CATEGORIES[products.category[row]].noun
     quality, flavour = QUALITIES[products.quality[row]][0], FLAVOURS[products.flavour[row]][0]
     words = [brand_name(int(products.brand[row])), quality, flavour, noun]
+    # In some titles the noun comes first, and in some the brand is in capitals.
     if rng.random() < 0.2:
         words = [words[0], noun, quality, flavour]
     if rng.random() < 0.12:

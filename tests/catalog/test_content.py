@@ -75,7 +75,7 @@ def test_a_text_without_labels_is_title_and_description() -> None:
     assert (content.title, content.description) == ("Blue mug", "Holds coffee")
 
 
-def test_windows_line_ends_make_no_difference() -> None:
+def test_windows_line_endings_make_no_difference() -> None:
     """A file that was saved on Windows has the same fields."""
     assert parse_content(FULL.replace("\n", "\r\n")) == parse_content(FULL)
 
@@ -93,12 +93,12 @@ def test_numbers_round_trip(number: float) -> None:
 
 
 def test_normalised_titles_ignore_case_punctuation_and_width() -> None:
-    """Duplicates often differ in nothing else."""
+    """Duplicates often differ only in these."""
     assert normalised_title("Ｂig-Tea,  20!") == normalised_title("big tea 20")  # noqa: RUF001 - a full-width letter is the point
 
 
 def test_normalised_titles_keep_vowel_marks() -> None:
-    """In Devanagari vowels are marks, and words may differ in nothing else."""
+    """In Devanagari vowels are marks, and words may differ only in them."""
     assert normalised_title("की") != normalised_title("का")
 
 
@@ -110,7 +110,7 @@ def test_real_rows_have_a_title_and_mostly_a_value(competition: Path) -> None:
     assert sum(content.value is not None for content in contents) > 0.95 * len(contents)
 
 
-# Line ends of every kind that str.splitlines knows, labels, and what may stand beside them.
+# Line breaks of every kind that str.splitlines knows, labels, and other pieces of texts.
 TEXTS = st.lists(
     st.sampled_from(
         ["Tea", " ", "\n", "\r\n", "\u2028", "\x0b", "\x1c", "\x85", "\t", "Value: 3", "Unit: oz",
@@ -134,7 +134,7 @@ def _line(text: str) -> str:
 
 @given(CONTENTS)
 def test_rendered_fields_are_parsed_back(content: Content) -> None:
-    """Only line ends become blanks, and words for a missing unit an empty unit."""
+    """Line breaks become spaces, a word for a missing unit an empty one; the rest is unchanged."""
     unit = _line(content.unit)
     bullets = tuple(line for line in map(_line, content.bullets) if line)
     assert parse_content(render_content(content)) == Content(
@@ -159,7 +159,7 @@ def test_empty_fields_make_an_empty_text() -> None:
 
 
 def test_the_text_has_the_format_of_the_catalogue() -> None:
-    """One line per field, numbered bullet points, a decimal value, a line end after the last."""
+    """It has a line per field, numbered bullet points, a decimal value and a final line break."""
     content = Content("Soup", ("Hearty", "Easy"), "Good.", 11.4, "Ounce")
     assert render_content(content) == (
         "Item Name: Soup\nBullet Point 1: Hearty\nBullet Point 2: Easy\n"
@@ -181,7 +181,7 @@ TEXT = (
 
 
 def test_each_part_is_left_out_by_itself() -> None:
-    """The rest lacks that part and nothing else."""
+    """The remaining text lacks that part and nothing else."""
     whole = parse_content(TEXT)
     rest = {part: parse_content(text) for part, text in without_parts(TEXT)}
     assert rest[TITLE].title == "Acme Green Tea,"
@@ -204,7 +204,7 @@ def test_missing_parts_are_not_left_out() -> None:
 
 
 def test_empty_parts_are_not_left_out() -> None:
-    """A form without an amount or bullet points has lines for them, which say nothing."""
+    """The lines of a missing amount, and labels without content, hold no information."""
     text = render_content(Content("Green Tea", (), "", None, ""))
     assert "Value: nan" in text
     assert list(without_parts(f"{text}Bullet Point:\nProduct Description: ")) == []

@@ -69,7 +69,7 @@ def test_valid_files_become_products(tmp_path: Path) -> None:
 
 
 def test_the_order_of_columns_makes_no_difference(tmp_path: Path) -> None:
-    """The columns of the product table have an order of their own."""
+    """The columns of the product table always have the same order."""
     expected = read(tmp_path, row(1)).products
     header = "price,image_link,sample_id,catalog_content\n"
     (tmp_path / "train.csv").write_text(header + "1,https://h/a,1,tea\n")
@@ -126,7 +126,7 @@ def test_drop_leaves_train_rows_with_errors_out(tmp_path: Path) -> None:
 
 
 def test_drop_keeps_the_first_row_of_an_id(tmp_path: Path) -> None:
-    """Pandas' drop_duplicates does the same."""
+    """The later rows are left out, as by pandas' drop_duplicates."""
     catalogue = read(tmp_path, row(1, price=3) + row(2) + row(1, price=4))
     assert catalogue.products["price"].tolist()[:2] == [3, 1]
 
@@ -237,7 +237,7 @@ CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5",
 )
 @given(st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=8))
 def test_every_train_row_is_kept_or_rejected(tmp_path: Path, rows: list[list[str]]) -> None:
-    """No row is lost silently, and none is in both places."""
+    """Each train row is either a product or in the list of errors."""
     content = "".join(",".join(f'"{cell}"' for cell in cells) + "\n" for cells in rows)
     try:
         catalogue = read(tmp_path, row("first") + content)

@@ -56,7 +56,7 @@ def test_the_price_of_a_test_row_is_null_in_the_file(tmp_path: Path) -> None:
 
 
 def test_some_columns_can_be_read(tmp_path: Path) -> None:
-    """Only the columns in question are read."""
+    """The table has only the named columns."""
     write_products(tmp_path / "a", products())
     read = read_products(tmp_path / "a", ["price", "sample_id"])
     assert set(read.columns) == {"price", "sample_id"}

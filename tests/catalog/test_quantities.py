@@ -34,7 +34,7 @@ from amlc.catalog.quantities import (
     ],
 )
 def test_spellings_of_real_catalogues_are_known(raw: str, name: str, factor: float) -> None:
-    """Case, dots and blanks make no difference."""
+    """Case, dots and spaces make no difference."""
     unit = find_unit(raw)
     assert (unit.name, unit.factor) == (name, factor)
 
@@ -122,7 +122,7 @@ def test_pieces_and_packs_are_separate() -> None:
 
 
 def test_pack_counts_are_bounded() -> None:
-    """An article number behind `pack of` is not taken as it is."""
+    """A number after `pack of` that is too large is replaced by the limit."""
     assert parse_quantity("Pack of 99999").packs <= 2_000
 
 
@@ -135,11 +135,11 @@ def test_any_title_gives_finite_quantities(title: str) -> None:
 
 
 @given(st.text(alphabet="0123456789. xpackofgoz-()/perstwd", max_size=60))
-def test_every_match_of_a_pack_pattern_contains_a_required_text(title: str) -> None:
-    """So no match is lost where a pattern is searched for only in titles with such a text."""
-    for required, pattern in PACK_PATTERNS:
+def test_every_match_of_a_pack_pattern_contains_one_of_its_substrings(title: str) -> None:
+    """No match is lost by searching a pattern only in titles that contain one of them."""
+    for substrings, pattern in PACK_PATTERNS:
         for match in pattern.finditer(title):
-            assert any(part in match.group() for part in required)
+            assert any(substring in match.group() for substring in substrings)
 
 
 def test_only_the_beginning_of_a_huge_title_is_read() -> None:

@@ -1,4 +1,4 @@
-"""CSV files are read as they are written, and others are refused with byte, line and reason."""
+"""CSV files are read as they are written, and other files are refused with line and reason."""
 
 import csv
 import gzip
@@ -40,7 +40,7 @@ def refusal(path: Path, content: bytes, max_bytes: int = 10**9) -> str:
     [b"a,b\n", b"\xef\xbb\xbfa,b\r\n", "é,\u2028🥭\n".encode(), b"a" * LINE_LIMIT + b"\nb"],
 )
 def test_utf8_text_is_accepted(tmp_path: Path, content: bytes) -> None:
-    """A byte order mark, any line ends and the longest line are allowed."""
+    """A byte order mark, any line endings and the longest line are allowed."""
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     check_text_file(path, 10**9)
@@ -79,7 +79,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Opening a named pipe would block for ever."""
+    """Opening a named pipe would block forever."""
     os.mkfifo(tmp_path / "a.csv")
     with pytest.raises(DataError, match="is not a regular file"):
         check_text_file(tmp_path / "a.csv", 10**9)
@@ -175,7 +175,7 @@ def sheet_refusal(folder: Path, content: str | bytes) -> str:
     return str(caught.value).partition(": ")[2]
 
 
-# Python's writer does not quote a line end in a cell if its own line end is another one.
+# Python's writer does not quote a line break in a cell if it ends lines with another one.
 DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]
 
 
@@ -188,7 +188,7 @@ DIALECTS = [("\n", csv.QUOTE_ALL), ("\r", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MIN
 def test_rows_of_any_csv_writer_round_trip(
     tmp_path: Path, rows: list[tuple[str, str]], dialect: tuple[str, Literal[0, 1]], encoding: str
 ) -> None:
-    """Any text, line ends and quoting are read, with and without a byte order mark."""
+    """Any text, line endings and quoting are read, with and without a byte order mark."""
     end, quoting = dialect
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator=end, quoting=quoting).writerows([COLUMNS, *rows])
@@ -202,7 +202,7 @@ def test_rows_of_any_csv_writer_round_trip(
 def test_lines_are_numbered_as_in_a_text_editor(
     tmp_path: Path, rows: list[tuple[str, str]], end: str
 ) -> None:
-    """The line of a row is one more than the number of line ends before it."""
+    """The line of a row is one more than the number of line breaks before it."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator=end, quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
@@ -239,7 +239,7 @@ def test_columns_may_be_in_any_order(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_skipped(tmp_path: Path) -> None:
-    """They count where lines are numbered."""
+    """They are counted in line numbers."""
     sheet = read(tmp_path, "\nsample_id,text\n\n1,a\n\n\n2,b\n\n")
     assert rows_of(sheet) == [["1", "a"], ["2", "b"]]
     assert sheet.lines.tolist() == [4, 7]

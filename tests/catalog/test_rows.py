@@ -27,7 +27,7 @@ def read(tmp_path: Path, content: str | bytes, *, links: bool = True) -> list[Ro
 
 
 def test_a_valid_row_has_no_reasons(tmp_path: Path) -> None:
-    """Its cells are as written, with line ends and quotes."""
+    """Its cells are as written, with line breaks and quotes."""
     products = read(tmp_path, HEADER + f'7,"Item Name: ""Tea""\nValue: 2",{LINK}\n')
     assert products == [Row("7", 'Item Name: "Tea"\nValue: 2', LINK, ())]
 
@@ -42,7 +42,7 @@ def test_a_valid_row_has_no_reasons(tmp_path: Path) -> None:
     ],
 )
 def test_equivalent_files_have_the_same_rows(tmp_path: Path, content: str) -> None:
-    """A byte order mark, the order of columns, line ends and blank lines make no difference."""
+    """A byte order mark, the order of columns, line endings and blank lines do not matter."""
     assert read(tmp_path, content) == [Row("7", "Tea", LINK, ())]
 
 
@@ -96,7 +96,7 @@ def test_a_row_of_too_many_lines_ends_with_its_first(
 
 
 def test_bytes_that_are_not_text_are_replaced(tmp_path: Path) -> None:
-    """A letter in Latin-1 spoils that letter only."""
+    """A letter in Latin-1 is replaced, and the rest of the row is read."""
     products = read(tmp_path, HEADER.encode() + b"7,Caf\xe9," + LINK.encode() + b"\n")
     assert products == [Row("7", "Caf\ufffd", LINK, ("bytes that are not UTF-8 text",))]
 

@@ -73,7 +73,7 @@ def test_a_long_chain_is_one_group() -> None:
     ],
 )
 def test_titles_are_compared_without_case_punctuation_and_width(title: str) -> None:
-    """Titles that differ in nothing else are the same."""
+    """Titles that differ only in these are the same."""
     texts = ["Item Name: Green Tea 20 Bags\nValue: 1", f"Item Name: {title}\nValue: 2"]
     assert product_groups(texts, ["a", "b"]).tolist() == [0, 0]
 
@@ -179,7 +179,7 @@ def test_the_seed_determines_the_folds() -> None:
 
 
 def test_folds_are_not_assigned_in_turn() -> None:
-    """The draw is random: the folds along the price do not repeat."""
+    """The order of the folds along the price is random."""
     fold = split(list(range(1000)))
     assert len({tuple(fold[start : start + 5]) for start in range(0, 1000, 5)}) > 50
 

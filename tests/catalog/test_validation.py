@@ -167,7 +167,7 @@ def test_an_accepted_price_is_a_positive_number(text: str) -> None:
 @settings(deadline=None)
 @given(st.floats(min_value=1e-300, allow_infinity=False))
 def test_a_price_that_python_writes_is_accepted(price: float) -> None:
-    """So is every price in a file that pandas wrote."""
+    """Every positive float that Python or pandas has written is a valid price."""
     assert validation.price_error(repr(price)) == ""
 
 
@@ -239,7 +239,7 @@ def test_only_the_later_rows_of_an_id_are_duplicates(tmp_path: Path) -> None:
 
 
 def test_missing_ids_are_not_duplicates_of_each_other(tmp_path: Path) -> None:
-    """Each such row has one error only."""
+    """A row without an id has that error only."""
     rows = f",a,{LINK},1\n,b,{LINK},1\n"
     assert [error[3] for error in row_errors(tmp_path, rows)] == ["id_missing"] * 2
 
@@ -279,7 +279,7 @@ def test_a_description_escapes_control_characters() -> None:
 
 
 def test_descriptions_have_a_fixed_order() -> None:
-    """So the messages of two runs can be compared."""
+    """The reasons are listed in the order of `REASONS`, so that two runs can be compared."""
     errors = [RowError(0, 2, "1", "x", reason, "") for reason in reversed(REASONS)]
     lines = validation.describe_errors(Path("t.csv"), errors, 1)
     assert [what in line for (what, _), line in zip(REASONS.values(), lines, strict=True)] == [

@@ -1,4 +1,4 @@
-"""A download in a process of its own, which a test can kill."""
+"""A download in a separate process, which a test can kill."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""A web server on the loopback address that serves pictures and every kind of fault."""
+"""A web server on the loopback address, for answers of all kinds, including failures."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""One try to fetch a link ends with the right reason for every fault, and never hangs."""
+"""A try to fetch a link ends with the right reason for each failure, and never hangs."""
 
 import gzip
 import socket
@@ -117,7 +117,7 @@ def test_a_good_answer_in_any_framing_is_accepted(
     assert fetch(site.url("/a.jpg"), settings) == GOOD
 
 
-FAULTS: dict[str, tuple[Page, str, Retry]] = {
+FAILURES: dict[str, tuple[Page, str, Retry]] = {
     "not found": (page(b"no", "404 Not Found"), "http 404", Retry.AFTER_EXPIRY),
     "gone": (page(b"", "410 Gone"), "http 410", Retry.AFTER_EXPIRY),
     "forbidden": (page(b"", "403 Forbidden"), "http 403", Retry.NEXT_RUN),
@@ -193,12 +193,12 @@ FAULTS: dict[str, tuple[Page, str, Retry]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_each_fault_has_its_reason(
+@pytest.mark.parametrize("name", FAILURES)
+def test_each_failure_has_its_reason(
     name: str, site: Site, fetch: Fetch, settings: ImageSettings
 ) -> None:
-    """Each fault has its reason, and decides when the link is tried again."""
-    answer, reason, retry = FAULTS[name]
+    """The reason is right, and so is the time when the link may be retried."""
+    answer, reason, retry = FAILURES[name]
     site.pages["/x"] = answer
     with pytest.raises(FetchError) as caught:
         fetch(site.url("/x"), settings)
@@ -339,7 +339,7 @@ def test_connections_are_kept(
 def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     site: Site, settings: ImageSettings
 ) -> None:
-    """A server cannot send an answer to a request that was not made yet."""
+    """A server cannot answer a request that has not been made yet."""
     planted = jpeg(1)
     site.pages["/trap"] = _raw(HEAD % len(GOOD) + GOOD + HEAD % len(planted) + planted, stay=True)
     site.pages["/next"] = page(GOOD)
@@ -350,7 +350,7 @@ def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
 
 
 def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
-    """The User-Agent is honest, and no compression is asked for."""
+    """The User-Agent has the program's name, and no compression is requested."""
     site.pages["/a"] = page(GOOD)
     fetch(site.url("/a"), settings)
     assert site.seen[0]["User-Agent"].startswith("amlc/")

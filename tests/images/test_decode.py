@@ -133,7 +133,7 @@ def test_other_content_is_not_an_image(body: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["BMP", "TIFF", "PPM", "ICO"])
 def test_other_formats_are_not_read(kind: str) -> None:
-    """Only four decoders are ever given downloaded bytes."""
+    """Downloaded bytes reach only four decoders."""
     with pytest.raises(FetchError, match="not an image"):
         _decode(encoded(noise(32, 32), kind))
 

@@ -98,10 +98,10 @@ MIXED: dict[str, tuple[Page, str]] = {
 }
 
 
-def test_among_all_faults_each_link_gets_its_picture_or_reason(
+def test_each_link_gets_its_picture_or_the_reason_of_its_failure(
     authority: trustme.CA, ca_bundle: str, run: Run, make: MakeSettings
 ) -> None:
-    """Forty pictures and every kind of fault, over TLS, give no wrong picture and no crash."""
+    """Forty pictures and all kinds of failures, over TLS, give no wrong picture or reason."""
     images = {f"/{number}.jpg": noise(90, 60, number) for number in range(40)}
     pages = {path: page(encoded(image)) for path, image in images.items()}
     pages |= {path: answer for path, (answer, _) in MIXED.items()}
@@ -203,7 +203,7 @@ def test_a_final_failure_is_asked_for_again_only_with_retry_failed(
 
 
 def test_a_temporary_failure_is_tried_again_by_the_next_run(site: Site, run: Run) -> None:
-    """A placeholder is replaced by the picture that is there later."""
+    """A picture that is there later replaces the placeholder."""
     site.pages["/a.jpg"] = _first(page(b"", "503 Service Unavailable"), GOOD)
     link = site.url("/a.jpg")
     assert run([link])[link].reason == "http 503"
@@ -220,10 +220,10 @@ def test_a_temporary_failure_is_tried_again_by_the_next_run(site: Site, run: Run
         _cut,
     ],
 )
-def test_a_temporary_fault_is_tried_again_in_the_same_run(
+def test_a_temporary_failure_is_tried_again_in_the_same_run(
     answer: Page, site: Site, run: Run, make: MakeSettings
 ) -> None:
-    """Two faults, then a picture: the row does not count the tries."""
+    """After two failures the link has its picture, and the row does not count the tries."""
     site.pages["/a.jpg"] = _first(answer, GOOD, times=2)
     row = run([site.url("/a.jpg")], make(tries=3))[site.url("/a.jpg")]
     assert (row.status, row.tries) == ("ok", 0)

@@ -1,4 +1,4 @@
-"""Jobs are handed out within each host's limit, and a dead host delays no other."""
+"""Jobs are handed out within each host's limit, and a dead host does not delay other hosts."""
 
 import threading
 
@@ -79,7 +79,7 @@ def test_a_delayed_job_is_handed_out_when_it_is_due(clock: Clock) -> None:
 
 
 def test_retry_after_pauses_the_host(clock: Clock) -> None:
-    """The pause applies to all jobs of the host, and to no other host."""
+    """The pause applies to all jobs of the host, but not to other hosts."""
     schedule = Schedule(9, 100, clock)
     for job in (_job(0), _job(1), _job(2, "b.com")):
         schedule.put(job)
@@ -125,7 +125,7 @@ def test_a_host_is_given_up_once(clock: Clock) -> None:
 
 
 def test_a_good_answer_resets_the_count(clock: Clock) -> None:
-    """Failures that are not in a row do not open the breaker, nor do errors of single links."""
+    """Neither failures with a success between them nor errors of single links open the breaker."""
     schedule = Schedule(60, 3, clock)
     for number in range(12):
         schedule.put(_job(number))

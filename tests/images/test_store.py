@@ -1,4 +1,4 @@
-"""A picture that was fetched once is there for every later run, even after a crash."""
+"""Pictures are kept for later runs, even if a run fails."""
 
 import sqlite3
 import sys
@@ -77,14 +77,14 @@ def test_a_failure_never_replaces_a_picture(path: Path) -> None:
 
 
 def test_a_picture_replaces_a_failure(path: Path) -> None:
-    """A link that works at last is kept."""
+    """The latest result counts if it is a picture."""
     _put(path, a=GONE)
     _put(path, a=OK)
     assert _read(path, "a") == {"a": OK}
 
 
-def test_two_runs_share_one_store(path: Path) -> None:
-    """They write at once, and no result of any is lost."""
+def test_several_runs_share_one_store(path: Path) -> None:
+    """They write at the same time, and no result is lost."""
 
     def run(name: str) -> None:
         with Store(path, POLICY) as store:
@@ -102,7 +102,7 @@ def test_two_runs_share_one_store(path: Path) -> None:
 def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The message names the cause; with space again, the next run continues from there."""
+    """The message names the cause; with more space, the next run continues."""
     _put(path, a=OK)
     connect = sqlite3.connect
 
@@ -121,7 +121,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
 
 
 def test_after_an_error_no_call_waits_forever(path: Path) -> None:
-    """From then on, put and flush raise the error."""
+    """After an error, `put` and `flush` raise it."""
     create_unwritable_store(path)
     store = Store(path, POLICY)
     store.put("a", OK)

@@ -1,4 +1,4 @@
-"""Deadlines end requests that would last forever, and affect nothing else."""
+"""Deadlines end requests that would last forever, and do not affect others."""
 
 import socket
 import weakref

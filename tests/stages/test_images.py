@@ -1,4 +1,4 @@
-"""The stage images, run in a process of its own."""
+"""The stage images, run in a separate process."""
 
 import json
 import os

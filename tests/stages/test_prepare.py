@@ -73,7 +73,7 @@ def test_a_rerun_writes_the_same_bytes() -> None:
 
 
 @pytest.mark.usefixtures("repository")
-def test_windows_line_ends_and_a_byte_order_mark_make_no_difference() -> None:
+def test_windows_line_endings_and_a_byte_order_mark_make_no_difference() -> None:
     """A catalogue that was saved by another program gives the same product table."""
     prepare.main()
     expected = Path(OUTPUTS[0]).read_bytes()

@@ -1,4 +1,4 @@
-"""The synthetic products: what they are, and what they cost."""
+"""The properties and prices of the synthetic products."""
 
 from typing import Any
 

@@ -53,7 +53,7 @@ def test_the_link_depends_on_everything_that_the_picture_depends_on() -> None:
 
 
 def test_links_have_the_form_of_image_links() -> None:
-    """Their host can never exist, and each ends in a file name of its own."""
+    """Their host can never exist, and each ends in a file name."""
     head, name = JAR.link().rsplit("/", 1)
     assert head == "https://images.amlc.invalid/I"
     assert name.endswith(".jpg")
@@ -80,7 +80,7 @@ def test_premium_labels_are_darker_than_plain_ones() -> None:
 
 
 def test_a_variant_has_the_link_of_its_origin() -> None:
-    """Rows with the same picture have one link, and all others have links of their own."""
+    """Rows have the same link if, and only if, they have the same picture."""
     keys = np.arange(1, 3_001, dtype=np.int64)
     products = make_products(20, keys, noise=0.4, repeated_titles=0.1, repeated_links=0.1)
     links = np.array([packshot.link() for packshot in make_packshots(20, products)])

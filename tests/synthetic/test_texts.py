@@ -71,7 +71,7 @@ def test_bullet_points_are_numbered_unless_there_is_only_one(texts: list[str]) -
     ],
 )
 def test_difficult_texts_occur(texts: list[str], pattern: str) -> None:
-    """Missing values, markup, other scripts, rare units and pack phrases all occur."""
+    """Missing values, markup, other scripts, unusual units and pack phrases all occur."""
     assert any(re.search(pattern, text, flags=re.MULTILINE) for text in texts)
 
 

@@ -1,8 +1,9 @@
 """The neighbours block: the train products with the most similar text.
 
-The search has two steps. Candidate generation scores all train products by the index terms, which
-few products have, in an inverted index. Re-ranking adds the remaining terms for the best of them
-only: a frequent term tells little, and looking up its many products would take most of the time.
+The search has two steps. Candidate generation scores all train products by index terms, which occur
+in few products, with an inverted index. Re-ranking adds the other terms, but only for the best of
+them: a frequent term has little information, and looking up its many products would take most of
+the time.
 """
 
 from collections.abc import Iterator
@@ -21,9 +22,10 @@ from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
 
-# Products that are searched for together, and postings read for them; a single product may read
-# more.
+# Maximum number of products in a chunk of the search, and of the postings that it reads, unless a
+# single product reads more.
 CHUNK_ROWS, CHUNK_POSTINGS = 16, 2_000_000
+# Rows have 31 bits in the keys by which candidates are sorted.
 LARGEST_ROW = 2**31 - 1
 _CSR_PARTS = ("data", "indices", "indptr", "shape")
 
@@ -45,19 +47,19 @@ class NeighboursSettings(Settings):
 
 
 class NeighbourIndex:
-    """The terms of the train products, indexed for the search of similar products.
+    """An index of the train products' terms, to search for similar products.
 
     Parameters
     ----------
     postings : csr_array of float32, shape (terms, m)
-        The inverted index: for each index term, the TF-IDF of the train products that have it.
-        Rows of other terms are empty.
+        The inverted index: for each index term, its TF-IDF in the train products that contain it.
+        The rows of other terms are empty.
     rerank_weights : csr_array of float32, shape (m, rerank terms)
-        TF-IDF of the train products for the terms that only re-rank.
+        TF-IDF of the train products for the terms that are only used for re-ranking.
     rerank_terms : ndarray of int32, shape (rerank terms,)
         Columns of these terms in the terms block.
     candidates : int
-        Train products that are re-ranked for each query.
+        Number of train products that are re-ranked for each query.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class NeighbourIndex:
         train : csr_array of float32, shape (m, terms)
             TF-IDF of the train products.
         settings : NeighboursSettings
-            Which terms count, which of them are index terms, and the number of candidates.
+            Which terms are used, which of them are index terms, and the number of candidates.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class NeighbourIndex:
         if not train.shape[0]:
             raise DataError("neighbours need at least one train row")
         df = np.bincount(train.indices, minlength=train.shape[1])
-        # A term of a single product is an index term, however small the share.
+        # At least 1, so that a term of a single product is always an index term.
         max_df, index_max_df = (
             max(share * train.shape[0], 1) for share in (settings.max_df, settings.index_max_df)
         )
@@ -113,16 +115,16 @@ class NeighbourIndex:
         *,
         threads: int = 1,
     ) -> Neighbours:
-        """Return the nearest train products of some products.
+        """Return the nearest train products of each product.
 
         Parameters
         ----------
         terms : csr_array of float32, shape (n, terms)
-            TF-IDF of the products that are searched for.
+            TF-IDF of the products whose neighbours are searched for.
         n_neighbors : int
-            Neighbours of each product, at most as many as there are candidates.
+            Number of neighbours of each product; not more than there are candidates.
         position : ndarray of int, shape (n,), optional
-            Each product's own position among the train products, so that it is not its own
+            Each product's position among the train products, so that it does not become its own
             neighbour; `NO_NEIGHBOUR` for a product that is not among them.
         threads : int
             Number of threads; the result does not depend on it.
@@ -154,9 +156,9 @@ class NeighbourIndex:
         return Neighbours(rows, similarity, np.asarray(positions, dtype=np.int32))
 
     def _chunks(self, terms: sp.csr_array) -> Iterator[slice]:
-        """Yield the rows that are searched for together."""
+        """Yield the rows of each chunk."""
         lengths = np.diff(self.postings.indptr)[terms.indices]
-        # Postings of all rows before each row.
+        # The number of postings of all rows before each row.
         sums = np.append(0, np.cumsum(lengths, dtype=np.int64))[terms.indptr].tolist()
         start, count = 0, terms.shape[0]
         for end in range(1, count + 1):
@@ -193,7 +195,7 @@ class NeighbourIndex:
         return np.asarray(columns @ queries.data).reshape(count, products)
 
     def _rerank_scores(self, queries: sp.csr_array, candidates: Rows) -> Floats32:
-        """Return what the other terms add to the similarity of each query to its candidates."""
+        """Return how much the other terms add to the similarity of each query and candidate."""
         count, terms = queries.shape[0], len(self.rerank_terms)
         dense = np.zeros((count, terms), np.float32)
         columns = self._rerank_column[queries.indices]
@@ -220,7 +222,7 @@ class NeighbourIndex:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote into memory; a part is read from disk when a search needs it.
+        """Map what `save` wrote into memory; parts are read from disk when a search needs them.
 
         Raises
         ------
@@ -272,7 +274,7 @@ def nearest_train_products(
     terms : csr_array of float32, shape (n, terms)
         TF-IDF of all products.
     train : ndarray of int, shape (m,)
-        Positions of the train products; such a product is not its own neighbour.
+        Positions of the train products, none of which becomes its own neighbour.
     settings : NeighboursSettings
         Section `neighbours` of params.yaml.
     threads : int
@@ -299,7 +301,7 @@ def _mapped_csr(folder: Path, name: str) -> sp.csr_array:
 
 
 def _top_columns(scores: Floats32, count: int) -> Rows:
-    """Return the columns of each row's largest scores, unsorted; the first of equal ones."""
+    """Return the columns of each row's largest scores, unsorted; of equal scores the first ones."""
     width = scores.shape[1]
     if width <= count:
         return np.broadcast_to(np.arange(width), scores.shape)
@@ -309,9 +311,10 @@ def _top_columns(scores: Floats32, count: int) -> Rows:
 
 
 def _sort_keys(scores: Floats32, rows: Rows) -> Ints64:
-    """Return integers that sort by score, and by descending row where scores are equal.
+    """Return integers that sort by score, and equal scores by descending row.
 
-    Non-negative floats sort like their bits, which make the upper half; the row makes the lower.
+    The upper half of a key holds the bits of the score, which sort like the score itself, as scores
+    are not negative. The lower half holds the row.
     """
     return (scores.view(np.int32).astype(np.int64) << 32) | (LARGEST_ROW - rows)
 

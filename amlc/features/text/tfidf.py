@@ -48,7 +48,7 @@ class TermsSettings(Settings):
     """Section `terms` of params.yaml."""
 
     vectorizers: dict[str, VectorizerSettings] = Field(min_length=1)
-    # Bounded, so that a single product cannot hold up the stage.
+    # Bounds the time that a single product takes.
     max_chars: int = Field(ge=100)
 
 
@@ -82,21 +82,22 @@ class TermFeatures:
         fields = self._fields(texts, None)
         self._set_state(
             {
-                name: _fitted(name, settings, fields[settings.field])
+                name: _fit_vectorizer(name, settings, fields[settings.field])
                 for name, settings in self.settings.vectorizers.items()
             }
         )
         return self
 
     def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> sp.csr_array:
-        """Return TF-IDF, with rows of length 1 in each group of columns.
+        """Return TF-IDF, scaled so that each row has length 1 in each group of columns.
 
         Parameters
         ----------
         texts : sequence of str
             Catalogue texts.
         titles : sequence of str, optional
-            `amlc.catalog.content.title_of` each text, if it is already known.
+            The titles of the texts, as `amlc.catalog.content.title_of` returns them; parsed from
+            the texts by default.
 
         Returns
         -------
@@ -105,8 +106,8 @@ class TermFeatures:
 
         Notes
         -----
-        The weights are, bit for bit, those of scikit-learn's TfidfTransformer, whose checks of
-        its input take longer than transforming a single text.
+        The weights are, bit for bit, those of scikit-learn's TfidfTransformer. It is not used,
+        because its checks of the input take longer than the transformation of a single text.
         """
         chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
         blocks = [
@@ -130,11 +131,11 @@ class TermFeatures:
         return block
 
     def _normalized(self, block: sp.csr_array) -> Floats32:
-        """Return the weights, scaled to length 1 for each row and group of columns."""
+        """Return the weights, scaled to length 1 in each row and group of columns."""
         starts = [vocabulary.first_column for vocabulary in self.vocabularies.values()]
         segment = np.repeat(np.arange(block.shape[0]) * len(starts), np.diff(block.indptr))
         segment += np.searchsorted(starts, block.indices, side="right") - 1
-        # Sums in double precision, in the order of the columns.
+        # The sums are in double precision and in the order of the columns.
         squares = np.bincount(segment, weights=block.data * block.data, minlength=1)
         return (block.data / np.sqrt(squares)[segment]).astype(np.float32)
 
@@ -166,7 +167,7 @@ class TermFeatures:
         """Write vocabularies, document frequencies and settings into a folder."""
         for name, vocabulary in self.vocabularies.items():
             terms, first_column = vocabulary.terms, vocabulary.first_column
-            # No term contains a line break, and a text file loads fast.
+            # No term contains a line break, and a text file is fast to load.
             write_text(folder / f"{name}.txt", "\n".join(terms))
             write_array(folder / f"{name}.npy", self._idf[first_column:][: len(terms)])
         # A list, because JSON is written sorted by key and the order is that of the columns.
@@ -208,8 +209,8 @@ def analyzer(settings: VectorizerSettings) -> Analyzer:
 
     Notes
     -----
-    It gives the terms of scikit-learn's analyzer of the same name. Importing scikit-learn takes a
-    second, which a program that only predicts saves.
+    The terms are those of scikit-learn's analyzer of the same name, but programs that only predict
+    need not import scikit-learn, which takes a second.
     """
     split = word_analyzer if settings.analyzer == "word" else char_analyzer
     return split(*settings.ngram_range)
@@ -223,7 +224,7 @@ def _vocabulary(settings: VectorizerSettings, terms: list[str], first_column: in
 
 def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_array:
     """Return how often each column occurs in each row."""
-    # Each pair as one number, so that a single sort of plain numbers serves all texts.
+    # Each pair is one number, so that a single sort of numbers is enough for all texts.
     pairs = (rows << 32) | columns
     pairs.sort()
     first = np.flatnonzero(np.diff(pairs, prepend=-1))
@@ -233,10 +234,10 @@ def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_
     return sp.csr_array((counts, (pairs & 0xFFFFFFFF).astype(np.int32), indptr), shape=shape)
 
 
-def _fitted(
+def _fit_vectorizer(
     name: str, settings: VectorizerSettings, texts: list[str]
 ) -> tuple[list[str], Floats32]:
-    """Return the terms of a vectorizer and their inverse document frequencies."""
+    """Fit a vectorizer, and return its terms and their inverse document frequencies."""
     try:
         vectorizer = _vectorizer(settings).fit(texts)
     except ValueError as error:

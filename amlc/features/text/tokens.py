@@ -1,4 +1,4 @@
-"""Split catalogue texts into terms: words or character n-grams, numbers joined to their unit."""
+"""Split catalogue texts into word or character n-grams, with numbers joined to their unit."""
 
 import re
 import unicodedata
@@ -7,19 +7,19 @@ from collections.abc import Callable
 from amlc.catalog.quantities import find_unit, unit_pattern
 
 _UNIT = unit_pattern("mass", "volume", "count", "length")
-# A pattern that begins with a set of characters is searched for far faster than one that begins
-# with a lookbehind, so the lookbehind follows the first digit or dot.
+# The lookbehind follows the first digit or dot, because the search for a pattern is much faster if
+# it begins with a set of characters.
 _NUMBER = r"[\d.](?<![\w.].)(?:(?<=\d)\d{0,5}(?:\.\d{1,4})?|(?<=\.)\d{1,4})"
 _WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_UNIT})(?![a-z])\.?\s*", re.ASCII)
 _OF_COUNT = r"of\s*(\d{1,4})\b"
 _ANY_OF_COUNT = re.compile(_OF_COUNT, re.ASCII)
 _PACK_OF_COUNT = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_COUNT}", re.ASCII)
-# Punctuation that belongs to a word inside it, but not at its ends.
+# Punctuation that is part of a word inside it, but not at its ends.
 INNER_PUNCTUATION = b".'"
 _WORD_BYTES = INNER_PUNCTUATION + b"_"
 _OTHER_THAN_WORD_OR_ASCII = re.compile(r"[^\x00-\x7f\w]")
-# Maps the ASCII bytes that are not part of a word to a blank, and keeps those of other characters.
-_BLANKS = bytes(
+# Maps ASCII bytes that are not part of a word to a space, and keeps the bytes of other characters.
+_SPACES = bytes(
     byte if byte >= 0x80 or chr(byte).isalnum() or byte in _WORD_BYTES else ord(" ")
     for byte in range(256)
 )
@@ -52,9 +52,9 @@ def _joined(match: re.Match[str]) -> str:
 
 
 def raw_tokens(text: str) -> list[bytes]:
-    """Split a text into runs of the characters that words consist of, in UTF-8.
+    """Split a text into runs of the characters that occur in words, in UTF-8.
 
-    A word is a raw token without the `INNER_PUNCTUATION` at its ends; some tokens hold no word.
+    A word is a raw token without the `INNER_PUNCTUATION` at its ends, which may leave nothing.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def raw_tokens(text: str) -> list[bytes]:
     """
     if not text.isascii():
         text = _OTHER_THAN_WORD_OR_ASCII.sub(" ", text)
-    return text.encode().translate(_BLANKS).split()
+    return text.encode().translate(_SPACES).split()
 
 
 def word_analyzer(low: int, high: int) -> Analyzer:
@@ -76,7 +76,7 @@ def word_analyzer(low: int, high: int) -> Analyzer:
 
     Notes
     -----
-    It gives the n-grams of scikit-learn's analyzer ``word`` over the words of `raw_tokens`.
+    The n-grams are those of scikit-learn's analyzer ``word`` for the words in `raw_tokens`.
     """
 
     def analyze(text: str) -> list[str]:
@@ -101,7 +101,7 @@ def char_analyzer(low: int, high: int) -> Analyzer:
 
     Notes
     -----
-    It gives the n-grams of scikit-learn's analyzer ``char_wb``.
+    The n-grams are those of scikit-learn's analyzer ``char_wb``.
     """
 
     def analyze(text: str) -> list[str]:
@@ -109,7 +109,7 @@ def char_analyzer(low: int, high: int) -> Analyzer:
         for word in text.split():
             padded = f" {word} "
             for size in range(low, high + 1):
-                # A word that is shorter than the n-gram gives itself.
+                # A word that is shorter than the n-gram is its only n-gram.
                 ends = range(size, max(len(padded), size) + 1)
                 ngrams += [padded[end - size : end] for end in ends]
                 if len(padded) <= size:

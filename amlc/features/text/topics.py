@@ -25,14 +25,14 @@ class TopicFeatures:
     Parameters
     ----------
     settings : TopicsSettings
-        Fewer train rows or terms than components limit the number of components.
+        The number of components is also limited by the numbers of train rows and of terms.
     seed : int
         Seed of the randomised range finder.
 
     Attributes
     ----------
     components : WeightTable, shape (terms, n_components)
-        The right singular vectors as columns, so that a product reads only the rows of its terms.
+        The right singular vectors as columns, so that only the rows of a product's terms are read.
 
     Notes
     -----
@@ -72,23 +72,24 @@ class TopicFeatures:
         return self
 
     def transform(self, terms: sp.csr_array) -> Floats32:
-        """Return the topics of some products; see `project`."""
+        """Return the topics of products, float32, shape (n, n_components)."""
         return project(terms, self.components)
 
 
 def project(terms: sp.csr_array, components: WeightTable) -> Floats32:
-    """Project terms onto the components and scale each row to length 1.
+    """Project terms onto the components, and scale each row to length 1.
 
     Parameters
     ----------
     terms : csr_array of float32, shape (n, terms)
-        TF-IDF; a row without terms stays 0.
+        TF-IDF.
     components : WeightTable, shape (terms, n_components)
         The right singular vectors as columns.
 
     Returns
     -------
     ndarray of float32, shape (n, n_components)
+        The topics; 0 for a row without terms.
     """
     topics = components.product(terms)
     lengths = np.linalg.norm(topics, axis=1, keepdims=True)

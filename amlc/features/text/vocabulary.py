@@ -1,4 +1,4 @@
-"""Vocabularies: known n-grams and their columns, found in many texts at once."""
+"""Vocabularies: n-grams with their columns, and the search for them in many texts at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ import scipy.sparse as sp
 from amlc.arrays import Bools, Ints32, Ints64, Rows
 from amlc.features.text.tokens import INNER_PUNCTUATION, Analyzer, raw_tokens
 
-# Tokens that a cache holds at most, and the length of the longest one that it keeps.
+# Maximum number of tokens in a cache, and maximum length of each.
 CACHE_SIZE, LONGEST_CACHED = 100_000, 30
-# The id of every word that is in no term.
+# The id of all words that do not occur in any term.
 UNKNOWN = 0
-# Stands for a column or a word that does not exist.
+# In place of a column or word that does not exist.
 ABSENT = -1
 
 
@@ -34,7 +34,7 @@ class Vocabulary(Protocol):
     first_column: int
 
     def occurrences(self, texts: Sequence[str]) -> tuple[Rows, Ints32]:
-        """Find every occurrence of a term in some texts.
+        """Find all occurrences of terms in texts.
 
         Parameters
         ----------
@@ -54,19 +54,20 @@ class Vocabulary(Protocol):
 class WordVocabulary:
     """A vocabulary of word n-grams.
 
-    Each word is looked up once; its id then walks a trie of n-grams, for all texts at once.
+    Each word is looked up once; its id is then followed through a trie of n-grams, for all texts at
+    once.
 
     Parameters
     ----------
     terms : list of str
-        In the order of their columns; a blank separates two words.
+        In the order of their columns; words are separated by a space.
     first_column : int
         Column of the first term.
 
     Attributes
     ----------
     word_ids : WordIds
-        The id of the word in each token.
+        The id of the word in a token.
     """
 
     def __init__(self, terms: list[str], first_column: int) -> None:
@@ -94,7 +95,7 @@ class WordVocabulary:
             end = len(word) - size + 1
             if end <= 0:
                 break
-            # An n-gram does not reach from one text into the next.
+            # No n-gram spans two texts.
             same_text = row[: -size + 1] == row[size - 1 :]
             shorter = np.where(same_text, ngram[:end], UNKNOWN)
             ngram = np.asarray(level.longer[shorter, word[size - 1 :]])
@@ -106,7 +107,7 @@ class WordVocabulary:
 class WordIds(dict[bytes, int]):
     """A cache from raw tokens to the ids of their words.
 
-    The value is `UNKNOWN` for a word without an id, and `ABSENT` for a token that holds no word.
+    The value is `UNKNOWN` for a word without an id, and `ABSENT` for a token without a word.
 
     Parameters
     ----------
@@ -133,9 +134,9 @@ class _TrieLevel:
     Parameters
     ----------
     longer : csr_array of int32, shape (n-grams one word shorter, word ids)
-        The id of the n-gram that a shorter one and the next word make; `UNKNOWN` for none.
+        The id of the n-gram that consists of a shorter one and the next word, or `UNKNOWN`.
     columns : ndarray of int32, shape (n-grams,)
-        Column of each n-gram by its id; `ABSENT` for a mere prefix, and for `UNKNOWN`.
+        The column of each n-gram by its id; `ABSENT` if it is only a prefix, and for `UNKNOWN`.
     """
 
     longer: sp.csr_array
@@ -164,7 +165,7 @@ def _build_trie(
     levels, shorter_count = [], word_count
     for size in range(2, int(sizes.max(initial=0)) + 1):
         long_enough = np.flatnonzero(sizes >= size)
-        # A shorter n-gram and the next word, as one number.
+        # Each pair of a shorter n-gram and the next word, as one number.
         pairs, index = np.unique(
             ngram[long_enough] * word_count + words[starts[long_enough] + size - 1],
             return_inverse=True,

@@ -1,4 +1,4 @@
-"""A table of 8-bit weights, one row per term, for products with sparse terms."""
+"""A matrix of 8-bit weights, one row per term, to multiply sparse terms with."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -43,7 +43,7 @@ class WeightTable:
 
     @classmethod
     def quantize(cls, weights: Floats32) -> Self:
-        """Round weights to 8 bits: a quarter of the size, off by at most 0.4 % of a row's largest.
+        """Round weights to 8 bits; the error is at most 0.4 % of the largest weight of the row.
 
         Parameters
         ----------
@@ -65,10 +65,11 @@ class WeightTable:
         Returns
         -------
         ndarray of float32, shape (n, columns)
+            The product.
 
         Notes
         -----
-        Each row is computed by itself and without BLAS, whose threads and choice of kernels can
+        Each row is computed separately and without BLAS, whose threads and choice of kernels can
         change the last bits.
         """
         products = np.empty((terms.shape[0], self.rows.shape[1]), np.float32)
@@ -85,7 +86,7 @@ class WeightTable:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Map what `save` wrote into memory; a row is read from disk when a text needs it.
+        """Map what `save` wrote into memory; rows are read from disk when a text needs them.
 
         Raises
         ------
@@ -95,5 +96,5 @@ class WeightTable:
         with read_errors_as(DataError, f"{folder}: cannot be read", DataError):
             rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
             scale = np.load(folder / "scale.npy", allow_pickle=False)
-            # A plain array over the map: every operation would pass on the class np.memmap.
+            # As a plain array, because results of operations would be np.memmap objects as well.
             return cls(np.asarray(rows), scale)

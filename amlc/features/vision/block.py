@@ -34,12 +34,12 @@ BATCH = 32
 class VisionSettings(Settings):
     """Section `vision` of params.yaml."""
 
-    # A multiple of 8, because `amlc.features.vision.descriptors.texture` halves a picture thrice.
+    # A multiple of 8, as `amlc.features.vision.descriptors.texture` halves pictures three times.
     size: Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
 
 def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats32:
-    """Describe some pictures.
+    """Compute the descriptors of pictures.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
         JPEG or PNG files; None for a product without a picture. A file that cannot be decoded
         counts as None.
     settings : VisionSettings
-        The size at which they are described.
+        The size to which pictures are resized.
 
     Returns
     -------
@@ -70,16 +70,16 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
 def describe_products(
     links: Sequence[str], folder: Path, settings: VisionSettings, threads: int
 ) -> Floats32:
-    """Describe each product's picture from the image shards.
+    """Compute the descriptors of each product's picture, read from the image shards.
 
     Parameters
     ----------
     links : sequence of str, length n
-        The link to each product's picture; empty for none.
+        The link to each product's picture; empty if the product has none.
     folder : Path
         ``data/images``.
     settings : VisionSettings
-        The size at which pictures are described.
+        The size to which pictures are resized.
     threads : int
         Number of threads; the result does not depend on it.
 
@@ -111,22 +111,23 @@ def describe_products(
 def _described_shards(
     folder: Path, settings: VisionSettings, threads: int
 ) -> Iterator[tuple[list[str], Floats32]]:
-    def work(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
+    def describe_rows(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
         bodies = [row.data if row.status == OK else None for row in rows]
         return [row.link for row in rows], describe(bodies, settings)
 
     with tqdm(desc="vision", unit="image", disable=None) as bar:
-        for links, block in _map_in_order(work, _batches(read_rows(folder), 4 * BATCH), threads):
+        batches = _batches(read_rows(folder), 4 * BATCH)
+        for links, block in _map_in_order(describe_rows, batches, threads):
             bar.update(len(links))
             yield links, block
 
 
 def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:
-    """Return a square of sRGB pixels and the aspect ratio; None for a file without a picture."""
+    """Return a square of sRGB pixels and the aspect ratio; None if the file cannot be decoded."""
     try:
         with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
             aspect = image.width / image.height
-            # A JPEG can be decoded at a half, a quarter or an eighth of its size, which is faster.
+            # Decodes a JPEG at a half, a quarter or an eighth of its size, which is faster.
             image.draft("RGB", (size, size))
             square = image.convert("RGB").resize((size, size), Image.Resampling.BOX)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -141,7 +142,7 @@ def _batches(rows: Iterable[T], count: int) -> Iterator[list[T]]:
 
 
 def _map_in_order(work: Callable[[T], R], batches: Iterable[T], threads: int) -> Iterator[R]:
-    """Map over threads, in order; `ThreadPoolExecutor.map` would load all batches into memory."""
+    """Yield the results in order; `ThreadPoolExecutor.map` would load all batches into memory."""
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for batch in batches:

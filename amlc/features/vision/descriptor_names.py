@@ -1,7 +1,7 @@
 """The names and meanings of the columns of the vision block.
 
-They stand apart from the code that computes them, so that a model that only names its columns does
-not depend on that code.
+They are separate from the code that computes them, so that models, which only name their columns,
+do not depend on that code.
 """
 
 # Sectors of the hue circle, sectors of the half turn, cells along each side of the grid.

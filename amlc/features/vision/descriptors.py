@@ -1,6 +1,6 @@
-"""Descriptors of a picture: colour, background, layout, edges, texture.
+"""Descriptors of pictures: colour, background, layout, edges, texture.
 
-Each of `FUNCTIONS` takes a `Scene` of n pictures and returns n rows; their columns are named in
+Each of `FUNCTIONS` takes a `Scene` of n pictures and returns n rows, whose columns are named in
 `amlc.features.vision.descriptor_names.GROUPS`.
 """
 
@@ -14,9 +14,9 @@ from amlc.arrays import Bools, Floats32
 from amlc.features.vision.descriptor_names import DIRECTIONS, GRID, GROUPS, HUES
 from amlc.features.vision.scene import Scene, border_pixels, count_areas
 
-# An area of the foreground counts as an object if it covers this share of the picture.
+# An area of the foreground is an object if it covers at least this share of the picture.
 OBJECT_SHARE = 0.004
-# A neighbouring pixel counts as lighter if its lightness is larger by this.
+# A neighbouring pixel is lighter if its lightness is larger by more than this.
 LIGHTER = np.float32(0.01)
 
 
@@ -47,7 +47,7 @@ def hues(scene: Scene) -> Floats32:
 
 
 def background(scene: Scene) -> Floats32:
-    """Return how much white surrounds the product."""
+    """Return how much of the picture and of its border is background, and how the border varies."""
     share = 1 - scene.foreground.mean(axis=(1, 2), dtype=np.float32)
     clear = 1 - border_pixels(scene.foreground).mean(axis=1, dtype=np.float32)
     return np.stack([share, clear, border_pixels(scene.lightness).std(axis=1)], axis=1)
@@ -117,7 +117,7 @@ def patterns(scene: Scene) -> Floats32:
 
 
 def symmetry(scene: Scene) -> Floats32:
-    """Return how alike the picture and its mirror images are."""
+    """Return how similar the picture is to its two mirror images."""
     light = scene.lightness
     gaps = [np.abs(light - np.flip(light, axis)).mean(axis=(1, 2)) for axis in (2, 1)]
     return 1 - np.stack(gaps, axis=1)
@@ -183,7 +183,7 @@ def _repetition(profile: Floats32) -> NDArray[np.float64]:
     return np.maximum(highest, 0)
 
 
-# The functions by name; `GROUPS` says in which order.
+# The functions by name; `GROUPS` determines their order.
 FUNCTIONS: dict[str, Callable[[Scene], Floats32]] = {
     function.__name__: function
     for function in (

@@ -8,15 +8,16 @@ from scipy import ndimage
 
 from amlc.arrays import Bools, Floats32, Pixels
 
-# A pixel is near white where its lightness is above and its chroma below these.
+# A pixel is near white if its lightness is above the one and its chroma below the other.
 WHITE_LIGHTNESS, WHITE_CHROMA = 0.93, 0.093
 # Chroma in OKLab of the most vivid colour of sRGB; dividing by it gives values from 0 to 1.
 VIVID = 0.3225
 
-# Areas connect within a picture, never from one picture of the stack to the next.
+# Areas are connected within a picture, not from one picture of the stack to the next.
 _WITHIN_PICTURES = np.zeros((3, 3, 3), dtype=np.int_)
 _WITHIN_PICTURES[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
 
+# From 8-bit sRGB to linear light, and the matrices of OKLab.
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(
     np.float32
@@ -77,7 +78,7 @@ def make_scene(pixels: Pixels, aspect: Floats32) -> Scene:
 
 
 def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
-    """Convert 8-bit sRGB to OKLab, in which distances are roughly proportional to what is seen.
+    """Convert 8-bit sRGB to OKLab, in which distances roughly match perceived differences.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
     Returns
     -------
     lightness, green_red, blue_yellow : ndarray of float32, shape (...)
-        Lightness from 0 to 1; the other two are 0 for greys.
+        Lightness from 0 to 1; for greys the other two are 0.
 
     Notes
     -----
@@ -118,11 +119,11 @@ def keep_touching_border(mask: Bools) -> Bools:
 def count_areas(mask: Bools, share: float) -> NDArray[np.intp]:
     """Count each picture's connected areas that cover at least a share of it, shape (n,)."""
     labels, count = ndimage.label(mask, structure=_WITHIN_PICTURES)
-    big = np.bincount(labels.ravel(), minlength=count + 1) >= share * mask[0].size
-    big[0] = False
-    owner = np.zeros(count + 1, dtype=np.intp)
-    owner[labels] = np.arange(len(mask))[:, np.newaxis, np.newaxis]
-    return np.bincount(owner[big], minlength=len(mask))
+    is_large = np.bincount(labels.ravel(), minlength=count + 1) >= share * mask[0].size
+    is_large[0] = False
+    picture_of_area = np.zeros(count + 1, dtype=np.intp)
+    picture_of_area[labels] = np.arange(len(mask))[:, np.newaxis, np.newaxis]
+    return np.bincount(picture_of_area[is_large], minlength=len(mask))
 
 
 def _mixed(row: tuple[float, float, float], channels: list[Floats32]) -> Floats32:

@@ -160,7 +160,7 @@ def test_few_train_products_leave_places_empty() -> None:
 
 
 def test_no_product_gives_an_empty_block() -> None:
-    """A search for no products is not an error."""
+    """A search without products is not an error."""
     assert nearest(random_terms(3)[:0], random_terms(3), SETTINGS).shape == (0, 3)
 
 

@@ -105,21 +105,21 @@ def vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
     st.sampled_from(["word", "char_wb"]),
 )
 def test_terms_agree_with_scikit_learn(
-    text: str, low: int, more: int, name: Literal["word", "char_wb"]
+    text: str, low: int, extra: int, name: Literal["word", "char_wb"]
 ) -> None:
     """Both split a text into the same words or character n-grams."""
     changed = VectorizerSettings(
-        field="text", analyzer=name, ngram_range=[low, low + more], min_df=1, max_features=9
+        field="text", analyzer=name, ngram_range=[low, low + extra], min_df=1, max_features=9
     )
     assert analyzer(changed)(text) == vectorizer(changed).build_analyzer()(text)
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(max_size=80), max_size=4))
-def test_weights_agree_with_scikit_learn(more: list[str]) -> None:
+def test_weights_agree_with_scikit_learn(other_texts: list[str]) -> None:
     """Both give the same weights, bit for bit."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    texts = [text[:500] for text in [*TEXTS, *more]]
+    texts = [text[:500] for text in [*TEXTS, *other_texts]]
     titles, bodies = (
         [join_numbers(field) for field in fields] for fields in (map(title_of, texts), texts)
     )

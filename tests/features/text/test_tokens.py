@@ -26,7 +26,7 @@ def test_numbers_are_joined_to_their_unit(written: str, joined: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_joined(text: str) -> None:
-    """No text raises, and the result has no blanks at its ends."""
+    """No text raises, and the result has no spaces at its ends."""
     joined = join_numbers(text)
     assert joined == joined.strip()
 
@@ -43,7 +43,7 @@ PIECES = {
 
 
 @given(st.lists(st.sampled_from(sorted(PIECES)), min_size=1))
-def test_joining_twice_is_joining_once_except_for_blanks(pieces: list[str]) -> None:
+def test_joining_twice_is_joining_once_except_for_spaces(pieces: list[str]) -> None:
     """Each quantity in a text becomes one token, and joining the text again keeps it."""
     once = join_numbers(", ".join(pieces))
     for text in (once, join_numbers(once)):

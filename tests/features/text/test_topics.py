@@ -15,7 +15,7 @@ def terms(rows: int = 30, columns: int = 50) -> sp.csr_array:
 
 
 def test_topics_have_length_one_and_one_column_per_component() -> None:
-    """There are as many columns as components."""
+    """The block has a column for each component, and its rows have length 1."""
     block = (
         TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms()).transform(terms())
     )

@@ -35,10 +35,10 @@ def counts(vocabulary: Vocabulary, texts: list[str]) -> Counter[tuple[int, int]]
 
 @given(st.sets(TEXT), TEXTS, st.integers(1, 3), st.integers(0, 2))
 def test_word_ngrams_are_those_of_the_analyzer(
-    known: set[str], texts: list[str], low: int, more: int
+    known: set[str], texts: list[str], low: int, extra: int
 ) -> None:
     """No n-gram spans two texts, and a term is found even if its prefixes are not terms."""
-    analyze = word_analyzer(low, low + more)
+    analyze = word_analyzer(low, low + extra)
     terms = sorted({ngram for text in known for ngram in analyze(text)})
     vocabulary = WordVocabulary(terms, FIRST_COLUMN)
     assert counts(vocabulary, texts) == naive_counts(terms, analyze, texts)
@@ -46,10 +46,10 @@ def test_word_ngrams_are_those_of_the_analyzer(
 
 @given(st.sets(TEXT), TEXTS, st.integers(1, 3), st.integers(0, 2))
 def test_char_ngrams_are_those_of_the_analyzer(
-    known: set[str], texts: list[str], low: int, more: int
+    known: set[str], texts: list[str], low: int, extra: int
 ) -> None:
     """Cached words give the same counts as new ones."""
-    analyze = char_analyzer(low, low + more)
+    analyze = char_analyzer(low, low + extra)
     terms = sorted({ngram for text in known for ngram in analyze(text)})
     vocabulary = CharVocabulary(terms, FIRST_COLUMN, analyze)
     expected = naive_counts(terms, analyze, texts)
