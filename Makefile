@@ -31,7 +31,7 @@ repro: $(VENV)/base.done
 	@amlc results
 
 test: $(VENV)/dev.done
-	python -m pytest
+	python -m pytest --cov
 
 lint: $(VENV)/dev.done
 	ruff format --check .
