@@ -39,7 +39,9 @@ GONE = frozenset({404, 410})
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 OPT_OUTS = frozenset({"noai", "noimageai"})
 HEADERS = {
-    "User-Agent": f"{amlc.__name__}/{amlc.__version__} (image downloader of a price prediction project)",
+    "User-Agent": (
+        f"{amlc.__name__}/{amlc.__version__} (image downloader of a price prediction project)"
+    ),
     # JPEG is preferred, because only JPEG files can be decoded at reduced size.
     "Accept": "image/jpeg, image/png;q=0.9, image/gif;q=0.8, image/webp;q=0.7",
     "Accept-Encoding": "identity",
