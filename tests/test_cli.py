@@ -2,12 +2,14 @@
 
 import csv
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,9 +22,21 @@ from amlc.pricing import batch
 from amlc.pricing.batch import HEADER
 from amlc.report import results as report_results
 from amlc.service.limits import Limits
+from amlc.service.monitoring import LOGGER
 
 ROOT = Path(__file__).parents[1]
 LINK = "https://images.amlc.invalid/none.jpg"
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """Take back the handlers of `amlc serve`: they write to the stderr of one test."""
+    loggers = [logging.getLogger(name) for name in (LOGGER, "uvicorn")]
+    before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 def predict(*arguments: object) -> None:
