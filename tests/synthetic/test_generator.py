@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from amlc import params
 from amlc.errors import ParamsError
 from amlc.synthetic import generator
 from amlc.synthetic.generator import SyntheticSettings, make_rows, write_catalogue
-from stages import synthetic as stage
 
 USUAL: dict[str, Any] = {
     "rows": 120,
@@ -175,18 +173,3 @@ def test_a_setting_out_of_range_is_named(tmp_path: Path, key: str, wrong: object
     path.write_text(yaml.safe_dump({"synthetic": {**USUAL, key: wrong}}), encoding="utf-8")
     with pytest.raises(ParamsError, match=f"synthetic.{key}"):
         params.load(SyntheticSettings, "synthetic", path)
-
-
-def test_the_stage_writes_the_catalogue_and_its_metrics(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It prints the noise floor that it writes to metrics/synthetic.json."""
-    monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text(
-        yaml.safe_dump({"seed": 20, "synthetic": {**USUAL, "rows": 30}}), encoding="utf-8"
-    )
-    stage.main()
-    numbers = json.loads(Path("metrics/synthetic.json").read_text(encoding="utf-8"))
-    assert set(numbers) == {"rows", "test_rows", "smape_floor", "smape_constant"}
-    assert f"{numbers['smape_floor']:.2f} %" in capsys.readouterr().out
-    assert len(read(Path("data/synthetic/train.csv"))) == 30

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -13,14 +12,11 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from amlc import params
-from amlc.arrays import Floats32
-from amlc.catalog.products import LINK, write_products
 from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import DESCRIPTORS, VisionSettings, describe, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.synthetic.packshots import Packshot
-from stages import vision as stage
 
 SETTINGS = VisionSettings(size=32)
 NEUTRAL = [1.0] + [0.0] * (len(DESCRIPTORS) - 1)
@@ -144,44 +140,9 @@ def test_synthetic_pictures_show_label_and_number_of_items() -> None:
     assert spearmanr(columns["objects"], [drawing.items for drawing in drawings])[0] > 0.6
 
 
-def test_the_stage_writes_the_block(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """There is one row per product, and a rerun gives the same bytes."""
-    monkeypatch.chdir(tmp_path)
-    _write_inputs(folder, ["a01", "b", "a01"])
-    stage.main()
-    first = Path("data/features/vision.npy").read_bytes()
-    stage.main()
-    assert Path("data/features/vision.npy").read_bytes() == first
-    block: Floats32 = np.load("data/features/vision.npy", allow_pickle=False)
-    assert block.shape == (3, len(DESCRIPTORS))
-
-
 def test_photographs_differ_in_every_descriptor(competition: Path) -> None:
     """Only the flag of missing pictures is constant."""
     paths = sorted((competition / "images").iterdir())[:60]
     block = describe([path.read_bytes() for path in paths], VisionSettings(size=64))
     assert block[:, 0].max() == 0
     assert (block[:, 1:].std(axis=0) > 0).all()
-
-
-def _write_inputs(folder: Path, links: list[str]) -> None:
-    Path("params.yaml").write_text(
-        yaml.safe_dump({"threads": 2, "vision": {"size": 32}}), encoding="utf-8"
-    )
-    Path("data").mkdir()
-    Path("data/images").symlink_to(folder)
-    count = len(links)
-    products = pd.DataFrame(
-        {
-            "sample_id": [str(row) for row in range(count)],
-            "split": ["train"] * count,
-            "catalog_content": ["Item Name: x\n"] * count,
-            LINK: links,
-            "price": [1.0] * count,
-            "group": np.zeros(count, dtype=np.int32),
-            "fold": np.zeros(count, dtype=np.int8),
-        }
-    )
-    write_products(Path("data/products.parquet"), products)
