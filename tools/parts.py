@@ -47,7 +47,7 @@ def score(root: Path) -> str:
 
 
 def headline(root: Path) -> str:
-    """Return the table of blend, best model, best published recipe and constant price."""
+    """Return the table of blend, best model, best other recipe and constant price."""
     real, record = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
     name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
     header, *peers = _sourced(_cells(record))
@@ -61,7 +61,7 @@ def headline(root: Path) -> str:
         ["**blend of all models**", f"**{real['blend']['smape']:.2f}**", real["commit"]],
         [f"best single model: {name}", f"{best['smape']:.2f}", real["commit"]],
         [
-            f"best of {len(peers)} published recipes: {peer[positions['recipe']]}",
+            f"best of {len(peers)} other recipes: {peer[positions['recipe']]}",
             peer[positions["SMAPE"]],
             record["commit"],
         ],
@@ -104,7 +104,7 @@ def real(root: Path) -> str:
 
 
 def peers(root: Path) -> str:
-    """Return the published recipes beside amlc's models."""
+    """Return the other recipes beside amlc's models."""
     record = read_json(root / RESULTS / "peers.json")
     return _measured(record, _chosen(_sourced(_cells(record)), PEER_COLUMNS, "peers.json"))
 

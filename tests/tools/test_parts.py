@@ -106,7 +106,7 @@ def test_the_score_is_that_of_the_real_run(root: Path) -> None:
 
 
 def test_the_headline_names_the_best_of_each_kind_and_its_commit(root: Path) -> None:
-    """Neither amlc's own models nor the constant count as published recipes."""
+    """Neither amlc's own models nor the constant count as other recipes."""
     rows = cells(parts.headline(root))[1:]
     assert [row[-2:] for row in rows] == [
         ["**50.13**", "1234567"],
