@@ -22,7 +22,7 @@ RESULTS = Path("benchmarks/results")
 REAL = RESULTS / "real.json"
 TABLES = ("download", "features", "held_out", "learning_curve", "losses", "peers", "serve")
 # A run changes params.yaml and metrics/; what was measured is the code.
-CODE = ("amlc", "stages", "benchmarks")
+CODE = ("amlc", "stages", "benchmarks", f":!{RESULTS}")
 
 
 def commit_of(root: Path) -> str:
