@@ -103,6 +103,9 @@ def test_a_changed_module_is_marked_but_changed_results_are_not(tmp_path: Path) 
     root = repository(tmp_path)
     clean = commit_of(root)
     (root / "params.yaml").write_text("a: 1\n")
+    (root / RESULTS).mkdir(parents=True)
+    (root / RESULTS / "real.json").write_text("{}")
+    git(root, "add", "--all", str(RESULTS))
     assert commit_of(root) == clean
     (root / "amlc/a.py").write_text("changed")
     assert commit_of(root) == f"{clean}-dirty"
