@@ -5,6 +5,7 @@ import importlib
 import json
 import math
 import shlex
+import sqlite3
 import time
 from collections.abc import Generator
 from contextlib import closing
@@ -250,8 +251,11 @@ class _Study:
     def __enter__(self) -> Self:
         database_errors = importlib.import_module("sqlalchemy.exc").SQLAlchemyError
         try:
+            # Optuna leaves its connection open if the file is not a database.
+            with closing(sqlite3.connect(self.path)) as connection:
+                connection.execute("PRAGMA schema_version")
             self.storage = self.optuna.storages.RDBStorage(f"sqlite:///{self.path}")
-        except (database_errors, RuntimeError) as error:
+        except (sqlite3.DatabaseError, database_errors, RuntimeError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(
                 f"{self.path}: not a file of Optuna studies: {reason}; remove the file"
