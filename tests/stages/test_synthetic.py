@@ -8,17 +8,7 @@ import pytest
 import yaml
 
 from stages import synthetic
-
-SETTINGS = {
-    "rows": 30,
-    "test_rows": 40,
-    "images": True,
-    "missing_images": 0.2,
-    "test_prices": True,
-    "repeated_links": 0.1,
-    "repeated_titles": 0.1,
-    "noise": 0.39,
-}
+from tests.helpers.catalogues import SMALL
 
 
 def test_it_writes_the_catalogue_and_its_metrics(
@@ -27,7 +17,7 @@ def test_it_writes_the_catalogue_and_its_metrics(
     """It prints the noise floor that it writes to metrics/synthetic.json."""
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
-        yaml.safe_dump({"seed": 20, "synthetic": SETTINGS}), encoding="utf-8"
+        yaml.safe_dump({"seed": 20, "synthetic": {**SMALL, "rows": 30}}), encoding="utf-8"
     )
     synthetic.main()
     numbers = json.loads(Path("metrics/synthetic.json").read_text(encoding="utf-8"))

@@ -15,22 +15,12 @@ from amlc import params
 from amlc.errors import ParamsError
 from amlc.synthetic import generator
 from amlc.synthetic.generator import SyntheticSettings, make_rows, write_catalogue
-
-USUAL: dict[str, Any] = {
-    "rows": 120,
-    "test_rows": 40,
-    "images": True,
-    "missing_images": 0.2,
-    "test_prices": True,
-    "repeated_links": 0.1,
-    "repeated_titles": 0.1,
-    "noise": 0.39,
-}
+from tests.helpers.catalogues import SMALL
 
 
 def settings(**changed: Any) -> SyntheticSettings:
     """Return small settings, some of them changed."""
-    return SyntheticSettings(**{**USUAL, **changed})
+    return SyntheticSettings(**{**SMALL, **changed})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -170,6 +160,6 @@ def test_without_noise_the_floor_is_due_to_rounding(tmp_path: Path) -> None:
 def test_a_setting_out_of_range_is_named(tmp_path: Path, key: str, wrong: object) -> None:
     """The error has the dotted path of the key."""
     path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump({"synthetic": {**USUAL, key: wrong}}), encoding="utf-8")
+    path.write_text(yaml.safe_dump({"synthetic": {**SMALL, key: wrong}}), encoding="utf-8")
     with pytest.raises(ParamsError, match=f"synthetic.{key}"):
         params.load(SyntheticSettings, "synthetic", path)

@@ -22,8 +22,6 @@ from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
 
-__all__ = ["DESCRIPTORS", "VisionSettings", "describe", "describe_products"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 
