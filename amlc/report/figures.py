@@ -207,8 +207,7 @@ def prices(findings: Findings) -> Markup:
     """Return the distribution of the train prices and of those predicted for the test rows."""
     train = findings.train[PRICE].to_numpy(np.float64)
     test = findings.test_price
-    both = np.concatenate([train, test])
-    low, high = _reach(both)
+    low, high = _reach(np.concatenate([train, test]))
 
     def draw(axes: Axes) -> None:
         edges = np.geomspace(low, high, 37)
@@ -222,16 +221,15 @@ def prices(findings: Findings) -> Markup:
             label="train, actual",
             **common,
         )
-        if len(test):
-            sns.histplot(
-                x=np.clip(test, low, high),
-                color=SECOND,
-                element="step",
-                fill=False,
-                linewidth=1.6,
-                label="test, predicted",
-                **common,
-            )
+        sns.histplot(
+            x=np.clip(test, low, high),
+            color=SECOND,
+            element="step",
+            fill=False,
+            linewidth=1.6,
+            label="test, predicted",
+            **common,
+        )
         ticks = price_ticks(low, high)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -241,10 +239,11 @@ def prices(findings: Findings) -> Markup:
         axes.grid(visible=False, axis="x")
         axes.legend()
 
-    alt = f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}"
-    if len(test):
-        alt += f", of the prices predicted for the test rows {np.median(test):,.2f}"
-    return inline_svg("prices", f"{alt}.", draw)
+    alt = (
+        f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}, "
+        f"of the prices predicted for the test rows {np.median(test):,.2f}."
+    )
+    return inline_svg("prices", alt, draw)
 
 
 def important_blocks(findings: Findings) -> Markup:

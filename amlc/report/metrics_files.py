@@ -115,7 +115,7 @@ class Guards(Metrics):
 
     permutation: Permutation
     leak: Leak
-    drift: Drift | None
+    drift: Drift
 
 
 class KeptRows(Metrics):

@@ -191,7 +191,6 @@ def test_numbers_are_those_of_the_metrics(html: str, tmp_path: Path) -> None:
     [
         ({"pictured": False}, "At even steps", "0 of 140 distinct links gave a picture"),
         ({"boosted": False}, "Learning curves", "One model ran"),
-        ({"test_rows": 0}, "Drift between", "Guards against"),
         ({"rows": 10}, "nan", "Guards against"),
     ],
 )
