@@ -76,7 +76,7 @@ def predicted_against_actual(findings: Findings) -> Markup:
     """Return the density of products by actual and predicted price, on log axes."""
     actual = findings.train[PRICE].to_numpy(np.float64)
     predicted = findings.train["predicted"].to_numpy(np.float64)
-    low, high = _reach(np.concatenate([actual, predicted]))
+    low, high = _price_limits(np.concatenate([actual, predicted]))
     ticks = price_ticks(low, high)
     order = np.argsort(predicted, kind="stable")
     tenths = [part for part in np.array_split(order, 10) if part.size]
@@ -166,13 +166,13 @@ def by_decile(findings: Findings) -> Markup:
     return inline_svg("deciles", f"SMAPE by price decile, from cheap to expensive: {listed}.", draw)
 
 
-def coverage(findings: Findings, wanted: float) -> Markup:
+def coverage(findings: Findings, target: float) -> Markup:
     """Return the share of prices inside their interval by tenth of the prices."""
     table = coverage_shares(findings.details.interval)
     palette = {"predicted": ACCENT, "actual": SECOND}
 
     def draw(axes: Axes) -> None:
-        axes.axhline(100 * wanted, color=INK, linewidth=1)
+        axes.axhline(100 * target, color=INK, linewidth=1)
         sns.lineplot(
             table,
             x="decile",
@@ -197,7 +197,7 @@ def coverage(findings: Findings, wanted: float) -> Markup:
     rows = table.groupby("price", sort=False)["coverage"]
     each = [f"by {name} price {', '.join(f'{share:.0f}' for share in part)}" for name, part in rows]
     alt = (
-        f"Share of prices inside their interval, target {100 * wanted:g} %; in percent by decile, "
+        f"Share of prices inside their interval, target {100 * target:g} %; in percent by decile, "
         f"from cheap to expensive: {'; '.join(each)}."
     )
     return inline_svg("coverage", alt, draw, height=300)
@@ -207,7 +207,7 @@ def prices(findings: Findings) -> Markup:
     """Return the distribution of the train prices and of those predicted for the test rows."""
     train = findings.train[PRICE].to_numpy(np.float64)
     test = findings.test_price
-    low, high = _reach(np.concatenate([train, test]))
+    low, high = _price_limits(np.concatenate([train, test]))
 
     def draw(axes: Axes) -> None:
         edges = np.geomspace(low, high, 37)
@@ -287,7 +287,7 @@ def _palette(models: list[str]) -> dict[str, str]:
     return {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
 
 
-def _reach(values: Floats) -> tuple[float, float]:
+def _price_limits(values: Floats) -> tuple[float, float]:
     """Return limits of a price axis; one price in a thousand at either end lies beyond them."""
     low, high = np.quantile(values, [0.001, 0.999])
     return float(low / 1.2), float(high * 1.2)

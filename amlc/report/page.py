@@ -60,11 +60,11 @@ class Page:
         The metrics files.
     floor : float or None
         The best possible SMAPE where it is known.
-    level, wanted : float
+    level, target : float
         Coverage of the interval of the SMAPE, and of the intervals of the prices.
     max_explained_variance : float
         The share of the variance of log price above which the pipeline stops.
-    half, nine_tenths : float
+    factor_of_half, factor_of_nine_tenths : float
         Factors between predicted and actual price that these shares of the products stay within.
     train : mapping of str to mapping
         The settings of each model: section ``train`` of params.yaml.
@@ -91,10 +91,10 @@ class Page:
     images: ImageCounts
     floor: float | None
     level: float
-    wanted: float
+    target: float
     max_explained_variance: float
-    half: float
-    nine_tenths: float
+    factor_of_half: float
+    factor_of_nine_tenths: float
     train: Mapping[str, Mapping[str, Any]]
     median_prices: dict[str, float]
     figures: Figures
@@ -146,10 +146,10 @@ def make_page(
         images=findings.images,
         floor=findings.floor,
         level=level,
-        wanted=coverage,
+        target=coverage,
         max_explained_variance=max_explained_variance,
-        half=float(half),
-        nine_tenths=float(nine_tenths),
+        factor_of_half=float(half),
+        factor_of_nine_tenths=float(nine_tenths),
         train=parameters["train"],
         median_prices={str(kind): float(rows[PRICE].median()) for kind, rows in kinds},
         figures=_figures(findings, coverage),
@@ -163,12 +163,12 @@ def make_page(
     )
 
 
-def _figures(findings: Findings, wanted: float) -> Figures:
+def _figures(findings: Findings, target: float) -> Figures:
     return Figures(
         models=figures.model_scores(findings),
         curves=figures.learning_curves(findings) if len(findings.curves) else None,
         predicted=figures.predicted_against_actual(findings),
-        coverage=figures.coverage(findings, wanted),
+        coverage=figures.coverage(findings, target),
         residuals=figures.residuals(findings),
         deciles=figures.by_decile(findings),
         blocks=figures.important_blocks(findings) if len(findings.importance) else None,

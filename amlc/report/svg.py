@@ -81,11 +81,11 @@ def inline_svg(
         alt,
         WIDTH,
         height,
-        Markup(_bare(stream.getvalue())),  # noqa: S704 - Matplotlib escapes the texts that it draws
+        Markup(_inner_svg(stream.getvalue())),  # noqa: S704 - Matplotlib escapes the texts that it draws
     )
 
 
-def _bare(text: str) -> str:
+def _inner_svg(text: str) -> str:
     """Return what the svg element of a drawing contains, with the fonts and colours of the page."""
     inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     # A style sheet inside would apply to the whole page; report.css has the same rules.

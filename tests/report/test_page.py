@@ -49,15 +49,15 @@ def test_scores_and_counts_are_those_of_the_findings(page: Page, findings: Findi
         findings.data,
         findings.images,
     )
-    assert (page.level, page.wanted, page.floor) == (0.95, 0.8, 30.0)
+    assert (page.level, page.target, page.floor) == (0.95, 0.8, 30.0)
 
 
 def test_most_products_are_within_the_two_factors(page: Page, findings: Findings) -> None:
     """Half of them are within one factor, nine in ten within the other."""
     predicted, price = findings.train["predicted"], findings.train["price"]
     factor = pd.concat([predicted / price, price / predicted], axis=1).max(axis=1)
-    assert (factor <= page.half + 1e-9).mean() >= 0.5
-    assert (factor <= page.nine_tenths + 1e-9).mean() >= 0.9
+    assert (factor <= page.factor_of_half + 1e-9).mean() >= 0.5
+    assert (factor <= page.factor_of_nine_tenths + 1e-9).mean() >= 0.9
 
 
 def test_the_columns_are_those_of_the_model_with_the_largest_weight(
