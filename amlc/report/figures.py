@@ -211,25 +211,13 @@ def prices(findings: Findings) -> Markup:
 
     def draw(axes: Axes) -> None:
         edges = np.geomspace(low, high, 37)
-        common = {"bins": edges, "stat": "percent", "ax": axes}
-        sns.histplot(
-            x=np.clip(train, low, high),
-            color=ACCENT,
-            element="step",
-            alpha=0.3,
-            linewidth=0,
-            label="train, actual",
-            **common,
-        )
-        sns.histplot(
-            x=np.clip(test, low, high),
-            color=SECOND,
-            element="step",
-            fill=False,
-            linewidth=1.6,
-            label="test, predicted",
-            **common,
-        )
+        for values, label, look in (
+            (train, "train, actual", {"color": ACCENT, "alpha": 0.3, "linewidth": 0}),
+            (test, "test, predicted", {"color": SECOND, "fill": False, "linewidth": 1.6}),
+        ):
+            shown = np.clip(values, low, high)
+            common = {"bins": edges, "stat": "percent", "element": "step", "ax": axes}
+            sns.histplot(x=shown, label=label, **common, **look)
         ticks = price_ticks(low, high)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
