@@ -22,8 +22,6 @@ from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails,
 from amlc.report.findings import Findings
 from amlc.report.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 
-# Number of columns whose importance the page shows.
-COLUMNS = 12
 # The libraries that draw the page.
 DRAWING = ("matplotlib", "seaborn", "jinja2")
 
@@ -44,7 +42,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Importance:
-    """The columns that a model relies on most, each with its share, the largest first."""
+    """The columns that a model relies on, each with its share, the largest first."""
 
     model: str
     columns: tuple[tuple[str, float], ...]
@@ -179,7 +177,5 @@ def _figures(findings: Findings, target: float) -> Figures:
 def _importance(findings: Findings) -> Importance:
     table, members = findings.importance, findings.details.models
     model = max(table["model"].unique(), key=lambda name: members[name].weight)
-    first = table[table["model"] == model].head(COLUMNS)
-    return Importance(
-        model, tuple(zip(first["feature"], first["share"].astype(float), strict=True))
-    )
+    rows = table[table["model"] == model]
+    return Importance(model, tuple(zip(rows["feature"], rows["share"].astype(float), strict=True)))
