@@ -1,7 +1,7 @@
 """What the page shows, as one typed object for the template.
 
-Numbers are not formatted, texts of the metrics files are as they are, and there is no wording: all
-this is the template's work.
+Values are as the stages computed them: the template formats numbers, cuts the texts of the metrics
+files to size and adds the words.
 """
 
 import platform
