@@ -158,7 +158,7 @@ def price_file(
         writer.writerow(HEADER)
         for chunk, estimates in _price_chunks(_chunks(rows, pricer, pictures), pricer, workers):
             for row, estimate in zip(chunk.rows, estimates, strict=True):
-                counts.update(["rows", *row.reasons, *estimate.reasons])
+                counts.update(["rows", *row.reasons, *map(str, estimate.reasons)])
                 writer.writerow(cells(row, estimate))
             bar.set_postfix(rows=counts["rows"], refresh=False)
             bar.update(stream.tell() - bar.n)
@@ -168,7 +168,7 @@ def price_file(
 def cells(row: Row, estimate: Estimate) -> tuple[str, ...]:
     """Return a row of the CSV that is written, in the order of `HEADER`."""
     prices = map(format_price, (estimate.price, estimate.low, estimate.high))
-    return row.sample_id, *prices, "; ".join((*row.reasons, *estimate.reasons))
+    return row.sample_id, *prices, "; ".join((*row.reasons, *map(str, estimate.reasons)))
 
 
 def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: PictureSource) -> Iterator[Chunk]:

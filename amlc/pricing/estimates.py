@@ -1,8 +1,45 @@
 """The input and the output of a pricer: a product, and the estimate of its price."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+
+class ReasonKind(enum.Enum):
+    """What was missing or unusable, in words; braces stand for the detail."""
+
+    NO_TEXT = "no text"
+    TEXT_CUT = "text cut after {} characters"
+    NO_PICTURE = "no picture"
+    NOT_IN_FOLDER = "no picture in the folder"
+    PICTURE_NOT_USED = "picture not used: {}"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something about a product that was missing or unusable.
+
+    Parameters
+    ----------
+    kind : ReasonKind
+    detail : str
+        What its kind leaves open, such as why a picture was not used.
+
+    Examples
+    --------
+    >>> str(Reason(ReasonKind.PICTURE_NOT_USED, "damaged image"))
+    'picture not used: damaged image'
+    """
+
+    kind: ReasonKind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.kind.value.format(self.detail)
+
+
+NO_TEXT, NO_PICTURE = Reason(ReasonKind.NO_TEXT), Reason(ReasonKind.NO_PICTURE)
 
 
 @dataclass(frozen=True)
@@ -13,12 +50,13 @@ class Product:
     ----------
     text : str
         Its catalogue text, in the form of the column ``catalog_content``.
-    picture : bytes, optional
-        An unchecked image file of any size; None where there is none.
+    picture : bytes, Reason or None
+        An unchecked image file of any size, the reason why there is none, or None where nobody
+        asked for one, which needs no reason.
     """
 
     text: str
-    picture: bytes | None = None
+    picture: bytes | Reason | None = NO_PICTURE
 
 
 @dataclass(frozen=True)
@@ -70,8 +108,8 @@ class Estimate:
     price, low, high : float
         The price and the two ends of its interval, which contains the share of prices that
         `Pricer.coverage` names.
-    reasons : tuple of str
-        What was missing or unusable, such as "no picture".
+    reasons : tuple of Reason
+        What was missing or unusable.
     similar : tuple of SimilarProduct
         The most similar first; empty unless requested.
     contributions : tuple of Contribution
@@ -81,7 +119,7 @@ class Estimate:
     price: float
     low: float
     high: float
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     similar: tuple[SimilarProduct, ...] = ()
     contributions: tuple[Contribution, ...] = ()
 

@@ -15,6 +15,7 @@ from amlc.images.mirror import Mirror
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import read_rows
 from amlc.pricing.bundle import PictureSettings
+from amlc.pricing.estimates import Reason, ReasonKind
 from amlc.pricing.pricer import reduce_picture
 
 
@@ -26,12 +27,12 @@ class LinkedPicture:
     ----------
     picture : bytes, optional
         A JPEG file as the image shards hold it; None where there is none.
-    reason : str
-        Why there is none; empty where there is one, or where it was not looked for.
+    reason : Reason, optional
+        Why there is none; None where there is one, or where it was not looked for.
     """
 
     picture: bytes | None
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class PictureSource(Protocol):
@@ -85,16 +86,16 @@ class FolderPictures:
         try:
             path = self._mirror.find(urls.parse(link))
             if path is None:
-                return LinkedPicture(None, "no picture in the folder")
+                return LinkedPicture(None, Reason(ReasonKind.NOT_IN_FOLDER))
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
                 body = stream.read(self._limits.max_bytes + 1)
             return LinkedPicture(reduce_picture(body, self._limits))
         except FetchError as error:
             # A row without a valid link has a reason of its own.
-            return LinkedPicture(None, f"picture not used: {error.reason}" if link else "")
+            return LinkedPicture(None, _not_used(error.reason) if link else None)
         except OSError as error:
-            return LinkedPicture(None, f"picture not used: {error.strerror}")
+            return LinkedPicture(None, _not_used(str(error.strerror)))
 
 
 class DownloadedPictures:
@@ -123,10 +124,14 @@ class DownloadedPictures:
             pictures = {
                 row.link: LinkedPicture(row.data)
                 if row.status == OK
-                else LinkedPicture(None, f"picture not used: {row.reason}")
+                else LinkedPicture(None, _not_used(row.reason))
                 for row in read_rows(folder)
             }
         return [pictures[link] if link else LinkedPicture(None) for link in links]
+
+
+def _not_used(detail: str) -> Reason:
+    return Reason(ReasonKind.PICTURE_NOT_USED, detail)
 
 
 def _may_have_file(link: str, stems: set[str]) -> bool:

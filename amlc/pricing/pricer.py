@@ -19,7 +19,15 @@ from amlc.features.vision.block import describe
 from amlc.images.decode import decode
 from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError, Retry
 from amlc.pricing.bundle import Bundle, PictureSettings
-from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
+from amlc.pricing.estimates import (
+    NO_TEXT,
+    Contribution,
+    Estimate,
+    Product,
+    Reason,
+    ReasonKind,
+    SimilarProduct,
+)
 
 # Rows that go through the models together.
 MAX_ROWS = 512
@@ -28,7 +36,6 @@ MAX_VARIANTS = 8
 # The blend is computed on blocks of this many rows, because the rounding of a sum over the models
 # depends on the number of rows.
 BLEND_ROWS = 16
-NO_TEXT, NO_PICTURE = "no text", "no picture"
 PICTURE, NEIGHBOURS = "picture", "similar products"
 
 
@@ -42,7 +49,7 @@ class CheckedProduct:
         At most as long as the models allow; empty where there is none.
     picture : bytes, optional
         A JPEG file as the image shards hold it; None where there is none.
-    reasons : tuple of str
+    reasons : tuple of Reason
         What was missing or unusable.
     without : str
         The part that is left out to see what it contributes; empty for the whole product.
@@ -50,7 +57,7 @@ class CheckedProduct:
 
     text: str
     picture: bytes | None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     without: str = ""
 
 
@@ -92,7 +99,11 @@ class BundlePricer:
     ) -> list[Estimate]:
         """Estimate the prices of products, in their order; see `amlc.pricing.estimates.Pricer`."""
         # Handing a text to a thread takes longer than checking it.
-        map_products = self._pool.map if any(product.picture for product in products) else map
+        map_products = (
+            self._pool.map
+            if any(isinstance(product.picture, bytes) for product in products)
+            else map
+        )
         checked = list(map_products(self.check, products))
         return self.price_checked(checked, similar=similar, contributions=contributions)
 
@@ -100,22 +111,22 @@ class BundlePricer:
         """Check a product's text and picture; what cannot be used is left out, with a reason."""
         text, reasons = self.check_text(product.text)
         picture = None
-        if product.picture is None:
-            reasons.append(NO_PICTURE)
-        else:
+        if isinstance(product.picture, Reason):
+            reasons.append(product.picture)
+        elif product.picture is not None:
             try:
                 picture = reduce_picture(product.picture, self.bundle.picture)
             except FetchError as error:
-                reasons.append(f"picture not used: {error.reason}")
+                reasons.append(Reason(ReasonKind.PICTURE_NOT_USED, error.reason))
         return CheckedProduct(text, picture, tuple(reasons))
 
-    def check_text(self, text: str) -> tuple[str, list[str]]:
+    def check_text(self, text: str) -> tuple[str, list[Reason]]:
         """Return a text at most as long as the models allow, and what was wrong with it."""
         limit = self.bundle.text.max_text
         if not text.strip():
             return "", [NO_TEXT]
         if len(text) > limit:
-            return text[:limit], [f"text cut after {limit:,} characters"]
+            return text[:limit], [Reason(ReasonKind.TEXT_CUT, f"{limit:,}")]
         return text, []
 
     def price_checked(

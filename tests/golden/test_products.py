@@ -59,7 +59,7 @@ def test_a_product_keeps_its_features_and_price(
             "similar": [rounded({"title": s.title, "to": s.similarity}) for s in estimate.similar],
             "price": rounded({"price": estimate.price, "low": estimate.low, "high": estimate.high}),
             "contributions": {c.part: rounded(c.factor) for c in estimate.contributions},
-            "reasons": list(estimate.reasons),
+            "reasons": list(map(str, estimate.reasons)),
         }
     )
 

@@ -44,7 +44,7 @@ def test_a_picture_of_a_folder_is_as_the_pipeline_would_keep_it(folder: Path) ->
 def test_a_picture_that_a_folder_lacks_has_a_reason(folder: Path, link: str, reason: str) -> None:
     """Only an empty link has no reason, because its row has one already."""
     linked = FolderPictures(folder, [FIRST, SECOND], LIMITS).find([link])[0]
-    assert (linked.picture, linked.reason) == (None, reason)
+    assert (linked.picture, str(linked.reason or "")) == (None, reason)
 
 
 def test_a_file_that_two_links_could_mean_is_not_used(folder: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
 def test_pricing_by_text_alone_gives_no_reasons() -> None:
     """A picture that was not asked for is not reported as missing."""
     linked = NoPictures().find([FIRST])
-    assert [(each.picture, each.reason) for each in linked] == [(None, "")]
+    assert [(each.picture, each.reason) for each in linked] == [(None, None)]
 
 
 def test_pictures_are_downloaded_and_kept_in_the_store(tmp_path: Path) -> None:
@@ -78,7 +78,12 @@ def test_pictures_are_downloaded_and_kept_in_the_store(tmp_path: Path) -> None:
         assert site.hits["/one.jpg"] == 1
     assert first == again
     assert first[0].picture == first[3].picture == reduce_picture(jpeg(), LIMITS)
-    assert [linked.reason for linked in first] == ["", "", "picture not used: http 404", ""]
+    assert [str(linked.reason or "") for linked in first] == [
+        "",
+        "",
+        "picture not used: http 404",
+        "",
+    ]
 
 
 def test_without_links_no_store_is_opened(tmp_path: Path) -> None:

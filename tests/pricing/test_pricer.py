@@ -17,11 +17,9 @@ from amlc.features.blocks import Blocks
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import MODELS, regressor
-from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.estimates import NO_PICTURE, NO_TEXT, Estimate, Product, ReasonKind
 from amlc.pricing.pricer import (
     NEIGHBOURS,
-    NO_PICTURE,
-    NO_TEXT,
     PICTURE,
     BundlePricer,
     CheckedProduct,
@@ -56,7 +54,7 @@ def tests(pipeline: Path, products: pd.DataFrame) -> list[Product]:
         for row in rows_of_test(products).tolist():
             name = str(products[LINK][row]).rpartition("/")[2]
             path = pipeline / "synthetic" / "images" / name
-            body = path.read_bytes() if path.is_file() else None
+            body = path.read_bytes() if path.is_file() else NO_PICTURE
             yield Product(str(products[TEXT][row]), body)
 
     return list(test_products())
@@ -173,7 +171,7 @@ def test_no_products_give_no_estimates(pricer: BundlePricer) -> None:
 def test_a_bad_picture_is_left_out_with_a_reason(body: bytes, pricer: BundlePricer) -> None:
     """A product whose picture cannot be used gets the price of its text."""
     estimate, plain = pricer.price([Product(FULL.text, body), Product(FULL.text)])
-    assert estimate.reasons[0].startswith("picture not used: ")
+    assert estimate.reasons[0].kind is ReasonKind.PICTURE_NOT_USED
     assert estimate.price == plain.price
 
 
@@ -181,7 +179,7 @@ def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
     """A text is cut at the same length as in the pipeline."""
     limit = pricer.bundle.text.max_text
     estimate, cut = pricer.price([Product("tea " * limit), Product(("tea " * limit)[:limit])])
-    assert estimate.reasons[0] == "text cut after 100,000 characters"
+    assert str(estimate.reasons[0]) == "text cut after 100,000 characters"
     assert estimate.price == cut.price
 
 
