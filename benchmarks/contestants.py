@@ -115,14 +115,14 @@ def amlc(job: Job) -> int:
 
 def transfer(job: Job) -> int:
     """Only fetch the bytes: amlc's client without decoding, store and shards."""
-    from amlc.images import urls
+    from amlc.catalog.links import parse_link
     from amlc.images.client import Client
 
     settings = _settings(job)
     job["start"] = _clocks()
     client = Client(settings)
     with ThreadPoolExecutor(job["workers"]) as pool:
-        bodies = pool.map(lambda link: len(client.fetch(urls.parse(link)).data), job["links"])
+        bodies = pool.map(lambda link: len(client.fetch(parse_link(link)).data), job["links"])
         return sum(1 for _ in bodies)
 
 

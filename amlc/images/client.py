@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTim
 from urllib3.response import BaseHTTPResponse
 
 import amlc
+from amlc.catalog.links import Link
 from amlc.images import urls
 from amlc.images.fetch_result import (
     BAD_ENCODING,
@@ -20,7 +21,6 @@ from amlc.images.fetch_result import (
     EMPTY,
     NOT_HTTP,
     OPTED_OUT,
-    REDIRECT_NOT_ALLOWED,
     TIMEOUT,
     TLS_FAILURE,
     TOO_MANY_BYTES,
@@ -31,7 +31,6 @@ from amlc.images.fetch_result import (
 )
 from amlc.images.settings import ImageSettings
 from amlc.images.transport import Transport, Watch, Watchdog
-from amlc.images.urls import Link
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -139,7 +138,7 @@ class Client:
                     return self._read_body(response)
             finally:
                 _release(response)
-            link = _redirect(link, location)
+            link = urls.resolve_redirect(link, location)
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
@@ -228,13 +227,6 @@ def _location(response: BaseHTTPResponse) -> str | None:
         return None
     location: str | None = response.headers.get("Location")
     return location
-
-
-def _redirect(link: Link, location: str) -> Link:
-    try:
-        return urls.resolve_redirect(link, location)
-    except FetchError:
-        raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
 
 
 def _declared_length(response: BaseHTTPResponse) -> int | None:

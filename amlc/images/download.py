@@ -12,10 +12,11 @@ from typing import Self
 
 from tqdm import tqdm
 
+from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images import urls
 from amlc.images.decode import decode_with, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import OK, FetchError, FetchResult
+from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, Finished, cores
 from amlc.images.settings import ImageSettings
@@ -204,7 +205,7 @@ class _Run:
             else:
                 shard.waiting += 1
                 self._waiting[link] = shard
-                self._pool.submit(link, urls.parse(link))
+                self._pool.submit(link, parse_link(link))
         self._progress.count_stored(len(shard.links) - len(missing))
         if shard.waiting:
             self._open_shards += 1
@@ -218,8 +219,8 @@ class _Run:
 
     def _find_in_mirror(self, link: str) -> Path | None:
         try:
-            return self._mirror.find(urls.parse(link))
-        except FetchError:
+            return self._mirror.find(parse_link(link))
+        except LinkError:
             return None
 
     def _read_file(self, path: Path) -> FetchResult | None:
@@ -237,7 +238,9 @@ class _Run:
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
         """Return the failure of a link that must not be fetched in this run, or None."""
         try:
-            urls.check_host(urls.parse(link), self._settings)
+            urls.check_host(parse_link(link), self._settings)
+        except LinkError:
+            return FetchResult.failed(MALFORMED, 0)
         except FetchError as error:
             return FetchResult.failed(error.reason, 0)
         return None if self._settings.retry_failed else stored

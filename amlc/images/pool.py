@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from amlc.catalog.links import Link
 from amlc.images import urls
 from amlc.images.client import Body, Client
 from amlc.images.decode import decode_with
@@ -14,7 +15,6 @@ from amlc.images.fetch_result import DAMAGED, TRUNCATED, FetchError, FetchResult
 from amlc.images.schedule import Job, Schedule, count_tries
 from amlc.images.settings import ImageSettings
 from amlc.images.store import Store
-from amlc.images.urls import Link
 
 # How often a caller that waits for a result checks whether a worker has failed.
 _POLL_SECONDS = 0.5

@@ -19,10 +19,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
+from amlc.catalog.links import Link
 from amlc.errors import ImageError
 from amlc.images.addresses import Resolver, connect
 from amlc.images.settings import ImageSettings
-from amlc.images.urls import Link
 
 
 class Watch:

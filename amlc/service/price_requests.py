@@ -9,9 +9,9 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from amlc.images import urls
+from amlc.catalog.links import LinkError, parse_link
 from amlc.images.client import Client
-from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError
+from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError, Retry
 from amlc.images.settings import ImageSettings, serving_settings
 from amlc.pricing.estimates import NO_PICTURE, Product
 from amlc.service.limits import Limits
@@ -173,7 +173,10 @@ def fetch(url: str, limits: Limits) -> bytes:
     ImageError
         The CA bundle that the environment names cannot be read.
     """
-    link = urls.parse(url)
+    try:
+        link = parse_link(url)
+    except LinkError:
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
     with contextlib.closing(Client(image_settings(limits))) as client:
         return client.fetch(link).data
 

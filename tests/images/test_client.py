@@ -10,7 +10,7 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.images import urls
+from amlc.catalog.links import parse_link
 from amlc.images.client import Client, opted_out, retry_after
 from amlc.images.fetch_result import FetchError, Retry
 from amlc.images.settings import ImageSettings
@@ -31,7 +31,7 @@ def fetch() -> Iterator[Fetch]:
 
     def fetch_one(url: str, settings: ImageSettings) -> bytes:
         clients.append(Client(settings))
-        return clients[-1].fetch(urls.parse(url)).data
+        return clients[-1].fetch(parse_link(url)).data
 
     yield fetch_one
     for client in clients:
@@ -329,9 +329,9 @@ def test_connections_are_kept(
     site.pages["/gone"] = page(b"gone", "404 Not Found")
     client = Client(short_deadline.model_copy(update={"deadline_seconds": 30.0}))
     for path in ("/good", "/moved", "/good"):
-        assert client.fetch(urls.parse(site.url(path))).data == GOOD
+        assert client.fetch(parse_link(site.url(path))).data == GOOD
         with pytest.raises(FetchError):
-            client.fetch(urls.parse(site.url("/gone")))
+            client.fetch(parse_link(site.url("/gone")))
     client.close()
     assert site.connections == 1
 
@@ -344,8 +344,8 @@ def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     site.pages["/trap"] = _raw(HEAD % len(GOOD) + GOOD + HEAD % len(planted) + planted, stay=True)
     site.pages["/next"] = page(GOOD)
     client = Client(settings)
-    client.fetch(urls.parse(site.url("/trap")))
-    assert client.fetch(urls.parse(site.url("/next"))).data == GOOD
+    client.fetch(parse_link(site.url("/trap")))
+    assert client.fetch(parse_link(site.url("/next"))).data == GOOD
     client.close()
 
 

@@ -11,11 +11,11 @@ import pytest
 import trustme
 from PIL import Image
 
+from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.download import download
 from amlc.images.settings import ImageSettings
 from amlc.images.shards import ImageRow, check_links, read_rows
-from amlc.images.urls import parse
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.helpers.stores import create_unwritable_store
@@ -364,4 +364,4 @@ def test_the_same_links_in_any_order_give_the_same_shards(
     run(links, out="forward", store="one")
     run(links[::-1], out="backward", store="two")
     assert _bytes(tmp_path / "forward") == _bytes(tmp_path / "backward")
-    assert parse(links[0]).host == "127.0.0.1"
+    assert parse_link(links[0]).host == "127.0.0.1"
