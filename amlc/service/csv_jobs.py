@@ -23,10 +23,10 @@ from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
 from amlc.service.csv_upload import count_rows, read_rows, receive_csv
 from amlc.service.limits import Limits
+from amlc.service.middleware import CSV, media_type
 from amlc.service.monitoring import log
 from amlc.service.problems import Problem, busy
 
-CSV = "text/csv"
 # Rows that a worker process prices at a time; fewer for the batcher, where the products of other
 # requests wait meanwhile.
 _WORKER_ROWS, _BATCHER_ROWS = 512, 128
@@ -82,14 +82,13 @@ class CsvJobs:
             415 where the body is not a CSV; 408, 413 or 422 where it cannot be used; 503 where too
             many are being priced.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != CSV:
+        if media_type(request.scope) != CSV:
             raise Problem(415, f"Send the products as {CSV}.")
         if self._jobs >= self._limits.csv_jobs:
             raise busy("Too many CSVs are being priced", 5)
         self._jobs += 1
         try:
-            file = await receive_csv(request, self._limits)
+            file = await receive_csv(request)
             return await self._response(file)
         except BaseException:
             self._jobs -= 1

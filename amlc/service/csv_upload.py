@@ -14,8 +14,6 @@ from starlette.requests import Request
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, cell_limit
 from amlc.catalog.rows import ProductRows, Row
 from amlc.errors import DataError
-from amlc.service.limits import Limits
-from amlc.service.middleware import bound_body
 from amlc.service.problems import Problem
 
 # Most lines of one row: together with the limit on its characters, this bounds the memory of its
@@ -25,7 +23,7 @@ RECORD_LINES = 10_000
 _MEMORY_BYTES = 1_000_000
 
 
-async def receive_csv(request: Request, limits: Limits) -> IO[bytes]:
+async def receive_csv(request: Request) -> IO[bytes]:
     """Receive the body of a request in a temporary file, which the caller closes.
 
     The response cannot begin before the whole CSV is here: a browser does not read a response
@@ -37,10 +35,9 @@ async def receive_csv(request: Request, limits: Limits) -> IO[bytes]:
         408, 413, or 422 for a body that is not UTF-8 text; as soon as that is clear.
     """
     check = _TextCheck()
-    body = bound_body(request, limits.csv_bytes, limits)
     file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
     try:
-        async for part in body.stream():
+        async for part in request.stream():
             check.add(part)
             await asyncio.to_thread(file.write, part)
         check.add(b"", final=True)

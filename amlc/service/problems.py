@@ -1,13 +1,31 @@
 """Errors as responses (RFC 9457): one sentence that says what is wrong and what to do."""
 
 import http
+from collections.abc import Mapping
+from typing import Any
 
+from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 
 from amlc.images import fetch_result
 
 MEDIA_TYPE = "application/problem+json"
+
+# What the framework says for people, where its own words are for programmers.
+_DETAILS = {
+    404: "This path does not exist; the page is at / and the description of the API at /docs.",
+    405: "This path does not support this method.",
+}
+_MESSAGES = {
+    "extra_forbidden": "This field does not exist, or does not go with the other fields",
+    # The only such error of the models: text where the field "image" takes a file.
+    "value_error": "This field takes a file",
+}
+# Types of errors of a body that is not a JSON text.
+_NOT_JSON = {"json_invalid", "string_unicode"}
 
 # Why a picture cannot be used, in words for the person who sent it or its link.
 _PICTURE_REASONS = {
@@ -43,7 +61,32 @@ class ProblemBody(BaseModel):
     errors: list[FieldError] = Field(description="The fields that are wrong, if any.")
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response, not a crash
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
+# What the description of the API says about errors.
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ProblemBody, "description": "The body cannot be read."},
+    408: {"model": ProblemBody, "description": "The body arrived too slowly."},
+    413: {
+        "model": ProblemBody,
+        "description": "The body, its picture or its CSV is too large.",
+    },
+    415: {
+        "model": ProblemBody,
+        "description": "The body has a type that this path does not accept.",
+    },
+    422: {
+        "model": ProblemBody,
+        "description": "A field, the picture or the CSV is wrong; `detail` says how.",
+    },
+    503: {
+        "model": ProblemBody,
+        "description": "The service is busy; `Retry-After` says when to try again.",
+        "headers": _RETRY_AFTER,
+    },
+}
+
+
+class Problem(HTTPException):
     """An error that is sent as a response.
 
     Parameters
@@ -54,8 +97,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response
         What went wrong and what to do, in one sentence.
     errors : sequence of FieldError
         The fields that are wrong.
-    retry_after : int, optional
-        Seconds after which the client may try again.
+    headers : mapping, optional
+        Headers of the response.
     """
 
     def __init__(
@@ -63,36 +106,79 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response
         status: int,
         detail: str,
         errors: tuple[FieldError, ...] = (),
-        *,
-        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, headers)
         self.errors = errors
-        self.retry_after = retry_after
 
-    def body(self) -> ProblemBody:
+    def body(self) -> dict[str, Any]:
         """Return the body of the response."""
         return ProblemBody(
             type="about:blank",
-            title=http.HTTPStatus(self.status).phrase,
-            status=self.status,
+            title=http.HTTPStatus(self.status_code).phrase,
+            status=self.status_code,
             detail=self.detail,
             errors=list(self.errors),
-        )
+        ).model_dump()
 
-    def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
+    def response(self) -> JSONResponse:
         """Return the response."""
-        headers = dict(headers or {})
-        if self.retry_after is not None:
-            headers["Retry-After"] = str(self.retry_after)
-        return JSONResponse(self.body().model_dump(), self.status, headers, MEDIA_TYPE)
+        return JSONResponse(self.body(), self.status_code, self.headers, MEDIA_TYPE)
+
+
+async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
+    """Return the response to an error of the service, of FastAPI or of Starlette."""
+    assert isinstance(error, StarletteHTTPException)
+    if not isinstance(error, Problem):
+        # FastAPI and Starlette raise no others, but for a body that cannot be read.
+        reason = f"The body cannot be read: {_lower_first(error.detail.rstrip('.'))}."
+        status = error.status_code
+        error = Problem(status, _DETAILS.get(status, reason), headers=error.headers)
+    return error.response()
+
+
+async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    """Return the response to a body that does not fit the models of the API."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    for each in found:
+        if each["type"] in _NOT_JSON:
+            reason = each.get("ctx", {}).get("error", "it is not Unicode")
+            return Problem(
+                400, f"The body is not JSON: {reason[:1].lower()}{reason[1:]}."
+            ).response()
+    if found[0]["loc"] == ("body",):
+        return Problem(400, "The body is empty.").response()
+    errors = tuple(FieldError(field=_field(each["loc"]), message=_message(each)) for each in found)
+    detail = f"{errors[0].field}: {errors[0].message}"
+    return Problem(422, detail, errors[:20]).response()
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # The first two parts only say that it is the body, and which model it should fit.
+    name = ".".join(str(part)[:80] for part in location[2:]) or "body"
+    # A client can write half a surrogate pair in the name of a field.
+    return name.encode(errors="replace").decode()
+
+
+def _message(error: dict[str, Any]) -> str:
+    return f"{_lower_first(_MESSAGES.get(error['type'], error['msg']).rstrip('.'))}."
+
+
+def _lower_first(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def bad_field(field: str, message: str) -> Problem:
+    """Return the problem of a field that the models do not find."""
+    error = FieldError(field=field[:80], message=f"{message}.")
+    return Problem(422, f"{error.field}: {error.message}", (error,))
 
 
 def busy(message: str, seconds: int = 1) -> Problem:
     """Return the problem of a service that is busy; the client may try again later."""
-    return Problem(503, f"{message}; try again in {seconds} s.", retry_after=seconds)
+    detail = f"{message}; try again in {seconds} s."
+    return Problem(503, detail, headers={"Retry-After": str(seconds)})
 
 
 def bad_picture(field: str, reason: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from fastapi import UploadFile
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -10,22 +11,20 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    TypeAdapter,
-    ValidationError,
+    field_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from amlc.catalog.content import Content, render_content
 from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_link
 from amlc.images.decode import data_url
 from amlc.pricing.estimates import Estimate, Pricer, SimilarProduct
-from amlc.service.problems import FieldError, Problem
 
-MAX_TEXT = 100_000  # characters, as data.max_text
+# Bounds of the API, the same for every model. The limit of data.max_text is another: a pricer cuts
+# a longer text, which separate fields can make as well, and says so in a reason.
+MAX_TEXT = 100_000  # characters
 MAX_SIMILAR = 20
-
-# Types of a ValidationError for a body that is not JSON.
-_JSON_ERRORS = {"json_invalid", "json_type"}
 
 
 def _whole(number: Any) -> Any:
@@ -41,15 +40,19 @@ def _link(text: str) -> str:
     return text
 
 
-_LinkText = Annotated[str, Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"})]
+_Link = Annotated[
+    str,
+    Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"}),
+    AfterValidator(_link),
+]
 
 
 class _ProductRequest(BaseModel):
     """The fields that both kinds of request have."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    image_url: Annotated[_LinkText, AfterValidator(_link)] | None = Field(
+    image_url: _Link | None = Field(
         None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
@@ -95,16 +98,48 @@ class FieldsRequest(_ProductRequest):
         )
 
 
+_ONE_PICTURE: JsonDict = {"not": {"required": ["image", "image_url"]}}
+
+
+class _Form(_ProductRequest):
+    """The fields that both kinds of form have; all their values are texts."""
+
+    model_config = ConfigDict(strict=False, json_schema_extra=_ONE_PICTURE)
+
+    image: UploadFile | None = Field(
+        None, description="A JPEG, PNG, WebP or GIF file; instead of `image_url`."
+    )
+
+
+class TextForm(TextRequest, _Form):
+    """A form with a product as catalogue text."""
+
+    model_config = ConfigDict(json_schema_extra={**_ONE_PICTURE, "required": ["text"]})
+
+    # FastAPI takes an empty field for one that is missing; here it is a product without text.
+    text: str = Field("", max_length=MAX_TEXT, description="As in JSON.")
+
+
+class FieldsForm(FieldsRequest, _Form):
+    """A form with a product as separate fields, each of them optional."""
+
+    @field_validator("bullets", mode="before")
+    @classmethod
+    def _leave_out_empty(cls, bullets: list[Any]) -> list[Any]:
+        return [bullet for bullet in bullets if bullet != ""]
+
+
 def _kind(body: Any) -> str:
     return "text" if isinstance(body, dict) and "text" in body else "fields"
 
 
-_REQUEST: TypeAdapter[TextRequest | FieldsRequest] = TypeAdapter(
-    Annotated[
-        Annotated[TextRequest, Tag("text")] | Annotated[FieldsRequest, Tag("fields")],
-        Discriminator(_kind),
-    ]
-)
+ProductRequest = Annotated[
+    Annotated[TextRequest, Tag("text")] | Annotated[FieldsRequest, Tag("fields")],
+    Discriminator(_kind),
+]
+ProductForm = Annotated[
+    Annotated[TextForm, Tag("text")] | Annotated[FieldsForm, Tag("fields")], Discriminator(_kind)
+]
 
 
 class SimilarItem(BaseModel):
@@ -153,87 +188,6 @@ class ModelResponse(BaseModel):
     image_bytes: int = Field(description="Largest picture, in bytes.")
     csv_bytes: int = Field(description="Largest CSV, in bytes.")
     csv_rows: int = Field(description="Largest number of rows of a CSV.")
-
-
-_FILE = Annotated[
-    bytes,
-    Field(
-        description="A JPEG, PNG, WebP or GIF file; instead of `image_url`.",
-        json_schema_extra={"format": "binary"},
-    ),
-]
-_ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
-
-
-# These models only describe the forms; `from_form` reads their fields with the models of JSON.
-class TextForm(TextRequest):
-    """A form with a product as catalogue text."""
-
-    model_config = _ONE_PICTURE
-
-    image: _FILE = b""
-    image_url: _LinkText = ""
-
-
-class FieldsForm(FieldsRequest):
-    """A form with a product as separate fields, each of them optional."""
-
-    model_config = _ONE_PICTURE
-
-    image: _FILE = b""
-    image_url: _LinkText = ""
-    value: Annotated[float, Field(ge=0, le=1e12)] = 0.0
-
-
-def from_json(body: bytes) -> TextRequest | FieldsRequest:
-    """Read a product from JSON.
-
-    Raises
-    ------
-    Problem
-        400 where the body is not JSON, 422 where a field is wrong.
-    """
-    try:
-        return _REQUEST.validate_json(body, strict=True)
-    except ValidationError as error:
-        raise _problem(error) from None
-
-
-def from_form(fields: dict[str, str | list[str]]) -> TextRequest | FieldsRequest:
-    """Read a product from the text fields of a form.
-
-    Raises
-    ------
-    Problem
-        422 where a field is wrong.
-    """
-    # An empty field counts as not given; an empty text is a product without text.
-    given = {name: text for name, text in fields.items() if text or name == "text"}
-    try:
-        return _REQUEST.validate_python(given)
-    except ValidationError as error:
-        raise _problem(error) from None
-
-
-def _problem(error: ValidationError) -> Problem:
-    details = error.errors(include_url=False, include_input=False)
-    if any(detail["type"] in _JSON_ERRORS for detail in details):
-        return Problem(400, f"The body is not JSON: {details[0]['msg'].partition(': ')[2]}.")
-    errors = tuple(
-        FieldError(field=_field(detail["loc"]), message=_sentence(detail["msg"]))
-        for detail in details
-    )
-    return Problem(422, f"{errors[0].field}: {errors[0].message}", errors[:20])
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    # The first part only says which kind of request it is.
-    return ".".join(str(part)[:80] for part in location[1:]) or "body"
-
-
-def _sentence(message: str) -> str:
-    text = message.rstrip(".")
-    return f"{text[:1].lower()}{text[1:]}."
 
 
 def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:

@@ -1,7 +1,6 @@
 """Fixtures for the tests of the service: a pricer without a model, and servers on loopback."""
 
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator
 
@@ -10,7 +9,7 @@ import pytest
 
 from amlc.pricing.workers import Workers
 from amlc.service.limits import Limits
-from amlc.service.server import create_server
+from amlc.service.server import create_server, listen
 from tests.helpers.pricing import FakePricer
 
 Start = Callable[..., httpx.Client]
@@ -21,7 +20,7 @@ def running(
     pricer: FakePricer, *, pool: Workers | None = None, **limits: object
 ) -> Iterator[httpx.Client]:
     """Run a server on a free loopback port; yield a client of it."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = create_server(pricer, Limits.model_validate(limits), pool)
     thread = threading.Thread(target=server.run, args=([listener],))
