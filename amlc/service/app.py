@@ -135,7 +135,8 @@ async def _refuse_repeated_fields(request: Request) -> None:
     """Refuse a form that gives a field twice, of which FastAPI would take the last."""
     form = await request.form()
     for name in form:
-        if name != "bullets" and len(form.getlist(name)) > 1:
+        given = [value for value in form.getlist(name) if value != ""]
+        if name != "bullets" and len(given) > 1:
             raise bad_field(name, "this field was given more than once")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse
 
@@ -20,12 +21,11 @@ _DETAILS = {
     405: "This path does not support this method.",
 }
 _MESSAGES = {
+    "model_attributes_type": "It should be a JSON object",
     "extra_forbidden": "This field does not exist, or does not go with the other fields",
     # The only such error of the models: text where the field "image" takes a file.
     "value_error": "This field takes a file",
 }
-# Types of errors of a body that is not a JSON text.
-_NOT_JSON = {"json_invalid", "string_unicode"}
 
 # Why a picture cannot be used, in words for the person who sent it or its link.
 _PICTURE_REASONS = {
@@ -61,28 +61,20 @@ class ProblemBody(BaseModel):
     errors: list[FieldError] = Field(description="The fields that are wrong, if any.")
 
 
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}
 # What the description of the API says about errors.
+_DESCRIPTIONS = {
+    400: "The body cannot be read.",
+    408: "The body arrived too slowly.",
+    413: "The body, its picture or its CSV is too large.",
+    415: "The body has a type that this path does not accept.",
+    422: "A field, the picture or the CSV is wrong; `detail` says how.",
+    503: "The service is busy; `Retry-After` says when to try again.",
+}
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ProblemBody, "description": "The body cannot be read."},
-    408: {"model": ProblemBody, "description": "The body arrived too slowly."},
-    413: {
-        "model": ProblemBody,
-        "description": "The body, its picture or its CSV is too large.",
-    },
-    415: {
-        "model": ProblemBody,
-        "description": "The body has a type that this path does not accept.",
-    },
-    422: {
-        "model": ProblemBody,
-        "description": "A field, the picture or the CSV is wrong; `detail` says how.",
-    },
-    503: {
-        "model": ProblemBody,
-        "description": "The service is busy; `Retry-After` says when to try again.",
-        "headers": _RETRY_AFTER,
-    },
+    status: {"model": ProblemBody, "description": text} for status, text in _DESCRIPTIONS.items()
+}
+PROBLEMS[503]["headers"] = {
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
 }
 
 
@@ -141,13 +133,16 @@ async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
     """Return the response to a body that does not fit the models of the API."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
+    first = found[0]
     for each in found:
-        if each["type"] in _NOT_JSON:
-            reason = each.get("ctx", {}).get("error", "it is not Unicode")
+        if each["type"] == "string_unicode":
             return Problem(
-                400, f"The body is not JSON: {reason[:1].lower()}{reason[1:]}."
+                400, "The body is not Unicode: it has half of a surrogate pair."
             ).response()
-    if found[0]["loc"] == ("body",):
+    if first["type"] == "json_invalid":
+        reason, place = _lower_first(first["ctx"]["error"]), first["loc"][1] + 1
+        return Problem(400, f"The body is not JSON: {reason} at character {place}.").response()
+    if first["loc"] == ("body",):
         return Problem(400, "The body is empty.").response()
     errors = tuple(FieldError(field=_field(each["loc"]), message=_message(each)) for each in found)
     detail = f"{errors[0].field}: {errors[0].message}"
@@ -156,12 +151,12 @@ async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 def _field(location: tuple[int | str, ...]) -> str:
     # The first two parts only say that it is the body, and which model it should fit.
-    name = ".".join(str(part)[:80] for part in location[2:]) or "body"
-    # A client can write half a surrogate pair in the name of a field.
-    return name.encode(errors="replace").decode()
+    return ".".join(str(part)[:80] for part in location[2:]) or "body"
 
 
 def _message(error: dict[str, Any]) -> str:
+    if isinstance(error["input"], UploadFile):
+        return "this field does not accept a file."
     return f"{_lower_first(_MESSAGES.get(error['type'], error['msg']).rstrip('.'))}."
 
 

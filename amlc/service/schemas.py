@@ -11,7 +11,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    field_validator,
+    model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
@@ -45,6 +45,15 @@ _Link = Annotated[
     Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"}),
     AfterValidator(_link),
 ]
+_Text = Annotated[
+    str,
+    Field(
+        max_length=MAX_TEXT,
+        description="As the column catalog_content: lines that begin with `Item Name:`, "
+        "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
+        examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
+    ),
+]
 
 
 class _ProductRequest(BaseModel):
@@ -66,12 +75,7 @@ class _ProductRequest(BaseModel):
 class TextRequest(_ProductRequest):
     """A product as catalogue text."""
 
-    text: str = Field(
-        max_length=MAX_TEXT,
-        description="As the column catalog_content: lines that begin with `Item Name:`, "
-        "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
-        examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
-    )
+    text: _Text
 
     def as_text(self) -> str:
         """Return the catalogue text."""
@@ -110,23 +114,28 @@ class _Form(_ProductRequest):
         None, description="A JPEG, PNG, WebP or GIF file; instead of `image_url`."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, form: dict[str, Any]) -> dict[str, Any]:
+        """Take an empty field for one that is not given; FastAPI does so for those it knows."""
+        return {
+            name: [text for text in value if text != ""] if isinstance(value, list) else value
+            for name, value in form.items()
+            if value != ""
+        }
+
 
 class TextForm(TextRequest, _Form):
     """A form with a product as catalogue text."""
 
     model_config = ConfigDict(json_schema_extra={**_ONE_PICTURE, "required": ["text"]})
 
-    # FastAPI takes an empty field for one that is missing; here it is a product without text.
-    text: str = Field("", max_length=MAX_TEXT, description="As in JSON.")
+    # An empty text is a product without text.
+    text: _Text = ""
 
 
 class FieldsForm(FieldsRequest, _Form):
     """A form with a product as separate fields, each of them optional."""
-
-    @field_validator("bullets", mode="before")
-    @classmethod
-    def _leave_out_empty(cls, bullets: list[Any]) -> list[Any]:
-        return [bullet for bullet in bullets if bullet != ""]
 
 
 def _kind(body: Any) -> str:
