@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
 from amlc.images.fetch_result import FetchError
+from amlc.images.settings import PictureSettings
 from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
 from tests.helpers.pictures import jpeg
 
+PICTURES = PictureSettings(size=64, quality=90, max_bytes=20_000_000, max_pixels=1_000_000)
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
 
 
@@ -73,7 +75,7 @@ def _reasons(product: Product) -> Iterator[str]:
         yield "no picture"
         return
     try:
-        decode(product.picture, size=64, quality=90, max_pixels=1_000_000)
+        decode(product.picture, PICTURES)
     except FetchError as error:
         yield f"picture not used: {error.reason}"
 
