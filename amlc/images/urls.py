@@ -11,7 +11,7 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import HostRules
 
 # Top-level names that never exist on the internet (RFC 2606 and 6761).
 RESERVED = ("invalid", "test", "example", "localhost")
@@ -38,8 +38,8 @@ def resolve_redirect(link: Link, location: str) -> Link:
         raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
 
 
-def check_host(link: Link, settings: ImageSettings) -> None:
-    """Check that the settings allow a link's host.
+def check_host(link: Link, rules: HostRules) -> None:
+    """Check that a link's host may be asked.
 
     Reserved names are not looked up, so that their links fail at once, in the same way with and
     without a network.
@@ -48,8 +48,8 @@ def check_host(link: Link, settings: ImageSettings) -> None:
     ----------
     link : Link
         The link.
-    settings : ImageSettings
-        The section `images`.
+    rules : HostRules
+        The rules.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def check_host(link: Link, settings: ImageSettings) -> None:
         `HOST_NOT_ALLOWED`, or `HOST_NOT_FOUND` for a reserved name.
     """
     host = link.host
-    if host in settings.allow_private_hosts:
+    if host in rules.allow_private_hosts:
         return
-    if settings.allow_hosts and host not in settings.allow_hosts:
+    if rules.allow_hosts and host not in rules.allow_hosts:
         raise FetchError(HOST_NOT_ALLOWED, Retry.NEXT_RUN)
     if host.rpartition(".")[2] in RESERVED:
         raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)

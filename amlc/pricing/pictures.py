@@ -12,10 +12,9 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.images.download import download
 from amlc.images.fetch_result import MALFORMED, OK, FetchError
 from amlc.images.mirror import Mirror
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.shards import read_rows
 from amlc.images.urls import file_names
-from amlc.pricing.bundle import PictureSettings
 from amlc.pricing.estimates import Reason, ReasonKind
 from amlc.pricing.pricer import reduce_picture
 
@@ -107,13 +106,16 @@ class DownloadedPictures:
     Parameters
     ----------
     settings : ImageSettings
-        How to fetch them, and their size.
+        What they are.
+    fetching : FetchSettings
+        How to fetch them.
     store : Path
         The file that `amlc.images.store.default_path` names.
     """
 
-    def __init__(self, settings: ImageSettings, store: Path) -> None:
+    def __init__(self, settings: ImageSettings, fetching: FetchSettings, store: Path) -> None:
         self._settings = settings
+        self._fetching = fetching
         self._store = store
 
     def find(self, links: Sequence[str]) -> list[LinkedPicture]:
@@ -123,7 +125,7 @@ class DownloadedPictures:
             return [LinkedPicture(None) for _ in links]
         with tempfile.TemporaryDirectory(prefix="amlc-pictures-") as name:
             folder = Path(name)
-            download(distinct, self._settings, self._store, folder)
+            download(distinct, self._settings, self._fetching, self._store, folder)
             pictures = {
                 row.link: LinkedPicture(row.data)
                 if row.status == OK

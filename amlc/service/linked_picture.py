@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from amlc.catalog.links import LinkError, parse_link
 from amlc.images.client import Client
 from amlc.images.fetch_result import MALFORMED, FetchError, Retry
-from amlc.images.settings import ImageSettings, serving_settings
+from amlc.images.settings import FetchSettings, HostRules
 from amlc.service.limits import Limits
 from amlc.service.problems import bad_picture, busy
 
@@ -73,22 +73,13 @@ def fetch(url: str, limits: Limits) -> bytes:
         link = parse_link(url)
     except LinkError:
         raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
-    with contextlib.closing(Client(image_settings(limits))) as client:
-        return client.fetch(link).data
-
-
-def image_settings(limits: Limits) -> ImageSettings:
-    """Return the pipeline's image settings with the limits of the service."""
     seconds = limits.fetch_seconds
-    return serving_settings(
-        allow_hosts=limits.image_hosts,
-        allow_private_hosts=limits.private_hosts,
-        max_bytes=limits.image_bytes,
+    rules = HostRules(allow_hosts=limits.image_hosts, allow_private_hosts=limits.private_hosts)
+    fetching = FetchSettings(
+        per_host=1,
         connect_seconds=min(5.0, seconds),
         read_seconds=seconds,
         deadline_seconds=seconds,
-        # One link, once.
-        per_host=1,
-        workers=1,
-        tries=1,
     )
+    with contextlib.closing(Client(rules, limits.image_bytes, fetching)) as client:
+        return client.fetch(link).data

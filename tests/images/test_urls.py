@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.images.fetch_result import FetchError
-from amlc.images.settings import ImageSettings
 from amlc.images.urls import check_host, file_names, resolve_redirect, thumbnail
-from tests.images.conftest import MakeSettings
+from tests.images.conftest import BothSettings, MakeSettings
 
 
 @given(st.text(max_size=60))
@@ -58,17 +57,17 @@ def test_a_redirect_to_another_scheme_is_refused(location: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])
-def test_a_reserved_name_is_not_found_without_a_lookup(host: str, settings: ImageSettings) -> None:
+def test_a_reserved_name_is_not_found_without_a_lookup(host: str, settings: BothSettings) -> None:
     """Reserved top-level names fail at once, in the same way with and without a network."""
     with pytest.raises(FetchError, match="host not found"):
-        check_host(parse_link(f"https://{host}/1.jpg"), settings)
+        check_host(parse_link(f"https://{host}/1.jpg"), settings.images)
 
 
 def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
     """With a list of hosts, all others are refused; without a list, no host is."""
-    only = make(allow_hosts=["cdn.com"])
+    only = make(allow_hosts=["cdn.com"]).images
     check_host(parse_link("https://cdn.com/1.jpg"), only)
-    check_host(parse_link("https://other.com/1.jpg"), make())
+    check_host(parse_link("https://other.com/1.jpg"), make().images)
     with pytest.raises(FetchError, match="host not in allow_hosts"):
         check_host(parse_link("https://other.com/1.jpg"), only)
 
