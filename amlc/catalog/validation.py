@@ -5,16 +5,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from amlc.catalog.links import LINK_RULE, LinkError, parse_link
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.catalog.sheet import SHOWN_CHARACTERS, Sheet
 from amlc.errors import DataError, first_few
 
 MAX_ID_LENGTH = 200  # characters
-MAX_LINK_LENGTH = 2048  # characters
 MAX_ROW_ERRORS = 1_000_000
 _MAX_PRICE_LENGTH = 64  # characters
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -33,13 +32,7 @@ REASONS = {
     "text_empty": ("no text", "describe the product"),
     "text_long": ("text longer than data.max_text", "shorten it, or raise data.max_text"),
     "link_missing": ("no link", "give the image's link"),
-    "link_malformed": (
-        "malformed link",
-        (
-            "write http(s)://HOST/... without user name and white space, in at most "
-            f"{MAX_LINK_LENGTH:,} characters"
-        ),
-    ),
+    "link_malformed": ("malformed link", LINK_RULE),
     "price_missing": ("no price", "give the price"),
     "price_not_number": ("a price that is not a number", "write a plain decimal such as 12.50"),
     "price_not_finite": ("a price that is not finite", "give the price"),
@@ -75,41 +68,11 @@ def link_error(text: str) -> str:
     """Return the reason why an image link is refused; an empty string if it is valid."""
     if not text.strip():
         return "link_missing"
-    return "" if is_link(text) else "link_malformed"
-
-
-def is_link(text: str) -> bool:
-    """Return whether a text has the form of an image link.
-
-    Parameters
-    ----------
-    text : str
-        As written in the catalogue.
-
-    Returns
-    -------
-    bool
-        True for an http or https URL with a host, without a user name or password, without white
-        space, control characters or backslashes, of at most `MAX_LINK_LENGTH` characters, and with
-        a port, if any, from 1 to 65535.
-
-    Examples
-    --------
-    >>> is_link("https://m.example.com/images/I/71a.jpg")
-    True
-    >>> is_link("file:///etc/passwd"), is_link("https://me@example.com/a.jpg")
-    (False, False)
-    """
-    if len(text) > MAX_LINK_LENGTH or not text.isprintable() or " " in text or "\\" in text:
-        return False
     try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    if parts.scheme not in {"http", "https"} or "@" in parts.netloc:
-        return False
-    return bool((parts.hostname or "").strip(".")) and port != 0
+        parse_link(text)
+    except LinkError:
+        return "link_malformed"
+    return ""
 
 
 def price_error(text: str) -> str:

@@ -13,6 +13,7 @@ from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTim
 from urllib3.response import BaseHTTPResponse
 
 import amlc
+from amlc.catalog.links import Link
 from amlc.images import urls
 from amlc.images.fetch_result import (
     BAD_ENCODING,
@@ -20,7 +21,6 @@ from amlc.images.fetch_result import (
     EMPTY,
     NOT_HTTP,
     OPTED_OUT,
-    REDIRECT_NOT_ALLOWED,
     TIMEOUT,
     TLS_FAILURE,
     TOO_MANY_BYTES,
@@ -29,9 +29,8 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, HostRules
 from amlc.images.transport import Transport, Watch, Watchdog
-from amlc.images.urls import Link
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -85,8 +84,12 @@ class Client:
 
     Parameters
     ----------
-    settings : ImageSettings
-        The section `images`.
+    rules : HostRules
+        Which hosts may be asked.
+    max_bytes : int
+        Limit of a body, as declared, as received and after decompression.
+    fetching : FetchSettings
+        Time limits, connections per host and CA bundle.
 
     Raises
     ------
@@ -94,9 +97,11 @@ class Client:
         The CA bundle cannot be read.
     """
 
-    def __init__(self, settings: ImageSettings) -> None:
-        self._settings = settings
-        self._transport = Transport(settings)
+    def __init__(self, rules: HostRules, max_bytes: int, fetching: FetchSettings) -> None:
+        self._rules = rules
+        self._max_bytes = max_bytes
+        self._fetching = fetching
+        self._transport = Transport(rules.allow_private_hosts, fetching)
         self._watchdog = Watchdog()
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
 
@@ -113,7 +118,7 @@ class Client:
         FetchError
             Whatever the cause.
         """
-        with self._watchdog.watch(self._settings.deadline_seconds) as watch:
+        with self._watchdog.watch(self._fetching.deadline_seconds) as watch:
             try:
                 body = self._follow(link, watch)
             except _NETWORK_ERRORS as error:
@@ -131,7 +136,7 @@ class Client:
     def _follow(self, link: Link, watch: Watch) -> Body:
         """Get the body of a link, or of the link that it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
-            urls.check_host(link, self._settings)
+            urls.check_host(link, self._rules)
             response = self._transport.get(link, HEADERS, watch)
             try:
                 location = _location(response)
@@ -139,12 +144,12 @@ class Client:
                     return self._read_body(response)
             finally:
                 _release(response)
-            link = _redirect(link, location)
+            link = urls.resolve_redirect(link, location)
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)
-        limit = self._settings.max_bytes
+        limit = self._max_bytes
         declared = _declared_length(response)
         if declared is not None and declared > limit:
             raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
@@ -175,13 +180,13 @@ class Client:
             raise self._busy_error(response)
         if status != http.HTTPStatus.OK:
             raise FetchError(f"http {status}", Retry.NEXT_RUN)
-        if self._settings.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
+        if self._rules.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
             raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
 
     def _busy_error(self, response: BaseHTTPResponse) -> FetchError:
         reason = f"http {response.status}"
         wait = retry_after(response.headers.get("Retry-After", ""), time.time())
-        if wait > self._settings.retry_after_seconds:
+        if wait > self._fetching.retry_after_seconds:
             return FetchError(reason, Retry.NEXT_RUN)
         return FetchError(reason, Retry.NOW, wait)
 
@@ -228,13 +233,6 @@ def _location(response: BaseHTTPResponse) -> str | None:
         return None
     location: str | None = response.headers.get("Location")
     return location
-
-
-def _redirect(link: Link, location: str) -> Link:
-    try:
-        return urls.resolve_redirect(link, location)
-    except FetchError:
-        raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
 
 
 def _declared_length(response: BaseHTTPResponse) -> int | None:

@@ -15,13 +15,14 @@ from PIL import Image
 from amlc.images.fetch_result import (
     DAMAGED,
     NOT_AN_IMAGE,
+    TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     TRUNCATED,
     FetchError,
     Picture,
     Retry,
 )
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import PictureSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 GREY = (128, 128, 128)
@@ -65,7 +66,7 @@ def pillow_warning_filters() -> Iterator[None]:
         yield
 
 
-def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
+def decode(body: bytes, settings: PictureSettings) -> Picture:
     """Check an image file and reduce it to a small RGB JPEG.
 
     Parameters
@@ -73,12 +74,9 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
     body : bytes
         Content of a JPEG, PNG, WebP or GIF file, or any other bytes. Only the first frame of an
         animation is read.
-    size : int
-        Longest side of the result, in pixels; a smaller picture is enlarged to it.
-    quality : int
-        JPEG quality of the result.
-    max_pixels : int
-        An image that declares more pixels is refused before it is decoded.
+    settings : PictureSettings
+        The longest side of the result, to which a smaller picture is enlarged, its JPEG quality,
+        and limits: an image that declares too many pixels is refused before it is decoded.
 
     Returns
     -------
@@ -88,12 +86,14 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
     Raises
     ------
     FetchError
-        `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
+        `TOO_MANY_BYTES`, `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
     """
+    if len(body) > settings.max_bytes:
+        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
     image = _open(body)
-    if image.width * image.height > max_pixels:
+    if image.width * image.height > settings.max_pixels:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    target = _target_size(image.width, image.height, size)
+    target = _target_size(image.width, image.height, settings.size)
     try:
         # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
         image.draft("RGB", target)
@@ -103,14 +103,7 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     turn = _TURNS.get(_orientation(image))
-    return _picture(small.transpose(turn) if turn is not None else small, quality)
-
-
-def decode_with(settings: ImageSettings, body: bytes) -> Picture:
-    """Call `decode` with the size, quality and limit of the section `images`."""
-    return decode(
-        body, size=settings.size, quality=settings.quality, max_pixels=settings.max_pixels
-    )
+    return _picture(small.transpose(turn) if turn is not None else small, settings.quality)
 
 
 def encode_jpeg(image: Image.Image, *, quality: int, optimize: bool = False) -> bytes:

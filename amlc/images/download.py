@@ -1,32 +1,34 @@
-"""Download the pictures of links into shards: from the store, the mirror or the network."""
+"""Get the pictures of links from the store, the mirror or the network, and write them to shards."""
 
 import sys
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 from tqdm import tqdm
 
+from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images import urls
-from amlc.images.decode import decode_with, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import OK, FetchError, FetchResult
+from amlc.images.decode import decode, pillow_warning_filters, placeholder
+from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, Finished, cores
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
 from amlc.images.store import Store, StorePolicy
 
 # Hosts that were given up are named in messages up to this number, and then counted.
 _HOSTS_NAMED = 5
-# Shards that wait for the network at once: enough to keep every worker busy while some links of the
-# first ones are retried, few enough to keep memory flat.
-MAX_OPEN = 8
+# How many links, and pictures of the mirror, are read ahead of the first one that waits for the
+# network: enough links to keep every worker busy while that one is retried, at about 1 KB each.
+MAX_AHEAD, MAX_PICTURES = 20_000, 1000
 
 
 class Progress:
@@ -100,116 +102,178 @@ def _note(text: str) -> None:
     tqdm.write(text, file=sys.stderr)
 
 
-@dataclass(slots=True)
-class _Shard:
-    """A shard whose results are being gathered.
-
-    Parameters
-    ----------
-    index : int
-        Its number, from 0.
-    links : sequence of str
-        Its links, sorted.
-    results : dict
-        Results by link, except those that the store holds.
-    waiting : int
-        Number of links that are still being fetched.
-    """
-
-    index: int
-    links: Sequence[str]
-    results: dict[str, FetchResult] = field(default_factory=dict)
-    waiting: int = 0
-
-
-def download(links: Sequence[str], settings: ImageSettings, store_path: Path, folder: Path) -> None:
+def download(
+    links: Sequence[str],
+    settings: ImageSettings,
+    fetching: FetchSettings,
+    store_path: Path,
+    folder: Path,
+) -> None:
     """Get the pictures of links, and write them into shards.
 
     Parameters
     ----------
     links : sequence of str
         As in the product table; links may be repeated, and an empty one counts as malformed.
-    settings : ImageSettings
-        The section `images`.
-    store_path : Path
-        The file of the store, such as `amlc.images.store.default_path`.
+    settings, fetching, store_path
+        As for `fetch_results`.
     folder : Path
         An empty folder for the shards.
 
     Raises
     ------
     ImageError
-        The store, the mirror, the CA bundle or the folder cannot be used, or a disk is full.
+        The mirror or the folder cannot be used, or any error of `fetch_results`.
     """
     distinct = sorted(set(links))
-    with ExitStack() as stack:
-        stack.enter_context(pillow_warning_filters())
+    grey = placeholder(settings.size, settings.quality)
+    with pillow_warning_filters(), Progress(len(distinct)) as progress:
         mirror = Mirror(settings.mirror, distinct)
-        store = stack.enter_context(Store(store_path, StorePolicy.of(settings)))
-        progress = stack.enter_context(Progress(len(distinct)))
-        run = stack.enter_context(
-            closing(_Run(settings, store=store, mirror=mirror, folder=folder, progress=progress))
-        )
-        run.write_shards(distinct)
+        progress.report_ambiguous(mirror.ambiguous)
+        rows = fetch_results(distinct, settings, fetching, store_path, mirror, progress)
+        with closing(rows):
+            results = (result for _, result in rows)
+            for index, start in enumerate(range(0, len(distinct), settings.shard_links)):
+                shard = distinct[start : start + settings.shard_links]
+                try:
+                    write_shard(folder, index, shard, results, grey)
+                except OSError as error:
+                    raise ImageError(
+                        f"{folder}: cannot write image shards: {error}; "
+                        "what was fetched is safe in the store: run again"
+                    ) from None
 
 
-class _Run:
-    """The state of one `download`."""
+def fetch_results(
+    links: Iterable[str],
+    settings: ImageSettings,
+    fetching: FetchSettings,
+    store_path: Path,
+    mirror: Mirror | None = None,
+    progress: Progress | None = None,
+) -> Generator[tuple[str, FetchResult]]:
+    """Yield the result of each link, in order, from the store, the mirror or the network.
+
+    It reads ahead, so that the workers are busy while a slow link holds up the links after it; few
+    pictures are in memory at a time. Close the generator to end its threads early, and enter
+    `amlc.images.decode.pillow_warning_filters` around its use.
+
+    Parameters
+    ----------
+    links : iterable of str
+        Any number of links, which may be repeated. An empty link counts as malformed.
+    settings : ImageSettings
+        The section `images`; its mirror is not used, but the one below.
+    fetching : FetchSettings
+        The section `fetching`.
+    store_path : Path
+        The file of the store, such as `amlc.images.store.default_path`.
+    mirror : Mirror, optional
+        Where pictures are looked for before they are fetched.
+    progress : Progress, optional
+        Shows what was done.
+
+    Yields
+    ------
+    link : str
+        As given.
+    result : FetchResult
+        With its picture, if it has one.
+
+    Raises
+    ------
+    ImageError
+        The store or the CA bundle cannot be used, or a disk is full.
+    """
+    with (
+        Store(store_path, StorePolicy.of(settings)) as store,
+        closing(_Fetcher(settings, fetching, store, mirror, progress)) as fetcher,
+    ):
+        yield from fetcher.results(links)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Consecutive links whose results are being gathered.
+
+    Parameters
+    ----------
+    links : list of str
+        The links.
+    results : dict
+        Results by link, except of pictures in the store, which are read when the batch is yielded.
+    waiting : set of str
+        Links that are still being fetched.
+    """
+
+    links: list[str]
+    results: dict[str, FetchResult] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
+
+
+class _Fetcher:
+    """The state of one `fetch_results`."""
 
     def __init__(
         self,
         settings: ImageSettings,
-        *,
+        fetching: FetchSettings,
         store: Store,
-        mirror: Mirror,
-        folder: Path,
-        progress: Progress,
+        mirror: Mirror | None,
+        progress: Progress | None,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._mirror = mirror
-        self._folder = folder
+        self._mirror = mirror or Mirror(None, ())
         self._progress = progress
-        self._pool = FetchPool(settings, store)
+        self._pool = FetchPool(settings, fetching, store)
         self._decoders = ThreadPoolExecutor(cores())
-        self._waiting: dict[str, _Shard] = {}
-        self._open_shards = 0
-        self._grey = placeholder(settings.size, settings.quality)
+        # Batches that wait for a link; usually one.
+        self._waiting: dict[str, list[_Batch]] = {}
 
     def close(self) -> None:
         """End all threads."""
         self._decoders.shutdown(cancel_futures=True)
         self._pool.close()
 
-    def write_shards(self, links: Sequence[str]) -> None:
-        """Write every shard; several wait for the network at once."""
-        self._progress.report_ambiguous(self._mirror.ambiguous)
-        for shard in _shards(links, self._settings.shard_links):
-            self._start(shard)
-            while self._open_shards >= MAX_OPEN:
-                self._finish_link()
-        while self._open_shards:
-            self._finish_link()
+    def results(self, links: Iterable[str]) -> Iterator[tuple[str, FetchResult]]:
+        """Yield each link with its result, in order."""
+        remaining = iter(links)
+        batches: deque[_Batch] = deque()
+        while batch := list(islice(remaining, ROWS_AT_ONCE)):
+            batches.append(self._start(batch))
+            while batches and (not batches[0].waiting or self._is_far_ahead(batches)):
+                yield from self._finish(batches.popleft())
+        for gathered in batches:
+            yield from self._finish(gathered)
 
-    def _start(self, shard: _Shard) -> None:
-        """Find results without the network, submit the other links; write a shard without any."""
-        stored = self._store.find_results(shard.links)
-        missing = [link for link in shard.links if not _is_ok(stored.get(link))]
+    def _is_far_ahead(self, batches: Sequence[_Batch]) -> bool:
+        pictures = sum(
+            result.picture is not None for batch in batches for result in batch.results.values()
+        )
+        return len(batches) * ROWS_AT_ONCE > MAX_AHEAD or pictures > MAX_PICTURES
+
+    def _start(self, links: list[str]) -> _Batch:
+        """Find results without the network, and submit the other links."""
+        batch = _Batch(links)
+        distinct = list(dict.fromkeys(links))
+        stored = self._store.find_results(distinct)
+        missing = [link for link in distinct if not _is_ok(stored.get(link))]
         mirrored = self._read_mirror(missing)
         for link in missing:
             result = mirrored.get(link) or self._final_failure(link, stored.get(link))
             if result is not None:
-                shard.results[link] = result
-                self._progress.count_local(result, mirror=link in mirrored)
-            else:
-                shard.waiting += 1
-                self._waiting[link] = shard
-                self._pool.submit(link, urls.parse(link))
-        self._progress.count_stored(len(shard.links) - len(missing))
-        if shard.waiting:
-            self._open_shards += 1
-        else:
-            self._write(shard)
+                batch.results[link] = result
+                if self._progress:
+                    self._progress.count_local(result, mirror=link in mirrored)
+                continue
+            batch.waiting.add(link)
+            if link not in self._waiting:
+                self._pool.submit(link, parse_link(link))
+            self._waiting.setdefault(link, []).append(batch)
+        if self._progress:
+            self._progress.count_stored(len(distinct) - len(missing))
+        return batch
 
     def _read_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
         paths = {link: path for link in links if (path := self._find_in_mirror(link)) is not None}
@@ -218,66 +282,48 @@ class _Run:
 
     def _find_in_mirror(self, link: str) -> Path | None:
         try:
-            return self._mirror.find(urls.parse(link))
-        except FetchError:
+            return self._mirror.find(parse_link(link))
+        except LinkError:
             return None
 
     def _read_file(self, path: Path) -> FetchResult | None:
         """Decode a picture of the mirror; None if it cannot be used, which is reported later."""
         try:
             with path.open("rb") as stream:
-                data = stream.read(self._settings.max_bytes + 1)
-            if len(data) <= self._settings.max_bytes:
-                return FetchResult.ok(decode_with(self._settings, data))
+                # One byte more than allowed is enough to see that a file is too large.
+                return FetchResult.ok(
+                    decode(stream.read(self._settings.max_bytes + 1), self._settings)
+                )
         except (OSError, FetchError):
-            pass
-        self._progress.add_unusable(path)
-        return None
+            if self._progress:
+                self._progress.add_unusable(path)
+            return None
 
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
         """Return the failure of a link that must not be fetched in this run, or None."""
         try:
-            urls.check_host(urls.parse(link), self._settings)
+            urls.check_host(parse_link(link), self._settings)
+        except LinkError:
+            return FetchResult.failed(MALFORMED, 0)
         except FetchError as error:
             return FetchResult.failed(error.reason, 0)
         return None if self._settings.retry_failed else stored
 
-    def _finish_link(self) -> None:
-        """Wait for one link; write its shard if no other link of it is waiting."""
-        finished = self._pool.next_finished()
-        shard = self._waiting.pop(finished.link)
-        if finished.result.status != OK:
-            shard.results[finished.link] = finished.result
-        self._progress.count_finished(finished, self._pool.pop_given_up())
-        shard.waiting -= 1
-        if not shard.waiting:
-            self._open_shards -= 1
-            self._store.flush()
-            self._write(shard)
-
-    def _results(self, shard: _Shard) -> Iterator[FetchResult]:
-        """Yield a shard's results, with only a few pictures of the store in memory at a time."""
-        for start in range(0, len(shard.links), ROWS_AT_ONCE):
-            batch = shard.links[start : start + ROWS_AT_ONCE]
-            stored = [link for link in batch if link not in shard.results]
-            pictures = self._store.read_pictures(stored)
-            for link in batch:
-                yield shard.results.get(link) or FetchResult.ok(pictures[link])
-
-    def _write(self, shard: _Shard) -> None:
-        results = self._results(shard)
-        try:
-            write_shard(self._folder, shard.index, shard.links, results, self._grey)
-        except OSError as error:
-            raise ImageError(
-                f"{self._folder}: cannot write image shards: {error}; "
-                "what was fetched is safe in the store: run again"
-            ) from None
-
-
-def _shards(links: Sequence[str], size: int) -> Iterator[_Shard]:
-    for index, start in enumerate(range(0, len(links), size)):
-        yield _Shard(index, links[start : start + size])
+    def _finish(self, batch: _Batch) -> Iterator[tuple[str, FetchResult]]:
+        """Wait for a batch's links, and yield its results."""
+        while batch.waiting:
+            finished = self._pool.next_finished()
+            for waiting in self._waiting.pop(finished.link):
+                waiting.waiting.remove(finished.link)
+                if finished.result.status != OK:
+                    waiting.results[finished.link] = finished.result
+            if self._progress:
+                self._progress.count_finished(finished, self._pool.pop_given_up())
+        pictures = self._store.read_pictures(
+            [link for link in dict.fromkeys(batch.links) if link not in batch.results]
+        )
+        for link in batch.links:
+            yield link, batch.results.get(link) or FetchResult.ok(pictures[link])
 
 
 def _is_ok(result: FetchResult | None) -> bool:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.errors import ImageError
-from amlc.images import urls
-from amlc.images.fetch_result import FetchError
+from amlc.images.urls import file_names
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
@@ -53,7 +53,7 @@ class Mirror:
         """The number of file names in the folder that fit two or more links."""
         return sum(1 for name in self._names if self._claims[name] > 1)
 
-    def find(self, link: urls.Link) -> Path | None:
+    def find(self, link: Link) -> Path | None:
         """Return the file of a link's picture, or None.
 
         The file may have another extension than the link. Only names that were listed in the
@@ -61,7 +61,7 @@ class Mirror:
         """
         if self._folder is None:
             return None
-        names = urls.file_names(link)
+        names = file_names(link)
         exact = (name for name in names if self._claims[name] == 1)
         stems = {Path(name).stem for name in names}
         converted = (
@@ -76,6 +76,6 @@ class Mirror:
 
 def _names(link: str) -> list[str]:
     try:
-        return urls.file_names(urls.parse(link))
-    except FetchError:
+        return file_names(parse_link(link))
+    except LinkError:
         return []

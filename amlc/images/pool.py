@@ -7,14 +7,14 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from amlc.catalog.links import Link
 from amlc.images import urls
 from amlc.images.client import Body, Client
-from amlc.images.decode import decode_with
+from amlc.images.decode import decode
 from amlc.images.fetch_result import DAMAGED, TRUNCATED, FetchError, FetchResult, Picture, Retry
 from amlc.images.schedule import Job, Schedule, count_tries
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.store import Store
-from amlc.images.urls import Link
 
 # How often a caller that waits for a result checks whether a worker has failed.
 _POLL_SECONDS = 0.5
@@ -40,26 +40,29 @@ class Finished:
 
 
 class FetchPool:
-    """Fetches links in `settings.workers` threads, which are started by the first link.
+    """Fetches links in `fetching.workers` threads, which are started by the first link.
 
     Parameters
     ----------
     settings : ImageSettings
         The section `images`.
+    fetching : FetchSettings
+        The section `fetching`.
     store : Store
         Gets every picture and every final failure.
     """
 
-    def __init__(self, settings: ImageSettings, store: Store) -> None:
+    def __init__(self, settings: ImageSettings, fetching: FetchSettings, store: Store) -> None:
         self._settings = settings
+        self._fetching = fetching
         self._store = store
         self._client: Client | None = None
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fetch")
+        self._pool = ThreadPoolExecutor(fetching.workers, thread_name_prefix="fetch")
         self._workers: list[Future[None]] = []
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         # Decoding in more threads than cores would only take more memory.
         self._decoders = threading.BoundedSemaphore(cores())
-        self._schedule = Schedule(settings.per_host, settings.give_up_after)
+        self._schedule = Schedule(fetching.per_host, fetching.give_up_after)
 
     def close(self) -> None:
         """Abort open requests, and end the threads."""
@@ -77,9 +80,9 @@ class FetchPool:
             As in `amlc.images.schedule.Job`.
         """
         if self._client is None:
-            self._client = Client(self._settings)
+            self._client = Client(self._settings, self._settings.max_bytes, self._fetching)
             self._workers = [
-                self._pool.submit(self._work, self._client) for _ in range(self._settings.workers)
+                self._pool.submit(self._work, self._client) for _ in range(self._fetching.workers)
             ]
         self._schedule.put(Job(text, link))
 
@@ -154,7 +157,7 @@ class FetchPool:
     def _decode(self, body: Body) -> Picture:
         with self._decoders:
             try:
-                return decode_with(self._settings, body.data)
+                return decode(body.data, self._settings)
             except FetchError as error:
                 if error.reason != TRUNCATED:
                     raise
@@ -185,7 +188,7 @@ class FetchPool:
 
     def _backoff(self, tries: int) -> float:
         """Return the pause after a try in seconds: exponential back-off with full jitter."""
-        longest: float = self._settings.backoff_seconds * 2.0 ** (tries - 1)
+        longest: float = self._fetching.backoff_seconds * 2.0 ** (tries - 1)
         # Unseeded, because no result depends on when a link is tried.
         return random.uniform(0.0, longest)  # noqa: S311 - not cryptography
 

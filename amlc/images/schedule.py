@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import (
     BROKEN,
     HOST_NOT_FOUND,
@@ -21,7 +22,6 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
-from amlc.images.urls import Link
 
 # Errors of a host rather than of a single link; statuses 5xx are such errors, too.
 _HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import urllib3
@@ -19,10 +19,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
 
+from amlc.catalog.links import Link
 from amlc.errors import ImageError
 from amlc.images.addresses import Resolver, connect
-from amlc.images.settings import ImageSettings
-from amlc.images.urls import Link
+from amlc.images.settings import FetchSettings
 
 
 class Watch:
@@ -142,8 +142,10 @@ class Transport:
 
     Parameters
     ----------
-    settings : ImageSettings
-        The section `images`.
+    private_hosts : collection of str
+        Hosts that may have private addresses.
+    fetching : FetchSettings
+        Time limits, connections per host and CA bundle.
 
     Raises
     ------
@@ -151,12 +153,12 @@ class Transport:
         The CA bundle cannot be read.
     """
 
-    def __init__(self, settings: ImageSettings) -> None:
-        self._resolver = Resolver(settings.allow_private_hosts, settings.connect_seconds)
-        self._connect_seconds = settings.connect_seconds
-        self._timeout = Timeout(connect=settings.connect_seconds, read=settings.read_seconds)
-        self._connections = settings.per_host
-        self._context = _tls_context(settings.ca_bundle)
+    def __init__(self, private_hosts: Collection[str], fetching: FetchSettings) -> None:
+        self._resolver = Resolver(private_hosts, fetching.connect_seconds)
+        self._connect_seconds = fetching.connect_seconds
+        self._timeout = Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds)
+        self._connections = fetching.per_host
+        self._context = _tls_context(fetching.ca_bundle)
         self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
         self._lock = threading.Lock()
         self._current = threading.local()
@@ -285,5 +287,5 @@ def _tls_context(bundle: str | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=path or DEFAULT_CA_BUNDLE_PATH)
     except OSError as error:
         raise ImageError(
-            f"images.ca_bundle: {path}: cannot be read as certificates: {error}"
+            f"fetching.ca_bundle: {path}: cannot be read as certificates: {error}"
         ) from None

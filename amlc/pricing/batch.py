@@ -19,9 +19,8 @@ from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
 from amlc.images.decode import pillow_warning_filters
-from amlc.images.settings import ImageSettings, serving_settings
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
-from amlc.pricing.bundle import PictureSettings
 from amlc.pricing.estimates import Estimate
 from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures, PictureSource
 from amlc.pricing.pricer import BundlePricer, CheckedProduct
@@ -101,10 +100,13 @@ def _picture_source(
         with open_rows(source, links=True) as (rows, _):
             return FolderPictures(images, (row.link for row in rows), limits)
     # A params.yaml in the current folder decides how pictures are fetched.
-    settings = params.load(ImageSettings, "images") if params.PATH.exists() else serving_settings()
-    # Pictures must be like those that the models were trained on.
-    changes = {**limits.model_dump(), "mirror": None}
-    return DownloadedPictures(settings.model_copy(update=changes), default_path())
+    settings, fetching = ImageSettings(**limits.model_dump()), FetchSettings()
+    if params.PATH.exists():
+        fetching = params.load(FetchSettings, "fetching")
+        # Pictures must be like those that the models were trained on.
+        changes = {**limits.model_dump(), "mirror": None}
+        settings = params.load(ImageSettings, "images").model_copy(update=changes)
+    return DownloadedPictures(settings, fetching, default_path())
 
 
 def price_file(

@@ -21,6 +21,7 @@ from amlc.features.text.tfidf import TermFeatures
 from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
 from amlc.files import write_text
+from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
 from amlc.models.blend import Blend
@@ -60,15 +61,6 @@ _LOADING_ERRORS = (
     EOFError,
     BadZipFile,
 )
-
-
-class PictureSettings(Settings):
-    """The keys of the section `images` that checking and resizing one picture needs."""
-
-    size: int = Field(ge=16, le=1024)
-    quality: int = Field(ge=50, le=95)
-    max_bytes: int = Field(ge=1_000, le=100_000_000)
-    max_pixels: int = Field(ge=10_000, le=89_000_000)
 
 
 class TextSettings(Settings):

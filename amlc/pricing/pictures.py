@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from amlc.images import urls
+from amlc.catalog.links import LinkError, parse_link
 from amlc.images.download import download
-from amlc.images.fetch_result import OK, FetchError
+from amlc.images.fetch_result import MALFORMED, OK, FetchError
 from amlc.images.mirror import Mirror
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.shards import read_rows
-from amlc.pricing.bundle import PictureSettings
+from amlc.images.urls import file_names
 from amlc.pricing.estimates import Reason, ReasonKind
 from amlc.pricing.pricer import reduce_picture
 
@@ -84,16 +84,18 @@ class FolderPictures:
 
     def _find(self, link: str) -> LinkedPicture:
         try:
-            path = self._mirror.find(urls.parse(link))
+            path = self._mirror.find(parse_link(link))
             if path is None:
                 return LinkedPicture(None, Reason(ReasonKind.NOT_IN_FOLDER))
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
                 body = stream.read(self._limits.max_bytes + 1)
             return LinkedPicture(reduce_picture(body, self._limits))
+        except LinkError:
+            # A row without a link has a reason of its own.
+            return LinkedPicture(None, _not_used(MALFORMED) if link else None)
         except FetchError as error:
-            # A row without a valid link has a reason of its own.
-            return LinkedPicture(None, _not_used(error.reason) if link else None)
+            return LinkedPicture(None, _not_used(error.reason))
         except OSError as error:
             return LinkedPicture(None, _not_used(str(error.strerror)))
 
@@ -104,13 +106,16 @@ class DownloadedPictures:
     Parameters
     ----------
     settings : ImageSettings
-        How to fetch them, and their size.
+        What they are.
+    fetching : FetchSettings
+        How to fetch them.
     store : Path
         The file that `amlc.images.store.default_path` names.
     """
 
-    def __init__(self, settings: ImageSettings, store: Path) -> None:
+    def __init__(self, settings: ImageSettings, fetching: FetchSettings, store: Path) -> None:
         self._settings = settings
+        self._fetching = fetching
         self._store = store
 
     def find(self, links: Sequence[str]) -> list[LinkedPicture]:
@@ -120,7 +125,7 @@ class DownloadedPictures:
             return [LinkedPicture(None) for _ in links]
         with tempfile.TemporaryDirectory(prefix="amlc-pictures-") as name:
             folder = Path(name)
-            download(distinct, self._settings, self._store, folder)
+            download(distinct, self._settings, self._fetching, self._store, folder)
             pictures = {
                 row.link: LinkedPicture(row.data)
                 if row.status == OK
@@ -137,7 +142,7 @@ def _not_used(detail: str) -> Reason:
 def _may_have_file(link: str, stems: set[str]) -> bool:
     """Return whether a folder with files of these stems may have the picture of a link."""
     try:
-        names = urls.file_names(urls.parse(link))
-    except FetchError:
+        names = file_names(parse_link(link))
+    except LinkError:
         return False
     return any(Path(name).stem in stems for name in names)

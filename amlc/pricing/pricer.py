@@ -17,8 +17,9 @@ from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import decode
-from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError, Retry
-from amlc.pricing.bundle import Bundle, PictureSettings
+from amlc.images.fetch_result import FetchError
+from amlc.images.settings import PictureSettings
+from amlc.pricing.bundle import Bundle
 from amlc.pricing.estimates import (
     NO_TEXT,
     Contribution,
@@ -236,9 +237,7 @@ def reduce_picture(body: bytes, limits: PictureSettings) -> bytes:
     FetchError
         It is too large, damaged or not a picture.
     """
-    if len(body) > limits.max_bytes:
-        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
-    return decode(body, size=limits.size, quality=limits.quality, max_pixels=limits.max_pixels).data
+    return decode(body, limits).data
 
 
 def _variants(product: CheckedProduct) -> Iterator[CheckedProduct]:

@@ -9,10 +9,10 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from amlc.images import urls
+from amlc.catalog.links import LinkError, parse_link
 from amlc.images.client import Client
-from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError
-from amlc.images.settings import ImageSettings, serving_settings
+from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError, Retry
+from amlc.images.settings import FetchSettings, HostRules
 from amlc.pricing.estimates import NO_PICTURE, Product
 from amlc.service.limits import Limits
 from amlc.service.middleware import bound_body
@@ -173,23 +173,17 @@ def fetch(url: str, limits: Limits) -> bytes:
     ImageError
         The CA bundle that the environment names cannot be read.
     """
-    link = urls.parse(url)
-    with contextlib.closing(Client(image_settings(limits))) as client:
-        return client.fetch(link).data
-
-
-def image_settings(limits: Limits) -> ImageSettings:
-    """Return the pipeline's image settings with the limits of the service."""
+    try:
+        link = parse_link(url)
+    except LinkError:
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
     seconds = limits.fetch_seconds
-    return serving_settings(
-        allow_hosts=limits.image_hosts,
-        allow_private_hosts=limits.private_hosts,
-        max_bytes=limits.image_bytes,
+    rules = HostRules(allow_hosts=limits.image_hosts, allow_private_hosts=limits.private_hosts)
+    fetching = FetchSettings(
+        per_host=1,
         connect_seconds=min(5.0, seconds),
         read_seconds=seconds,
         deadline_seconds=seconds,
-        # One link, once.
-        per_host=1,
-        workers=1,
-        tries=1,
     )
+    with contextlib.closing(Client(rules, limits.image_bytes, fetching)) as client:
+        return client.fetch(link).data

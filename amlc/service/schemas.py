@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -12,16 +13,16 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from amlc.catalog.content import Content, render_content
+from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_link
 from amlc.images.decode import data_url
 from amlc.pricing.estimates import Estimate, Pricer, SimilarProduct
 from amlc.service.problems import FieldError, Problem
 
 MAX_TEXT = 100_000  # characters, as data.max_text
 MAX_SIMILAR = 20
-# RFC 3986 does not allow blanks, and a link without a host cannot be fetched.
-LINK_PATTERN = r"^https?://[A-Za-z0-9\-._\[][^\s\\]*$"
 
 # Types of a ValidationError for a body that is not JSON.
 _JSON_ERRORS = {"json_invalid", "json_type"}
@@ -32,12 +33,23 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
+def _link(text: str) -> str:
+    try:
+        parse_link(text)
+    except LinkError as error:
+        raise PydanticCustomError("link", "{rule}", {"rule": str(error)}) from None
+    return text
+
+
+_LinkText = Annotated[str, Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"})]
+
+
 class _ProductRequest(BaseModel):
     """The fields that both kinds of request have."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    image_url: Annotated[str, Field(max_length=4096, pattern=LINK_PATTERN)] | None = Field(
+    image_url: Annotated[_LinkText, AfterValidator(_link)] | None = Field(
         None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
@@ -150,8 +162,6 @@ _FILE = Annotated[
         json_schema_extra={"format": "binary"},
     ),
 ]
-# An empty field of a form counts as not given.
-_FORM_LINK = Annotated[str, Field(max_length=4096, pattern=f"^$|{LINK_PATTERN}")]
 _ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
 
 
@@ -162,7 +172,7 @@ class TextForm(TextRequest):
     model_config = _ONE_PICTURE
 
     image: _FILE = b""
-    image_url: _FORM_LINK = ""
+    image_url: _LinkText = ""
 
 
 class FieldsForm(FieldsRequest):
@@ -171,7 +181,7 @@ class FieldsForm(FieldsRequest):
     model_config = _ONE_PICTURE
 
     image: _FILE = b""
-    image_url: _FORM_LINK = ""
+    image_url: _LinkText = ""
     value: Annotated[float, Field(ge=0, le=1e12)] = 0.0
 
 

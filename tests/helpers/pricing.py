@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
 from amlc.images.fetch_result import FetchError
+from amlc.images.settings import PictureSettings
 from amlc.pricing.estimates import (
     NO_TEXT,
     Contribution,
@@ -17,6 +18,7 @@ from amlc.pricing.estimates import (
 )
 from tests.helpers.pictures import jpeg
 
+PICTURES = PictureSettings(size=64, quality=90, max_bytes=20_000_000, max_pixels=1_000_000)
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
 
 
@@ -84,7 +86,7 @@ def _reasons(product: Product) -> Iterator[Reason]:
         return
     assert product.picture is not None
     try:
-        decode(product.picture, size=64, quality=90, max_pixels=1_000_000)
+        decode(product.picture, PICTURES)
     except FetchError as error:
         yield Reason(ReasonKind.PICTURE_NOT_USED, error.reason)
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.mirror import Mirror
-from amlc.images.urls import parse
 
 
 def _find(folder: Path, link: str, *others: str) -> str | None:
-    path = Mirror(str(folder), [link, *others]).find(parse(link))
+    path = Mirror(str(folder), [link, *others]).find(parse_link(link))
     return None if path is None else path.name
 
 
@@ -61,7 +61,7 @@ def test_only_files_count(tmp_path: Path) -> None:
 
 def test_without_a_mirror_nothing_is_found() -> None:
     """Null does not mean the current folder."""
-    assert Mirror(None, []).find(parse("https://a.com/pyproject.toml")) is None
+    assert Mirror(None, []).find(parse_link("https://a.com/pyproject.toml")) is None
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

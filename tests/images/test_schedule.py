@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import FetchError, Retry
 from amlc.images.schedule import PAUSES, Job, Schedule, count_tries
-from amlc.images.urls import Link
 
 
 class Clock:

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from amlc.errors import ImageError
-from amlc.images.settings import ImageSettings
-from amlc.pricing.bundle import PictureSettings
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures
 from amlc.pricing.pricer import reduce_picture
 from tests.helpers.pictures import jpeg
@@ -68,12 +66,10 @@ def test_pricing_by_text_alone_gives_no_reasons() -> None:
 
 def test_pictures_are_downloaded_and_kept_in_the_store(tmp_path: Path) -> None:
     """The second request takes them from the store; a link that fails has its reason."""
-    raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["images"]
-    changes = {"mirror": None, "allow_private_hosts": ["127.0.0.1"], **LIMITS.model_dump()}
-    settings = ImageSettings.model_validate({**raw, **changes, "workers": 2, "tries": 1})
+    settings = ImageSettings(allow_private_hosts=["127.0.0.1"], tries=1, **LIMITS.model_dump())
     with Site({"/one.jpg": page(jpeg())}) as site:
         links = [site.url("/one.jpg"), "", site.url("/none.jpg"), site.url("/one.jpg")]
-        pictures = DownloadedPictures(settings, tmp_path / "store.sqlite")
+        pictures = DownloadedPictures(settings, FetchSettings(workers=2), tmp_path / "store.sqlite")
         first, again = pictures.find(links), pictures.find(links)
         assert site.hits["/one.jpg"] == 1
     assert first == again
@@ -88,8 +84,7 @@ def test_pictures_are_downloaded_and_kept_in_the_store(tmp_path: Path) -> None:
 
 def test_without_links_no_store_is_opened(tmp_path: Path) -> None:
     """Rows without links do not create a store."""
-    raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["images"]
-    settings = ImageSettings.model_validate({**raw, "mirror": None})
-    linked = DownloadedPictures(settings, tmp_path / "store.sqlite").find(["", ""])
-    assert [each.picture for each in linked] == [None, None]
+    settings = ImageSettings(**LIMITS.model_dump())
+    pictures = DownloadedPictures(settings, FetchSettings(), tmp_path / "store.sqlite")
+    assert [each.picture for each in pictures.find(["", ""])] == [None, None]
     assert not (tmp_path / "store.sqlite").exists()

@@ -52,6 +52,11 @@ def _csv(rows: list[tuple[str, str]]) -> bytes:
 
 schemathesis.openapi.media_type("text/csv", _ROWS.map(_csv))
 
+# Schemathesis knows no strategy for the format of a link.
+schemathesis.openapi.format(
+    "uri", st.from_regex(r"https?://[a-z0-9]{1,9}\.(com|net)/[a-z0-9]{0,9}\.jpg", fullmatch=True)
+)
+
 
 def _check(client: httpx.Client, operation: tuple[str, str], mode: GenerationMode) -> None:
     path, method = operation
