@@ -21,7 +21,7 @@ from amlc.pricing.batch import HEADER, cells
 from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
-from amlc.service.csv_upload import count_rows, read_rows, receive_csv
+from amlc.service.csv_upload import count_rows, open_csv, receive_csv
 from amlc.service.limits import Limits
 from amlc.service.middleware import CSV, media_type
 from amlc.service.monitoring import log
@@ -121,9 +121,10 @@ class CsvJobs:
         """Yield the header, then the lines of each group of rows."""
         yield (",".join(HEADER) + "\n").encode()
         pending: deque[_Group] = deque()
-        with read_rows(file) as rows:
+        with open_csv(file) as rows:
+            remaining = iter(rows)
             try:
-                while group := await asyncio.to_thread(self._next_group, rows):
+                while group := await asyncio.to_thread(self._next_group, remaining):
                     pending.append((group, self._submit(group)))
                     if len(pending) > self._max_pending:
                         yield await self._finish(*pending.popleft())

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from amlc.catalog.reading import CELL_LIMIT
-from amlc.service.csv_upload import count_rows, read_rows
+from amlc.service.csv_upload import count_rows, open_csv
 from tests.helpers.api import CSV_HEADER, CSV_TYPE, csv_rows, problem, product_csv, send_csv
 from tests.service.conftest import Start
 
@@ -57,20 +57,21 @@ def test_an_id_comes_back_unchanged(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"", "no cell"),
+        (b"", "The CSV: is empty."),
         (b"sample_id,catalog_content\n", "no rows"),
         (b"sample_id,text\n1,Tea\n", "catalog_content"),
+        (b"\x89PNG\r\n\x1a\n", "is a PNG image, not a CSV file"),
         (b"sample_id,sample_id,catalog_content\n1,1,Tea\n", "there 2 times"),
-        (b"sample_id,catalog_content\n1,\xff\n", "not UTF-8 near line 2"),
+        (b"sample_id,catalog_content\n1,\xff\n", "line 2, byte 28 of the file, 0xff"),
         (b"sample_id,catalog_content\n1,\xc3", "not UTF-8"),
-        (b"sample_id,catalog_content\n1,a\0b\n", "NUL byte near line 2"),
-        (b'sample_id,catalog_content\n1,"Tea\n', "row from line 2"),
-        (b'sample_id,catalog_content\n1,"Tea" x\n', "row from line 2"),
+        (b"sample_id,catalog_content\n1,a\0b\n", "line 2, byte 29 of the file, 0x00"),
+        (b'sample_id,catalog_content\n1,"Tea\n', "broken quoting at line 2: a quoted cell"),
+        (b'sample_id,catalog_content\n1,"Tea" x\n', "broken quoting at line 2: a closing quote"),
         (b'sample_id,catalog_content\n1,"' + b"x" * 1_100_000 + b'"\n', "longer than"),
         (b"sample_id,catalog_content\n" + b'a","\n' * 20_000, "does not end"),
     ],
-    ids=["empty", "no rows", "a missing column", "a column twice", "latin", "cut", "nul", "open",
-         "after a quote", "an endless cell", "endless cells"],
+    ids=["empty", "no rows", "a missing column", "a picture", "a column twice", "latin", "cut",
+         "nul", "open", "after a quote", "an endless cell", "endless cells"],
 )  # fmt: skip
 def test_a_body_that_is_not_a_csv_of_products_is_refused(
     client: httpx.Client, body: bytes, message: str
@@ -118,7 +119,7 @@ def test_the_csv_limit_is_restored() -> None:
     file = io.BytesIO(b"sample_id,catalog_content\n1,Tea\n")
     assert count_rows(file, 9) == 1
     assert csv.field_size_limit() == before
-    with read_rows(file) as rows:
+    with open_csv(file) as rows:
         assert csv.field_size_limit() == CELL_LIMIT
         assert [row.text for row in rows] == ["Tea"]
     assert csv.field_size_limit() == before
