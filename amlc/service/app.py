@@ -1,7 +1,7 @@
 """The application: its routes, its pages and its description."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from fastapi.params import Body
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse
-from starlette.routing import BaseRoute, Match, Mount, Route
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -42,8 +42,6 @@ from amlc.service.schemas import (
 )
 
 _WEB = Path(__file__).parent / "web"
-# A browser asks each time, and gets a 304 if nothing changed, so a new version shows at once.
-_CACHE_CONTROL = "no-cache"
 
 
 def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> FastAPI:
@@ -77,7 +75,11 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        routes=_page_routes(),
+        routes=[
+            Route("/", _page("index.html")),
+            Route("/docs", _page("docs.html")),
+            Mount("/static", StaticFiles(directory=_WEB)),
+        ],
         exception_handlers={
             HTTPException: answer_http_error,
             RequestValidationError: answer_invalid_request,
@@ -239,24 +241,5 @@ async def metrics(service: _Service) -> _MetricsResponse:
     return _MetricsResponse(service.metrics.text())
 
 
-class _PageFiles(StaticFiles):
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = _CACHE_CONTROL
-        return response
-
-
-def _page_routes() -> list[BaseRoute]:
-    """Return the routes of the pages and of the files that they load."""
-    return [
-        Route("/", _page("index.html")),
-        Route("/docs", _page("docs.html")),
-        Mount("/static", _PageFiles(directory=_WEB)),
-    ]
-
-
-def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_: Request) -> Response:
-        return FileResponse(_WEB / name, headers={"Cache-Control": _CACHE_CONTROL})
-
-    return page
+def _page(name: str) -> Callable[[Request], Response]:
+    return lambda _: FileResponse(_WEB / name)

@@ -7,6 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPMethod
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -30,7 +31,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _PAGES = frozenset({"/", "/docs", "/openapi.json", "/static"})
 # Logged for a client that left before its response was complete, as nginx does.
 CLIENT_LEFT = 499
@@ -197,7 +197,9 @@ class RequestMiddleware:
                 exchange.status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update({**HEADERS, "X-Request-Id": exchange.id})
-                headers.setdefault("Cache-Control", "no-store")
+                # A browser asks for a page each time, and gets a 304 if nothing changed, so a new
+                # version shows at once.
+                headers["Cache-Control"] = "no-cache" if _route(scope) in _PAGES else "no-store"
             await send(message)
             exchange.finished = _is_last(message)
 
@@ -230,7 +232,7 @@ class RequestMiddleware:
         seconds = time.monotonic() - exchange.start
         status = exchange.status if exchange.finished and not exchange.left else CLIENT_LEFT
         # A client can send anything as method or path, so neither is logged as it was sent.
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        method = scope["method"] if scope["method"] in HTTPMethod.__members__ else "other"
         path = _route(scope)
         self._metrics.count_request(method, path, status, seconds)
         log(

@@ -4,11 +4,11 @@ import http
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from amlc.images import fetch_result
@@ -120,7 +120,7 @@ class Problem(HTTPException):
 
 async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
     """Return the response to an error of the service, of FastAPI or of Starlette."""
-    assert isinstance(error, StarletteHTTPException)
+    assert isinstance(error, HTTPException)
     if not isinstance(error, Problem):
         # FastAPI and Starlette raise no others, but for a body that cannot be read.
         reason = f"The body cannot be read: {_lower_first(error.detail.rstrip('.'))}."
@@ -134,11 +134,9 @@ async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     first = found[0]
-    for each in found:
-        if each["type"] == "string_unicode":
-            return Problem(
-                400, "The body is not Unicode: it has half of a surrogate pair."
-            ).response()
+    if any(each["type"] == "string_unicode" for each in found):
+        detail = "The body is not Unicode: it has half of a surrogate pair."
+        return Problem(400, detail).response()
     if first["type"] == "json_invalid":
         reason, place = _lower_first(first["ctx"]["error"]), first["loc"][1] + 1
         return Problem(400, f"The body is not JSON: {reason} at character {place}.").response()

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from amlc.catalog.content import Content, render_content
 from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_link
 from amlc.images.decode import data_url
-from amlc.pricing.estimates import Estimate, Pricer, SimilarProduct
+from amlc.pricing.estimates import Estimate, Pricer
 
 # Bounds of the API, the same for every model. The limit of data.max_text is another: a pricer cuts
 # a longer text, which separate fields can make as well, and says so in a reason.
@@ -151,19 +151,29 @@ ProductForm = Annotated[
 ]
 
 
+def _picture_url(picture: bytes | None) -> str | None:
+    return None if picture is None else data_url(picture)
+
+
 class SimilarItem(BaseModel):
     """A product that the model was trained on, with text similar to that of the request."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     sample_id: str
     title: str
     image_link: str
     price: float
     similarity: float = Field(description="Similarity of the texts, from 0 to 1.")
-    picture: str | None = Field(description="A small JPEG as a data: URL, if there is one.")
+    picture: Annotated[str | None, BeforeValidator(_picture_url)] = Field(
+        description="A small JPEG as a data: URL, if there is one."
+    )
 
 
 class ContributionItem(BaseModel):
     """How much one part of the product moves its price."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     part: str = Field(description="The part that was left out, such as picture.")
     factor: float = Field(description="The price divided by the price without that part.")
@@ -201,26 +211,5 @@ class ModelResponse(BaseModel):
 
 def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
     """Return an estimate as a response of the API."""
-    return PriceResponse(
-        price=estimate.price,
-        low=estimate.low,
-        high=estimate.high,
-        coverage=pricer.coverage,
-        model=pricer.version,
-        reasons=list(map(str, estimate.reasons)),
-        similar=[_similar_item(product) for product in estimate.similar],
-        contributions=[
-            ContributionItem(part=each.part, factor=each.factor) for each in estimate.contributions
-        ],
-    )
-
-
-def _similar_item(product: SimilarProduct) -> SimilarItem:
-    return SimilarItem(
-        sample_id=product.sample_id,
-        title=product.title,
-        image_link=product.image_link,
-        price=product.price,
-        similarity=product.similarity,
-        picture=None if product.picture is None else data_url(product.picture),
-    )
+    fields = vars(estimate) | {"reasons": [str(reason) for reason in estimate.reasons]}
+    return PriceResponse(**fields, coverage=pricer.coverage, model=pricer.version)

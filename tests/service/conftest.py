@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 
 from amlc.pricing.workers import Workers
 from amlc.service.limits import Limits
+from amlc.service.monitoring import JsonLines
 from amlc.service.server import create_server, listen
 from tests.helpers.pricing import FakePricer
 
@@ -51,3 +53,14 @@ def start(pricer: FakePricer) -> Iterator[Start]:
     """Return a function that starts a server for one test, with some limits changed."""
     with contextlib.ExitStack() as stack:
         yield lambda **limits: stack.enter_context(running(pricer, **limits))
+
+
+def request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
+    """Yield the log's lines on requests; each is written after its answer was sent."""
+    count = 0
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        records = caplog.records[count:]
+        count += len(records)
+        yield from (JsonLines().format(each) for each in records if each.getMessage() == "request")
+        time.sleep(0.01)
