@@ -3,7 +3,10 @@
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+from amlc.images.fetch_result import Picture
 
 
 class ReasonKind(enum.Enum):
@@ -40,6 +43,7 @@ class Reason:
 
 
 NO_TEXT, NO_PICTURE = Reason(ReasonKind.NO_TEXT), Reason(ReasonKind.NO_PICTURE)
+ProductPicture = bytes | Path | Picture | Reason | None
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,14 @@ class Product:
     ----------
     text : str
         Its catalogue text, in the form of the column ``catalog_content``.
-    picture : bytes, Reason or None
-        An unchecked image file of any size, the reason why there is none, or None where nobody
-        asked for one, which needs no reason.
+    picture : bytes, Path, Picture, Reason or None
+        An unchecked image file of any size or where it is, which keeps memory small; a picture
+        that is checked and reduced already; the reason why there is none; or None where none was
+        asked for, which needs no reason.
     """
 
     text: str
-    picture: bytes | Reason | None = NO_PICTURE
+    picture: ProductPicture = NO_PICTURE
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _reasons(product: Product) -> Iterator[Reason]:
     if isinstance(product.picture, Reason):
         yield product.picture
         return
-    assert product.picture is not None
+    assert isinstance(product.picture, bytes)
     try:
         decode(product.picture, PICTURES)
     except FetchError as error:
