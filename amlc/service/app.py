@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.params import Body
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, StreamingResponse
 from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -22,6 +22,7 @@ from amlc.images.decode import pillow_warning_filters
 from amlc.pricing.batch import HEADER
 from amlc.pricing.estimates import Pricer
 from amlc.pricing.workers import Workers
+from amlc.service.csv_jobs import PricedCsv
 from amlc.service.limits import Limits
 from amlc.service.middleware import CSV, FORM, JSON, BoundsMiddleware, RequestMiddleware, media_type
 from amlc.service.price_service import PriceService
@@ -169,7 +170,15 @@ async def price_other() -> None:
     raise Problem(415, f"Send the product as {JSON} or as {FORM}.")
 
 
-class _CsvResponse(Response):
+async def _priced_csv(request: Request, service: _Service) -> AsyncIterator[PricedCsv]:
+    """Receive the CSV of a request, as a stream, and keep it until the response is sent."""
+    if media_type(request.scope) != CSV:
+        raise Problem(415, f"Send the products as {CSV}.")
+    async with service.csv_jobs.price(request.stream()) as priced:
+        yield priced
+
+
+class _CsvResponse(StreamingResponse):
     media_type = CSV
 
 
@@ -190,7 +199,6 @@ class _CsvResponse(Response):
             },
         }
     },
-    # The body is read as a stream, because a CSV can be larger than memory.
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -203,9 +211,13 @@ class _CsvResponse(Response):
         }
     },
 )
-async def prices(request: Request, service: _Service) -> Response:
+async def prices(priced: Annotated[PricedCsv, Depends(_priced_csv)]) -> StreamingResponse:
     """Price a CSV of products."""
-    return await service.csv_jobs.respond(request)
+    headers = {
+        "X-Rows": str(priced.rows),
+        "Content-Disposition": 'attachment; filename="prices.csv"',
+    }
+    return _CsvResponse(priced.lines, headers=headers)
 
 
 @_information.get("/v1/model", tags=["prices"], response_description="The model and the limits.")
