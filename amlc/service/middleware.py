@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from amlc.service.limits import Limits
-from amlc.service.monitoring import Metrics, log, log_error
+from amlc.service.monitoring import Metrics, log
 from amlc.service.problems import Problem
 
 JSON, FORM, CSV = "application/json", "multipart/form-data", "text/csv"
@@ -189,7 +189,8 @@ class RequestMiddleware:
         async def receiving() -> Message:
             message = await receive()
             exchange.received += len(message.get("body", b""))
-            exchange.left = message["type"] == "http.disconnect" and not exchange.finished
+            if message["type"] == "http.disconnect" and not exchange.finished:
+                exchange.left = True
             return message
 
         async def sending(message: Message) -> None:
@@ -217,7 +218,7 @@ class RequestMiddleware:
         except (ClientDisconnect, SlowReaderError):
             exchange.left = True
         except Exception as error:
-            log_error("failed", error, id=exchange.id)
+            log("failed", logging.ERROR, error, id=exchange.id)
             if exchange.status:
                 # Part of the response is sent already. uvicorn now drops the connection, so that
                 # the client does not mistake that part for the whole response.

@@ -1,16 +1,20 @@
-"""The service behind the routes: it has the products of requests priced, and counts them."""
+"""The service behind the routes: it gets pictures, has products priced, and counts them."""
 
 import asyncio
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import UploadFile
 
-from amlc.images.fetch_result import TOO_MANY_BYTES
+from amlc.catalog.links import LinkError, parse_link
+from amlc.images.client import Client
+from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError, Retry
+from amlc.images.settings import FetchSettings, HostRules
 from amlc.pricing.estimates import NO_PICTURE, Pricer, Product, ReasonKind
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher, QueueFullError
 from amlc.service.csv_jobs import CsvJobs
 from amlc.service.limits import Limits
-from amlc.service.linked_picture import PictureFetcher
 from amlc.service.monitoring import Metrics
 from amlc.service.problems import bad_field, bad_picture, busy
 from amlc.service.schemas import (
@@ -39,19 +43,20 @@ class PriceService:
         self._batcher = Batcher(
             pricer, workers=limits.workers, batch=limits.batch, max_queue=limits.queue
         )
-        self._fetcher = PictureFetcher(limits)
+        self._fetching = 0
+        self._fetch_pool = ThreadPoolExecutor(limits.fetches, thread_name_prefix="fetch")
         self.version = pricer.version
         self.metrics = Metrics(pricer.version, lambda: self._batcher.waiting)
         self.csv_jobs = CsvJobs(
             self._batcher,
             workers,
             limits,
-            lambda count: self.metrics.count_products("/v1/prices", count),
+            self.metrics.products.labels("/v1/prices").inc,
         )
 
     def close(self) -> None:
         """Price what is in the queue, and end all threads and processes."""
-        self._fetcher.close()
+        self._fetch_pool.shutdown(cancel_futures=True)
         self.csv_jobs.close()
         self._batcher.close()
 
@@ -85,7 +90,7 @@ class PriceService:
         if request.image_url is not None:
             if picture is not None:
                 raise bad_field("image_url", "give the picture as a file or as a link, not both")
-            picture = await self._fetcher.fetch(request.image_url)
+            picture = await self._linked_picture(request.image_url)
         product = Product(request.as_text(), NO_PICTURE if picture is None else picture)
         try:
             future = self._batcher.submit(
@@ -102,7 +107,7 @@ class PriceService:
             if reason.kind is ReasonKind.PICTURE_NOT_USED:
                 field = "image" if request.image_url is None else "image_url"
                 raise bad_picture(field, reason.detail)
-        self.metrics.count_products("/v1/price", 1)
+        self.metrics.products.labels("/v1/price").inc()
         return price_response(estimate, self._pricer)
 
     async def _uploaded_picture(self, image: UploadFile | None) -> bytes | None:
@@ -113,3 +118,51 @@ class PriceService:
             raise bad_picture("image", TOO_MANY_BYTES)
         # A browser sends an empty file where none was chosen.
         return data or None
+
+    async def _linked_picture(self, url: str) -> bytes:
+        if self._fetching >= self._limits.fetches:
+            raise busy("Too many pictures are being fetched", 5)
+        self._fetching += 1
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._fetch_pool, fetch, url, self._limits)
+        except FetchError as error:
+            raise bad_picture("image_url", error.reason) from None
+        finally:
+            self._fetching -= 1
+
+
+def fetch(url: str, limits: Limits) -> bytes:
+    """Return the body behind a link, which need not be a picture.
+
+    It connects only to public addresses, also after redirects; bytes and time are bounded. Each
+    call has its own client, because a service runs for a long time, and resolved addresses and
+    connections to unknown hosts must not accumulate.
+
+    Parameters
+    ----------
+    url : str
+        Any text.
+    limits : Limits
+
+    Raises
+    ------
+    FetchError
+        The link is malformed or not allowed, or the one try to fetch it failed.
+    ImageError
+        The CA bundle that the environment names cannot be read.
+    """
+    try:
+        link = parse_link(url)
+    except LinkError:
+        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
+    seconds = limits.fetch_seconds
+    rules = HostRules(allow_hosts=limits.image_hosts, allow_private_hosts=limits.private_hosts)
+    fetching = FetchSettings(
+        per_host=1,
+        connect_seconds=min(5.0, seconds),
+        read_seconds=seconds,
+        deadline_seconds=seconds,
+    )
+    with contextlib.closing(Client(rules, limits.image_bytes, fetching)) as client:
+        return client.fetch(link).data

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from amlc.service import linked_picture
+from amlc.service import price_service
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from tests.helpers.pictures import jpeg
@@ -83,7 +83,7 @@ def test_described_requests_are_accepted(
 ) -> None:
     """A valid request gets an answer that matches the description."""
     # Every link has a picture, because a valid request must be accepted.
-    monkeypatch.setattr(linked_picture, "fetch", lambda *_: jpeg())
+    monkeypatch.setattr(price_service, "fetch", lambda *_: jpeg())
     _check(client, operation, GenerationMode.POSITIVE)
 
 

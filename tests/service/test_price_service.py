@@ -12,7 +12,7 @@ from amlc.images.fetch_result import (
     FetchError,
 )
 from amlc.service.limits import Limits
-from amlc.service.linked_picture import fetch
+from amlc.service.price_service import fetch
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
