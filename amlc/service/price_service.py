@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fastapi import UploadFile
 
-from amlc.catalog.links import LinkError, parse_link
+from amlc.catalog.links import Link, parse_link
 from amlc.images.client import Client
-from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError, Retry
+from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError
 from amlc.images.settings import FetchSettings, HostRules
 from amlc.pricing.estimates import NO_PICTURE, Pricer, Product, ReasonKind
 from amlc.pricing.workers import Workers
@@ -90,7 +90,7 @@ class PriceService:
         if request.image_url is not None:
             if picture is not None:
                 raise bad_field("image_url", "give the picture as a file or as a link, not both")
-            picture = await self._linked_picture(request.image_url)
+            picture = await self._linked_picture(parse_link(request.image_url))
         product = Product(request.as_text(), NO_PICTURE if picture is None else picture)
         try:
             future = self._batcher.submit(
@@ -119,43 +119,33 @@ class PriceService:
         # A browser sends an empty file where none was chosen.
         return data or None
 
-    async def _linked_picture(self, url: str) -> bytes:
+    async def _linked_picture(self, link: Link) -> bytes:
         if self._fetching >= self._limits.fetches:
             raise busy("Too many pictures are being fetched", 5)
         self._fetching += 1
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._fetch_pool, fetch, url, self._limits)
+            return await loop.run_in_executor(self._fetch_pool, fetch, link, self._limits)
         except FetchError as error:
             raise bad_picture("image_url", error.reason) from None
         finally:
             self._fetching -= 1
 
 
-def fetch(url: str, limits: Limits) -> bytes:
+def fetch(link: Link, limits: Limits) -> bytes:
     """Return the body behind a link, which need not be a picture.
 
     It connects only to public addresses, also after redirects; bytes and time are bounded. Each
     call has its own client, because a service runs for a long time, and resolved addresses and
     connections to unknown hosts must not accumulate.
 
-    Parameters
-    ----------
-    url : str
-        Any text.
-    limits : Limits
-
     Raises
     ------
     FetchError
-        The link is malformed or not allowed, or the one try to fetch it failed.
+        The link is not allowed, or the one try to fetch it failed.
     ImageError
         The CA bundle that the environment names cannot be read.
     """
-    try:
-        link = parse_link(url)
-    except LinkError:
-        raise FetchError(MALFORMED, Retry.AFTER_EXPIRY) from None
     seconds = limits.fetch_seconds
     rules = HostRules(allow_hosts=limits.image_hosts, allow_private_hosts=limits.private_hosts)
     fetching = FetchSettings(

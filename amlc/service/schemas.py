@@ -32,7 +32,7 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _link(text: str) -> str:
+def _check_link(text: str) -> str:
     try:
         parse_link(text)
     except LinkError as error:
@@ -43,7 +43,7 @@ def _link(text: str) -> str:
 _Link = Annotated[
     str,
     Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"}),
-    AfterValidator(_link),
+    AfterValidator(_check_link),
 ]
 _Text = Annotated[
     str,

@@ -99,7 +99,14 @@ def test_a_wrong_field_is_named(client: httpx.Client, sent: object, field: str) 
 
 
 @pytest.mark.parametrize(
-    "link", ["ftp://a.com/x.jpg", "https://", "https://me@a.com/x.jpg", "https://a.com/x y.jpg"]
+    "link",
+    [
+        "file:///etc/hostname",
+        "ftp://a.com/x.jpg",
+        "https://",
+        "https://me@a.com/x.jpg",
+        "https://a.com/x y.jpg",
+    ],
 )
 def test_a_malformed_link_gets_a_sentence_for_people(client: httpx.Client, link: str) -> None:
     """The message says how to write a link, without a regular expression."""
