@@ -103,19 +103,16 @@ class Problem(HTTPException):
         super().__init__(status, detail, headers)
         self.errors = errors
 
-    def body(self) -> dict[str, Any]:
-        """Return the body of the response."""
-        return ProblemBody(
+    def response(self) -> JSONResponse:
+        """Return the response."""
+        body = ProblemBody(
             type="about:blank",
             title=http.HTTPStatus(self.status_code).phrase,
             status=self.status_code,
             detail=self.detail,
             errors=list(self.errors),
-        ).model_dump()
-
-    def response(self) -> JSONResponse:
-        """Return the response."""
-        return JSONResponse(self.body(), self.status_code, self.headers, MEDIA_TYPE)
+        )
+        return JSONResponse(body.model_dump(), self.status_code, self.headers, MEDIA_TYPE)
 
 
 async def answer_http_error(_: Request, error: Exception) -> JSONResponse:

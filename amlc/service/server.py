@@ -2,7 +2,6 @@
 
 import asyncio
 import http
-import json
 import socket
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from amlc.pricing.workers import Workers
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from amlc.service.monitoring import configure_logging, log
-from amlc.service.problems import MEDIA_TYPE, Problem
+from amlc.service.problems import Problem, busy
 
 # Priced before the service listens, so that no client waits for what only the first price needs.
 _WARM_UP = Product("Item Name: Green Tea, 20 Bags\nValue: 20.0\nUnit: Count\n")
@@ -108,7 +107,7 @@ class _BoundedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
-            self._refuse(503, "Too many connections are open; try again in 1 s.", "Retry-After: 1")
+            self._refuse(busy("Too many connections are open"))
         else:
             self._start_timer()
 
@@ -124,29 +123,26 @@ class _BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, f"The request cannot be read: {msg.rstrip('.').lower()}.")
+        self._refuse(Problem(400, f"The request cannot be read: {msg.rstrip('.').lower()}."))
 
     def _start_timer(self) -> None:
-        message = "The headers of the request arrived too slowly; send it again."
-        self._timer = self.loop.call_later(self.limits.header_seconds, self._refuse, 408, message)
+        problem = Problem(408, "The headers of the request arrived too slowly; send it again.")
+        self._timer = self.loop.call_later(self.limits.header_seconds, self._refuse, problem)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _refuse(self, status: int, detail: str, *headers: str) -> None:
+    def _refuse(self, problem: Problem) -> None:
         """Send an error without reading a request, and close the connection."""
         self._stop_timer()
         if self.transport.is_closing():
             return
-        body = json.dumps(Problem(status, detail).body()).encode()
-        lines = [
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}",
-            f"Content-Type: {MEDIA_TYPE}",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *headers,
-        ]
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+        response = problem.response()
+        response.headers["Connection"] = "close"
+        status = http.HTTPStatus(response.status_code)
+        headers = (f"{name}: {value}" for name, value in response.headers.items())
+        head = "\r\n".join([f"HTTP/1.1 {status} {status.phrase}", *headers, "", ""])
+        self.transport.write(head.encode() + bytes(response.body))
         self.transport.close()
