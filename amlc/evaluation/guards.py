@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ def check_guards(
         blocks.take(train), log_prices(products, train), groups[train], settings, seed
     )
     # Topics are left out: they are fitted to train texts, so they alone separate train from test.
-    inputs = replace(blocks, topics=None, neighbours=None)
+    inputs = blocks.select(["tabular", "vision"])
     drift = adversarial_validation(
         inputs.take(train),
         inputs.take(test),

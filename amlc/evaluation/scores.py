@@ -11,7 +11,7 @@ from amlc import layout
 from amlc.arrays import Floats, Ints8
 from amlc.catalog.products import LINK
 from amlc.errors import CheckError
-from amlc.features.blocks import CATEGORICAL, read_tabular
+from amlc.features.blocks import CATEGORICAL, Tabular
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
@@ -52,7 +52,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
         A file is missing, unreadable or of other products.
     """
     blend = read_blend_predictions(root / layout.BLEND, products).map(np.exp)
-    tabular = read_tabular(root / layout.TABULAR)
+    tabular = Tabular.read(root / layout.TABULAR)
     statuses = read_statuses(root / layout.IMAGES)
     return products.assign(
         predicted=blend["log_price"].to_numpy(),

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from amlc import layout, params
 from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.errors import MissingExtraError, ModelError
-from amlc.features.blocks import Blocks, read_blocks
+from amlc.features.blocks import Blocks
 from amlc.files import write_text
 from amlc.models.crossfit import fold_scores
 from amlc.models.registry import regressor
@@ -159,7 +159,7 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
         model=name,
         section=section,
         spaces=spaces,
-        blocks=read_blocks(layout.FEATURES, blocks),
+        blocks=Blocks.read(layout.FEATURES, blocks),
         products=read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"]),
         files=[
             layout.PRODUCTS,

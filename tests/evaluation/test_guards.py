@@ -1,6 +1,5 @@
 """The checks against leaks find leaks, and only leaks."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ def with_column(blocks: Blocks, name: str, column: Any) -> Blocks:
     """Return the blocks with one more number in the tabular block."""
     assert blocks.tabular is not None
     frame = blocks.tabular.to_frame().assign(**{name: np.float32(column)})
-    return replace(blocks, tabular=Tabular.from_frame(frame))
+    return blocks.assign(tabular=Tabular.from_frame(frame))
 
 
 def test_permuted_prices_cannot_be_predicted(catalogue: Catalogue) -> None:

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from amlc.arrays import Floats, Floats32, Rows
 from amlc.features.text.weight_table import WeightTable
-from amlc.files import write_array
+from amlc.files import read_arrays, write_arrays
 from amlc.models.base import ModelSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
@@ -96,13 +96,12 @@ class SparseMLP(Regressor):
         for index, table in enumerate(self.tables):
             table.save(folder / f"terms{index}")
         for index, layers in enumerate(self.layers):
-            for depth, layer in enumerate(layers):
-                write_array(folder / f"network{index}_layer{depth}.npy", layer)
+            names = [f"layer{depth}" for depth in range(len(layers))]
+            write_arrays(folder / f"network{index}.npz", **dict(zip(names, layers, strict=True)))
 
     def _load(self, folder: Path) -> None:
-        depth = 2 * len(self.settings.hidden_layer_sizes) + 2
         self.layers = [
-            [_read(folder / f"network{index}_layer{layer}.npy") for layer in range(depth)]
+            list(read_arrays(folder / f"network{index}.npz").values())
             for index in range(self.settings.networks)
         ]
         names = [f"terms{index}" for index in range(self.settings.inputs_count)]
@@ -151,8 +150,3 @@ def binary_terms(terms: sp.csr_array) -> sp.csr_array:
     )
     level = np.sqrt(squares / np.maximum(counts, 1)).astype(np.float32)
     return sp.csr_array((np.repeat(level, counts), terms.indices, terms.indptr), shape=terms.shape)
-
-
-def _read(path: Path) -> Floats32:
-    layer: Floats32 = np.load(path, allow_pickle=False)
-    return layer
