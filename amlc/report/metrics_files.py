@@ -68,6 +68,11 @@ class HeldOut(Metrics):
     gap_se: float
     coverage: float
 
+    @property
+    def agrees(self) -> bool:
+        """Whether `gap` is at most four standard errors, so that chance explains it."""
+        return abs(self.gap) <= 4 * self.gap_se
+
 
 class Details(Metrics):
     """``details.json``: scores by model and slice, and the coverage of the intervals."""
@@ -81,10 +86,6 @@ class Details(Metrics):
     def ranked(self) -> list[tuple[str, ModelScore]]:
         """Return the models, the best first."""
         return sorted(self.models.items(), key=lambda item: item[1].smape)
-
-    def used(self) -> int:
-        """Return how many models have a weight in the blend."""
-        return sum(score.weight > 0 for score in self.models.values())
 
 
 class Permutation(Metrics):
@@ -114,7 +115,7 @@ class Guards(Metrics):
 
     permutation: Permutation
     leak: Leak
-    drift: Drift | None
+    drift: Drift
 
 
 class KeptRows(Metrics):

@@ -131,7 +131,7 @@ def test_a_size_that_cannot_be_halved_three_times_is_refused(tmp_path: Path, siz
 def test_synthetic_pictures_show_label_and_number_of_items() -> None:
     """The share of dark pixels grows with the label's tier, and objects with the items."""
     drawings = [
-        Packshot(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
+        Packshot(shape="jar", hue=hue, brand_hue=200, tier=tier, items=items, seed=hue)
         for hue in (30, 120, 210)
         for tier in range(4)
         for items in (1, 4, 12)
