@@ -5,7 +5,6 @@ from amlc.catalog.products import PRICE, read_products
 from amlc.errors import run
 from amlc.evaluation.guards import GuardSettings, check_guards
 from amlc.features.blocks import Blocks
-from amlc.files import write_json
 
 
 def main() -> None:
@@ -14,7 +13,7 @@ def main() -> None:
     products = read_products(layout.PRODUCTS, [PRICE, "split", "group", "fold"])
     blocks = Blocks.read(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])
     guards = check_guards(blocks, products, settings, seed=params.seed(), threads=params.threads())
-    write_json(layout.GUARD_METRICS, guards.metrics())
+    guards.write(layout.GUARD_METRICS)
     print(f"guards: {guards}")
 
 

@@ -16,11 +16,11 @@ import yaml
 from markupsafe import Markup
 
 from amlc.catalog.products import LINK, PRICE
+from amlc.evaluation.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 from amlc.pricing.manifest import LIBRARIES, versions
 from amlc.report import figures
 from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails, tiles
 from amlc.report.findings import Findings
-from amlc.report.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 
 # Number of columns whose importance the page shows.
 COLUMNS = 12

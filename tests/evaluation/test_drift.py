@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from amlc.arrays import Ints32
-from amlc.evaluation.drift import Drift, adversarial_validation
+from amlc.evaluation.drift import adversarial_validation
+from amlc.evaluation.metrics_files import Drift
 from amlc.features.blocks import Blocks, Tabular
 from tests.helpers.learning import Catalogue, make_products
 
