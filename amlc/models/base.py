@@ -85,7 +85,7 @@ class Regressor(ABC):
         self.encoder = self._new_encoder()
         selected = self._select(blocks)
         design = self.encoder.fit_transform(selected, target.log_price, target.groups, seed)
-        if design.dense.shape[1] == 0 and design.terms is None:
+        if design.dense.shape[1] == 0 and not design.has_terms:
             raise ModelError("the blocks have no column that this model can use")
         self._fit(design, target, seed=seed, threads=threads)
         return self

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular, Terms
 from amlc.files import read_arrays, write_arrays, write_json
 from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
@@ -30,21 +30,25 @@ class Design:
     ----------
     dense : ndarray of float32, shape (n, columns)
         The columns of all blocks but the terms.
-    terms : csr_array of float32, shape (n, terms), optional
-        The terms, unchanged.
+    terms : csr_array of float32, shape (n, terms)
+        The terms, unchanged; without columns if there is no such block.
     """
 
     dense: Floats32
-    terms: sp.csr_array | None
+    terms: sp.csr_array
 
     def take(self, rows: Rows) -> Self:
         """Return the design of some rows."""
-        terms = None if self.terms is None else self.terms[rows]
-        return type(self)(self.dense[rows], terms)
+        return type(self)(self.dense[rows], self.terms[rows])
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether there are terms."""
+        return self.terms.shape[1] > 0
 
     def joined(self) -> Any:
         """Return terms and dense columns as one matrix, sparse where there are terms."""
-        if self.terms is None:
+        if not self.has_terms:
             return self.dense
         return sp.csr_array(sp.hstack([self.terms, sp.csr_array(self.dense)], format="csr"))
 
@@ -183,8 +187,8 @@ class DesignEncoder:
         if blocks.tabular is not None:
             parts.append(_one_hot(blocks.tabular) if linear else blocks.tabular.codes)
         dense = np.concatenate(parts, axis=1, dtype=np.float32)
-        terms = None if blocks.terms is None else blocks.terms.weights
-        return Design(np.ascontiguousarray(dense), terms)
+        terms = blocks.terms or Terms(sp.csr_array(dense[:, :0]))
+        return Design(np.ascontiguousarray(dense), terms.weights)
 
 
 def _total(blocks: Blocks) -> Floats:
