@@ -32,7 +32,7 @@ from amlc.features.text.topics import TopicsSettings, fit_topics, project
 from amlc.metrics import smape_of_logs
 from amlc.models import blend
 from amlc.models.base import ModelSettings
-from amlc.models.crossfit import out_of_fold
+from amlc.models.crossfit import fits
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members, regressor
 from amlc.models.target import log_prices
@@ -107,13 +107,16 @@ class Run:
         settings = model.settings_type.model_validate(
             {**settings.model_dump(), **_changed_settings(settings, line)}
         )
-        return out_of_fold(
+        log_price = np.full(len(self.products), np.nan)
+        for fit in fits(
             lambda: model(settings),
             blocks,
             self.products,
             seed=params.seed(),
             threads=params.threads(),
-        )
+        ):
+            log_price[fit.rows] = fit.log_price
+        return log_price[self.train]
 
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])

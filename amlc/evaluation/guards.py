@@ -17,7 +17,7 @@ from amlc.evaluation.metrics_files import Guards, Leak, Permutation
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
 from amlc.models.base import ModelSettings, Regressor
-from amlc.models.crossfit import out_of_fold
+from amlc.models.crossfit import fits
 from amlc.models.design import DesignEncoder
 from amlc.models.linear import LeastSquares
 from amlc.models.target import log_prices
@@ -112,8 +112,10 @@ def check_permutation(
     price = products[PRICE].to_numpy(dtype=np.float64).copy()
     price[train] = np.random.default_rng(seed).permutation(price[train])
     permuted = products.assign(**{PRICE: price})
-    predicted = np.exp(out_of_fold(make, blocks, permuted, seed=seed, threads=threads))
-    scores = row_smape(price[train], predicted)
+    predicted = np.full(len(price), np.nan)
+    for fit in fits(make, blocks, permuted, seed=seed, threads=threads):
+        predicted[fit.rows] = np.exp(fit.log_price)
+    scores = row_smape(price[train], predicted[train])
     constant = row_smape(price[train], _medians_of_other_folds(permuted, train))
     gap = scores - constant
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))

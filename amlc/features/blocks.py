@@ -30,6 +30,7 @@ NO_NEIGHBOUR = -1
 MAX_HEADER_SIZE = 1_000_000
 
 
+@dataclass(frozen=True)
 class Block(ABC):
     """Features of products, one row each, that read and write themselves.
 
@@ -37,18 +38,22 @@ class Block(ABC):
     ----------
     suffix : str
         The suffix of its file; the stem is the name of the block and of its stage.
+    by_row : tuple of str
+        The attributes that have a row for each product.
     """
 
     suffix: ClassVar[str]
+    by_row: ClassVar[tuple[str, ...]]
 
     @property
-    @abstractmethod
     def shape(self) -> tuple[int, int]:
         """The number of rows and of columns."""
+        rows, columns = getattr(self, self.by_row[0]).shape
+        return rows, columns
 
-    @abstractmethod
     def take(self, rows: Rows) -> Self:
         """Return the given rows, in the given order."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.by_row})
 
     @abstractmethod
     def write(self, path: Path) -> None:
@@ -91,6 +96,7 @@ class Tabular(Block):
     """
 
     suffix = ".parquet"
+    by_row = ("numbers", "codes", "keys")
 
     numbers: Floats32
     codes: NDArray[np.int16]
@@ -108,12 +114,6 @@ class Tabular(Block):
     def shape(self) -> tuple[int, int]:
         """The number of rows and of columns."""
         return len(self.numbers), len(self.names)
-
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order."""
-        return replace(
-            self, numbers=self.numbers[rows], codes=self.codes[rows], keys=self.keys[rows]
-        )
 
     def number(self, name: str) -> Floats32 | None:
         """Return a numeric column, or None if there is none of this name."""
@@ -176,17 +176,9 @@ class Terms(Block):
     """
 
     suffix = ".npz"
+    by_row = ("weights",)
 
     weights: sp.csr_array
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of products and of terms."""
-        return self.weights.shape
-
-    def take(self, rows: Rows) -> Self:
-        """Return the terms of the given products."""
-        return type(self)(self.weights[rows])
 
     def write(self, path: Path) -> None:
         """Write the block as SciPy's uncompressed .npz."""
@@ -212,6 +204,7 @@ class Dense(Block):
     """
 
     suffix = ".npy"
+    by_row = ("array",)
 
     array: Floats32
     names: tuple[str, ...]
@@ -220,15 +213,6 @@ class Dense(Block):
     def numbered(cls, array: Floats32) -> Self:
         """Return a block whose columns have their numbers as names."""
         return cls(array, tuple(map(str, range(array.shape[1]))))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of rows and of columns."""
-        return self.array.shape[0], self.array.shape[1]
-
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order."""
-        return type(self)(self.array[rows], self.names)
 
     def write(self, path: Path) -> None:
         """Write the block as a structured .npy, from which pandas makes a table with the names."""
@@ -256,19 +240,11 @@ class Neighbours(Block):
     """
 
     suffix = ".npz"
+    by_row = ("rows", "similarity", "position")
 
     rows: Ints32
     similarity: Floats32
     position: Ints32
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of products and of neighbours."""
-        return self.rows.shape[0], self.rows.shape[1]
-
-    def take(self, rows: Rows) -> Self:
-        """Return the neighbours of the given products."""
-        return type(self)(self.rows[rows], self.similarity[rows], self.position[rows])
 
     def write(self, path: Path) -> None:
         """Write the block as an uncompressed .npz."""

@@ -138,28 +138,6 @@ def _mean_curve(folds: list[Fit], blocks: Blocks, actual: Floats) -> list[tuple[
     return [(rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in shared]
 
 
-def out_of_fold(
-    make: Callable[[], Regressor],
-    blocks: Blocks,
-    products: pd.DataFrame,
-    *,
-    seed: int,
-    threads: int,
-) -> Floats:
-    """Fit once without each fold, and return the log prices predicted for the train rows.
-
-    Parameters
-    ----------
-    make, blocks, products, seed, threads
-        As in `crossfit`.
-    """
-    log_price = np.full(len(products), np.nan)
-    splits = fold_splits(products)
-    for fit in fits(make, blocks, products, splits, seed=seed, threads=threads):
-        log_price[fit.rows] = fit.log_price
-    return log_price[train_rows(products)]
-
-
 def fold_scores(
     make: Callable[[], Regressor],
     blocks: Blocks,
@@ -181,8 +159,7 @@ def fold_scores(
     those that have not started.
     """
     actual, log_price = log_prices(products), np.full(len(products), np.nan)
-    splits = fold_splits(products)
-    with closing(fits(make, blocks, products, splits, seed=seed, threads=threads)) as fold_fits:
+    with closing(fits(make, blocks, products, seed=seed, threads=threads)) as fold_fits:
         for fit in fold_fits:
             log_price[fit.rows] = fit.log_price
             predicted = np.isfinite(log_price)
@@ -193,7 +170,7 @@ def fits(
     make: Callable[[], Regressor],
     blocks: Blocks,
     products: pd.DataFrame,
-    splits: list[tuple[Rows, Rows]],
+    splits: list[tuple[Rows, Rows]] | None = None,
     *,
     seed: int,
     threads: int,
@@ -204,8 +181,8 @@ def fits(
     ----------
     make, blocks, products, seed, threads
         As in `crossfit`.
-    splits : list of (ndarray of int, ndarray of int)
-        Positions of the rows to fit to, and of the rows held out.
+    splits : list of (ndarray of int, ndarray of int), optional
+        Positions of the rows to fit to, and of the rows held out; by default those of the folds.
 
     Notes
     -----
@@ -226,7 +203,7 @@ def fits(
         return Fit(model, held_out, model.predict(blocks.take(held_out)))
 
     with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
-        pending = [pool.submit(fit_split, *split) for split in splits]
+        pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]
         try:
             for future in pending:
                 yield future.result()
