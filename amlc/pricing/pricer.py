@@ -171,10 +171,9 @@ class BundlePricer:
         assert neighbours is not None
         hidden = np.array([row.without == NEIGHBOURS for row in rows])
         picture_rows = _positions(pictures, [row.picture for row in rows])
-        return replace(
-            blocks,
+        return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
-            vision=vision.result()[picture_rows],
+            vision=vision.result().take(picture_rows),
         )
 
     def _estimates(
@@ -201,9 +200,14 @@ class BundlePricer:
         bundle = self.bundle
         contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
-        projected = project(terms, bundle.topics) if topics else None
-        neighbours = bundle.index.nearest(terms, bundle.neighbours.n_neighbors)
-        return Blocks(bundle.tabular.transform_parsed(contents), terms, projected, None, neighbours)
+        blocks = Blocks(
+            tabular=bundle.tabular.transform_parsed(contents),
+            terms=terms,
+            neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+        )
+        if topics:
+            blocks = blocks.assign(topics=project(terms.weights, bundle.topics))
+        return blocks
 
     def _prices(self, blocks: Blocks) -> Floats:
         """Return price, low and high limit of each product, shape (n, 3)."""

@@ -55,7 +55,7 @@ def test_a_product_keeps_its_features_and_price(
             "quantity": rounded(vars(parse_quantity(content.title))),
             "words": word_analyzer(1, 1)(join_numbers(content.title)),
             "tabular": tabular_row(blocks),
-            "terms": int(blocks.terms.nnz) if blocks.terms is not None else 0,
+            "terms": int(blocks.terms.weights.nnz) if blocks.terms is not None else 0,
             "similar": [rounded({"title": s.title, "to": s.similarity}) for s in estimate.similar],
             "price": rounded({"price": estimate.price, "low": estimate.low, "high": estimate.high}),
             "contributions": {c.part: rounded(c.factor) for c in estimate.contributions},

@@ -204,6 +204,7 @@ def test_a_picture_is_reduced_once(
     reduced = decode(path.read_bytes(), pricer.bundle.picture)
     assert len(reduced.data) < path.stat().st_size
     seen: list[bytes | None] = []
+
     def recorded(pictures: list[bytes | None], settings: VisionSettings) -> Any:
         seen.extend(pictures)
         return block.describe(pictures, settings)
@@ -234,5 +235,5 @@ def test_blocks_hold_a_row_for_each_product(pricer: BundlePricer) -> None:
     blocks = pricer.blocks([Product(text), Product(text, jpeg())] * 2)
     assert isinstance(blocks, Blocks)
     assert len(blocks) == 4
-    assert blocks.vision is not None
-    np.testing.assert_array_equal(blocks.vision[:2], blocks.vision[2:])
+    vision = blocks.dense["vision"].array
+    np.testing.assert_array_equal(vision[:2], vision[2:])
