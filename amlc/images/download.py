@@ -319,7 +319,6 @@ class _Fetcher:
                     waiting.results[finished.link] = finished.result
             if self._progress:
                 self._progress.count_finished(finished, self._pool.pop_given_up())
-        self._store.flush()
         pictures = self._store.read_pictures(
             [link for link in dict.fromkeys(batch.links) if link not in batch.results]
         )

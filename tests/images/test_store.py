@@ -3,7 +3,9 @@
 import sqlite3
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,12 +44,11 @@ def test_a_later_run_finds_what_an_earlier_one_stored(path: Path) -> None:
     assert _read(path, "a", "b", "c") == {"a": OK, "b": GONE}
 
 
-def test_what_was_put_can_be_read_after_a_flush(path: Path) -> None:
+def test_what_was_put_can_be_read_at_once(path: Path) -> None:
     """The same run reads its own pictures back to write its shards."""
     with Store(path, POLICY) as store:
         for number in range(1200):
             store.put(str(number), OK)
-        store.flush()
         assert len(store.read_pictures([str(number) for number in range(1200)])) == 1200
 
 
@@ -106,8 +107,8 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     _put(path, a=OK)
     connect = sqlite3.connect
 
-    def small_disk(file: Path, timeout: float) -> sqlite3.Connection:
-        connection = connect(file, timeout=timeout)
+    def small_disk(file: Path, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(file, **options)
         connection.execute("PRAGMA max_page_count = 40")
         return connection
 
@@ -120,17 +121,42 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     assert _read(path, "a", "b") == {"a": OK, "b": large}
 
 
-def test_after_an_error_no_call_waits_forever(path: Path) -> None:
-    """After an error, `put` and `flush` raise it."""
+def test_a_row_that_cannot_be_written_is_an_error_each_time(path: Path) -> None:
+    """No call waits forever, and what can be read is still read."""
     create_unwritable_store(path)
-    store = Store(path, POLICY)
-    store.put("a", OK)
-    with pytest.raises(ImageError, match="cannot be used as the image store"):
-        store.flush()
-    with pytest.raises(ImageError):
-        store.put("b", OK)
-    with pytest.raises(ImageError), store:
-        pass
+    with Store(path, POLICY) as store:
+        for link in ("a", "b"):
+            with pytest.raises(ImageError, match="cannot be used as the image store"):
+                store.put(link, OK)
+        assert store.find_results(["a", "b"]) == {}
+
+
+def test_a_second_connection_is_never_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the store is open, a lack of file handles does not keep it from being written."""
+    opened: list[Path] = []
+    connect = sqlite3.connect
+
+    def only_once(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        if opened:
+            raise sqlite3.OperationalError("unable to open database file")
+        opened.append(path)
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", only_once)
+    with Store(path, POLICY) as store:
+        store.put("a", OK)
+        assert list(store.read_pictures(["a"])) == ["a"]
+
+
+def test_many_threads_may_use_one_store(path: Path) -> None:
+    """Workers write while the run reads, and no result is lost."""
+    with Store(path, POLICY) as store, ThreadPoolExecutor(16) as pool:
+        written = pool.map(lambda number: store.put(str(number), OK), range(400))
+        found = [store.find_results([str(number) for number in range(400)]) for _ in range(20)]
+        assert len(list(written)) == 400
+        assert all(set(results.values()) <= {FetchResult("ok", "", 0, None)} for results in found)
+        assert len(store.read_pictures([str(number) for number in range(400)])) == 400
 
 
 def test_a_file_that_is_not_a_store_is_left_unchanged(path: Path) -> None:
