@@ -24,7 +24,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 KEEP_SECONDS = 300.0
 # Addresses of a host that are tried.
 MAX_ADDRESSES = 4
-# The network counts as down once this many callers got no answer and no name was resolved.
+# The network counts as down once this many names got no answer and none was resolved.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Azure's control server (WireServer), whose address is not in a private range.
@@ -102,7 +102,7 @@ class Resolver:
         self._lock = threading.Lock()
         self._running: dict[str, Future[list[str]]] = {}
         self._answers: dict[str, _Answer] = {}
-        self._unanswered = 0
+        self._unanswered: set[str] = set()
         self._resolved_any = False
 
     def resolve(self, host: str) -> list[str]:
@@ -134,7 +134,9 @@ class Resolver:
         try:
             addresses = self._start_lookup(host).result(timeout=self._seconds)
         except (OSError, FutureTimeoutError) as error:
-            self._count_unanswered(error)
+            # Other errors of getaddrinfo are answers, such as that the name does not exist.
+            if not isinstance(error, socket.gaierror) or error.errno == socket.EAI_AGAIN:
+                self._add_unanswered(host)
             if stale is not None:
                 return stale
             raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN) from None
@@ -144,15 +146,14 @@ class Resolver:
             self._answers[host] = answer
         return answer
 
-    def _count_unanswered(self, error: Exception) -> None:
-        # Other errors of getaddrinfo are answers, such as that the name does not exist.
-        answered = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
+    def _add_unanswered(self, host: str) -> None:
         with self._lock:
-            self._unanswered += 0 if answered else 1
+            if not self._resolved_any:
+                self._unanswered.add(host)
 
     def _start_lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
-            if self._unanswered >= OFFLINE_AFTER and not self._resolved_any:
+            if len(self._unanswered) >= OFFLINE_AFTER and not self._resolved_any:
                 raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
             future = self._running.get(host)
             if future is None:

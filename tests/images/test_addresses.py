@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,32 @@ def test_without_a_name_server_names_soon_fail_without_a_lookup(names: FakeNames
         with pytest.raises(FetchError, match="host not found"):
             resolver.resolve(f"host{number}.com")
     assert len(lookups) == addresses.OFFLINE_AFTER
+
+
+def test_many_callers_of_one_slow_name_do_not_count_as_many_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slow name that sixty workers wait for does not make the network count as down."""
+    release = threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if host == "slow.com":
+            release.wait(30)
+        return [(0, 0, 0, "", ("1.1.1.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    resolver = Resolver([], 0.2)
+
+    def resolve(_: int) -> bool:
+        try:
+            return bool(resolver.resolve("slow.com"))
+        except FetchError:
+            return False
+
+    with ThreadPoolExecutor(60) as pool:
+        assert not any(pool.map(resolve, range(60)))
+    assert resolver.resolve("fast.com") == ["1.1.1.1"]
+    release.set()
 
 
 def test_one_resolved_name_proves_the_network(names: FakeNames) -> None:
