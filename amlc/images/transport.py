@@ -1,20 +1,19 @@
 """Pooled keep-alive connections to checked addresses only, each with a deadline."""
 
 import contextlib
+import functools
 import heapq
 import itertools
-import logging
 import os
 import socket
 import ssl
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import certifi
 import urllib3
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout
@@ -40,28 +39,20 @@ class Watch:
         self.expired = False
         self.closed = False
         self._socket: socket.socket | None = None
-        self._kept = False
         self._lock = threading.Lock()
 
     def attach(self, sock: socket.socket) -> None:
-        """Set the socket to shut down at the deadline, in place of any earlier one."""
+        """Set the connection to shut down at the deadline, in place of any earlier one."""
+        # Through a duplicate the connection can be shut down although TLS has taken over its
+        # socket, and although http.client closes it before it reads the last response's body.
+        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type)
         with self._lock:
-            self._socket = sock
+            self._replace(duplicate)
             if self.expired:
-                _shut(sock)
-
-    def keep(self, sock: socket.socket) -> bool:
-        """Take over closing a socket if it is the one of this watch; return whether it is.
-
-        http.client closes a connection before it reads the body of its last response, and that body
-        has to be cut off at the deadline as well.
-        """
-        with self._lock:
-            self._kept = sock is self._socket
-            return self._kept
+                _shut(duplicate)
 
     def expire(self) -> None:
-        """Shut the socket down now, unless the watch was closed."""
+        """Shut the connection down now, unless the watch was closed."""
         with self._lock:
             if self.closed:
                 return
@@ -70,12 +61,15 @@ class Watch:
                 _shut(self._socket)
 
     def close(self) -> None:
-        """End the watch; from now on its socket may be used for other requests."""
+        """End the watch; from now on its connection may be used for other requests."""
         with self._lock:
             self.closed = True
-            if self._kept and self._socket is not None:
-                self._socket.close()
-            self._socket = None
+            self._replace(None)
+
+    def _replace(self, sock: socket.socket | None) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = sock
 
 
 class Watchdog:
@@ -156,14 +150,20 @@ class Transport:
     def __init__(self, private_hosts: Collection[str], fetching: FetchSettings) -> None:
         self._resolver = Resolver(private_hosts, fetching.connect_seconds)
         self._connect_seconds = fetching.connect_seconds
-        self._timeout = Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds)
-        self._connections = fetching.per_host
-        self._context = _tls_context(fetching.ca_bundle)
-        self._pools: OrderedDict[tuple[str, str, int], urllib3.HTTPConnectionPool] = OrderedDict()
-        self._lock = threading.Lock()
         self._current = threading.local()
-        # urllib3 would log invalid headers of servers, which the user cannot change.
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        common: dict[str, Any] = {
+            "timeout": Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds),
+            "maxsize": fetching.per_host,
+            "transport": self,
+        }
+        # One context for all connections: loading the certificates takes longer than a picture.
+        context = _tls_context(fetching.ca_bundle)
+        classes: dict[str, Any] = {
+            "http": functools.partial(_Pool, **common),
+            "https": functools.partial(_TlsPool, ssl_context=context, **common),
+        }
+        self._pools = urllib3.PoolManager(MAX_POOLS)
+        self._pools.pool_classes_by_scheme = classes
 
     def get(self, link: Link, headers: Mapping[str, str], watch: Watch) -> BaseHTTPResponse:
         """Send a GET request and read the headers of the response.
@@ -185,7 +185,7 @@ class Transport:
             The request failed later.
         """
         self._current.watch = watch
-        return self._pool(link).urlopen(
+        return self._pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
             "GET",
             link.target,
             headers=headers,
@@ -195,16 +195,9 @@ class Transport:
             decode_content=False,
         )
 
-    def watch(self) -> Watch:
-        """Return the watch of the calling thread's request."""
-        watch: Watch = self._current.watch
-        return watch
-
-    def close_duplicate(self, sock: socket.socket) -> None:
-        """Close a duplicate socket, now or at the end of the request that still needs it."""
-        watch: Watch | None = getattr(self._current, "watch", None)
-        if watch is None or not watch.keep(sock):
-            sock.close()
+    def watch(self, sock: socket.socket) -> None:
+        """Shut a connection down at the deadline of the calling thread's request."""
+        self._current.watch.attach(sock)
 
     def connect(self, host: str, port: int) -> socket.socket:
         """Open a connection to a checked address."""
@@ -212,37 +205,11 @@ class Transport:
 
     def close(self) -> None:
         """Close all idle connections."""
-        with self._lock:
-            for pool in self._pools.values():
-                pool.close()
-            self._pools.clear()
-
-    def _pool(self, link: Link) -> urllib3.HTTPConnectionPool:
-        key = (link.scheme, link.host, link.port)
-        with self._lock:
-            pool = self._pools.get(key)
-            if pool is None:
-                pool = self._pools[key] = self._new_pool(*key)
-            self._pools.move_to_end(key)
-            if len(self._pools) > MAX_POOLS:
-                self._pools.popitem(last=False)[1].close()
-        return pool
-
-    def _new_pool(self, scheme: str, host: str, port: int) -> urllib3.HTTPConnectionPool:
-        common: dict[str, Any] = {
-            "timeout": self._timeout,
-            "maxsize": self._connections,
-            "transport": self,
-        }
-        if scheme == "http":
-            return _Pool(host, port, **common)
-        return _TlsPool(host, port, ssl_context=self._context, **common)
+        self._pools.clear()
 
 
 class _Connection(HTTPConnection):
     """A connection of urllib3 to a checked address, with the deadline of each request."""
-
-    _duplicate: socket.socket | None = None
 
     def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -250,23 +217,13 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         sock = self._transport.connect(self.host, self.port)
-        # TLS will take over the socket, but through a duplicate the connection can be shut down.
-        self._duplicate = sock.dup()
-        self._transport.watch().attach(self._duplicate)
+        self._transport.watch(sock)
         return sock
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        if self._duplicate is not None:
-            self._transport.watch().attach(self._duplicate)
+        if self.sock is not None:
+            self._transport.watch(self.sock)
         super().request(*args, **kwargs)
-
-    def close(self) -> None:
-        try:
-            super().close()
-        finally:
-            duplicate, self._duplicate = self._duplicate, None
-            if duplicate is not None:
-                self._transport.close_duplicate(duplicate)
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -284,7 +241,7 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
 def _tls_context(bundle: str | None) -> ssl.SSLContext:
     path = bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     try:
-        return ssl.create_default_context(cafile=path or DEFAULT_CA_BUNDLE_PATH)
+        return ssl.create_default_context(cafile=path or certifi.where())
     except OSError as error:
         raise ImageError(
             f"fetching.ca_bundle: {path}: cannot be read as certificates: {error}"
