@@ -1,4 +1,4 @@
-"""Resolve host names to addresses that may be connected to, and connect to them."""
+"""Which hosts and addresses may be connected to, and connections to them."""
 
 import ipaddress
 import socket
@@ -9,17 +9,22 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
+    HOST_NOT_ALLOWED,
     HOST_NOT_FOUND,
     NO_CONNECTION,
     TIMEOUT,
     FetchError,
     Retry,
 )
+from amlc.images.settings import HostRules
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Top-level names that never exist on the internet (RFC 2606 and 6761).
+RESERVED = ("invalid", "test", "example", "localhost")
 # How long an answer of the name server is used.
 KEEP_SECONDS = 300.0
 # Addresses of a host that are tried.
@@ -74,6 +79,33 @@ def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
     if address in _NAT64:
         embedded.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
     return [part for part in embedded if part is not None]
+
+
+def check_host(link: Link, rules: HostRules) -> None:
+    """Check that a link's host may be asked.
+
+    Reserved names are not looked up, so that their links fail at once, in the same way with and
+    without a network.
+
+    Parameters
+    ----------
+    link : Link
+        The link.
+    rules : HostRules
+        The rules.
+
+    Raises
+    ------
+    FetchError
+        `HOST_NOT_ALLOWED`, or `HOST_NOT_FOUND` for a reserved name.
+    """
+    host = link.host
+    if host in rules.allow_private_hosts:
+        return
+    if rules.allow_hosts and host not in rules.allow_hosts:
+        raise FetchError(HOST_NOT_ALLOWED, Retry.NEXT_RUN)
+    if host.rpartition(".")[2] in RESERVED:
+        raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
 
 
 @dataclass(frozen=True, slots=True)

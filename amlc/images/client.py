@@ -8,19 +8,21 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import BaseHTTPResponse
 
 import amlc
-from amlc.catalog.links import Link
-from amlc.images import urls
+from amlc.catalog.links import Link, parse_link
+from amlc.images.addresses import check_host
 from amlc.images.fetch_result import (
     BAD_ENCODING,
     BROKEN,
     EMPTY,
     NOT_HTTP,
     OPTED_OUT,
+    REDIRECT_NOT_ALLOWED,
     TIMEOUT,
     TLS_FAILURE,
     TOO_MANY_BYTES,
@@ -119,32 +121,35 @@ class Client:
             Whatever the cause.
         """
         with self._watchdog.watch(self._fetching.deadline_seconds) as watch:
+            result: Body | FetchError
             try:
-                body = self._follow(link, watch)
+                result = self._follow(link, watch)
             except _NETWORK_ERRORS as error:
-                timeout = FetchError(TIMEOUT, Retry.NOW)
-                raise timeout if watch.expired else _fetch_error(error) from None
-            except FetchError:
-                if watch.expired:
-                    raise FetchError(TIMEOUT, Retry.NOW) from None
-                raise
+                result = _fetch_error(error)
+            except FetchError as error:
+                result = error
             # A connection that was shut down in the middle of a body can look like the body's end.
             if watch.expired:
-                raise FetchError(TIMEOUT, Retry.NOW)
-            return body
+                result = FetchError(TIMEOUT, Retry.NOW)
+            if isinstance(result, FetchError):
+                raise result
+            return result
 
     def _follow(self, link: Link, watch: Watch) -> Body:
         """Get the body of a link, or of the link that it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
-            urls.check_host(link, self._rules)
+            check_host(link, self._rules)
             response = self._transport.get(link, HEADERS, watch)
             try:
-                location = _location(response)
-                if location is None:
+                location: str | None = response.headers.get("Location")
+                if response.status not in REDIRECTS or location is None:
                     return self._read_body(response)
             finally:
                 _release(response)
-            link = urls.resolve_redirect(link, location)
+            try:
+                link = parse_link(urljoin(link.url, location))
+            except ValueError:  # LinkError is one
+                raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
@@ -177,18 +182,13 @@ class Client:
         if status in GONE:
             raise FetchError(f"http {status}", Retry.AFTER_EXPIRY)
         if status in BUSY:
-            raise self._busy_error(response)
+            wait = retry_after(response.headers.get("Retry-After", ""), time.time())
+            if wait <= self._fetching.retry_after_seconds:
+                raise FetchError(f"http {status}", Retry.NOW, wait)
         if status != http.HTTPStatus.OK:
             raise FetchError(f"http {status}", Retry.NEXT_RUN)
         if self._rules.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
             raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
-
-    def _busy_error(self, response: BaseHTTPResponse) -> FetchError:
-        reason = f"http {response.status}"
-        wait = retry_after(response.headers.get("Retry-After", ""), time.time())
-        if wait > self._fetching.retry_after_seconds:
-            return FetchError(reason, Retry.NEXT_RUN)
-        return FetchError(reason, Retry.NOW, wait)
 
 
 def retry_after(text: str, now: float) -> float:
@@ -226,13 +226,6 @@ def opted_out(text: str) -> bool:
     """
     directives = text.lower().replace(":", ",").split(",")
     return not OPT_OUTS.isdisjoint(directive.strip() for directive in directives)
-
-
-def _location(response: BaseHTTPResponse) -> str | None:
-    if response.status not in REDIRECTS:
-        return None
-    location: str | None = response.headers.get("Location")
-    return location
 
 
 def _declared_length(response: BaseHTTPResponse) -> int | None:

@@ -20,7 +20,6 @@ from amlc.images.fetch_result import (
     TIMEOUT,
     TLS_FAILURE,
     FetchError,
-    Retry,
 )
 
 # Errors of a host rather than of a single link; statuses 5xx are such errors, too.
@@ -240,19 +239,3 @@ class Schedule:
 
 def _blames_host(error: FetchError) -> bool:
     return error.reason in _HOST_REASONS or error.reason.startswith("http 5")
-
-
-def count_tries(error: FetchError, tries: int) -> int:
-    """Return the number of tries of a link that fails by the same error each time.
-
-    The links of a host that was given up get this number, whether they were requested or not, so
-    that all of them have the same result.
-
-    Parameters
-    ----------
-    error : FetchError
-        The error.
-    tries : int
-        Maximum number of tries in one run.
-    """
-    return tries if error.retry is Retry.NOW else 1

@@ -11,10 +11,9 @@ from typing import Protocol
 from amlc.catalog.links import LinkError, parse_link
 from amlc.images.download import download
 from amlc.images.fetch_result import MALFORMED, OK, FetchError
-from amlc.images.mirror import Mirror
+from amlc.images.mirror import Mirror, file_names
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.shards import read_rows
-from amlc.images.urls import file_names
 from amlc.pricing.pricer import reduce_picture
 
 

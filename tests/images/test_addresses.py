@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amlc.catalog.links import parse_link
 from amlc.images import addresses
-from amlc.images.addresses import Resolver, connect, is_public
+from amlc.images.addresses import Resolver, check_host, connect, is_public
 from amlc.images.fetch_result import FetchError
+from tests.images.conftest import BothSettings, MakeSettings
 
 FakeNames = Callable[..., list[str]]
 
@@ -210,3 +212,19 @@ def test_loopback_is_refused_in_every_notation(host: str) -> None:
     """A decimal number, a hexadecimal number and a name all reach the same check."""
     with pytest.raises(FetchError, match=r"address not allowed|host not found"):
         connect(Resolver([], 5), host, 80, 5)
+
+
+@pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])
+def test_a_reserved_name_is_not_found_without_a_lookup(host: str, settings: BothSettings) -> None:
+    """Reserved top-level names fail at once, in the same way with and without a network."""
+    with pytest.raises(FetchError, match="host not found"):
+        check_host(parse_link(f"https://{host}/1.jpg"), settings.images)
+
+
+def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
+    """With a list of hosts, all others are refused; without a list, no host is."""
+    only = make(allow_hosts=["cdn.com"]).images
+    check_host(parse_link("https://cdn.com/1.jpg"), only)
+    check_host(parse_link("https://other.com/1.jpg"), make().images)
+    with pytest.raises(FetchError, match="host not in allow_hosts"):
+        check_host(parse_link("https://other.com/1.jpg"), only)
