@@ -15,12 +15,12 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult
+from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult, Picture
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
-from amlc.images.store import Store, StorePolicy
+from amlc.images.store import Store
 
 # Hosts that were given up are named in messages up to this number, and then counted.
 _HOSTS_NAMED = 5
@@ -165,7 +165,7 @@ def fetch_results(
     """
     mirror = mirror or Mirror(None, ())
     with (
-        Store(store_path, StorePolicy.of(settings)) as store,
+        Store(store_path, settings) as store,
         closing(_Progress(total)) as progress,
         closing(_Fetcher(settings, fetching, store, mirror, progress)) as fetcher,
     ):
@@ -174,20 +174,12 @@ def fetch_results(
 
 @dataclass(slots=True)
 class _Batch:
-    """Consecutive links whose results are being gathered.
-
-    Parameters
-    ----------
-    links : list of str
-        The links.
-    results : dict
-        Results by link, except of pictures in the store, which are read when the batch is yielded.
-    waiting : set of str
-        Links that are still being fetched.
-    """
+    """Consecutive links whose results are being gathered."""
 
     links: list[str]
+    # Except of pictures in the store, which are read when the batch is yielded.
     results: dict[str, FetchResult] = field(default_factory=dict)
+    # Links that are still being fetched.
     waiting: set[str] = field(default_factory=set)
 
 
@@ -239,39 +231,35 @@ class _Fetcher:
         distinct = list(dict.fromkeys(links))
         stored = self._store.find_results(distinct)
         missing = [link for link in distinct if not _is_ok(stored.get(link))]
-        mirrored = self._read_mirror(missing)
-        for link in missing:
-            result = mirrored.get(link) or self._final_failure(link, stored.get(link))
-            if result is not None:
-                batch.results[link] = result
-                self._progress.count("mirror" if link in mirrored else "failed")
-                continue
-            batch.waiting.add(link)
-            if link not in self._waiting:
-                self._pool.submit(link, parse_link(link))
-            self._waiting.setdefault(link, []).append(batch)
+        pictures = self._decoders.map(self._read_mirror, missing)
+        for link, picture in zip(missing, pictures, strict=True):
+            failure = None if picture else self._final_failure(link, stored.get(link))
+            if picture is not None:
+                batch.results[link] = FetchResult.ok(picture)
+                self._progress.count("mirror")
+            elif failure is not None:
+                batch.results[link] = failure
+                self._progress.count("failed")
+            else:
+                batch.waiting.add(link)
+                if link not in self._waiting:
+                    self._pool.submit(link, parse_link(link))
+                self._waiting.setdefault(link, []).append(batch)
         self._progress.count("stored", len(distinct) - len(missing))
         return batch
 
-    def _read_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        paths = {link: path for link in links if (path := self._find_in_mirror(link)) is not None}
-        results = zip(paths, self._decoders.map(self._read_file, paths.values()), strict=True)
-        return {link: result for link, result in results if result is not None}
-
-    def _find_in_mirror(self, link: str) -> Path | None:
+    def _read_mirror(self, link: str) -> Picture | None:
+        """Return a picture of the mirror; a file that cannot be used is reported at the end."""
         try:
-            return self._mirror.find(parse_link(link))
+            path = self._mirror.find(parse_link(link))
         except LinkError:
             return None
-
-    def _read_file(self, path: Path) -> FetchResult | None:
-        """Decode a picture of the mirror; None if it cannot be used, which is reported later."""
+        if path is None:
+            return None
         try:
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
-                return FetchResult.ok(
-                    decode(stream.read(self._settings.max_bytes + 1), self._settings)
-                )
+                return decode(stream.read(self._settings.max_bytes + 1), self._settings)
         except (OSError, FetchError):
             self._progress.unusable.append(path)
             return None

@@ -2,8 +2,7 @@
 
 import contextlib
 import functools
-import heapq
-import itertools
+import math
 import os
 import socket
 import ssl
@@ -23,19 +22,25 @@ from amlc.errors import ImageError
 from amlc.images.addresses import Resolver, connect
 from amlc.images.settings import FetchSettings
 
+# How often deadlines are checked: a request may take this much longer.
+_CHECK_SECONDS = 0.05
+
 
 class Watch:
     """The deadline of one request.
 
     Attributes
     ----------
+    deadline : float
+        In seconds of the monotonic clock.
     expired : bool
         Whether the deadline passed before the watch was closed.
     closed : bool
         Whether the request has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
         self.expired = False
         self.closed = False
         self._socket: socket.socket | None = None
@@ -73,52 +78,45 @@ class Watch:
 
 
 class Watchdog:
-    """A thread that shuts sockets down at their deadlines."""
+    """A thread that shuts connections down at their deadlines."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Watch]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._closed = False
+        self._open: set[Watch] = set()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
         self._thread.start()
 
     @contextlib.contextmanager
     def watch(self, seconds: float) -> Iterator[Watch]:
         """Yield a watch that expires after `seconds`, unless the block ends before."""
-        watch = Watch()
-        with self._changed:
-            while self._heap and self._heap[0][2].closed:
-                heapq.heappop(self._heap)
-            entry = (time.monotonic() + seconds, next(self._order), watch)
-            heapq.heappush(self._heap, entry)
-            # The thread sleeps until the first deadline; only an earlier one has to wake it.
-            if self._heap[0] is entry:
-                self._changed.notify()
-            if self._closed:
-                watch.expire()
+        watch = Watch(time.monotonic() + seconds)
+        with self._lock:
+            self._open.add(watch)
+        if self._closed.is_set():
+            watch.expire()
         try:
             yield watch
         finally:
             watch.close()
+            with self._lock:
+                self._open.discard(watch)
 
     def close(self) -> None:
         """Expire every open watch, and end the thread."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed.set()
         self._thread.join()
 
     def _run(self) -> None:
-        with self._changed:
-            while not self._closed:
-                left = self._heap[0][0] - time.monotonic() if self._heap else None
-                if left is None or left > 0:
-                    self._changed.wait(left)
-                else:
-                    heapq.heappop(self._heap)[2].expire()
-            for _, _, watch in self._heap:
-                watch.expire()
+        while not self._closed.wait(_CHECK_SECONDS):
+            self._expire(time.monotonic())
+        self._expire(math.inf)
+
+    def _expire(self, now: float) -> None:
+        with self._lock:
+            late = [watch for watch in self._open if watch.deadline <= now]
+        for watch in late:
+            watch.expire()
 
 
 def _shut(sock: socket.socket) -> None:
