@@ -115,7 +115,9 @@ class _Answer:
 
 
 class Resolver:
-    """Resolves host names to checked addresses, with at most one lookup of a name at a time.
+    """Resolves host names to checked addresses, and connects to them.
+
+    There is at most one lookup of a name at a time.
 
     A lookup that hangs is abandoned: the caller waits no longer than `seconds`, while its thread
     remains until the system gives up.
@@ -125,7 +127,7 @@ class Resolver:
     private : collection of str
         Hosts whose addresses are not checked.
     seconds : float
-        Time limit of a lookup.
+        Time limit of a lookup, and of a connection, including all addresses of its host.
     """
 
     def __init__(self, private: Collection[str], seconds: float) -> None:
@@ -153,7 +155,32 @@ class Resolver:
             raise FetchError(ADDRESS_NOT_ALLOWED, Retry.NEXT_RUN)
         return answer.addresses[:MAX_ADDRESSES]
 
-    def prefer(self, host: str, address: str) -> None:
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Open a TCP connection to a checked address of a host, within the time limit.
+
+        Raises
+        ------
+        FetchError
+            `NO_CONNECTION`, `TIMEOUT` or anything that `resolve` raises.
+        """
+        deadline = time.monotonic() + self._seconds
+        reason = NO_CONNECTION
+        for address in self.resolve(host):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            try:
+                # The address is numeric, so that the name is not looked up a second time.
+                sock = socket.create_connection((address, port), timeout=remaining)
+            except OSError as error:
+                reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._prefer(host, address)
+            return sock
+        raise FetchError(reason, Retry.NOW)
+
+    def _prefer(self, host: str, address: str) -> None:
         """Move an address that has answered to the front, so that it is tried first next time."""
         with self._lock:
             answer = self._answers.get(host)
@@ -205,40 +232,3 @@ class Resolver:
         finally:
             with self._lock:
                 self._running.pop(host, None)
-
-
-def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.socket:
-    """Open a TCP connection to a checked address of a host.
-
-    Parameters
-    ----------
-    resolver : Resolver
-        Resolves and checks the host.
-    host : str
-        A name or an address.
-    port : int
-        TCP port.
-    seconds : float
-        Time limit for all addresses together.
-
-    Raises
-    ------
-    FetchError
-        `NO_CONNECTION`, `TIMEOUT` or anything that `Resolver.resolve` raises.
-    """
-    deadline = time.monotonic() + seconds
-    reason = NO_CONNECTION
-    for address in resolver.resolve(host):
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            break
-        try:
-            # The address is numeric, so that the name is not looked up a second time.
-            sock = socket.create_connection((address, port), timeout=remaining)
-        except OSError as error:
-            reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        resolver.prefer(host, address)
-        return sock
-    raise FetchError(reason, Retry.NOW)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from amlc.catalog.links import parse_link
 from amlc.images import addresses
-from amlc.images.addresses import Resolver, check_host, connect, is_public
+from amlc.images.addresses import Resolver, check_host, is_public
 from amlc.images.fetch_result import FetchError
 from tests.images.conftest import BothSettings, MakeSettings
 
@@ -117,12 +117,25 @@ def test_a_name_is_looked_up_once(names: FakeNames) -> None:
     assert lookups == ["cdn.com"]
 
 
-def test_an_address_that_answered_comes_first(names: FakeNames) -> None:
+def test_an_address_that_answered_comes_first(
+    names: FakeNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dead first address is not tried again for every connection."""
     names({"cdn.com": ["1.1.1.1", "2.2.2.2"]})
+    tried: list[str] = []
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        assert timeout > 0
+        tried.append(address[0])
+        if address[0] == "1.1.1.1":
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
     resolver = Resolver([], 5)
-    resolver.resolve("cdn.com")
-    resolver.prefer("cdn.com", "2.2.2.2")
+    for _ in range(2):
+        resolver.connect("cdn.com", 80).close()
+    assert tried == ["1.1.1.1", "2.2.2.2", "2.2.2.2"]
     assert resolver.resolve("cdn.com") == ["2.2.2.2", "1.1.1.1"]
 
 
@@ -204,14 +217,14 @@ def test_a_refused_connection_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(FetchError, match="no connection"):
-        connect(Resolver(["127.0.0.1"], 5), "127.0.0.1", port, 5)
+        Resolver(["127.0.0.1"], 5).connect("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "::1"])
 def test_loopback_is_refused_in_every_notation(host: str) -> None:
     """A decimal number, a hexadecimal number and a name all reach the same check."""
     with pytest.raises(FetchError, match=r"address not allowed|host not found"):
-        connect(Resolver([], 5), host, 80, 5)
+        Resolver([], 5).connect(host, 80)
 
 
 @pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])

@@ -1,6 +1,7 @@
 """A try to fetch a link ends with the right reason for each failure, and never hangs."""
 
 import gzip
+import logging
 import socket
 import zlib
 from collections.abc import Callable, Iterator
@@ -359,6 +360,14 @@ def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     client.fetch(parse_link(site.url("/trap")))
     assert client.fetch(parse_link(site.url("/next"))).data == GOOD
     client.close()
+
+
+def test_a_client_changes_nothing_in_the_process(settings: BothSettings) -> None:
+    """What urllib3 logs is for the program to decide."""
+    logger = logging.getLogger("urllib3")
+    logger.setLevel(logging.NOTSET)
+    settings.client().close()
+    assert logger.level == logging.NOTSET
 
 
 def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: BothSettings) -> None:

@@ -1,21 +1,11 @@
 """Deadlines end requests that would last forever, and do not affect others."""
 
-import logging
 import socket
 import weakref
 
 import pytest
 
-from amlc.images.settings import FetchSettings
-from amlc.images.transport import Transport, Watchdog
-
-
-def test_a_transport_changes_nothing_in_the_process() -> None:
-    """What urllib3 logs is for the program to decide."""
-    logger = logging.getLogger("urllib3")
-    logger.setLevel(logging.NOTSET)
-    Transport([], FetchSettings()).close()
-    assert logger.level == logging.NOTSET
+from amlc.images.deadlines import Watchdog
 
 
 def test_a_wait_for_bytes_ends_at_the_deadline() -> None:
