@@ -233,11 +233,10 @@ class _Fetcher:
         missing = [link for link in distinct if not _is_ok(stored.get(link))]
         pictures = self._decoders.map(self._read_mirror, missing)
         for link, picture in zip(missing, pictures, strict=True):
-            failure = None if picture else self._final_failure(link, stored.get(link))
             if picture is not None:
                 batch.results[link] = FetchResult.ok(picture)
                 self._progress.count("mirror")
-            elif failure is not None:
+            elif (failure := self._final_failure(link, stored.get(link))) is not None:
                 batch.results[link] = failure
                 self._progress.count("failed")
             else:
