@@ -23,7 +23,8 @@ class Mirror:
     folder : str, optional
         The folder; None for no mirror.
     links : iterable of str
-        All links of the run. A file name that fits two different links is used for neither.
+        All links of the run, which may be repeated; those that may have a file are kept in memory.
+        A file name that fits two different links is used for neither.
 
     Raises
     ------
@@ -44,10 +45,11 @@ class Mirror:
             raise ImageError(
                 f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
             ) from None
-        for link in links:
+        stems = _stems(self._names)
+        for link in {link for link in links if stems & _stems(_names(link))}:
             names = _names(link)
             self._claims.update(names)
-            self._stem_claims.update({Path(name).stem for name in names})
+            self._stem_claims.update(_stems(names))
 
     @property
     def ambiguous(self) -> int:
@@ -64,15 +66,18 @@ class Mirror:
             return None
         names = file_names(link)
         exact = (name for name in names if self._claims[name] == 1)
-        stems = {Path(name).stem for name in names}
         converted = (
             stem + extension
-            for stem in sorted(stems)
+            for stem in sorted(_stems(names))
             if self._stem_claims[stem] == 1
             for extension in _EXTENSIONS
         )
         name = next((name for name in (*exact, *converted) if name in self._names), None)
         return self._folder / name if name is not None else None
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    return {Path(name).stem for name in names}
 
 
 def _names(link: str) -> list[str]:
