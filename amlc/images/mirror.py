@@ -1,12 +1,13 @@
 """The mirror: a folder of pictures that the user already has."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
 from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.errors import ImageError
-from amlc.images.urls import file_names
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
@@ -84,3 +85,22 @@ def _names(link: str) -> list[str]:
         return file_names(parse_link(link))
     except LinkError:
         return []
+
+
+def file_names(link: Link) -> list[str]:
+    """Return the file names, never paths, that the link's picture may have in a folder.
+
+    Examples
+    --------
+    >>> file_names(parse_link("https://a.com/I/21Rv+jEL.jpg?x=/y.jpg"))
+    ['21Rv+jEL.jpg']
+    >>> file_names(parse_link("https://a.com/b/.."))
+    []
+    """
+    segment = link.target.partition("?")[0].rpartition("/")[2]
+    names = dict.fromkeys([unquote(segment), segment])
+    return [name for name in names if _is_plain_name(name)]
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in {"", ".", ".."} and len(name) <= 255 and not re.search(r"[\x00/\\]", name)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +19,6 @@ from amlc.images.settings import ImageSettings
 VERSION = 1
 # How long to wait while another run writes to the file.
 BUSY_SECONDS = 120.0
-_DAY = 86_400
 _LINKS_PER_QUERY = 500
 
 _CREATE = """
@@ -53,35 +51,6 @@ _SELECT_RESULTS = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # n
 _SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - constant text
 
 
-@dataclass(frozen=True, slots=True)
-class StorePolicy:
-    """Which entries of the store are valid in a run.
-
-    Parameters
-    ----------
-    variant : str
-        Size and quality of the pictures; part of the key.
-    limits : str
-        The limits of the run; failures under other limits are ignored.
-    remember_days : int
-        Older failures are ignored.
-    """
-
-    variant: str
-    limits: str
-    remember_days: int
-
-    @classmethod
-    def of(cls, settings: ImageSettings) -> Self:
-        """Return the policy that follows from settings."""
-        return cls(
-            variant=f"jpeg {settings.size} px quality {settings.quality}",
-            limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
-            f"respect_noai {settings.respect_noai}",
-            remember_days=settings.remember_days,
-        )
-
-
 def default_path() -> Path:
     """Return the store's path: in the folder that `AMLC_STORE` names, else in the user's cache."""
     folder = os.environ.get("AMLC_STORE")
@@ -98,8 +67,9 @@ class Store:
     ----------
     path : Path
         The SQLite file; it is created if it is missing.
-    policy : StorePolicy
-        Which entries are valid.
+    settings : ImageSettings
+        Which entries are valid: pictures of this size and quality, and failures that are not too
+        old and happened under the same limits.
 
     Raises
     ------
@@ -108,9 +78,14 @@ class Store:
         if the disk is full or the file is damaged; what was stored before stays valid.
     """
 
-    def __init__(self, path: Path, policy: StorePolicy) -> None:
+    def __init__(self, path: Path, settings: ImageSettings) -> None:
         self._path = path
-        self._policy = policy
+        self._variant = f"jpeg {settings.size} px quality {settings.quality}"
+        self._limits = (
+            f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+            f"respect_noai {settings.respect_noai}"
+        )
+        self._remember_seconds = settings.remember_days * 86_400
         self._lock = threading.Lock()
         with self._exclusive():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +120,7 @@ class Store:
         """Store a result; when this returns, it is committed."""
         picture = result.picture or Picture(0, 0, b"")
         row = (
-            self._policy.variant,
+            self._variant,
             link,
             result.status,
             result.reason,
@@ -153,17 +128,17 @@ class Store:
             picture.width,
             picture.height,
             picture.data,
-            self._policy.limits,
+            self._limits,
             int(time.time()),
         )
         with self._exclusive(), self._connection:
             self._connection.execute(_PUT, row)
 
     def _select(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        youngest = int(time.time()) - self._policy.remember_days * _DAY
+        youngest = int(time.time()) - self._remember_seconds
         for start in range(0, len(links), _LINKS_PER_QUERY):
             batch = links[start : start + _LINKS_PER_QUERY]
-            values = (self._policy.variant, self._policy.limits, youngest, *batch)
+            values = (self._variant, self._limits, youngest, *batch)
             marks = ",".join("?" * len(batch))
             with self._exclusive():
                 rows = self._connection.execute(f"{query} ({marks})", values).fetchall()
