@@ -119,10 +119,11 @@ async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
     """Return the response to an error of the service, of FastAPI or of Starlette."""
     assert isinstance(error, HTTPException)
     if not isinstance(error, Problem):
-        # FastAPI and Starlette raise no others, but for a body that cannot be read.
-        reason = f"The body cannot be read: {_lower_first(error.detail.rstrip('.'))}."
-        status = error.status_code
-        error = Problem(status, _DETAILS.get(status, reason), headers=error.headers)
+        detail = _DETAILS.get(error.status_code, f"{error.detail}.")
+        if error.status_code == 400:
+            # A form or a JSON text that FastAPI cannot take apart.
+            detail = f"The body cannot be read: {_lower_first(error.detail.rstrip('.'))}."
+        error = Problem(error.status_code, detail, headers=error.headers)
     return error.response()
 
 
@@ -161,7 +162,9 @@ def _lower_first(text: str) -> str:
 
 def bad_field(field: str, message: str) -> Problem:
     """Return the problem of a field that the models do not find."""
-    error = FieldError(field=field[:80], message=f"{message}.")
+    # The charset that a form declares can make half of a surrogate pair, which is not UTF-8.
+    name = field[:80].encode(errors="replace").decode()
+    error = FieldError(field=name, message=f"{message}.")
     return Problem(422, f"{error.field}: {error.message}", (error,))
 
 

@@ -133,6 +133,17 @@ def test_a_wrong_field_of_a_form_is_named(
     assert error["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize(("times", "status"), [(1, 400), (2, 422)])
+def test_a_field_whose_name_is_not_unicode_is_refused(
+    client: httpx.Client, times: int, status: int
+) -> None:
+    """The charset of a form can make half of a surrogate pair, which no answer can repeat."""
+    part = b'--x\r\nContent-Disposition: form-data; name="+2AA-"\r\n\r\nTea\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+    body = part * times + b"--x--\r\n"
+    problem(client.post("/v1/price", content=body, headers=headers), status)
+
+
 def test_a_file_in_a_text_field_is_refused(client: httpx.Client) -> None:
     """A file in a field other than image is a 422."""
     error = problem(client.post("/v1/price", files={"title": ("a.txt", b"Tea")}), 422)
