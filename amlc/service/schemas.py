@@ -23,8 +23,8 @@ from amlc.pricing.estimates import Estimate, Pricer
 
 # Bounds of the API, the same for every model. The limit of data.max_text is another: a pricer cuts
 # a longer text, which separate fields can make as well, and says so in a reason.
-MAX_TEXT = 100_000  # characters
-MAX_SIMILAR = 20
+_MAX_TEXT = 100_000  # characters
+_MAX_SIMILAR = 20
 
 
 def _whole(number: Any) -> Any:
@@ -48,7 +48,7 @@ _Link = Annotated[
 _Text = Annotated[
     str,
     Field(
-        max_length=MAX_TEXT,
+        max_length=_MAX_TEXT,
         description="As the column catalog_content: lines that begin with `Item Name:`, "
         "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
         examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
@@ -65,7 +65,7 @@ class _ProductRequest(BaseModel):
         None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
-        0, ge=0, le=MAX_SIMILAR, description="How many of the most similar products to return."
+        0, ge=0, le=_MAX_SIMILAR, description="How many of the most similar products to return."
     )
     contributions: bool = Field(
         False, description="Whether to return how much each part of the product moves its price."
@@ -89,7 +89,7 @@ class FieldsRequest(_ProductRequest):
     bullets: list[Annotated[str, Field(max_length=10_000)]] = Field(
         [], max_length=50, examples=[["Organic", "Rich in antioxidants"]]
     )
-    description: str = Field("", max_length=MAX_TEXT)
+    description: str = Field("", max_length=_MAX_TEXT)
     value: Annotated[float, Field(ge=0, le=1e12)] | None = Field(
         None, description="The amount, in the unit.", examples=[120.0]
     )

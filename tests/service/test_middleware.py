@@ -4,13 +4,21 @@ import itertools
 import json
 import logging
 import socket
+import threading
 from contextlib import closing
 
 import httpx
 import pytest
 
 from amlc.service.middleware import CLIENT_LEFT
-from tests.helpers.api import TEXT, connect, problem, request_head, send_raw
+from tests.helpers.api import (
+    TEXT,
+    connect,
+    problem,
+    product_csv,
+    request_head,
+    send_raw,
+)
 from tests.helpers.pricing import FakePricer
 from tests.service.conftest import Start, request_lines
 
@@ -110,6 +118,22 @@ def test_a_body_that_stops_is_given_up(start: Start) -> None:
     client = start(idle_seconds=0.1)
     request = request_head("Content-Length: 100", "Content-Type: application/json")
     assert send_raw(client, request, b"{").startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "media_type"),
+    [("/v1/price", "{}", "application/json"), ("/v1/prices", product_csv(9), "text/csv")],
+    ids=["json", "csv"],
+)
+def test_the_time_of_a_body_ends_with_it(
+    start: Start, pricer: FakePricer, path: str, body: str, media_type: str
+) -> None:
+    """A client that waits for its answer is not too slow."""
+    client = start(idle_seconds=1, upload_seconds=1)
+    pricer.gate.clear()
+    threading.Timer(1.5, pricer.gate.set).start()
+    answer = client.post(path, content=body, headers={"Content-Type": media_type})
+    assert answer.status_code == 200
 
 
 def test_a_body_that_takes_too_long_is_given_up(start: Start) -> None:
