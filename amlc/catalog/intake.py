@@ -94,16 +94,19 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     if TRAIN in sheets and TEST in sheets:
         errors[TRAIN] += find_shared_ids(sheets[TRAIN], sheets[TEST])
         errors[TRAIN].sort(key=lambda error: error.line)
-    is_fatal = bool(messages) or any(error.reason in _FATAL_IN_TEST for error in errors[TEST])
-    if is_fatal or (settings.on_invalid == "error" and any(errors.values())):
-        lines = [line for split in sheets for line in _describe(sheets[split], errors[split])]
-        raise DataError(_message(messages + lines, drop_helps=not is_fatal))
+    rows_wrong = [
+        line
+        for split, sheet in sheets.items()
+        for line in describe_errors(sheet.path, errors[split], sheet.total)
+    ]
+    if messages or any(error.reason in _FATAL_IN_TEST for error in errors[TEST]):
+        raise _unusable([*messages, *rows_wrong], _DROP_DOES_NOT_HELP)
+    if rows_wrong and settings.on_invalid == "error":
+        raise _unusable(rows_wrong, _DROP_HELPS)
     train = _train_products(sheets[TRAIN], errors[TRAIN])
     if train.empty:
-        lines = _describe(sheets[TRAIN], errors[TRAIN])
-        raise DataError(
-            _message([f"{sheets[TRAIN].path}: no row is left", *lines], drop_helps=False)
-        )
+        lines = describe_errors(sheets[TRAIN].path, errors[TRAIN], sheets[TRAIN].total)
+        raise _unusable([f"{sheets[TRAIN].path}: no row is left", *lines], _DROP_DOES_NOT_HELP)
     test = _test_products(sheets[TEST], errors[TEST], settings.max_text)
     products = pd.concat([train, test], ignore_index=True)
     return CheckedCatalogue(products, errors[TRAIN], errors[TEST], sheets[TRAIN].total)
@@ -152,18 +155,15 @@ def _read_both(
     return sheets, errors, messages
 
 
-def _describe(sheet: Sheet, errors: list[RowError]) -> list[str]:
-    return describe_errors(sheet.path, errors, sheet.total)
+_DROP_HELPS = (
+    "correct the files, or set data.on_invalid to drop: train rows with errors are then left out "
+    "and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
+)
+_DROP_DOES_NOT_HELP = "correct the files and run again; data.on_invalid: drop does not help here"
 
 
-def _message(lines: list[str], *, drop_helps: bool) -> str:
-    remedy = (
-        "correct the files, or set data.on_invalid to drop: train rows with errors are then left "
-        "out and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
-        if drop_helps
-        else "correct the files and run again; data.on_invalid: drop does not help here"
-    )
-    return "the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy])
+def _unusable(lines: list[str], remedy: str) -> DataError:
+    return DataError("the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy]))
 
 
 def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:

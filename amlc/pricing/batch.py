@@ -207,7 +207,8 @@ def _write(
             for row, estimate in zip(rows, estimates, strict=True):
                 counts.update(["rows", *_reasons(row, estimate)])
             bar.set_postfix(rows=counts["rows"], refresh=False)
-            bar.update(file.tell() - bar.n)
+            if file.seekable():
+                bar.update(file.tell() - bar.n)
     return counts
 
 
