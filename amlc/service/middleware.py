@@ -5,7 +5,6 @@ import contextlib
 import logging
 import secrets
 import time
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPMethod
 
@@ -152,16 +151,38 @@ class _Body:
                 self.ended = not message.get("more_body", False)
 
 
-@dataclass
 class _Exchange:
-    """A request that is being answered."""
+    """A request and what is known of its response."""
 
-    id: str
-    start: float
-    status: int = 0
-    received: int = 0
-    finished: bool = False
-    left: bool = False
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.id = secrets.token_hex(8)
+        self.start = time.monotonic()
+        self.status = 0
+        self.received = 0
+        self.finished = False
+        self.left = False
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.received += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" and not self.finished:
+            self.left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers.update({**HEADERS, "X-Request-Id": self.id})
+            # A browser asks for a page each time, and gets a 304 if nothing changed, so a new
+            # version shows at once.
+            is_page = _route(self._scope) in _PAGES
+            headers["Cache-Control"] = "no-cache" if is_page else "no-store"
+        await self._send(message)
+        self.finished = _is_last(message)
 
 
 class RequestMiddleware:
@@ -184,49 +205,25 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(secrets.token_hex(8), time.monotonic())
-
-        async def receiving() -> Message:
-            message = await receive()
-            exchange.received += len(message.get("body", b""))
-            if message["type"] == "http.disconnect" and not exchange.finished:
-                exchange.left = True
-            return message
-
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                exchange.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers.update({**HEADERS, "X-Request-Id": exchange.id})
-                # A browser asks for a page each time, and gets a 304 if nothing changed, so a new
-                # version shows at once.
-                headers["Cache-Control"] = "no-cache" if _route(scope) in _PAGES else "no-store"
-            await send(message)
-            exchange.finished = _is_last(message)
-
+        exchange = _Exchange(scope, receive, send)
         with self._metrics.in_flight.track_inprogress():
             try:
-                await self._handle(scope, receiving, sending, exchange)
+                await self._app(scope, exchange.receive, exchange.send)
+            except (ClientDisconnect, SlowReaderError):
+                exchange.left = True
+            except Exception as error:
+                log("failed", logging.ERROR, error, id=exchange.id)
+                if exchange.status:
+                    # Part of the response is sent already. uvicorn now drops the connection, so
+                    # that the client does not mistake that part for the whole response.
+                    raise
+                detail = (
+                    f"The server failed to handle this request; its log has the id {exchange.id}."
+                )
+                response = Problem(500, detail).response()
+                await response(scope, exchange.receive, exchange.send)
             finally:
                 self._record(scope, exchange)
-
-    async def _handle(
-        self, scope: Scope, receive: Receive, send: Send, exchange: _Exchange
-    ) -> None:
-        try:
-            await self._app(scope, receive, send)
-        except (ClientDisconnect, SlowReaderError):
-            exchange.left = True
-        except Exception as error:
-            log("failed", logging.ERROR, error, id=exchange.id)
-            if exchange.status:
-                # Part of the response is sent already. uvicorn now drops the connection, so that
-                # the client does not mistake that part for the whole response.
-                raise
-            problem = Problem(
-                500, f"The server failed to handle this request; its log has the id {exchange.id}."
-            )
-            await problem.response()(scope, receive, send)
 
     def _record(self, scope: Scope, exchange: _Exchange) -> None:
         """Count and log a request that has ended."""
