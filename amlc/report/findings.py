@@ -11,9 +11,7 @@ from amlc import layout
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError, read_errors_as
-from amlc.evaluation.scores import join_predictions
-from amlc.files import read_json
-from amlc.report.metrics_files import (
+from amlc.evaluation.metrics_files import (
     DataCounts,
     Details,
     Guards,
@@ -22,6 +20,8 @@ from amlc.report.metrics_files import (
     Scores,
     read_metrics,
 )
+from amlc.evaluation.scores import join_predictions
+from amlc.files import read_json
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import pandas as pd
 import yaml
 
 from amlc.catalog.products import LINK, PRICE
+from amlc.evaluation.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 from amlc.pricing.manifest import LIBRARIES, versions
 from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails, tiles
 from amlc.report.figures import Figures, draw_figures
 from amlc.report.findings import Findings
-from amlc.report.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 
 # The libraries that draw the page.
 DRAWING = ("matplotlib", "seaborn", "jinja2")

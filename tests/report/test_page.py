@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from amlc.evaluation.metrics_files import ModelScore
 from amlc.report.findings import Findings, read_findings
-from amlc.report.metrics_files import ModelScore
 from amlc.report.page import Importance, Page, make_page
 from tests.helpers.results import PARAMETERS, write_results
 

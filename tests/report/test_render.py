@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from amlc.evaluation.metrics_files import Drift, Leak, ModelScore
 from amlc.report import page as page_module
 from amlc.report.examples import Card, Tile
 from amlc.report.findings import Findings, read_findings
-from amlc.report.metrics_files import Drift, Leak, ModelScore
 from amlc.report.page import Importance, Page, make_page
 from amlc.report.render import TEMPLATE, render
 from tests.helpers.results import PARAMETERS, write_results
