@@ -14,7 +14,7 @@ from typing import IO
 from amlc.catalog.reading import ByteCheck
 from amlc.catalog.rows import ProductRows, Row, read_rows
 from amlc.errors import DataError
-from amlc.pricing.batch import HEADER, Group, csv_lines, price_rows
+from amlc.pricing.batch import CHUNK_ROWS, HEADER, Group, csv_lines, price_rows
 from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
@@ -22,9 +22,9 @@ from amlc.service.limits import Limits
 from amlc.service.monitoring import log
 from amlc.service.problems import Problem, busy
 
-# Rows that a worker process prices at a time; fewer for the batcher, where the products of other
+# Rows that the batcher prices at a time: fewer than a worker, because the products of other
 # requests wait meanwhile.
-_WORKER_ROWS, _BATCHER_ROWS = 512, 128
+_BATCHER_ROWS = 128
 # A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end after this time without a CSV.
@@ -199,7 +199,7 @@ class CsvJobs:
         return self._limits.workers if workers is None else 2 * workers.count
 
     def _groups(self, rows: Iterator[Row]) -> Iterator[Group]:
-        while group := list(islice(rows, _WORKER_ROWS if self._ready_workers else _BATCHER_ROWS)):
+        while group := list(islice(rows, CHUNK_ROWS if self._ready_workers else _BATCHER_ROWS)):
             yield group, [Product(row.text) for row in group]
 
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
