@@ -188,8 +188,8 @@ def parse_number(text: str) -> float | None:
 def _fields(text: str) -> list[tuple[str, str]]:
     """Return the label and the content of each field, in the order of the text."""
     fields: list[tuple[str, list[str]]] = []
-    for line in text.splitlines():
-        match = _LABELLED_LINE.fullmatch(line.strip())
+    for line in map(str.strip, text.splitlines()):
+        match = _LABELLED_LINE.fullmatch(line)
         if match:
             fields.append((_label(match), [match["rest"]]))
         elif fields:

@@ -90,15 +90,16 @@ _REPLACED = str.maketrans(
 )
 # A word in lower case that runs into the next: "9ozBag".
 _RUN_ON = re.compile(r"(?<=[a-z]{2})(?=[A-Z][A-Za-z])")
-# The digits before a decimal comma and after it, if a unit follows: "0,5 kg".
+# A number with a decimal comma, if a unit follows: "0,5 kg".
 _DECIMAL_COMMA = re.compile(
-    r"(?<![\d.,/])(0|[1-9]\d{0,3}),((?<=0,)\d{1,3}|\d{1,2})(?=[\s\-]{0,3}(?:"
+    r"(?<![\d.,/])(?:0,\d{1,3}|[1-9]\d{0,3},\d{1,2})(?=[\s\-]{0,3}(?:"
     + "|".join(sorted(AMOUNTS, key=lambda words: (-len(words), words)))
     + r")(?![a-z]))"
 )
 _TOKEN = re.compile(
     r"(?P<space>\s*)(?:"
-    r"(?<![\d./,])(?:(?P<whole>\d{1,3})(?: {1,2}|- ?))?(?P<top>\d{1,2})/(?P<bottom>\d{1,2})(?![\d./])"
+    r"(?<![\d./,])(?:(?P<whole>\d{1,3})(?: {1,2}|- ?))?"
+    r"(?P<top>\d{1,2})/(?P<bottom>\d{1,2})(?![\d./])"
     r"|(?P<number>[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
     r"|(?P<other>[^\W\d_]+|\S))"
 )
@@ -139,7 +140,7 @@ class Title:
             text = unicodedata.normalize("NFKC", text.translate(_REPLACED))[:_MAX_CHARS]
         text = _RUN_ON.sub(" ", text).lower().rstrip()
         if "," in text:
-            text = _DECIMAL_COMMA.sub(r"\1.\2", text)
+            text = _DECIMAL_COMMA.sub(lambda match: match[0].replace(",", "."), text)
         for space, whole, top, bottom, number, other in _TOKEN.findall(text):
             joined = not space
             if other:
