@@ -34,11 +34,11 @@ BAGS = frozenset({"bag", "bags"})
 _TEA = frozenset({"tea", "teas", "teabag", "teabags"})
 _NOT_PIECES = word_set("serving servings bundle bundles") | {"per box", "per package"}
 PIECES = frozenset(unit_spellings("count")) - PACKS - CONTAINERS - BAGS - _NOT_PIECES | word_set(
-    "roll rolls sheet sheets stem stems wrap wraps rose roses tortillas muffins buns crackers "
-    "candies lollipops pops suckers gummies filters bean beans cakes donuts brownies wipes liners "
+    "roll rolls sheet sheets stem stems wrap wraps roses tortillas muffins buns crackers "
+    "candies lollipops pops suckers gummies filters beans cakes donuts brownies wipes liners "
     "slices strips caplets softgels pellets envelopes shots biscuits wafers truffles coins"
 )
-LENGTHS = frozenset(unit_spellings("length")) | {"mm", '"', "'", "h", "w", "d"}
+LENGTHS = frozenset(unit_spellings("length")) | {"mm", '"', "'", "h", "w", "d", "l in"}
 # Milligrams are doses, never the amount of a product.
 AMOUNTS = frozenset(
     spelling for spelling in unit_spellings("mass", "volume") if not spelling.startswith("m")

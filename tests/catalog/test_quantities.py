@@ -198,6 +198,7 @@ def test_the_number_before_a_count_counts_packs(packs: int, pieces: int, word: s
 )
 def test_sizes_are_no_quantities(sides: list[float], unit: str, sign: str) -> None:
     """`9 x 13` is neither a number of packs nor an amount."""
+    assert parse_quantity("Platter, 20.5L in. x 11W in.") == Quantity(0, 0, 0, 0)
     size = sign.join(map(str, sides))
     sizes = [f"{size}{unit}", sign.join(f"{side}{unit}" for side in sides)]
     for text in sizes:
