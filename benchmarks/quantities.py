@@ -13,8 +13,8 @@ and quantities alone, because the titles may not be passed on.
 
 The titles of the sample `random` were drawn at random, those of `hard` from titles with a number
 before another, a fraction, `(Pack of N)`, a count, dimensions, a range, two units or a case. The
-samples `later` were drawn in the same way and labelled after the parser was written. Those of `last`
-are random ones with a digit, which the parser had not been adapted to when they were labelled.
+samples `later` were drawn in the same way and labelled after the parser was written. Those of
+`last` are random ones with a digit, labelled before the parser was tried on them.
 """
 
 import argparse
