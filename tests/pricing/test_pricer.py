@@ -1,8 +1,7 @@
 """Prices from a bundle, compared with those of the pipeline."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,6 @@ from amlc.pricing.pricer import (
     CheckedProduct,
     reduce_picture,
 )
-from tests.helpers.forms import FORMS
 from tests.helpers.pictures import jpeg, png_bomb
 
 FULL = Product(
@@ -76,14 +74,6 @@ def test_prices_are_the_pipelines_own(
     rows = rows_of_test(products)
     expected = np.exp(read_blend_predictions(pipeline / "blend", products).to_numpy()[rows])
     np.testing.assert_allclose(prices(pricer.price(tests)), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_other_forms_of_a_text_have_the_same_price(
-    pricer: BundlePricer, form: Callable[[str], str]
-) -> None:
-    """Price and reasons do not depend on line breaks, indentation and the case of labels."""
-    assert pricer.price([replace(FULL, text=form(FULL.text))]) == pricer.price([FULL])
 
 
 @pytest.mark.parametrize("name", MODELS)
