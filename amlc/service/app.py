@@ -23,6 +23,7 @@ from amlc.pricing.batch import HEADER
 from amlc.pricing.estimates import Pricer
 from amlc.pricing.workers import Workers
 from amlc.service.csv_jobs import PricedCsv
+from amlc.service.hosts import HostsMiddleware
 from amlc.service.limits import Limits
 from amlc.service.middleware import CSV, FORM, JSON, BoundsMiddleware, RequestMiddleware, media_type
 from amlc.service.price_service import PriceService
@@ -91,6 +92,8 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
     app.state.service = service
     app.include_router(_prices)
     app.include_router(_information)
+    # The last one is the outermost.
+    app.add_middleware(HostsMiddleware, allowed=limits.allowed_hosts)
     app.add_middleware(RequestMiddleware, metrics=service.metrics)
     app.add_middleware(BoundsMiddleware, limits=limits)
     return app

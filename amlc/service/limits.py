@@ -64,3 +64,8 @@ class Limits(Settings):
     private_hosts: list[str] = Field(
         [], description="hosts that pictures may be fetched from at private addresses"
     )
+    allowed_hosts: list[str] = Field(
+        [],
+        description="names that requests may give as Host, without port; loopback addresses take "
+        "no others but loopback names, further addresses any if none is given",
+    )

@@ -8,6 +8,7 @@ import time
 from functools import partial
 from http import HTTPMethod
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,6 +31,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 _PAGES = frozenset({"/", "/docs", "/openapi.json", "/static"})
 # Logged for a client that left before its response was complete, as nginx does.
 CLIENT_LEFT = 499
@@ -76,7 +78,8 @@ class BoundsMiddleware:
             return
         # No path reads a body of another type.
         max_bytes = self._max_bytes.get(media_type(scope), 0)
-        body = _Body(scope, receive, max_bytes, self._limits)
+        body_type = _FormBody if media_type(scope) == FORM else _Body
+        body = body_type(scope, receive, max_bytes, self._limits)
         await self._app(scope, body.receive, partial(self._send, send, body))
 
     async def _send(self, send: Send, body: "_Body", message: Message) -> None:
@@ -106,6 +109,8 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, max_bytes: int, limits: Limits) -> None:
         headers = Headers(scope=scope)
+        # As the parser of forms reads it.
+        _, self._options = parse_options_header(headers.get("content-type"))
         self._declared = int(headers.get("content-length", "0"))
         self._receive = receive
         self._max_bytes = self._left = max_bytes
@@ -115,9 +120,11 @@ class _Body:
         self.must_drain = False
 
     async def receive(self) -> Message:
-        """Receive a part; raises a `Problem` with status 408 or 413 beyond a bound."""
+        """Receive a part; raises a `Problem` beyond a bound, and for a charset but UTF-8."""
         if self.ended:
             return await self._receive()
+        if self._options.get(b"charset", b"utf-8").decode("latin-1").lower() not in _CHARSETS:
+            raise Problem(415, "Send the body as UTF-8.")
         if self._declared > self._max_bytes:
             raise self._too_large()
         seconds = min(self._idle_seconds, self._end - time.monotonic())
@@ -149,6 +156,30 @@ class _Body:
                     message = await self._receive()
                 left -= len(message.get("body", b""))
                 self.ended = not message.get("more_body", False)
+
+
+class _FormBody(_Body):
+    """The body of a request with a form, which has to end as it says that it does.
+
+    The parser takes a form that was cut off for one whose last fields were not given.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, max_bytes: int, limits: Limits) -> None:
+        super().__init__(scope, receive, max_bytes, limits)
+        self._last_boundary = b"\r\n--" + self._options.get(b"boundary", b"") + b"--"
+        self._tail = b"\r\n"
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        """Receive a part; also raises a `Problem` where the body ends before the form does."""
+        message = await super().receive()
+        if message["type"] == "http.request":
+            self._tail += message.get("body", b"")
+            self._is_whole = self._is_whole or self._last_boundary in self._tail
+            self._tail = self._tail[-len(self._last_boundary) :]
+            if self.ended and not self._is_whole:
+                raise Problem(400, "The body cannot be read: the form is cut off before its end.")
+        return message
 
 
 class _Exchange:
@@ -254,5 +285,6 @@ def _route(scope: Scope) -> str:
     """Return the path of the route that a request took; "other" where there is none."""
     if "route" in scope:
         return str(scope["route"].path)
-    first = "/" + scope["path"].split("/")[1]
+    # What OPTIONS and CONNECT ask for need not begin with a slash.
+    first = "/".join(scope["path"].split("/")[:2])
     return first if first in _PAGES else "other"

@@ -64,9 +64,11 @@ class ProblemBody(BaseModel):
 # What the description of the API says about errors.
 _DESCRIPTIONS = {
     400: "The body cannot be read.",
+    403: "The page of another site sent the request.",
     408: "The body arrived too slowly.",
     413: "The body, its picture or its CSV is too large.",
-    415: "The body has a type that this path does not accept.",
+    415: "The body has a type that this path does not accept, or is not UTF-8.",
+    421: "The service does not answer to the host name of the request.",
     422: "A field, the picture or the CSV is wrong; `detail` says how.",
     503: "The service is busy; `Retry-After` says when to try again.",
 }
@@ -162,9 +164,7 @@ def _lower_first(text: str) -> str:
 
 def bad_field(field: str, message: str) -> Problem:
     """Return the problem of a field that the models do not find."""
-    # The charset that a form declares can make half of a surrogate pair, which is not UTF-8.
-    name = field[:80].encode(errors="replace").decode()
-    error = FieldError(field=name, message=f"{message}.")
+    error = FieldError(field=field[:80], message=f"{message}.")
     return Problem(422, f"{error.field}: {error.message}", (error,))
 
 

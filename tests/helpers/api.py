@@ -62,4 +62,4 @@ def send_raw(client: httpx.Client, *parts: bytes) -> bytes:
 
 def request_head(*headers: str, method: str = "POST", path: str = "/v1/price") -> bytes:
     """Return the request line and the headers of a request."""
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers, "", ""]).encode()
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]).encode()

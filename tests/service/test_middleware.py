@@ -159,3 +159,17 @@ def test_a_client_that_does_not_read_is_given_up(start: Start, pricer: FakePrice
         while client.post("/v1/prices", content=small, headers=headers).status_code == 503:
             pass
     assert sum(pricer.sizes) < 100_000
+
+
+@pytest.mark.parametrize(
+    "line", ["OPTIONS * HTTP/1.1", "CONNECT example.org:443 HTTP/1.1", "GET x HTTP/1.1"]
+)
+def test_a_target_that_is_no_path_is_answered(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, line: str
+) -> None:
+    """Such a request is a problem like that of an unknown path, and no error of the server."""
+    request = f"{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+    with caplog.at_level(logging.INFO):
+        assert send_raw(client, request).startswith(b"HTTP/1.1 404 ")
+        assert json.loads(next(request_lines(caplog)))["path"] == "other"
+    assert all(record.levelno < logging.ERROR for record in caplog.records)
