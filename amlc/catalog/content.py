@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from amlc.catalog.normalization import nfkc
+
 _TITLE, _BULLET, _DESCRIPTION = "Item Name", "Bullet Point", "Product Description"
 _VALUE, _UNIT = "Value", "Unit"
 # The labels of fields that a text may have several times.
@@ -164,7 +166,7 @@ def normalised_title(title: str) -> str:
     >>> normalised_title("  Judee's BLUE-Cheese, 11.25 oz ")
     'judee s blue cheese 11 25 oz'
     """
-    folded = unicodedata.normalize("NFKC", title).casefold()
+    folded = nfkc(title).casefold()
     if not folded.isascii():
         # Letters, marks and numbers are kept; in many scripts vowels are marks.
         folded = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded)

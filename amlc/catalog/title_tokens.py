@@ -2,9 +2,9 @@
 
 import math
 import re
-import unicodedata
 from typing import NamedTuple
 
+from amlc.catalog.normalization import nfkc
 from amlc.catalog.units import Unit, unit_spellings
 
 # Only this much of a title is read.
@@ -137,7 +137,7 @@ class Title:
         self.joined: list[bool] = []
         text = title[:_MAX_CHARS]
         if not text.isascii():
-            text = unicodedata.normalize("NFKC", text.translate(_REPLACED))[:_MAX_CHARS]
+            text = nfkc(text.translate(_REPLACED))[:_MAX_CHARS]
         text = _RUN_ON.sub(" ", text).lower().rstrip()
         if "," in text:
             text = _DECIMAL_COMMA.sub(lambda match: match[0].replace(",", "."), text)

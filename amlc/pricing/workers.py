@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -25,16 +26,23 @@ class Workers:
         Folder of the bundle.
     count : int
         Number of processes.
+    niceness : int
+        How much they yield to other processes, 0 to 19, as ``nice`` counts it.
 
     Attributes
     ----------
     count : int
         Number of processes.
+    broken : bool
+        Whether a process ended unexpectedly, as far as `submit` has found out; then they have to be
+        stopped before they can start again.
     """
 
-    def __init__(self, bundle: Path, count: int) -> None:
+    def __init__(self, bundle: Path, count: int, niceness: int = 0) -> None:
         self.count = count
+        self.broken = False
         self._bundle = bundle
+        self._niceness = niceness
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[Future[None]] = []
 
@@ -46,7 +54,8 @@ class Workers:
         if self._pool is None:
             # A spawned process shares no lock and no thread with this one.
             context = multiprocessing.get_context("spawn")
-            arguments = (self._bundle, max(1, (os.cpu_count() or 1) // self.count))
+            threads = max(1, (os.cpu_count() or 1) // self.count)
+            arguments = (self._bundle, threads, self._niceness)
             pool = ProcessPoolExecutor(self.count, context, initializer=_load, initargs=arguments)
             self._started = [pool.submit(_do_nothing) for _ in range(self.count)]
             self._pool = pool
@@ -55,9 +64,13 @@ class Workers:
     @property
     def ready(self) -> bool:
         """Whether all processes have loaded the bundle."""
-        return self._pool is not None and all(
-            future.done() and not future.cancelled() and future.exception() is None
-            for future in self._started
+        return (
+            not self.broken
+            and self._pool is not None
+            and all(
+                future.done() and not future.cancelled() and future.exception() is None
+                for future in self._started
+            )
         )
 
     def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
@@ -68,11 +81,15 @@ class Workers:
         BrokenProcessPool
             From here or from the future: a process has ended unexpectedly.
         """
-        return self._running_pool().submit(_price, products)
+        try:
+            return self._running_pool().submit(_price, products)
+        except BrokenProcessPool:
+            self.broken = True
+            raise
 
     def stop(self) -> None:
         """End the processes once they finish what they are pricing; they can be started again."""
-        pool, self._pool = self._pool, None
+        pool, self._pool, self.broken = self._pool, None, False
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 
@@ -88,10 +105,11 @@ _pricer: BundlePricer | None = None
 _filters = ExitStack()
 
 
-def _load(bundle: Path, threads: int) -> None:
+def _load(bundle: Path, threads: int, niceness: int) -> None:
     global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
     # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(niceness)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _filters.enter_context(pillow_warning_filters())
     _pricer = BundlePricer(Bundle.load(bundle), threads)

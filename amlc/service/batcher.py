@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -26,7 +26,8 @@ class Batcher:
     """Prices products in a bounded number of threads.
 
     A thread prices all products in the queue together, up to a batch, because most of the time of a
-    price is spent once per batch. It does not wait for a batch to fill.
+    price is spent once per batch. It does not wait for a batch to fill. A second queue holds
+    products that can wait; it is served while the first one is empty.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class Batcher:
     batch : int
         Products that a thread takes from the queue at once.
     max_queue : int
-        Products that the queue holds.
+        Products that the first queue holds.
     """
 
     def __init__(self, pricer: Pricer, *, workers: int, batch: int, max_queue: int) -> None:
@@ -44,7 +45,7 @@ class Batcher:
         self._batch = batch
         self._max_queue = max_queue
         self._queue: deque[_Job] = deque()
-        self._waiting = 0
+        self._background: deque[_Job] = deque()
         self._closed = False
         self._changed = threading.Condition()
         self._threads = [
@@ -56,8 +57,9 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """The number of products in the queue."""
-        return self._waiting
+        """The number of products in both queues."""
+        with self._changed:
+            return _size(self._queue) + _size(self._background)
 
     def submit(
         self,
@@ -65,7 +67,7 @@ class Batcher:
         *,
         similar: int = 0,
         contributions: bool = False,
-        bounded: bool = True,
+        background: bool = False,
     ) -> Future[list[Estimate]]:
         """Put products into the queue; the future gives their estimates, in their order.
 
@@ -75,9 +77,9 @@ class Batcher:
             One or more; they are priced in one batch.
         similar, contributions : int, bool
             Parameters of `Pricer.price`.
-        bounded : bool
-            Whether a full queue refuses them; False for a caller that limits by itself how much
-            it puts into the queue.
+        background : bool
+            Whether they can wait for all others. The queue for these is not bounded, because their
+            caller limits by itself how much it puts there.
 
         Raises
         ------
@@ -86,11 +88,11 @@ class Batcher:
         """
         job = _Job(tuple(products), (similar, contributions))
         with self._changed:
-            full = bounded and self._waiting + len(products) > self._max_queue
+            queue = self._background if background else self._queue
+            full = not background and _size(queue) + len(products) > self._max_queue
             if self._closed or full:
                 raise QueueFullError
-            self._queue.append(job)
-            self._waiting += len(products)
+            queue.append(job)
             self._changed.notify()
         return job.future
 
@@ -110,19 +112,16 @@ class Batcher:
     def _take(self) -> list[_Job]:
         """Wait for a job; take it and those behind it that fit into the same batch."""
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._closed)
+            self._changed.wait_for(lambda: self._queue or self._background or self._closed)
+            queue = self._queue or self._background
             jobs: list[_Job] = []
-            size = 0
-            while self._queue and (not jobs or self._fits(jobs[0], size)):
-                jobs.append(self._queue.popleft())
-                size += len(jobs[-1].products)
-            self._waiting -= size
+            while queue and (not jobs or self._fits(queue[0], jobs)):
+                jobs.append(queue.popleft())
             return jobs
 
-    def _fits(self, first: _Job, size: int) -> bool:
-        """Return whether the next job fits into the batch that `first` began."""
-        job = self._queue[0]
-        return job.options == first.options and size + len(job.products) <= self._batch
+    def _fits(self, job: _Job, batch: list[_Job]) -> bool:
+        size = _size(batch) + len(job.products)
+        return job.options == batch[0].options and size <= self._batch
 
     def _price(self, jobs: list[_Job]) -> None:
         products = [product for job in jobs for product in job.products]
@@ -140,3 +139,7 @@ class Batcher:
         for job in jobs:
             job.future.set_result(estimates[: len(job.products)])
             del estimates[: len(job.products)]
+
+
+def _size(jobs: Iterable[_Job]) -> int:
+    return sum(len(job.products) for job in jobs)

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import tempfile
+import threading
+import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -24,11 +26,14 @@ from amlc.service.problems import Problem, busy
 
 # Rows that the batcher prices at a time: fewer than a worker, because the products of other
 # requests wait meanwhile.
-_BATCHER_ROWS = 128
+_BATCHER_ROWS = 64
 # A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end after this time without a CSV.
 _IDLE_SECONDS = 300.0
+# Where they ended unexpectedly this often within this time, most likely for lack of memory, the
+# threads of the service price the rest.
+_MAX_FAILURES, _FAILURE_SECONDS = 3, 3600.0
 
 _NAME = "the CSV"
 # A larger CSV is kept on disk.
@@ -124,6 +129,8 @@ class CsvJobs:
         self._limits = limits
         self._count_products = count_products
         self._jobs = 0
+        self._failures: list[float] = []
+        self._restarting = threading.Lock()
         self._idle_timer: asyncio.TimerHandle | None = None
 
     def close(self) -> None:
@@ -152,8 +159,8 @@ class CsvJobs:
             with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
                 await _receive(parts, file)
                 rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
-                if self._workers is not None and rows > LONG_ROWS:
-                    self._workers.start()
+                if rows > LONG_ROWS:
+                    self._start_workers()
                 lines = self._lines(file)
                 try:
                     yield PricedCsv(rows, lines)
@@ -205,11 +212,30 @@ class CsvJobs:
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         workers = self._ready_workers
         if workers is not None:
-            with suppress(BrokenProcessPool):
+            try:
                 return workers.submit(products)
-        return self._batcher.submit(products, bounded=False)
+            except BrokenProcessPool:
+                self._restart_workers(workers)
+        return self._retry(products)
 
     def _retry(self, products: Sequence[Product]) -> Future[list[Estimate]]:
-        log("workers ended unexpectedly", logging.WARNING)
-        self._workers = None
-        return self._batcher.submit(products, bounded=False)
+        return self._batcher.submit(products, background=True)
+
+    def _start_workers(self) -> None:
+        """Start the workers unless they run, or ended unexpectedly too often."""
+        if self._workers is not None and len(self._recent_failures()) < _MAX_FAILURES:
+            self._workers.start()
+
+    def _restart_workers(self, workers: Workers) -> None:
+        """Start other workers in place of those that ended unexpectedly."""
+        with self._restarting:
+            # The groups of another CSV may have found this out at the same time.
+            if not workers.broken:
+                return
+            log("workers ended unexpectedly", logging.WARNING)
+            self._failures = [*self._recent_failures(), time.monotonic()]
+            workers.stop()
+            self._start_workers()
+
+    def _recent_failures(self) -> list[float]:
+        return [at for at in self._failures if time.monotonic() - at < _FAILURE_SECONDS]

@@ -21,6 +21,9 @@ from amlc.service.problems import Problem, busy
 # Priced before the service listens, so that no client waits for what only the first price needs.
 _WARM_UP = Product("Item Name: Green Tea, 20 Bags\nValue: 20.0\nUnit: Count\n")
 
+# The processes that price a long CSV yield to the one that prices single products.
+_NICENESS = 10
+
 
 def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
     """Load a bundle and serve it until SIGTERM or an interrupt; then finish running requests.
@@ -45,7 +48,7 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
         configure_logging()
         pricer = BundlePricer.load(bundle)
         pricer.price([_WARM_UP], similar=1, contributions=True)
-        workers = Workers(bundle, limits.csv_workers) if limits.csv_workers else None
+        workers = Workers(bundle, limits.csv_workers, _NICENESS) if limits.csv_workers else None
         create_server(pricer, limits, workers).run([listener])
 
 

@@ -1,6 +1,7 @@
 """Worker processes: the same prices as in this process, and a clean end."""
 
 import multiprocessing
+import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -46,13 +47,20 @@ def test_workers_start_again_after_a_stop(workers: Workers) -> None:
 
 
 def test_a_killed_worker_breaks_the_pool(workers: Workers) -> None:
-    """A caller gets an error after a worker was killed."""
+    """A caller gets an error after a worker was killed; once stopped, they can start again."""
     before = set(multiprocessing.active_children())
     workers.submit(PRODUCTS).result(120)
     (process,) = set(multiprocessing.active_children()) - before
     process.kill()
     with pytest.raises(BrokenProcessPool):
         workers.submit(PRODUCTS).result(120)
+    with pytest.raises(BrokenProcessPool):
+        workers.submit(PRODUCTS)
+    assert workers.broken
+    assert not workers.ready
+    workers.stop()
+    assert len(workers.submit(PRODUCTS).result(120)) == len(PRODUCTS)
+    assert workers.ready
 
 
 def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
@@ -61,3 +69,15 @@ def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
         with pytest.raises(BrokenProcessPool):
             workers.submit(PRODUCTS).result(120)
         assert not workers.ready
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no such priorities")
+def test_workers_can_yield_to_other_processes(pipeline: Path) -> None:
+    """The processes of a service leave the processor to the one that answers."""
+    with Workers(pipeline / "bundle", 1, niceness=7) as workers:
+        before = set(multiprocessing.active_children())
+        workers.submit(PRODUCTS).result(120)
+        (process,) = set(multiprocessing.active_children()) - before
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert process.pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(own + 7, 19)

@@ -54,8 +54,29 @@ def test_the_queue_is_bounded(batcher: Batcher) -> None:
         batcher.submit([Product("tea")])
     with pytest.raises(QueueFullError):
         batcher.submit([Product("tea")])
-    batcher.submit([Product("tea")], bounded=False)
+    batcher.submit([Product("tea")], background=True)
     assert batcher.waiting == 7
+
+
+def test_products_that_can_wait_take_no_place(batcher: Batcher) -> None:
+    """However many of them wait, the queue of the others is as long as without them."""
+    for _ in range(3):
+        batcher.submit([Product("rice")] * 64, background=True)
+    for _ in range(6):
+        batcher.submit([Product("tea")])
+    with pytest.raises(QueueFullError):
+        batcher.submit([Product("tea")])
+    assert batcher.waiting == 3 * 64 + 6
+
+
+def test_products_that_can_wait_do(batcher: Batcher, pricer: FakePricer) -> None:
+    """They are priced once no others wait, in batches of their own, and none is forgotten."""
+    background = [batcher.submit([Product("rice")] * 3, background=True) for _ in range(2)]
+    futures = [batcher.submit([Product("tea")]) for _ in range(5)]
+    pricer.gate.set()
+    for future in (*futures, *background):
+        future.result(30)
+    assert pricer.sizes == [1, 4, 1, 3, 3]
 
 
 def test_an_error_affects_only_its_own_product(batcher: Batcher, pricer: FakePricer) -> None:

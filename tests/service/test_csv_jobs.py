@@ -23,15 +23,17 @@ from tests.service.conftest import Start
 class FakeWorkers(Workers):
     """Workers without processes: threads that price as the fake pricer does, or break."""
 
-    def __init__(self, *, broken: bool = False) -> None:
+    def __init__(self, *, killed: int = 0) -> None:
         super().__init__(Path("none"), 2)
-        self.broken = broken
+        self.killed = killed
+        self.starts = 0
         self.pricer = FakePricer()
         self.running = False
         self.pool = ThreadPoolExecutor(2)
 
     def start(self) -> None:
         """Start at once."""
+        self.starts += not self.running
         self.running = True
 
     @property
@@ -42,14 +44,21 @@ class FakeWorkers(Workers):
     def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         """Price, or fail as a killed process does."""
         if self.broken:
+            raise BrokenProcessPool
+        if self.killed:
+            self.killed -= 1
+            self.broken = True
             failed: Future[list[Estimate]] = Future()
             failed.set_exception(BrokenProcessPool())
             return failed
         return self.pool.submit(self.pricer.price, products)
 
     def stop(self) -> None:
+        """Stop; the threads end with the test."""
+        self.running = self.broken = False
+
+    def __exit__(self, *_: object) -> None:
         """End the threads."""
-        self.running = False
         self.pool.shutdown()
 
 
@@ -133,14 +142,43 @@ def test_a_long_csv_goes_to_the_workers(
     assert sum(workers.pricer.sizes) == 1_000
 
 
-def test_a_csv_is_priced_without_its_workers(
+def test_workers_that_were_killed_are_replaced(
     start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The threads of the service take over from workers that were killed."""
+    """The threads of the service price what was lost, and new workers the rest."""
     monkeypatch.setattr(csv_jobs, "LONG_ROWS", 300)
-    with FakeWorkers(broken=True) as workers:
-        assert len(csv_rows(send_csv(start(pool=workers), product_csv(1_000)))) == 1_000
-    assert sum(pricer.sizes) == 1_000
+    with FakeWorkers(killed=1) as workers:
+        assert len(csv_rows(send_csv(start(pool=workers), product_csv(3_000)))) == 3_000
+    assert workers.starts == 2
+    assert 512 <= sum(pricer.sizes) <= 1_024
+    assert sum(pricer.sizes) + sum(workers.pricer.sizes) == 3_000
+
+
+def test_workers_that_are_always_killed_are_given_up(
+    start: Start, pricer: FakePricer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a number of tries within an hour the threads of the service price everything."""
+    monkeypatch.setattr(csv_jobs, "LONG_ROWS", 300)
+    with FakeWorkers(killed=1_000) as workers:
+        client = start(pool=workers)
+        for _ in range(2):
+            assert len(csv_rows(send_csv(client, product_csv(6_000)))) == 6_000
+        assert workers.starts == 3
+        assert sum(pricer.sizes) == 12_000
+        monkeypatch.setattr(csv_jobs, "_FAILURE_SECONDS", 0.0)
+        assert len(csv_rows(send_csv(client, product_csv(6_000)))) == 6_000
+        assert workers.starts > 3
+
+
+def test_single_products_go_before_the_rows_of_a_csv(start: Start, pricer: FakePricer) -> None:
+    """Beside a CSV no single product is refused, even if only one may wait."""
+    client = start(queue=1)
+    with ThreadPoolExecutor(1) as pool:
+        csv_answer = pool.submit(send_csv, client, product_csv(20_000))
+        assert pricer.started.acquire(timeout=30)
+        for _ in range(20):
+            assert client.post("/v1/price", json={"text": "Tea"}).status_code == 200
+        assert len(csv_rows(csv_answer.result(60))) == 20_000
 
 
 def test_the_products_of_a_csv_are_counted(start: Start) -> None:

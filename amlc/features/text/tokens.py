@@ -1,9 +1,9 @@
 """Split catalogue texts into word or character n-grams, with numbers joined to their unit."""
 
 import re
-import unicodedata
 from collections.abc import Callable
 
+from amlc.catalog.normalization import nfkc
 from amlc.catalog.units import find_unit, unit_pattern
 
 _UNIT = unit_pattern("mass", "volume", "count", "length")
@@ -40,7 +40,7 @@ def join_numbers(text: str) -> str:
     >>> join_numbers("Lemon Soda, 12 Fl. Oz (Pack of 6)")
     'lemon soda, 12fluid_ounce (6pack)'
     """
-    folded = _WITH_UNIT.sub(_joined, unicodedata.normalize("NFKC", text).lower())
+    folded = _WITH_UNIT.sub(_joined, nfkc(text).lower())
     if _ANY_OF_COUNT.search(folded):
         folded = _PACK_OF_COUNT.sub(r"\1pack", folded)
     return folded.strip()

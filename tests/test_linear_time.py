@@ -1,0 +1,118 @@
+"""Whoever writes a text cannot make reading it slow: time grows with its length, not its square.
+
+Most of the work happens inside compiled patterns, where nothing can be counted, so the tests
+compare processor times of one text at several lengths. Only times over `ENOUGH` are compared: a step
+whose time grows with the square of the length takes longer for the longest text.
+"""
+
+import io
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from amlc.catalog.content import (
+    Content,
+    normalised_title,
+    parse_content,
+    parse_number,
+    render_content,
+    usual_form,
+    without_parts,
+)
+from amlc.catalog.links import parse_link
+from amlc.catalog.normalization import nfkc
+from amlc.catalog.quantities import parse_quantity
+from amlc.catalog.rows import read_rows
+from amlc.errors import DataError
+from amlc.features.text.tokens import char_analyzer, join_numbers, word_analyzer
+from amlc.service.schemas import ProductForm, ProductRequest
+
+SIZES = [12_500, 25_000, 50_000, 100_000]
+# Seconds for the longest text, on a slow machine.
+ENOUGH = 0.25
+# The longest text is 8 times as long as the shortest: 64 times the time would be its square.
+RATIO = 24
+
+# For the parsers that look for labels or units.
+PREFIXES = ["", "Item Name: ", "1", "pack of", "Item Name: Tea Value: 1"]
+# Each is repeated until the text is long enough.
+UNITS = [
+    " ", "\t", "\n", "\\n", "\u2028", "a", "aB", "a'", ".", "'", "-", "- ", "(", "1 (", '"', '",',
+    ",", '"\n', "\x00", "1", "1 ", "1.", "1,", "1/", "1-", "1x", "1 x ", "1 1/2 ", "½", "0,5 kg ",
+    "1,000", "12 fl. oz ", "fl ", "of ", "pack ", "pack of 1 ", "dozen ", "1 per case ", "nan ",
+    "Item Name: ", "Value: 1 ", "Value: 1 Unit: ", "Bullet Point ", "Product Description:",
+    "\u0301", "a\u0301", "\u0315\u0301\u0327", "\uff9e\u0327", "Σ.", "\u0345Σ", "ﷺ", "İ", "\u1100",
+]  # fmt: skip
+
+
+def _csv(*, strict: bool) -> Callable[[str], None]:
+    def read(text: str) -> None:
+        file = io.BytesIO(f"sample_id,catalog_content\n{text}".encode())
+        with suppress(DataError), read_rows(file, "x", links=False, strict=strict) as rows:
+            deque(rows, maxlen=0)
+
+    return read
+
+
+def _validated(adapter: TypeAdapter[object]) -> Callable[[str], None]:
+    def validate(text: str) -> None:
+        for body in ({"text": text}, {"title": text, "bullets": [text] * 9}, {text: text}):
+            with suppress(ValidationError):
+                adapter.validate_python(body)
+
+    return validate
+
+
+def _link(text: str) -> None:
+    for link in (text, f"https://{text[:2_000]}", f"https://x/{text[:2_000]}"):
+        with suppress(ValueError):
+            parse_link(link)
+
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "content": parse_content,
+    "usual form": usual_form,
+    "parts": lambda text: list(without_parts(text)),
+    "title": normalised_title,
+    "number": parse_number,
+    "rendering": lambda text: render_content(Content(text, (text,), text, 1.0, text)),
+    "quantity": parse_quantity,
+    "normalisation": nfkc,
+    "numbers with units": join_numbers,
+    "words": word_analyzer(1, 2),
+    "characters": char_analyzer(2, 5),
+    "link": _link,
+    "strict CSV": _csv(strict=True),
+    "lenient CSV": _csv(strict=False),
+    "JSON": _validated(TypeAdapter(ProductRequest)),
+    "form": _validated(TypeAdapter(ProductForm)),
+}
+
+
+def _seconds(parse: Callable[[str], object], text: str) -> float:
+    start = time.thread_time()
+    parse(text)
+    return time.thread_time() - start
+
+
+def _text(prefix: str, unit: str, size: int) -> str:
+    return (prefix + unit * (size // len(unit) + 1))[:size]
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_time_is_linear_in_the_length(parser: str) -> None:
+    """No repeated piece of text makes a parser take longer than in proportion to its length."""
+    parse = PARSERS[parser]
+    prefixes = PREFIXES if parse in {parse_content, usual_form, join_numbers} else [""]
+    for prefix, unit in itertools.product(prefixes, UNITS):
+        if _seconds(parse, _text(prefix, unit, SIZES[-1])) < ENOUGH:
+            continue
+        times = [
+            min(_seconds(parse, _text(prefix, unit, size)) for _ in range(3)) for size in SIZES
+        ]
+        assert times[-1] < ENOUGH or times[-1] < RATIO * times[0], (prefix, unit, times)
