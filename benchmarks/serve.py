@@ -173,10 +173,7 @@ def load(
 
     _in_threads(client, clients)
     duration = time.perf_counter() - started
-    total = Latencies(
-        [second for latencies in clients_latencies for second in latencies.seconds],
-        sum(latencies.errors for latencies in clients_latencies),
-    )
+    total = _together(clients_latencies)
     return len(total.seconds) / duration, total
 
 
@@ -201,6 +198,28 @@ def batch(server: Server, products: Products, rows: int) -> float:
     return rows / (time.perf_counter() - started)
 
 
+def beside_csv(server: Server, products: Products, clients: int, rows: int) -> Latencies:
+    """Price single products with several clients for as long as a CSV is being priced."""
+    clients_latencies = [Latencies() for _ in range(clients)]
+    csv_thread = threading.Thread(target=batch, args=(server, products, rows))
+
+    def client(number: int) -> None:
+        connection = server.connect()
+        while csv_thread.is_alive():
+            price_one(connection, products.form(), clients_latencies[number])
+
+    csv_thread.start()
+    _in_threads(client, clients)
+    return _together(clients_latencies)
+
+
+def _together(clients_latencies: list[Latencies]) -> Latencies:
+    return Latencies(
+        [second for latencies in clients_latencies for second in latencies.seconds],
+        sum(latencies.errors for latencies in clients_latencies),
+    )
+
+
 def main() -> None:
     """Measure the service that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -211,6 +230,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4, 8, 16])
     parser.add_argument("--seconds", type=float, default=10.0, help="time per number of clients")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of the CSV")
+    parser.add_argument(
+        "--beside", type=int, metavar="CLIENTS", help="only measure these beside two CSVs"
+    )
     parser.add_argument("--soak", type=float, default=0.0, help="minutes at 80 %% of the top load")
     options = parser.parse_args()
     picture = options.picture.read_bytes() if options.picture else product(1)
@@ -222,6 +244,13 @@ def main() -> None:
 def measure(server: Server, products: Products, options: argparse.Namespace) -> None:
     """Print each measurement as a row of a table."""
     show("start to ready", f"{server.seconds_to_ready:.1f} s")
+    if options.beside:
+        for start in ("first", "second"):
+            latencies = beside_csv(server, products, options.beside, options.rows)
+            p50, p99 = latencies.percentile(50), latencies.percentile(99)
+            values = f"{len(latencies.seconds)} prices, {latencies.errors} errors"
+            show(f"beside the {start} CSV", f"{values}, p50 / p99 {p50:.0f} / {p99:.0f} ms")
+        return
     show("memory when ready", f"{server.megabytes():.0f} MB")
     single = one_client(server, products, options.requests)
     show(

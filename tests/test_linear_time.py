@@ -1,8 +1,8 @@
 """Whoever writes a text cannot make reading it slow: time grows with its length, not its square.
 
 Most of the work happens inside compiled patterns, where nothing can be counted, so the tests
-compare processor times of one text at several lengths. Only times over `ENOUGH` are compared: a step
-whose time grows with the square of the length takes longer for the longest text.
+compare processor times of one text at several lengths. Only times over `ENOUGH` are compared: a
+step whose time grows with the square of the length takes longer for the longest text.
 """
 
 import io
