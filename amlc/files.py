@@ -1,9 +1,13 @@
-"""Atomic, byte-deterministic writing of files and folders, and removal of stale folders."""
+"""Atomic, byte-deterministic writing of files and folders; what killed runs left is removed."""
 
 import csv
+import errno
 import json
+import os
+import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,32 +31,97 @@ def replacing(path: Path) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        The file to create or replace; its folder is created.
+        The file to create or replace; its folder is created. What killed runs left of it beside it
+        is removed.
 
     Yields
     ------
     Path
         Where the block creates the file, which is removed if the block raises.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written, for example because the disk is full.
     """
-    temporary = _temporary_path(path)
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with _temporary(path) as temporary:
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`, which replaces `path` when the block succeeds."""
-    temporary = _temporary_path(path)
-    temporary.mkdir()
-    try:
+    """Yield a temporary folder beside `path`, which replaces `path` when the block succeeds.
+
+    As `replacing` does for files.
+    """
+    with _temporary(path) as temporary:
+        try:
+            temporary.mkdir()
+            yield temporary
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield where to write a file that a user names, which may be anything.
+
+    Parameters
+    ----------
+    path : Path
+        A file appears once the block succeeds, as with `replacing`; if there is one, it must be
+        writable, and its permissions are kept. What is no regular file, such as a device or a FIFO,
+        is written to itself. A link is followed.
+
+    Yields
+    ------
+    Path
+        What the block opens to write.
+
+    Raises
+    ------
+    DataError
+        As in `replacing`; or `path` is a folder or may not be written.
+    """
+    with write_errors(path):
+        mode = path.stat().st_mode if path.exists() else None
+        if mode is not None and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if mode is not None and not stat.S_ISREG(mode):
+        with write_errors(path):
+            yield path
+        return
+    with replacing(Path(os.path.realpath(path))) as temporary:
+        if mode is not None:
+            # Before anything is in it.
+            temporary.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
+            temporary.chmod(stat.S_IMODE(mode))
         yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn an `OSError` in the block, which writes `path`, into one sentence for the user."""
+    try:
+        yield
+    except OSError as error:
+        # NumPy only says how many bytes it could not write.
+        reason = error.strerror or f"{error}; the disk may be full"
+        file = Path(error.filename or path)
+        names = (file.name, *(parent.name for parent in file.parents))
+        if file in path.parents:
+            reason = f"{file}: {reason}"
+        elif file != path and not any(name.startswith(f".{path.name}.") for name in names):
+            raise DataError(f"{file}: cannot be used: {reason}") from None
+        raise DataError(f"{path}: cannot be written: {reason}") from None
 
 
 def write_text(path: Path, text: str) -> None:
@@ -121,49 +190,44 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder while the block runs; a killed process loses it.
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield an unused path beside `path`, locked while the block runs; a killed process loses it.
 
-    Parameters
-    ----------
-    folder : Path
-        A temporary folder that `replacing_folder` has yielded. The lock is a file beside it.
+    Stale ones, which no running process has locked, are removed.
     """
-    lock = _lock_path(folder)
-    try:
-        with FileLock(lock):
-            yield
-    finally:
-        lock.unlink(missing_ok=True)
+    with write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+        lock = _lock_path(temporary)
+        try:
+            with FileLock(lock):
+                yield temporary
+        finally:
+            lock.unlink(missing_ok=True)
 
 
-def remove_stale_folders(target: Path) -> None:
-    """Remove the temporary folders that killed runs left beside `target`.
-
-    Parameters
-    ----------
-    target : Path
-        The folder that those runs were writing with `replacing_folder`. A temporary folder that a
-        running process has locked with `lock_folder` stays.
-    """
-    paths = target.parent.glob(f".{target.name}.*")
-    # A killed run may have left the lock without its folder.
-    folders = {path.with_suffix("") if path.suffix == _LOCK_SUFFIX else path for path in paths}
-    for folder in sorted(folders):
-        lock = _lock_path(folder)
+def _remove_stale(path: Path) -> None:
+    """Remove the temporary files and folders that killed runs left beside `path`."""
+    suffix = re.escape(path.suffix)
+    name = re.compile(
+        rf"(\.{re.escape(path.name)}\.[0-9a-f]{{8}}{suffix})({re.escape(_LOCK_SUFFIX)})?"
+    )
+    # A killed run may have left the lock without its file.
+    matches = filter(None, (name.fullmatch(entry.name) for entry in os.scandir(path.parent)))
+    for temporary in sorted({path.with_name(match[1]) for match in matches}):
+        lock = _lock_path(temporary)
         try:
             with FileLock(lock, blocking=False):
-                shutil.rmtree(folder, ignore_errors=True)
-        except Timeout:
+                if temporary.is_dir():
+                    shutil.rmtree(temporary, ignore_errors=True)
+                else:
+                    temporary.unlink(missing_ok=True)
+        except (Timeout, PermissionError):
+            # A running process writes it, or another user does.
             continue
         lock.unlink(missing_ok=True)
 
 
-def _lock_path(folder: Path) -> Path:
-    return folder.with_name(folder.name + _LOCK_SUFFIX)
-
-
-def _temporary_path(path: Path) -> Path:
-    """Return an unused path beside `path`, whose folder is created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name + _LOCK_SUFFIX)

@@ -3,7 +3,7 @@
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
-from amlc.files import lock_folder, remove_stale_folders, replacing_folder, write_json
+from amlc.files import replacing_folder, write_json
 from amlc.images.download import download
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import check_links, summarise
@@ -15,8 +15,7 @@ def main() -> None:
     settings = params.load(ImageSettings, "images")
     fetching = params.load(FetchSettings, "fetching")
     links = read_products(layout.PRODUCTS, [LINK])[LINK].unique().tolist()
-    remove_stale_folders(layout.IMAGES)
-    with replacing_folder(layout.IMAGES) as folder, lock_folder(folder):
+    with replacing_folder(layout.IMAGES) as folder:
         download(links, settings, fetching, default_path(), folder)
         check_links(folder, links)
     summary = summarise(layout.IMAGES, layout.FAILED_IMAGES)

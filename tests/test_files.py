@@ -1,6 +1,11 @@
 """Files and folders are written completely or not at all, with the same bytes each time."""
 
 import json
+import os
+import resource
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +13,8 @@ import pandas as pd
 import pytest
 
 from amlc import files
-from amlc.files import lock_folder, remove_stale_folders, replacing_folder
+from amlc.errors import DataError
+from amlc.files import replacing_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -142,24 +148,160 @@ def test_write_frame_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     assert loaded.index.tolist() == [0, 1, 2]
 
 
-def test_the_folder_of_a_killed_run_is_removed(tmp_path: Path) -> None:
-    """Its lock goes too; nothing else beside the target is touched."""
-    target = tmp_path / "images"
-    (tmp_path / ".images.abc.lock").touch()
-    (tmp_path / ".images.def.lock").touch()
-    (tmp_path / ".images.abc").mkdir()
-    (tmp_path / ".images.abc" / "shard").touch()
-    (tmp_path / ".other.abc").mkdir()
-    target.mkdir()
-    remove_stale_folders(target)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".other.abc", "images"]
+def test_what_killed_runs_left_is_removed(tmp_path: Path) -> None:
+    """Files, folders and their locks go with the next write, and nothing else beside them."""
+    for name in (".images.0123abcd.lock", ".images.4567abcd.lock", ".t.csv.01234567.csv",
+                 ".t.csv.01234567.csv.lock", ".t.csv.old.csv", ".other.01234567"):  # fmt: skip
+        (tmp_path / name).touch()
+    (tmp_path / ".images.0123abcd").mkdir()
+    (tmp_path / ".images.0123abcd" / "shard").touch()
+    (tmp_path / "images").mkdir()
+    with replacing_folder(tmp_path / "images"):
+        assert not list(tmp_path.glob(".images.*abcd*"))
+    files.write_text(tmp_path / "t.csv", "new")
+    assert sorted(names(tmp_path)) == [".other.01234567", ".t.csv.old.csv", "images", "t.csv"]
 
 
-def test_the_folder_of_a_running_process_stays(tmp_path: Path) -> None:
-    """A temporary folder that another run has locked is not stale."""
+def test_what_a_running_process_writes_stays(tmp_path: Path) -> None:
+    """The temporary folder and file of another run are locked, so they are not stale."""
     target = tmp_path / "images"
-    with replacing_folder(target) as folder, lock_folder(folder):
+    with replacing_folder(target) as folder:
         (folder / "shard").touch()
-        remove_stale_folders(target)
-    assert (target / "shard").exists()
-    assert names(tmp_path) == ["images"]
+        with replacing_folder(target):
+            pass
+        assert (folder / "shard").exists()
+    assert names(target) == ["shard"]
+    with files.replacing(tmp_path / "file") as first:
+        first.write_text("first")
+        files.write_text(tmp_path / "file", "second")
+    assert (tmp_path / "file").read_text() == "first"
+    assert sorted(names(tmp_path)) == ["file", "images"]
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let every write in the block fail, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+WRITERS: dict[str, Callable[[Path], None]] = {
+    "text": lambda path: files.write_text(path, "x" * 100_000),
+    "JSON": lambda path: files.write_json(path, ["x"] * 100_000),
+    "rows": lambda path: files.write_rows(path, ["a"], [["x" * 100]] * 1_000),
+    "array": lambda path: files.write_array(path, np.zeros(100_000)),
+    "arrays": lambda path: files.write_arrays(path, a=np.zeros(100_000)),
+    "frame": lambda path: files.write_frame(path, pd.DataFrame({"a": np.arange(100_000)})),
+}
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_full_disk_is_one_sentence(tmp_path: Path, writer: str) -> None:
+    """Whatever is written, the error names the file and leaves nothing behind."""
+    path = tmp_path / "out"
+    with full_disk(), pytest.raises(DataError, match=r"out: cannot be written: .*(large|full)"):
+        WRITERS[writer](path)
+    assert not names(tmp_path)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, writer: str) -> None:
+    """The error names the file that was to be written."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/out: cannot be written: .*/file: File exists"):
+        WRITERS[writer](tmp_path / "file" / "out")
+    with pytest.raises(DataError, match=r"file/a/out: cannot be written: .*: Not a directory"):
+        WRITERS[writer](tmp_path / "file" / "a" / "out")
+
+
+def test_a_file_that_cannot_be_read_is_not_the_one_being_written(tmp_path: Path) -> None:
+    """The error names the file that caused it."""
+    with (
+        pytest.raises(DataError, match="missing: cannot be used: No such file"),
+        files.replacing(tmp_path / "out"),
+    ):
+        (tmp_path / "missing").read_bytes()
+
+
+# Files that a user names.
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    """The file that a link leads to is replaced, or created, and the link stays."""
+    (tmp_path / "deep").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(Path("deep") / "file")
+    for text in ("new", "newer"):
+        with files.writing(link) as temporary:
+            temporary.write_text(text)
+        assert link.is_symlink()
+        assert (tmp_path / "deep" / "file").read_text() == text
+    assert names(tmp_path / "deep") == ["file"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o777])
+def test_the_permissions_of_a_file_are_kept(tmp_path: Path, mode: int) -> None:
+    """Nobody can read the new content who could not read the old one, at no time."""
+    path = tmp_path / "out"
+    path.touch()
+    path.chmod(mode)
+    with files.writing(path) as temporary:
+        with temporary.open("w") as stream:
+            stream.write("new")
+        assert temporary.stat().st_mode & 0o777 == mode
+    assert path.stat().st_mode & 0o777 == mode
+    assert path.read_text() == "new"
+
+
+def test_a_fifo_gets_what_is_written(tmp_path: Path) -> None:
+    """It stays a FIFO, and no file is left beside it."""
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(path.read_text)
+        with files.writing(path) as target:
+            target.write_text("prices")
+        assert read.result(30) == "prices"
+    assert path.is_fifo()
+    assert names(tmp_path) == ["fifo"]
+
+
+def test_a_device_stays_a_device() -> None:
+    """It is written to, and its errors are one sentence."""
+    with files.writing(Path("/dev/null")) as target:
+        target.write_text("prices")
+    assert Path("/dev/null").is_char_device()
+    with pytest.raises(DataError, match=r"^/dev/full: cannot be written: No space left"):
+        write_to_full_device()
+
+
+def write_to_full_device() -> None:
+    """Write to a device that is always full."""
+    with files.writing(Path("/dev/full")) as target:
+        target.write_text("prices")
+
+
+def test_a_folder_is_no_output(tmp_path: Path) -> None:
+    """The error says so, and the folder stays."""
+    with (
+        pytest.raises(DataError, match="cannot be written: Is a directory"),
+        files.writing(tmp_path),
+    ):
+        pass
+    assert tmp_path.is_dir()
+
+
+def test_a_file_that_may_not_be_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file without permission to write is not replaced, although its folder would allow it."""
+    path = tmp_path / "out"
+    path.write_text("old")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(DataError, match="Permission denied"), files.writing(path):
+        pass
+    assert path.read_text() == "old"

@@ -1,5 +1,6 @@
 """What LightGBM and XGBoost share: settings, losses, early stopping, staged predictions."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,7 +13,7 @@ from pydantic import Field, field_validator
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
 from amlc.features.blocks import Blocks
-from amlc.files import write_text
+from amlc.files import read_json, write_json, write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, ModelSettings, Regressor
 from amlc.models.design import Design
@@ -24,6 +25,8 @@ from amlc.models.target_encoding import inner_splits
 NOT_PASSED = {*ModelSettings.model_fields, "loss", "n_estimators", "early_stopping_rounds", "extra"}
 # Points of a learning curve.
 CURVE_POINTS = 40
+# What is saved beside the library's file: where boosting starts, and the hash of that file.
+FIT_FILE = "fit.json"
 
 Scalar = bool | int | float | str
 # Some rows: what a model computes with, and their prices.
@@ -144,14 +147,20 @@ class Boosting(Regressor):
         return scale * gradient(loss, gap), scale * curvature(loss, gap)
 
     def _save(self, folder: Path) -> None:
-        write_text(folder / self.file_name, self._to_text())
-        write_text(folder / "start.txt", repr(self.start) + "\n")
+        text = self._to_text()
+        write_text(folder / self.file_name, text)
+        write_json(folder / FIT_FILE, {"sha256": _sha256(text), "start": self.start})
 
     def _load(self, folder: Path) -> None:
         path = folder / self.file_name
-        self.start = float((folder / "start.txt").read_text(encoding="utf-8"))
+        text = path.read_bytes().decode()
+        fit = read_json(folder / FIT_FILE)
+        self.start = float(fit["start"])
+        # Both libraries end the process when they read a damaged file, or predict with it.
+        if fit["sha256"] != _sha256(text):
+            raise ModelError(f"{path}: damaged since it was written: run dvc repro")
         try:
-            self.booster = self._from_text(path.read_text(encoding="utf-8"))
+            self.booster = self._from_text(text)
         except self.library_error as error:
             raise ModelError(f"{path}: {error}") from None
 
@@ -180,3 +189,7 @@ class Boosting(Regressor):
 def dataset_smape(predicted: Floats, data: Any) -> float:
     """Return the SMAPE of predicted log prices against the labels of a library's data set."""
     return smape_of_logs(data.get_label(), predicted)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -20,7 +20,7 @@ from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import ProductRows, Row, open_rows
 from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
-from amlc.files import replacing
+from amlc.files import writing
 from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
@@ -121,7 +121,7 @@ def price_csv(
         ``image_link``, as `amlc.catalog.rows.open_rows` reads it.
     target : Path
         The CSV to write: the columns `HEADER`, and one row for each row of `source`, in its order.
-        It appears once it is complete.
+        It appears once it is complete, unless it is a device or the like.
     bundle : Path
         Folder that the stage ``bundle`` wrote.
     images : Path, optional
@@ -134,9 +134,11 @@ def price_csv(
     Raises
     ------
     AmlcError
-        `source` is not a CSV of products, `target` cannot be written, the bundle or the pictures
-        cannot be used, or a worker has ended unexpectedly.
+        `source` is not a CSV of products, `target` is `source` or cannot be written, the bundle
+        or the pictures cannot be used, or a worker has ended unexpectedly.
     """
+    if target.is_file() and source.exists() and target.samefile(source):
+        raise DataError(f"{target}: is the file with the products; write the prices to another")
     with ExitStack() as stack:
         # A file that is not a CSV of products is refused before a bundle is loaded for it.
         rows, file = stack.enter_context(open_rows(source, links=not no_images))
@@ -196,8 +198,8 @@ def _write(
     counts: Counter[str] = Counter()
     size = os.fstat(file.fileno()).st_size
     with (
-        _errors(target),
-        replacing(target) as temporary,
+        _errors(),
+        writing(target) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
@@ -213,11 +215,9 @@ def _write(
 
 
 @contextmanager
-def _errors(target: Path) -> Iterator[None]:
+def _errors() -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise DataError(f"{target}: cannot be written: {error.strerror}") from None
     except BrokenProcessPool:
         raise ModelError(
             "a worker process ended unexpectedly, most likely for lack of memory; try --workers 1"

@@ -134,6 +134,19 @@ def test_a_broken_manifest_is_refused(folder: Path, content: str) -> None:
         version(folder)
 
 
+@pytest.mark.parametrize(
+    "value", ["null", "true", "-1", "1e999", "NaN", '"x"', "[]", "[null]", "{}", '{"x": []}']
+)
+@pytest.mark.parametrize("key", ["format", "amlc", "libraries", "files", "bytes", "sha256"])
+def test_values_of_other_types_are_refused(folder: Path, key: str, value: str) -> None:
+    """No value of a manifest, whatever its type, gives anything but an error that amlc raises."""
+    content = json.loads((folder / MANIFEST).read_text())
+    (content if key in content else content["files"]["a.json"])[key] = "VALUE"
+    (folder / MANIFEST).write_text(json.dumps(content).replace('"VALUE"', value))
+    with pytest.raises(ModelError):
+        version(folder)
+
+
 def test_a_huge_manifest_is_refused(folder: Path) -> None:
     """A manifest that is too long is refused without reading it to its end."""
     (folder / MANIFEST).write_bytes(b" " * (2**20 + 1))
