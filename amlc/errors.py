@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from zipfile import BadZipFile
 
+from amlc.interrupts import interruptible
+
 
 class AmlcError(Exception):
     """Base of every error that amlc raises on purpose."""
@@ -113,7 +115,7 @@ def read_errors_as(
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call a program's main function; an AmlcError ends the program with a message on stderr.
+    """Call a program's main function; its errors end the program with one sentence on stderr.
 
     Parameters
     ----------
@@ -123,13 +125,16 @@ def run(main: Callable[[], None]) -> None:
     Raises
     ------
     SystemExit
-        With code 1 after an AmlcError, 130 after an interrupt.
+        With code 1 after an AmlcError or an error of the system, 130 after an interrupt.
     """
     try:
-        main()
+        with interruptible():
+            main()
     except AmlcError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+    except OSError as error:
+        # Such as a folder that cannot be made, or a disk that is full.
+        file = f"{error.filename}: " if error.filename else ""
+        print(f"error: {file}{error.strerror or error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,5 +1,7 @@
 """Errors end a program with one message and without a traceback."""
 
+from pathlib import Path
+
 import pytest
 
 from amlc.errors import (
@@ -39,6 +41,17 @@ def test_run_passes_other_exceptions_on() -> None:
 
     with pytest.raises(ZeroDivisionError):
         run(fail)
+
+
+def test_run_ends_with_one_sentence_after_an_error_of_the_system(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without permission, or a full disk, is no error of this program."""
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as caught:
+        run((tmp_path / "file" / "out").mkdir)
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'file' / 'out'}: Not a directory\n"
 
 
 def test_run_ends_with_130_after_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
