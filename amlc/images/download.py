@@ -291,9 +291,8 @@ class _Fetcher:
         try:
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
-                return FetchResult.ok(
-                    decode(stream.read(self._settings.max_bytes + 1), self._settings)
-                )
+                body = stream.read(self._settings.max_bytes + 1)
+            return FetchResult.ok(decode(body, self._settings, str(path)))
         except (OSError, FetchError):
             if self._progress:
                 self._progress.add_unusable(path)

@@ -135,7 +135,7 @@ class FetchPool:
         if smaller is not None:
             try:
                 body = client.fetch(smaller)
-                picture = self._decode(body)
+                picture = self._decode(body, job.text)
             except FetchError:
                 pass
             else:
@@ -147,17 +147,17 @@ class FetchPool:
             self._schedule.done(job, error)
             raise
         self._schedule.done(job, None)
-        return self._decode(body), len(body.data)
+        return self._decode(body, job.text), len(body.data)
 
     def _smaller_rendition(self, job: Job) -> Link | None:
         """Return the link of a smaller rendition, on the first try only."""
         wanted = self._settings.thumbnail and job.link.host in self._settings.thumbnail_hosts
         return urls.thumbnail(job.link, self._settings.size) if wanted and job.tries == 1 else None
 
-    def _decode(self, body: Body) -> Picture:
+    def _decode(self, body: Body, source: str) -> Picture:
         with self._decoders:
             try:
-                return decode(body.data, self._settings)
+                return decode(body.data, self._settings, source)
             except FetchError as error:
                 if error.reason != TRUNCATED:
                     raise

@@ -81,6 +81,7 @@ class StorePolicy:
         return cls(
             variant=f"jpeg {settings.size} px quality {settings.quality}",
             limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+            f"sides {settings.min_side} to {settings.max_side}, "
             f"respect_noai {settings.respect_noai}",
             remember_days=settings.remember_days,
         )

@@ -15,7 +15,14 @@ from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 
 
 def _decode(body: bytes, size: int = 64) -> Picture:
-    settings = PictureSettings(size=size, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
+    settings = PictureSettings(
+        size=size,
+        quality=90,
+        max_bytes=1_000_000,
+        max_pixels=1_000_000,
+        max_side=20_000,
+        min_side=8,
+    )
     return decode(body, settings)
 
 
