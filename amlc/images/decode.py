@@ -3,6 +3,7 @@
 import base64
 import io
 import logging
+import re
 import struct
 import warnings
 import zlib
@@ -33,8 +34,10 @@ _LOG = logging.getLogger(__name__)
 _WEBP_MEMORY = 2
 # Pixels that are converted at once.
 _STRIP_PIXELS = 1 << 20
-# Bytes that continue a JPEG file which may be cut off: more than a block of pixels has.
-_CONTINUATION = 1000
+# Irregular bytes that continue a JPEG file which may be cut off, enough for some blocks of pixels.
+# Neither they nor their opposites are 255, which would begin a marker.
+_CONTINUATION = bytes(1 + number * number * 31 % 251 for number in range(1000))
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 GREY = (128, 128, 128)
 # What undoes each orientation of EXIF.
 _TURNS = {
@@ -106,6 +109,8 @@ def decode(body: bytes, settings: PictureSettings, source: str = "a picture") ->
         return _decode(inspect(body), settings)
     except FetchError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
     except _DECODE_ERRORS as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise FetchError(reason, Retry.AFTER_EXPIRY) from None
@@ -179,11 +184,15 @@ def _open(inspected: Inspected) -> Image.Image:
 def _is_cut_off(jpeg: bytes) -> bool:
     """Return whether data are missing before the end marker of a JPEG file.
 
-    Bits that follow complete data are ignored; where data are missing, they become pixels.
+    Bytes that follow complete data are ignored; where data are missing, they become pixels. The
+    second continuation has the opposite bits of the first.
     """
+    restarts = _RESTART.findall(jpeg, jpeg.rindex(b"\xff\xda"))
+    # The data may be cut off where a restart marker comes next.
+    restart = bytes((0xFF, 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0))
     checksums = set()
-    for bits in (b"\x55", b"\xaa"):
-        body = jpeg[:-2] + bits * _CONTINUATION + jpeg[-2:]
+    for bits in (_CONTINUATION, bytes(255 - byte for byte in _CONTINUATION)):
+        body = b"".join((jpeg[:-2], bits, restart, bits, jpeg[-2:]))
         image = Image.open(io.BytesIO(body), formats=("JPEG",))
         image.load()
         checksum = 0

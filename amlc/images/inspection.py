@@ -21,8 +21,8 @@ from amlc.images.fetch_result import (
 )
 from amlc.images.orientation import EXIF_HEADER, stated_orientation
 
-# Chunks of a PNG or WebP file, segments of a JPEG file, blocks of a GIF file. Files that mean no harm
-# have some thousands at most.
+# Chunks of a PNG or WebP file, segments of a JPEG file, blocks of a GIF file. Honest files have
+# a few thousand at most.
 MAX_PARTS = 100_000
 # Scans of a JPEG file. Encoders write 18 at most.
 MAX_SCANS = 100
@@ -40,7 +40,7 @@ _PNG_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _XMP_KEYWORD, _EXIF_KEYWORD = b"XML:com.adobe.xmp", b"Raw profile type exif"
 
 # Markers with a segment, and the end marker; not stuffed bytes, restart markers or fill bytes.
-_JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _SOS, _EOI, _APP0, _APP1, _APP14 = 0xDA, 0xD9, 0xE0, 0xE1, 0xEE
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -132,7 +132,7 @@ class _Jpeg:
                 self.size = int.from_bytes(segment[7:9]), int.from_bytes(segment[5:7])
                 self._components = segment[9]
             self.kept.append(segment)
-        elif marker in _JPEG_TABLES or len(segment) >= _JPEG_COLOURS.get(marker, 1 << 16):
+        elif marker in _JPEG_TABLES or len(segment) >= _JPEG_COLOURS.get(marker, 1 << 17):
             self.kept.append(segment)
         elif marker == _APP1 and segment[4:].startswith(EXIF_HEADER):
             self.exif = self.exif or segment[4:]
@@ -178,7 +178,7 @@ def _jpeg_segments(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield each segment with its marker and, of a scan, the data; the end marker comes last."""
     position = len(_JPEG_START)
     for _ in range(MAX_PARTS):
-        found = _JPEG_MARKER.search(body, position)
+        found = JPEG_MARKER.search(body, position)
         if found is None:
             return
         start, marker = found.start(), body[found.end() - 1]
@@ -191,7 +191,7 @@ def _jpeg_segments(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             return
         segment, data = body[start:position], b""
         if marker == _SOS:
-            following = _JPEG_MARKER.search(body, position)
+            following = JPEG_MARKER.search(body, position)
             end = following.start() if following is not None else len(body)
             data, position = body[position:end], end
         yield marker, segment, data
