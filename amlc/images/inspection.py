@@ -41,6 +41,8 @@ _XMP_KEYWORD, _EXIF_KEYWORD = b"XML:com.adobe.xmp", b"Raw profile type exif"
 
 # Markers with a segment, and the end marker; not stuffed bytes, restart markers or fill bytes.
 JPEG_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd9-\xfe]")
+# So many zeros are padding, not data: those of a file that was only begun would become pixels.
+_ZEROS = bytes(8)
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _SOS, _EOI, _APP0, _APP1, _APP14 = 0xDA, 0xD9, 0xE0, 0xE1, 0xEE
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -199,12 +201,12 @@ def _jpeg_segments(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _without_padding(scan: bytes) -> bytes:
-    """Return a last scan without zeros after it, nor the first half of an end marker."""
-    data = scan.rstrip(b"\x00")
-    if not data.endswith(b"\xff"):
-        return data
-    # A zero after 255 belongs to the data.
-    return data + b"\x00" if len(data) < len(scan) else data.rstrip(b"\xff")
+    """Return a last scan without the zeros, or the first half of an end marker, after its data."""
+    if scan.endswith(_ZEROS):
+        # A zero after 255 belongs to the data.
+        data = scan.rstrip(b"\x00")
+        return data + b"\x00" if data.endswith(b"\xff") else data
+    return scan.rstrip(b"\xff")
 
 
 class _Png:
