@@ -103,6 +103,18 @@ def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
+def write_arrays(path: Path, **arrays: Any) -> None:
+    """Write arrays by name as an uncompressed .npz."""
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Read the arrays that `write_arrays` wrote; a file that needs unpickling is refused."""
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
+        return dict(content)
+
+
 def write_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow table as Parquet; equal tables give equal bytes."""
     with replacing(path) as temporary:

@@ -11,7 +11,7 @@ from amlc import layout
 from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
 from amlc.files import read_json
-from amlc.report.results import results
+from amlc.report.results import interval, results
 from amlc.service.limits import Limits
 from tools.record import REAL, RESULTS
 
@@ -41,8 +41,7 @@ def score(root: Path) -> str:
     blend, rows = record["blend"], record["data"]["train"]["kept"]
     return (
         f"On {rows:,} products of the Amazon ML Challenge 2025 it reaches a SMAPE of "
-        f"**{blend['smape']:.2f} %** (95 % interval {blend['smape_low']:.2f} to "
-        f"{blend['smape_high']:.2f}) without pretrained weights."
+        f"**{blend['smape']:.2f} %** ({interval(blend, root)}) without pretrained weights."
     )
 
 
@@ -93,8 +92,14 @@ def real(root: Path) -> str:
         ]
         for name, score in sorted(record["models"].items(), key=lambda item: -item[1]["smape"])
     ]
-    interval = f"95 % interval {blend['smape_low']:.2f} to {blend['smape_high']:.2f}"
-    rows.append(["**blend**", f"**{blend['smape']:.2f}**", f"{blend['smape_se']:.2f}", interval])
+    rows.append(
+        [
+            "**blend**",
+            f"**{blend['smape']:.2f}**",
+            f"{blend['smape_se']:.2f}",
+            interval(blend, root),
+        ]
+    )
     head = ["model", "SMAPE", "standard error", "weight in the blend"]
     return (
         f"Commit `{record['commit']}`: {data['train']['kept']:,} train rows, "
@@ -123,7 +128,7 @@ def guards(root: Path) -> str:
     """Return the results of the guards on real products, and the coverage of the interval."""
     record = read_json(root / REAL)
     permutation, leak, drift = (record["guards"][name] for name in ("permutation", "leak", "drift"))
-    interval = record["interval"]
+    shares = record["interval"]
     column, auc = max(drift["columns"].items(), key=lambda item: item[1])
     noise = (
         f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
@@ -137,9 +142,9 @@ def guards(root: Path) -> str:
         f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` ({auc:.3f})"
     )
     coverage = (
-        f"holds {interval['coverage']:.1f} % of the prices: "
-        f"{_range(interval['coverage_by_predicted_decile'])} in each tenth by predicted price, "
-        f"{_range(interval['coverage_by_price_decile'])} in each tenth by actual price"
+        f"holds {shares['coverage']:.1f} % of the prices: "
+        f"{_range(shares['coverage_by_predicted_decile'])} in each tenth by predicted price, "
+        f"{_range(shares['coverage_by_price_decile'])} in each tenth by actual price"
     )
     rows = [
         ["check", "result"],

@@ -24,7 +24,8 @@ from amlc.catalog.products import (
     TRAIN,
     TRAIN_COLUMNS,
 )
-from amlc.catalog.reading import CELL_LIMIT, Sheet, read_sheet
+from amlc.catalog.reading import CELL_LIMIT
+from amlc.catalog.sheet import Sheet, read_sheet
 from amlc.catalog.validation import RowError, describe_errors, find_row_errors, find_shared_ids
 from amlc.errors import DataError
 from amlc.files import replacing
@@ -148,7 +149,7 @@ def _read_both(
             continue
         sheets[split] = sheet
         if sheet.broken:
-            messages.append(f"{path}: {sheet.broken}")
+            messages.append(sheet.broken)
     return sheets, errors, messages
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from amlc.catalog.links import LINK_RULE, LinkError, parse_link
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
-from amlc.catalog.reading import SHOWN_CHARACTERS, Sheet
+from amlc.catalog.sheet import SHOWN_CHARACTERS, Sheet
 from amlc.errors import DataError, first_few
 
 MAX_ID_LENGTH = 200  # characters

@@ -1,7 +1,6 @@
 """Get the pictures of links from the store, the mirror or the network, and write them to shards."""
 
 import sys
-import threading
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,20 +8,19 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Self
 
 from tqdm import tqdm
 
 from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
-from amlc.images import urls
+from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult
+from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult, Picture
 from amlc.images.mirror import Mirror
-from amlc.images.pool import FetchPool, Finished, cores
+from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
-from amlc.images.store import Store, StorePolicy
+from amlc.images.store import Store
 
 # Hosts that were given up are named in messages up to this number, and then counted.
 _HOSTS_NAMED = 5
@@ -31,71 +29,50 @@ _HOSTS_NAMED = 5
 MAX_AHEAD, MAX_PICTURES = 20_000, 1000
 
 
-class Progress:
+class _Progress:
     """A progress bar on a terminal, and messages about hosts and files that need attention.
 
     Parameters
     ----------
-    total : int
-        Distinct links.
+    total : int, optional
+        Distinct links; None for no bar.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         # With `disable=None` there is no bar without a terminal.
-        self._bar = tqdm(total=total, unit="image", disable=None, mininterval=0.5)
+        disable = None if total is not None else True
+        self._bar = tqdm(total=total, unit="image", disable=disable, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
         self._given_up = 0
-        self._unusable: list[Path] = []
-        self._lock = threading.Lock()
+        # Files of the mirror that are not usable pictures; any thread may add one.
+        self.unusable: list[Path] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the bar, and report what is known at the end."""
         self._bar.close()
-        if self._unusable:
-            names = first_few(sorted(path.name for path in self._unusable))
-            _note(f"images.mirror: {len(self._unusable)} files cannot be used as pictures: {names}")
+        if self.unusable:
+            names = first_few(sorted(path.name for path in self.unusable))
+            _note(f"images.mirror: {len(self.unusable)} files cannot be used as pictures: {names}")
         if self._given_up > _HOSTS_NAMED:
             _note(f"{self._given_up - _HOSTS_NAMED} more hosts were given up")
 
-    def report_ambiguous(self, count: int) -> None:
-        """Report the number of file names in the mirror that fit more than one link."""
-        if count:
-            _note(f"images.mirror: {count} file names fit several links and are not used")
-
-    def count_stored(self, count: int) -> None:
-        """Count links whose pictures were in the store."""
-        self._count("stored", count)
-
-    def count_local(self, result: FetchResult, *, mirror: bool) -> None:
-        """Count a link that needed no network."""
-        self._count("mirror" if mirror else "ok" if result.status == OK else "failed", 1)
-
-    def count_finished(self, finished: Finished, given_up: Mapping[str, FetchError]) -> None:
-        """Count a link that needed the network; report hosts given up since the last call."""
-        self._received += finished.received
-        self._count("ok" if finished.result.status == OK else "failed", 1)
-        for host, error in given_up.items():
+    def add_given_up(self, hosts: Mapping[str, FetchError]) -> None:
+        """Report hosts that were given up, and why."""
+        for host, error in hosts.items():
             self._given_up += 1
             if self._given_up <= _HOSTS_NAMED:
                 _note(f"{host}: {error.reason}, repeatedly: not asked again until the next run")
 
-    def add_unusable(self, path: Path) -> None:
-        """Note a file of the mirror that is not a usable picture; any thread may call it."""
-        with self._lock:
-            self._unusable.append(path)
-
-    def _count(self, name: str, count: int) -> None:
+    def count(self, name: str, count: int = 1, *, received: int = 0) -> None:
+        """Count links with this kind of result, and the bytes received for them."""
         self._counts[name] += count
-        if self._bar.disable:
-            return
-        seconds = max(self._bar.format_dict["elapsed"], 1e-3)
-        self._bar.set_postfix(
-            {"MB/s": f"{self._received / 1e6 / seconds:.1f}", **self._counts}, refresh=False
-        )
-        self._bar.update(count)
+        self._received += received
+        if not self._bar.disable:
+            seconds = max(self._bar.format_dict["elapsed"], 1e-3)
+            rate = {"MB/s": f"{self._received / 1e6 / seconds:.1f}"}
+            self._bar.set_postfix({**rate, **self._counts}, refresh=False)
+            self._bar.update(count)
 
 
 def _note(text: str) -> None:
@@ -127,21 +104,21 @@ def download(
     """
     distinct = sorted(set(links))
     grey = placeholder(settings.size, settings.quality)
-    with pillow_warning_filters(), Progress(len(distinct)) as progress:
-        mirror = Mirror(settings.mirror, distinct)
-        progress.report_ambiguous(mirror.ambiguous)
-        rows = fetch_results(distinct, settings, fetching, store_path, mirror, progress)
-        with closing(rows):
-            results = (result for _, result in rows)
-            for index, start in enumerate(range(0, len(distinct), settings.shard_links)):
-                shard = distinct[start : start + settings.shard_links]
-                try:
-                    write_shard(folder, index, shard, results, grey)
-                except OSError as error:
-                    raise ImageError(
-                        f"{folder}: cannot write image shards: {error}; "
-                        "what was fetched is safe in the store: run again"
-                    ) from None
+    mirror = Mirror(settings.mirror, distinct)
+    if mirror.ambiguous:
+        _note(f"images.mirror: {mirror.ambiguous} file names fit several links and are not used")
+    rows = fetch_results(distinct, settings, fetching, store_path, mirror, total=len(distinct))
+    with pillow_warning_filters(), closing(rows):
+        results = (result for _, result in rows)
+        for index, start in enumerate(range(0, len(distinct), settings.shard_links)):
+            shard = distinct[start : start + settings.shard_links]
+            try:
+                write_shard(folder, index, shard, results, grey)
+            except OSError as error:
+                raise ImageError(
+                    f"{folder}: cannot write image shards: {error}; "
+                    "what was fetched is safe in the store: run again"
+                ) from None
 
 
 def fetch_results(
@@ -150,7 +127,8 @@ def fetch_results(
     fetching: FetchSettings,
     store_path: Path,
     mirror: Mirror | None = None,
-    progress: Progress | None = None,
+    *,
+    total: int | None = None,
 ) -> Generator[tuple[str, FetchResult]]:
     """Yield the result of each link, in order, from the store, the mirror or the network.
 
@@ -170,8 +148,8 @@ def fetch_results(
         The file of the store, such as `amlc.images.store.default_path`.
     mirror : Mirror, optional
         Where pictures are looked for before they are fetched.
-    progress : Progress, optional
-        Shows what was done.
+    total : int, optional
+        The number of links, for a progress bar; without it there is none.
 
     Yields
     ------
@@ -185,8 +163,10 @@ def fetch_results(
     ImageError
         The store or the CA bundle cannot be used, or a disk is full.
     """
+    mirror = mirror or Mirror(None, ())
     with (
-        Store(store_path, StorePolicy.of(settings)) as store,
+        Store(store_path, settings) as store,
+        closing(_Progress(total)) as progress,
         closing(_Fetcher(settings, fetching, store, mirror, progress)) as fetcher,
     ):
         yield from fetcher.results(links)
@@ -194,20 +174,12 @@ def fetch_results(
 
 @dataclass(slots=True)
 class _Batch:
-    """Consecutive links whose results are being gathered.
-
-    Parameters
-    ----------
-    links : list of str
-        The links.
-    results : dict
-        Results by link, except of pictures in the store, which are read when the batch is yielded.
-    waiting : set of str
-        Links that are still being fetched.
-    """
+    """Consecutive links whose results are being gathered."""
 
     links: list[str]
+    # Except of pictures in the store, which are read when the batch is yielded.
     results: dict[str, FetchResult] = field(default_factory=dict)
+    # Links that are still being fetched.
     waiting: set[str] = field(default_factory=set)
 
 
@@ -219,12 +191,12 @@ class _Fetcher:
         settings: ImageSettings,
         fetching: FetchSettings,
         store: Store,
-        mirror: Mirror | None,
-        progress: Progress | None,
+        mirror: Mirror,
+        progress: _Progress,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._mirror = mirror or Mirror(None, ())
+        self._mirror = mirror
         self._progress = progress
         self._pool = FetchPool(settings, fetching, store)
         self._decoders = ThreadPoolExecutor(cores())
@@ -259,49 +231,43 @@ class _Fetcher:
         distinct = list(dict.fromkeys(links))
         stored = self._store.find_results(distinct)
         missing = [link for link in distinct if not _is_ok(stored.get(link))]
-        mirrored = self._read_mirror(missing)
-        for link in missing:
-            result = mirrored.get(link) or self._final_failure(link, stored.get(link))
-            if result is not None:
-                batch.results[link] = result
-                if self._progress:
-                    self._progress.count_local(result, mirror=link in mirrored)
-                continue
-            batch.waiting.add(link)
-            if link not in self._waiting:
-                self._pool.submit(link, parse_link(link))
-            self._waiting.setdefault(link, []).append(batch)
-        if self._progress:
-            self._progress.count_stored(len(distinct) - len(missing))
+        pictures = self._decoders.map(self._read_mirror, missing)
+        for link, picture in zip(missing, pictures, strict=True):
+            if picture is not None:
+                batch.results[link] = FetchResult.ok(picture)
+                self._progress.count("mirror")
+            elif (failure := self._final_failure(link, stored.get(link))) is not None:
+                batch.results[link] = failure
+                self._progress.count("failed")
+            else:
+                batch.waiting.add(link)
+                if link not in self._waiting:
+                    self._pool.submit(link, parse_link(link))
+                self._waiting.setdefault(link, []).append(batch)
+        self._progress.count("stored", len(distinct) - len(missing))
         return batch
 
-    def _read_mirror(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        paths = {link: path for link in links if (path := self._find_in_mirror(link)) is not None}
-        results = zip(paths, self._decoders.map(self._read_file, paths.values()), strict=True)
-        return {link: result for link, result in results if result is not None}
-
-    def _find_in_mirror(self, link: str) -> Path | None:
+    def _read_mirror(self, link: str) -> Picture | None:
+        """Return a picture of the mirror; a file that cannot be used is reported at the end."""
         try:
-            return self._mirror.find(parse_link(link))
+            path = self._mirror.find(parse_link(link))
         except LinkError:
             return None
-
-    def _read_file(self, path: Path) -> FetchResult | None:
-        """Decode a picture of the mirror; None if it cannot be used, which is reported later."""
+        if path is None:
+            return None
         try:
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
                 body = stream.read(self._settings.max_bytes + 1)
-            return FetchResult.ok(decode(body, self._settings, str(path)))
+            return decode(body, self._settings, str(path))
         except (OSError, FetchError):
-            if self._progress:
-                self._progress.add_unusable(path)
+            self._progress.unusable.append(path)
             return None
 
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
         """Return the failure of a link that must not be fetched in this run, or None."""
         try:
-            urls.check_host(parse_link(link), self._settings)
+            check_host(parse_link(link), self._settings)
         except LinkError:
             return FetchResult.failed(MALFORMED, 0)
         except FetchError as error:
@@ -314,11 +280,11 @@ class _Fetcher:
             finished = self._pool.next_finished()
             for waiting in self._waiting.pop(finished.link):
                 waiting.waiting.remove(finished.link)
-                if finished.result.status != OK:
-                    waiting.results[finished.link] = finished.result
-            if self._progress:
-                self._progress.count_finished(finished, self._pool.pop_given_up())
-        self._store.flush()
+                if finished.failure is not None:
+                    waiting.results[finished.link] = finished.failure
+            kind = "ok" if finished.failure is None else "failed"
+            self._progress.count(kind, received=finished.received)
+            self._progress.add_given_up(self._pool.pop_given_up())
         pictures = self._store.read_pictures(
             [link for link in dict.fromkeys(batch.links) if link not in batch.results]
         )

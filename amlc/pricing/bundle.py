@@ -14,7 +14,7 @@ from pydantic import Field
 from amlc import layout
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError
-from amlc.features.blocks import read_terms
+from amlc.features.blocks import Terms
 from amlc.features.tabular import TabularFeatures
 from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
@@ -99,7 +99,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     write_text(folder / "params.json", text + "\n")
     _copy_fitted(root, folder)
     settings = NeighboursSettings.model_validate(params["neighbours"])
-    terms = read_terms(root / layout.TERMS)[train]
+    terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(root / layout.IMAGES)

@@ -1,9 +1,9 @@
 """The scores of the last run as text, for the command line and the README."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from amlc import layout
+from amlc import layout, params
 from amlc.files import read_json
 
 
@@ -19,40 +19,32 @@ def results(root: Path = layout.ROOT) -> str:
     ------
     DataError
         A metrics file is missing or is not JSON.
+    ParamsError
+        params.yaml is missing or lacks the coverage of the interval.
     """
-    scores = read_json(root / layout.SCORES)
+    blend = read_json(root / layout.SCORES)
     models = read_json(root / layout.SCORE_DETAILS)["models"]
     images = read_json(root / layout.IMAGE_METRICS)
     data = read_json(root / layout.DATA_METRICS)
-    return "\n".join(
-        [
-            *_model_lines(scores, models),
-            "",
-            _rows_line(data),
-            _images_line(images),
-            f"submission  {layout.SUBMISSION}",
-        ]
-    )
-
-
-def _model_lines(scores: dict[str, Any], models: dict[str, Any]) -> list[str]:
-    lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
-    members = sorted(models.items(), key=lambda item: -item[1]["smape"])
-    lines += [
-        f"{name:<12}{score['smape']:>8.2f}{score['smape_se']:>8.2f}{score['weight']:>9.3f}"
-        for name, score in members
-    ]
-    interval = f"95 % interval {scores['smape_low']:.2f} to {scores['smape_high']:.2f}"
-    lines.append(f"{'blend':<12}{scores['smape']:>8.2f}{scores['smape_se']:>8.2f}   {interval}")
-    return lines
-
-
-def _rows_line(data: dict[str, Any]) -> str:
     train, test = data["train"], data["test"]
-    counts = f"{train['kept']} train ({train['rejected']} rejected), {test['rows']} test"
-    return f"rows        {counts} ({test['flagged']} flagged)"
+    lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
+    for name, score in sorted(models.items(), key=lambda item: -item[1]["smape"]):
+        numbers = f"{score['smape']:>8.2f}{score['smape_se']:>8.2f}{score['weight']:>9.3f}"
+        lines.append(f"{name:<12}{numbers}")
+    numbers = f"{blend['smape']:>8.2f}{blend['smape_se']:>8.2f}   {interval(blend, root)}"
+    rows = f"{train['kept']} train ({train['rejected']} rejected), {test['rows']} test"
+    links = f"{images['links']} links: {images['ok']} good, {images['placeholders']} placeholders"
+    lines += [
+        f"{'blend':<12}{numbers}",
+        "",
+        f"rows        {rows} ({test['flagged']} flagged)",
+        f"images      {links} ({layout.FAILED_IMAGES})",
+        f"submission  {layout.SUBMISSION}",
+    ]
+    return "\n".join(lines)
 
 
-def _images_line(images: dict[str, Any]) -> str:
-    counts = f"{images['links']} links: {images['ok']} good, {images['placeholders']} placeholders"
-    return f"images      {counts} ({layout.FAILED_IMAGES})"
+def interval(scores: Mapping[str, float], root: Path = layout.ROOT) -> str:
+    """Return the interval of the blend's SMAPE in words, with its coverage from params.yaml."""
+    level = params.value("evaluate.bootstrap_level", root / params.PATH)
+    return f"{100 * level:g} % interval {scores['smape_low']:.2f} to {scores['smape_high']:.2f}"

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from amlc.images.decode import pillow_warning_filters
-from amlc.pricing.estimates import Estimate, Pricer
+from amlc.pricing.estimates import Estimate, Pricer, ReasonKind
 from amlc.pricing.workers import Workers
 from amlc.service import openapi
 from amlc.service.batcher import Batcher, QueueFullError
@@ -27,8 +27,6 @@ from amlc.service.problems import Problem, bad_picture, busy
 from amlc.service.schemas import HealthResponse, ModelResponse, PriceResponse, price_response
 
 PRICE, PRICES = "/v1/price", "/v1/prices"
-# How a pricer begins the reason why a picture cannot be used.
-_NOT_USED = "picture not used: "
 _WEB = Path(__file__).parent / "web"
 # A browser asks each time, and gets a 304 if nothing changed, so a new version shows at once.
 _CACHE_CONTROL = "no-cache"
@@ -185,8 +183,8 @@ class Service:
 def _check_picture(request: PriceRequest, estimate: Estimate) -> None:
     """Refuse an unusable picture: a client that sends one does not want a price without it."""
     for reason in estimate.reasons:
-        if reason.startswith(_NOT_USED):
-            raise bad_picture(request.picture_field, reason.removeprefix(_NOT_USED))
+        if reason.kind is ReasonKind.PICTURE_NOT_USED:
+            raise bad_picture(request.picture_field, reason.detail)
 
 
 class _PageFiles(StaticFiles):

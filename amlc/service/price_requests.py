@@ -13,7 +13,7 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.images.client import Client
 from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError, Retry
 from amlc.images.settings import FetchSettings, HostRules
-from amlc.pricing.estimates import Product
+from amlc.pricing.estimates import NO_PICTURE, Product
 from amlc.service.limits import Limits
 from amlc.service.middleware import bound_body
 from amlc.service.problems import FieldError, Problem, bad_picture, busy
@@ -109,7 +109,7 @@ class RequestReader:
             if picture is not None:
                 raise _bad_field("image_url", "give the picture as a file or as a link, not both")
             picture = await self._fetched_picture(fields.image_url)
-        product = Product(fields.as_text(), picture)
+        product = Product(fields.as_text(), NO_PICTURE if picture is None else picture)
         return PriceRequest(product, fields.similar, fields.contributions, picture_field)
 
     async def _fetched_picture(self, url: str) -> bytes:

@@ -244,7 +244,7 @@ def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
         high=estimate.high,
         coverage=pricer.coverage,
         model=pricer.version,
-        reasons=list(estimate.reasons),
+        reasons=list(map(str, estimate.reasons)),
         similar=[_similar_item(product) for product in estimate.similar],
         contributions=[
             ContributionItem(part=each.part, factor=each.factor) for each in estimate.contributions

@@ -117,7 +117,7 @@ def make_products(
         "flavour": look_draws.pick("flavour", [weight for _, _, weight in FLAVOURS]),
         "tier": look_draws.pick("tier", TIER_WEIGHTS),
     }
-    median = np.maximum(np.exp(_log_price(seed, **looks, size=size, pack=pack)), LOWEST_PRICE)
+    median = np.maximum(np.exp(_log_price(seed, looks, size, pack)), LOWEST_PRICE)
     noisy = np.maximum(median * np.exp(noise * row_draws.normal("noise")), LOWEST_PRICE)
     return SyntheticProducts(
         key=keys,
@@ -174,27 +174,15 @@ def _shown_packs(draws: Draws) -> Rows:
     return np.where(single, 1, _packs(draws))
 
 
-def _log_price(
-    seed: int,
-    *,
-    category: Rows,
-    brand: Rows,
-    quality: Rows,
-    flavour: Rows,
-    tier: Rows,
-    size: Floats,
-    pack: Rows,
-) -> Floats:
-    base = np.log([entry.price for entry in CATEGORIES])[category]
-    usual = np.array([entry.size for entry in CATEGORIES])[category]
-    brand_draws = Draws(seed, np.arange(BRANDS, dtype=np.int64))
-    brand_effects = BRAND_SPREAD * brand_draws.normal("brand effect")
+def _log_price(seed: int, looks: dict[str, Rows], size: Floats, pack: Rows) -> Floats:
+    usual = np.array([entry.size for entry in CATEGORIES])[looks["category"]]
+    brand_effects = BRAND_SPREAD * Draws(seed, np.arange(BRANDS)).normal("brand effect")
     log_price: Floats = (
-        base
-        + brand_effects[brand]
-        + np.array([effect for _, effect, _ in QUALITIES])[quality]
-        + np.array([effect for _, effect, _ in FLAVOURS])[flavour]
-        + np.array(TIER_EFFECTS)[tier]
+        np.log([entry.price for entry in CATEGORIES])[looks["category"]]
+        + brand_effects[looks["brand"]]
+        + np.array([effect for _, effect, _ in QUALITIES])[looks["quality"]]
+        + np.array([effect for _, effect, _ in FLAVOURS])[looks["flavour"]]
+        + np.array(TIER_EFFECTS)[looks["tier"]]
         + SIZE_POWER * np.log(size / usual)
         + PACK_POWER * np.log(pack)
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from amlc.catalog import validation
 from amlc.catalog.products import TRAIN_COLUMNS
-from amlc.catalog.reading import Sheet, read_sheet
+from amlc.catalog.sheet import Sheet, read_sheet
 from amlc.catalog.validation import REASONS, RowError
 from amlc.errors import DataError
 

@@ -1,6 +1,7 @@
 """A try to fetch a link ends with the right reason for each failure, and never hangs."""
 
 import gzip
+import logging
 import socket
 import zlib
 from collections.abc import Callable, Iterator
@@ -140,6 +141,22 @@ FAILURES: dict[str, tuple[Page, str, Retry]] = {
         "redirect not allowed",
         Retry.AFTER_EXPIRY,
     ),
+    "to another protocol": (
+        page(b"", "302 Found", Location="gopher://a.com/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to a user": (
+        page(b"", "302 Found", Location="//u@b.com/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to half an address": (
+        page(b"", "302 Found", Location="http://[::1/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to itself": (page(b"", "302 Found", Location=""), "too many redirects", Retry.AFTER_EXPIRY),
     "to nowhere": (page(b"", "302 Found"), "http 302", Retry.NEXT_RUN),
     "in circles": (page(b"", "302 Found", Location="/x"), "too many redirects", Retry.AFTER_EXPIRY),
     "too short": (_raw(HEAD % len(GOOD) + GOOD[:-9]), "truncated body", Retry.NOW),
@@ -243,9 +260,10 @@ def test_a_handshake_that_stalls_meets_the_deadline(fetch: Fetch, make: MakeSett
 
 
 def test_redirects_are_followed(site: Site, fetch: Fetch, settings: BothSettings) -> None:
-    """A chain of five redirects leads to the picture."""
-    for step in range(5):
+    """A chain of five redirects leads to the picture; they may be relative to the last link."""
+    for step in range(4):
         site.pages[f"/{step}"] = page(b"moved", "302 Found", Location=f"/{step + 1}")
+    site.pages["/4"] = page(b"moved", "302 Found", Location="folder/../5")
     site.pages["/5"] = page(GOOD)
     assert fetch(site.url("/0"), settings) == GOOD
 
@@ -342,6 +360,14 @@ def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
     client.fetch(parse_link(site.url("/trap")))
     assert client.fetch(parse_link(site.url("/next"))).data == GOOD
     client.close()
+
+
+def test_a_client_changes_nothing_in_the_process(settings: BothSettings) -> None:
+    """What urllib3 logs is for the program to decide."""
+    logger = logging.getLogger("urllib3")
+    logger.setLevel(logging.NOTSET)
+    settings.client().close()
+    assert logger.level == logging.NOTSET
 
 
 def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: BothSettings) -> None:

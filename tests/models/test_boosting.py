@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import Blocks
+from amlc.features.blocks import Blocks, Dense
 from amlc.models.base import Regressor
 from amlc.models.registry import regressor
 from amlc.params import check
@@ -49,7 +49,7 @@ def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> No
     """Without useful features, absolute loss gives the median and squared loss the mean."""
     _, target, products = catalogue
     skewed = np.where(np.arange(240) % 4 == 0, 9.0, 1.0)
-    blind = Blocks(vision=(np.arange(240)[:, None] % 7 < 3).astype(np.float32))
+    blind = Blocks(vision=Dense.numbered((np.arange(240)[:, None] % 7 < 3).astype(np.float32)))
     changes: dict[str, Any] = {"blocks": ["vision"], "n_estimators": 60, "subsample": 1.0}
     for loss, expected in [("l1", 1.0), ("squared", skewed[FIT].mean())]:
         model = fitted(

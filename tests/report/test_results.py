@@ -21,6 +21,7 @@ def root(tmp_path: Path) -> Path:
     write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
     data = {"train": {"kept": 5, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
     write_json(tmp_path / "metrics/data.json", data)
+    (tmp_path / "params.yaml").write_text("evaluate: {bootstrap_level: 0.975}\n")
     return tmp_path
 
 
@@ -30,6 +31,11 @@ def test_it_names_every_model_the_images_and_the_submission(root: Path) -> None:
     assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "a", "b", "blend"]
     assert "9 links: 7 good, 2 placeholders" in text
     assert "data/submission.csv" in text
+
+
+def test_the_interval_has_the_coverage_of_the_settings(root: Path) -> None:
+    """It is a parameter of the stage evaluate."""
+    assert "97.5 % interval 49.00 to 51.00" in results(root)
 
 
 def test_without_metrics_the_error_names_what_to_run(root: Path) -> None:

@@ -15,12 +15,12 @@ _OF_COUNT = r"of\s*(\d{1,4})\b"
 _ANY_OF_COUNT = re.compile(_OF_COUNT, re.ASCII)
 _PACK_OF_COUNT = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_COUNT}", re.ASCII)
 # Punctuation that is part of a word inside it, but not at its ends.
-INNER_PUNCTUATION = b".'"
-_WORD_BYTES = INNER_PUNCTUATION + b"_"
+INNER_PUNCTUATION = ".'"
+_WORD_CHARACTERS = INNER_PUNCTUATION + "_"
 _OTHER_THAN_WORD_OR_ASCII = re.compile(r"[^\x00-\x7f\w]")
 # Maps ASCII bytes that are not part of a word to a space, and keeps the bytes of other characters.
 _SPACES = bytes(
-    byte if byte >= 0x80 or chr(byte).isalnum() or byte in _WORD_BYTES else ord(" ")
+    byte if byte >= 0x80 or chr(byte).isalnum() or chr(byte) in _WORD_CHARACTERS else ord(" ")
     for byte in range(256)
 )
 
@@ -51,19 +51,18 @@ def _joined(match: re.Match[str]) -> str:
     return f"{float(number):g}{find_unit(unit).name.replace(' ', '_')} "
 
 
-def raw_tokens(text: str) -> list[bytes]:
-    """Split a text into runs of the characters that occur in words, in UTF-8.
-
-    A word is a raw token without the `INNER_PUNCTUATION` at its ends, which may leave nothing.
+def words(text: str) -> list[str]:
+    """Split a text into words: letters and digits, with underscores, and . and ' only inside.
 
     Examples
     --------
-    >>> raw_tokens("mom's tea. 1.5ounce - no. 1")
-    [b"mom's", b'tea.', b'1.5ounce', b'no.', b'1']
+    >>> words("mom's tea. 1.5ounce - no. 1")
+    ["mom's", 'tea', '1.5ounce', 'no', '1']
     """
     if not text.isascii():
         text = _OTHER_THAN_WORD_OR_ASCII.sub(" ", text)
-    return text.encode().translate(_SPACES).split()
+    tokens = text.encode().translate(_SPACES).decode().split()
+    return [word for token in tokens if (word := token.strip(INNER_PUNCTUATION))]
 
 
 def word_analyzer(low: int, high: int) -> Analyzer:
@@ -76,16 +75,14 @@ def word_analyzer(low: int, high: int) -> Analyzer:
 
     Notes
     -----
-    The n-grams are those of scikit-learn's analyzer ``word`` for the words in `raw_tokens`.
+    The n-grams are those of scikit-learn's analyzer ``word`` for the words in `words`.
     """
 
     def analyze(text: str) -> list[str]:
-        words = [
-            word.decode() for token in raw_tokens(text) if (word := token.strip(INNER_PUNCTUATION))
-        ]
-        ngrams = words[:] if low == 1 else []
+        single = words(text)
+        ngrams = single[:] if low == 1 else []
         for size in range(max(low, 2), high + 1):
-            ngrams += map(" ".join, zip(*(words[start:] for start in range(size)), strict=False))
+            ngrams += map(" ".join, zip(*(single[start:] for start in range(size)), strict=False))
         return ngrams
 
     return analyze
