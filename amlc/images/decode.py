@@ -109,11 +109,6 @@ def decode(body: bytes, settings: PictureSettings, source: str = "a picture") ->
         return _decode(inspect(body), settings)
     except FetchError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
-    except _DECODE_ERRORS as error:
-        reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
-        raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     except Exception as error:
         # Whatever the bytes of one picture do to a decoder, the run goes on.
         _LOG.warning("%s: cannot be decoded: %s: %s", source, type(error).__name__, error)
@@ -127,14 +122,20 @@ def _decode(inspected: Inspected, settings: PictureSettings) -> Picture:
     memory = _WEBP_MEMORY if inspected.format == "WEBP" else 1
     if max(size) > settings.max_side or size[0] * size[1] * memory > settings.max_pixels:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    if not inspected.ended and _is_cut_off(inspected.body):
-        raise FetchError(TRUNCATED, Retry.AFTER_EXPIRY)
-    image = _open(inspected)
     target = _target_size(*size, settings.size)
-    # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
-    image.draft("RGB", target)
-    image.load()
-    small = _resized(_rgb(image), target)
+    try:
+        if not inspected.ended and _is_cut_off(inspected.body):
+            raise FetchError(TRUNCATED, Retry.AFTER_EXPIRY)
+        image = _open(inspected)
+        # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
+        image.draft("RGB", target)
+        image.load()
+        small = _resized(_rgb(image), target)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
+    except _DECODE_ERRORS as error:
+        reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
+        raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     turn = _TURNS.get(inspected.orientation)
     return _picture(small.transpose(turn) if turn is not None else small, settings.quality)
 

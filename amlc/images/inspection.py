@@ -101,6 +101,8 @@ def inspect(body: bytes) -> Inspected:
         return _inspect_webp(body)
     # In the file type box: the brand, then its version and the compatible brands.
     brands = body[8 : min(int.from_bytes(body[:4]), 200)] if body[4:8] == b"ftyp" else b""
+    # Not decoded: its header's size is not that of the data in it, which may be 256 million pixels in
+    # 2 KB, and Pillow cannot set the decoder's limit.
     if b"avif" in brands or b"avis" in brands:
         raise _refused(AVIF_NOT_ACCEPTED)
     if b"heic" in brands or b"heix" in brands or b"mif1" in brands:
@@ -189,8 +191,9 @@ def _jpeg_segments(body: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             return
         position = start + 2 + int.from_bytes(body[start + 2 : start + 4])
         if not start + 4 <= position <= len(body):
-            # Malformed, or cut off within the segment.
-            return
+            # Not a segment, or a malformed one: look for the next.
+            position = start + 2
+            continue
         segment, data = body[start:position], b""
         if marker == _SOS:
             following = JPEG_MARKER.search(body, position)

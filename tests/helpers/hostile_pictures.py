@@ -361,7 +361,7 @@ def gif_of_bad_data(rng: np.random.Generator, scale: Scale) -> bytes:
 
 def webp_of_many_pixels(rng: np.random.Generator, scale: Scale) -> bytes:
     """Return a large WebP picture, with transparent parts, of one colour."""
-    side = int(scale.side / rng.choice([1, 1.4, 3]))
+    side = int(scale.side / rng.choice([1, 1.42, 3]))
     image = Image.new("RGBA", (side, side), tuple(int(value) for value in rng.integers(0, 256, 4)))
     return encoded(image, "WEBP", lossless=bool(rng.integers(2)), method=0)
 
