@@ -101,8 +101,8 @@ def inspect(body: bytes) -> Inspected:
         return _inspect_webp(body)
     # In the file type box: the brand, then its version and the compatible brands.
     brands = body[8 : min(int.from_bytes(body[:4]), 200)] if body[4:8] == b"ftyp" else b""
-    # Not decoded: its header's size is not that of the data in it, which may be 256 million pixels in
-    # 2 KB, and Pillow cannot set the decoder's limit.
+    # AVIF is not decoded: its data need not have the size that its header says, 2 KB of them may be
+    # 256 million pixels, and Pillow cannot set the decoder's limit.
     if b"avif" in brands or b"avis" in brands:
         raise _refused(AVIF_NOT_ACCEPTED)
     if b"heic" in brands or b"heix" in brands or b"mif1" in brands:
