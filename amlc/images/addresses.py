@@ -195,7 +195,8 @@ class Resolver:
         except (OSError, FutureTimeoutError) as error:
             # Other errors of getaddrinfo are answers, such as that the name does not exist.
             if not isinstance(error, socket.gaierror) or error.errno == socket.EAI_AGAIN:
-                self._add_unanswered(host)
+                with self._lock:
+                    self._unanswered.add(host)
             if stale is not None:
                 return stale
             raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN) from None
@@ -204,11 +205,6 @@ class Resolver:
             self._resolved_any = True
             self._answers[host] = answer
         return answer
-
-    def _add_unanswered(self, host: str) -> None:
-        with self._lock:
-            if not self._resolved_any:
-                self._unanswered.add(host)
 
     def _start_lookup(self, host: str) -> Future[list[str]]:
         with self._lock:

@@ -122,15 +122,16 @@ def _decode(inspected: Inspected, settings: PictureSettings) -> Picture:
     memory = _WEBP_MEMORY if inspected.format == "WEBP" else 1
     if max(size) > settings.max_side or size[0] * size[1] * memory > settings.max_pixels:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    target = _target_size(*size, settings.size)
+    longest = max(size)
+    width, height = (max(1, round(side * settings.size / longest)) for side in size)
     try:
         if not inspected.ended and _is_cut_off(inspected.body):
             raise FetchError(TRUNCATED, Retry.AFTER_EXPIRY)
         image = _open(inspected)
         # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
-        image.draft("RGB", target)
+        image.draft("RGB", (width, height))
         image.load()
-        small = _resized(_rgb(image), target)
+        small = _resized(_rgb(image), width, height)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
     except _DECODE_ERRORS as error:
@@ -203,16 +204,11 @@ def _is_cut_off(jpeg: bytes) -> bool:
     return len(checksums) > 1
 
 
-def _target_size(width: int, height: int, size: int) -> tuple[int, int]:
-    longest = max(width, height)
-    return max(1, round(width * size / longest)), max(1, round(height * size / longest))
-
-
-def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
     # Hamming reduces as well as bicubic and is faster, but is not made for enlarging.
-    enlarges = target[0] > image.width or target[1] > image.height
+    enlarges = width > image.width or height > image.height
     method = Image.Resampling.BICUBIC if enlarges else Image.Resampling.HAMMING
-    return image.resize(target, method)
+    return image.resize((width, height), method)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -238,14 +234,11 @@ def _rgb_strip(image: Image.Image) -> Image.Image:
         # Pillow's conversion would clip 16-bit values at 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
+        image = image.convert("RGBA")
+        over_white = Image.new("RGB", image.size, (255, 255, 255))
+        over_white.paste(image, mask=image.getchannel("A"))
+        return over_white
     return image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    background = Image.new("RGB", image.size, (255, 255, 255))
-    background.paste(image, mask=image.getchannel("A"))
-    return background
 
 
 def _picture(image: Image.Image, quality: int) -> Picture:

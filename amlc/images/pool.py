@@ -96,20 +96,15 @@ class FetchPool:
         """
         while True:
             try:
-                finished = self._finished.get(timeout=_POLL_SECONDS)
+                return self._finished.get(timeout=_POLL_SECONDS)
             except queue.Empty:
-                self._check_workers()
-            else:
-                return finished
+                for worker in self._workers:
+                    if worker.done():
+                        worker.result()
 
     def pop_given_up(self) -> dict[str, FetchError]:
         """Return the hosts that were given up since the last call, and why."""
         return self._schedule.pop_given_up()
-
-    def _check_workers(self) -> None:
-        for worker in self._workers:
-            if worker.done():
-                worker.result()
 
     def _work(self, client: Client) -> None:
         while (next_job := self._schedule.take()) is not None:

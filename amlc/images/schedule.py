@@ -155,10 +155,8 @@ class Schedule:
         # Nor do second tries: at the end of a run only links that fail are left.
         if job.tries <= 1:
             host.failures += 1
-        if probing or host.failures >= self._give_up_after:
-            self._trip(host, error)
-
-    def _trip(self, host: _Host, error: FetchError) -> None:
+        if not probing and host.failures < self._give_up_after:
+            return
         if host.worked and host.pauses < len(PAUSES):
             self._pause(host, PAUSES[host.pauses])
             host.pauses += 1

@@ -152,7 +152,16 @@ class Store:
             with self._lock:
                 yield
         except (sqlite3.Error, OSError) as error:
-            raise _image_error(self._path, error) from None
+            problem = (
+                f"cannot be used as the image store: {error}; "
+                "move it away, or set AMLC_STORE to another folder"
+            )
+            if "full" in str(error) or "No space" in str(error):
+                problem = (
+                    "no space left on the disk; what was stored before is safe: free space, or "
+                    "set AMLC_STORE to a folder on another disk, and run again"
+                )
+            raise ImageError(f"{self._path}: {problem}") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -176,15 +185,3 @@ def _prepare(connection: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError(f"it has version {version}, this program knows {VERSION}")
         connection.execute(_CREATE)
         connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _image_error(path: Path, error: sqlite3.Error | OSError) -> ImageError:
-    if "full" in str(error) or "No space" in str(error):
-        return ImageError(
-            f"{path}: no space left on the disk; what was stored before is safe: free space, or "
-            "set AMLC_STORE to a folder on another disk, and run again"
-        )
-    return ImageError(
-        f"{path}: cannot be used as the image store: {error}; "
-        "move it away, or set AMLC_STORE to another folder"
-    )
