@@ -71,14 +71,12 @@ def with_jpeg_size(jpeg: bytes, width: int, height: int) -> bytes:
 
 
 def exif_bomb(size: int) -> bytes:
-    """Return EXIF data whose every entry is all of them."""
-    entries = size // 12 - 2
-    header = struct.pack("<4sIH", b"II*\x00", 8, min(entries, 65_535))
-    # A smaller picture lets more of them be one value: bytes from the start of the data.
-    table = b"".join(
-        struct.pack("<HHII", 0x1000 + number % 0xE000, 1, size - 16, 0) for number in range(entries)
-    )
-    return header + table
+    """Return EXIF data of about this size, of which each of up to 57,344 entries is all of them."""
+    count = min(size // 12, 0xE000)
+    length = max(size, 10 + 12 * count)
+    entries = (struct.pack("<HHII", 0x1000 + tag, 1, length, 0) for tag in range(count))
+    data = struct.pack("<4sIH", b"II*\x00", 8, count) + b"".join(entries)
+    return data.ljust(length, b"\x00")
 
 
 def _picture(rng: np.random.Generator, scale: Scale) -> Image.Image:
