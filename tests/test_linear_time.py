@@ -29,7 +29,7 @@ from amlc.catalog.normalization import nfkc
 from amlc.catalog.quantities import parse_quantity
 from amlc.catalog.rows import read_rows
 from amlc.errors import DataError
-from amlc.features.text.tokens import char_analyzer, join_numbers, word_analyzer
+from amlc.features.text.tokens import char_ngrams, join_numbers, word_ngrams
 from amlc.service.schemas import ProductForm, ProductRequest
 
 SIZES = [12_500, 25_000, 50_000, 100_000]
@@ -84,8 +84,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "quantity": parse_quantity,
     "normalisation": nfkc,
     "numbers with units": join_numbers,
-    "words": word_analyzer(1, 2),
-    "characters": char_analyzer(2, 5),
+    "words": lambda text: word_ngrams(text, 1, 2),
+    "characters": lambda text: char_ngrams(text, 2, 5),
     "link": _link,
     "strict CSV": _csv(strict=True),
     "lenient CSV": _csv(strict=False),
