@@ -88,6 +88,11 @@ def _add_predict(commands: Any) -> None:
     )
     pictures.add_argument("--no-images", action="store_true", help="price by text alone")
     parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="write ' before ids that a spreadsheet would take for a formula, such as =1+1",
+    )
+    parser.add_argument(
         "--workers",
         type=_positive,
         metavar="N",
@@ -106,8 +111,10 @@ def _predict(options: argparse.Namespace) -> None:
         images=options.images,
         no_images=options.no_images,
         workers=options.workers,
+        spreadsheet=options.spreadsheet,
     )
-    print(f"predict: {summary}")
+    # What is no file, such as /dev/stdout, may be where this would be printed.
+    print(f"predict: {summary}", file=sys.stdout if options.output.is_file() else sys.stderr)
 
 
 def _add_serve(commands: Any) -> None:

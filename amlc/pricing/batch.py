@@ -37,6 +37,9 @@ CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
 
+# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
 FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
@@ -89,13 +92,26 @@ def price_rows(
             future.cancel()
 
 
-def csv_lines(rows: Iterable[Row], estimates: Iterable[Estimate]) -> str:
-    """Return the lines of the CSV that is written, in the columns of `HEADER`."""
+def csv_lines(
+    rows: Iterable[Row], estimates: Iterable[Estimate], *, spreadsheet: bool = False
+) -> str:
+    """Return the lines of the CSV that is written, in the columns of `HEADER`.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+    estimates : iterable of Estimate
+        That of each row.
+    spreadsheet : bool
+        Whether a ``'`` comes before each id that a spreadsheet would take for a formula.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row, estimate in zip(rows, estimates, strict=True):
         prices = map(format_price, (estimate.price, estimate.low, estimate.high))
-        writer.writerow((row.sample_id, *prices, "; ".join(_reasons(row, estimate))))
+        is_formula = spreadsheet and row.sample_id.startswith(_FORMULA)
+        sample_id = f"'{row.sample_id}" if is_formula else row.sample_id
+        writer.writerow((sample_id, *prices, "; ".join(_reasons(row, estimate))))
     return text.getvalue()
 
 
@@ -111,6 +127,7 @@ def price_csv(
     images: Path | None = None,
     no_images: bool = False,
     workers: int = 1,
+    spreadsheet: bool = False,
 ) -> str:
     """Price the products of a CSV file with a bundle; return a summary for the user.
 
@@ -130,6 +147,8 @@ def price_csv(
         Price by text alone.
     workers : int
         Number of processes for a file larger than `SMALL_BYTES`.
+    spreadsheet : bool
+        As in `csv_lines`.
 
     Raises
     ------
@@ -156,7 +175,8 @@ def price_csv(
                 lambda products: thread.submit(pricer.price, products),
                 lambda: 1,
             )
-        counts = _write(target, stack.enter_context(closing(priced)), file)
+        to_lines = partial(csv_lines, spreadsheet=spreadsheet)
+        counts = _write(target, stack.enter_context(closing(priced)), to_lines, file)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
     ]
@@ -192,7 +212,10 @@ def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
 
 
 def _write(
-    target: Path, priced: Iterable[tuple[list[Row], list[Estimate]]], file: IO[bytes]
+    target: Path,
+    priced: Iterable[tuple[list[Row], list[Estimate]]],
+    to_lines: Callable[[list[Row], list[Estimate]], str],
+    file: IO[bytes],
 ) -> Counter[str]:
     """Write priced rows; return the number of rows, and of those with each reason."""
     counts: Counter[str] = Counter()
@@ -205,7 +228,7 @@ def _write(
     ):
         out.write(",".join(HEADER) + "\n")
         for rows, estimates in priced:
-            out.write(csv_lines(rows, estimates))
+            out.write(to_lines(rows, estimates))
             for row, estimate in zip(rows, estimates, strict=True):
                 counts.update(["rows", *_reasons(row, estimate)])
             bar.set_postfix(rows=counts["rows"], refresh=False)

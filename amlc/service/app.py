@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Body
@@ -173,11 +173,18 @@ async def price_other() -> None:
     raise Problem(415, f"Send the product as {JSON} or as {FORM}.")
 
 
-async def _priced_csv(request: Request, service: _Service) -> AsyncIterator[PricedCsv]:
+async def _priced_csv(
+    request: Request,
+    service: _Service,
+    spreadsheet: Annotated[  # noqa: FBT002 - FastAPI passes it by its name
+        bool,
+        Query(description="Whether to write `'` before ids that spreadsheets take for formulas."),
+    ] = False,
+) -> AsyncIterator[PricedCsv]:
     """Receive the CSV of a request, as a stream, and keep it until the response is sent."""
     if media_type(request.scope) != CSV:
         raise Problem(415, f"Send the products as {CSV}.")
-    async with service.csv_jobs.price(request.stream()) as priced:
+    async with service.csv_jobs.price(request.stream(), spreadsheet=spreadsheet) as priced:
         yield priced
 
 

@@ -141,11 +141,20 @@ class CsvJobs:
             self._workers.stop()
 
     @asynccontextmanager
-    async def price(self, parts: AsyncIterator[bytes]) -> AsyncIterator[PricedCsv]:
+    async def price(
+        self, parts: AsyncIterator[bytes], *, spreadsheet: bool = False
+    ) -> AsyncIterator[PricedCsv]:
         """Receive a CSV and check it to its end; its rows are priced while the lines are read.
 
         No line can come before the whole CSV is here: a browser does not read a response while it
         is still sending.
+
+        Parameters
+        ----------
+        parts : async iterator of bytes
+            The parts of the CSV.
+        spreadsheet : bool
+            As in `amlc.pricing.batch.csv_lines`.
 
         Raises
         ------
@@ -161,7 +170,7 @@ class CsvJobs:
                 rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
                 if rows > LONG_ROWS:
                     self._start_workers()
-                lines = self._lines(file)
+                lines = self._lines(file, spreadsheet=spreadsheet)
                 try:
                     yield PricedCsv(rows, lines)
                 finally:
@@ -183,7 +192,7 @@ class CsvJobs:
             # In a thread, because it waits until the processes have ended.
             asyncio.get_running_loop().run_in_executor(None, self._workers.stop)
 
-    def _lines(self, file: IO[bytes]) -> Generator[str]:
+    def _lines(self, file: IO[bytes], *, spreadsheet: bool) -> Generator[str]:
         """Yield the header, then the lines of each group of rows."""
         yield ",".join(HEADER) + "\n"
         with (
@@ -194,7 +203,7 @@ class CsvJobs:
         ):
             for group, estimates in priced:
                 self._count_products(len(group))
-                yield csv_lines(group, estimates)
+                yield csv_lines(group, estimates, spreadsheet=spreadsheet)
 
     @property
     def _ready_workers(self) -> Workers | None:

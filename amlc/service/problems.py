@@ -153,6 +153,8 @@ async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
+    if location[0] == "query":
+        return str(location[1])
     # The first two parts only say that it is the body, and which model it should fit.
     return ".".join(str(part)[:80] for part in location[2:]) or "body"
 

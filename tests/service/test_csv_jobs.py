@@ -188,6 +188,25 @@ def test_the_products_of_a_csv_are_counted(start: Start) -> None:
     assert 'amlc_products_total{path="/v1/prices"} 200.0' in client.get("/metrics").text
 
 
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "\uff1d1"]
+
+
+@pytest.mark.parametrize("sample_id", [*FORMULAS, "1", "a=1", "'=1"])
+def test_ids_are_no_formulas_for_a_spreadsheet(client: httpx.Client, sample_id: str) -> None:
+    """A spreadsheet shows an id with a quote before it as it is; programs get ids unchanged."""
+    text = f'{CSV_HEADER}"{sample_id}",Tea,\n'
+    assert csv_rows(send_csv(client, text))[0]["sample_id"] == sample_id
+    answer = client.post("/v1/prices?spreadsheet=true", content=text, headers=CSV_TYPE)
+    quote = "'" if sample_id in FORMULAS else ""
+    assert csv_rows(answer)[0]["sample_id"] == quote + sample_id
+
+
+def test_a_wrong_parameter_is_named(client: httpx.Client) -> None:
+    """The error names the parameter of the query."""
+    answer = client.post("/v1/prices?spreadsheet=x", content=product_csv(1), headers=CSV_TYPE)
+    assert problem(answer, 422)["errors"][0]["field"] == "spreadsheet"
+
+
 # What is read, and what is refused.
 
 

@@ -19,7 +19,7 @@ async function price(file) {
   showStart(file);
   try {
     await checkSize(file);
-    const response = await request("/v1/prices", {
+    const response = await request("/v1/prices?spreadsheet=true", {
       method: "POST", signal, headers: { "Content-Type": "text/csv" }, body: file,
     });
     showResult(file, await receive(response, signal));
