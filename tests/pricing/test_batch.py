@@ -3,14 +3,14 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 
 from amlc.catalog.rows import Row
-from amlc.errors import ModelError
+from amlc.errors import DataError, ModelError
 from amlc.pricing import batch
 from amlc.pricing.batch import Group, price_csv, price_rows
 from amlc.pricing.estimates import NO_TEXT, Estimate, Product
@@ -45,6 +45,54 @@ def test_the_summary_counts_rows_and_reasons(pipeline: Path, source: Path) -> No
         ["1", "no text"],
         ["1", "repeated id"],
     ]
+
+
+def test_the_input_is_no_output(pipeline: Path, source: Path, tmp_path: Path) -> None:
+    """However the file with the products is named a second time, it stays."""
+    before = source.read_text()
+    (tmp_path / "link").symlink_to(source)
+    (tmp_path / "hard").hardlink_to(source)
+    (tmp_path / "deep").mkdir()
+    for target in (source, tmp_path / "link", tmp_path / "hard", tmp_path / "deep/../products.csv"):
+        with pytest.raises(DataError, match="is the file with the products"):
+            price_csv(source, target, pipeline / "bundle", no_images=True)
+    assert source.read_text() == before
+
+
+def test_prices_go_to_what_the_user_names(pipeline: Path, source: Path, tmp_path: Path) -> None:
+    """A link is followed, permissions are kept, and a FIFO gets the prices."""
+    file, link, fifo = tmp_path / "file.csv", tmp_path / "link.csv", tmp_path / "fifo"
+    file.touch()
+    file.chmod(0o600)
+    link.symlink_to(file)
+    price_csv(source, link, pipeline / "bundle", no_images=True)
+    assert link.is_symlink()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert len(file.read_text().splitlines()) == 4
+    os.mkfifo(fifo)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(fifo.read_text)
+        price_csv(source, fifo, pipeline / "bundle", no_images=True)
+        assert read.result(30) == file.read_text()
+    assert fifo.is_fifo()
+
+
+def test_a_full_device_is_one_sentence(pipeline: Path, source: Path) -> None:
+    """The error says which file could not be written, and why."""
+    with pytest.raises(DataError, match=r"^/dev/full: cannot be written: No space left"):
+        price_csv(source, Path("/dev/full"), pipeline / "bundle", no_images=True)
+
+
+@pytest.mark.parametrize("spreadsheet", [False, True])
+def test_ids_can_be_written_for_spreadsheets(
+    pipeline: Path, tmp_path: Path, *, spreadsheet: bool
+) -> None:
+    """What a spreadsheet takes for a formula gets a quote before it, on request."""
+    source, target = tmp_path / "products.csv", tmp_path / "prices.csv"
+    source.write_text("sample_id,catalog_content\n=1+1,Tea\n1,Tea\n")
+    price_csv(source, target, pipeline / "bundle", no_images=True, spreadsheet=spreadsheet)
+    ids = [line.partition(",")[0] for line in target.read_text().splitlines()[1:]]
+    assert ids == ["'=1+1" if spreadsheet else "=1+1", "1"]
 
 
 def test_a_file_of_the_folder_that_is_no_picture_is_a_reason(
