@@ -223,7 +223,8 @@ class TabularFeatures:
             features = cls(TabularSettings(**state["settings"]))
             features.brands.prefixes = frozenset(state["brands"])
             features.low, features.high = np.array(state["low"]), np.array(state["high"])
-        if columns != NUMBER_NAMES:
+            lengths = {len(features.low), len(features.high), len(columns)}
+        if columns != NUMBER_NAMES or lengths != {len(NUMBER_NAMES)}:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features
 

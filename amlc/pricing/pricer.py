@@ -13,6 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.content import parse_content, without_parts
+from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
@@ -222,7 +223,10 @@ class BundlePricer:
                     members[:rows, column] = self.bundle.models[name].predict(blocks)
         starts = range(0, len(members), BLEND_ROWS)
         logs = [blend.predict(members[start : start + BLEND_ROWS]) for start in starts]
-        return np.asarray(np.exp(np.concatenate(logs)[:rows]))
+        prices = np.asarray(np.exp(np.concatenate(logs)[:rows]))
+        if not (np.isfinite(prices) & (prices > 0)).all():
+            raise ModelError("a price is not positive and finite: the bundle is damaged")
+        return prices
 
     def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[SimilarProduct, ...]:
         assert blocks.neighbours is not None

@@ -84,6 +84,42 @@ def test_a_file_that_cannot_be_loaded_is_an_error_of_amlc(
         Bundle.load(bundle)
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("neighbours/postings_indices.npy", 2**30),
+        ("neighbours/rerank_indices.npy", 2**30),
+        ("neighbours/rerank_indices.npy", -1),
+        ("neighbours/rerank_indptr.npy", 2**30),
+        ("neighbours/rerank_indptr.npy", 1),
+    ],
+)
+def test_numbers_out_of_range_are_found_before_they_end_the_process(
+    name: str, damage: int, pipeline: Path, tmp_path: Path
+) -> None:
+    """The libraries would read beyond their arrays."""
+    bundle = copied(pipeline / "bundle", tmp_path)
+    array = np.load(bundle / name)
+    array[len(array) // 2] = damage
+    np.save(bundle / name, array)
+    (bundle / MANIFEST).unlink()
+    write_manifest(bundle)
+    with pytest.raises(AmlcError):
+        Bundle.load(bundle)
+
+
+def test_a_range_of_another_length_is_refused(pipeline: Path, tmp_path: Path) -> None:
+    """A range for each column is needed."""
+    bundle = copied(pipeline / "bundle", tmp_path)
+    path = bundle / "encoders" / "tabular.json"
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps({**state, "low": state["low"][1:]}))
+    (bundle / MANIFEST).unlink()
+    write_manifest(bundle)
+    with pytest.raises(AmlcError):
+        Bundle.load(bundle)
+
+
 def test_a_damaged_bundle_is_refused_before_anything_is_read(
     pipeline: Path, tmp_path: Path
 ) -> None:

@@ -233,6 +233,9 @@ class NeighbourIndex:
             postings, weights = (_mapped_csr(folder, name) for name in ("postings", "rerank"))
             terms = np.load(folder / "rerank_terms.npy", allow_pickle=False)
             candidates = int(np.load(folder / "candidates.npy", allow_pickle=False))
+            for matrix in (postings, weights):
+                # An index out of range would end the process in SciPy's own code.
+                matrix.check_format(full_check=True)
             return cls(postings, weights, terms, candidates)
 
 
