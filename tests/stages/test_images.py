@@ -60,7 +60,7 @@ def _outputs(workspace: Path) -> dict[str, bytes]:
 
 def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
     """It writes shards, failures and counts; a second run changes no byte."""
-    (workspace / "data" / ".images.killed").mkdir()
+    (workspace / "data" / ".images.0123abcd").mkdir()
     done = _run(workspace)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 links, 1 ok, 2 placeholders\n")
