@@ -33,18 +33,15 @@ class Workers:
     ----------
     count : int
         Number of processes.
-    broken : bool
-        Whether a process ended unexpectedly, as far as `submit` has found out; then they have to be
-        stopped before they can start again.
     """
 
     def __init__(self, bundle: Path, count: int, niceness: int = 0) -> None:
         self.count = count
-        self.broken = False
         self._bundle = bundle
         self._niceness = niceness
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[Future[None]] = []
+        self._broken = False
 
     def start(self) -> None:
         """Start the processes unless they run; `ready` is true once all have loaded the bundle."""
@@ -64,13 +61,14 @@ class Workers:
     @property
     def ready(self) -> bool:
         """Whether all processes have loaded the bundle."""
-        return (
-            not self.broken
-            and self._pool is not None
-            and all(
-                future.done() and not future.cancelled() and future.exception() is None
-                for future in self._started
-            )
+        return self._pool is not None and not self.broken and all(map(Future.done, self._started))
+
+    @property
+    def broken(self) -> bool:
+        """Whether a process ended unexpectedly; they can start again once they are stopped."""
+        return self._broken or any(
+            future.done() and not future.cancelled() and future.exception() is not None
+            for future in self._started
         )
 
     def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
@@ -84,12 +82,13 @@ class Workers:
         try:
             return self._running_pool().submit(_price, products)
         except BrokenProcessPool:
-            self.broken = True
+            self._broken = True
             raise
 
     def stop(self) -> None:
         """End the processes once they finish what they are pricing; they can be started again."""
-        pool, self._pool, self.broken = self._pool, None, False
+        pool, self._pool = self._pool, None
+        self._started, self._broken = [], False
         if pool is not None:
             pool.shutdown(cancel_futures=True)
 

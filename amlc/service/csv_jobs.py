@@ -219,12 +219,12 @@ class CsvJobs:
             yield group, [Product(row.text) for row in group]
 
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
-        workers = self._ready_workers
-        if workers is not None:
-            try:
+        if (workers := self._ready_workers) is not None:
+            with suppress(BrokenProcessPool):
                 return workers.submit(products)
-            except BrokenProcessPool:
-                self._restart_workers(workers)
+        # Also if they ended while they were starting.
+        if self._workers is not None and self._workers.broken:
+            self._restart_workers(self._workers)
         return self._retry(products)
 
     def _retry(self, products: Sequence[Product]) -> Future[list[Estimate]]:

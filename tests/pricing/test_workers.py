@@ -69,6 +69,7 @@ def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
         with pytest.raises(BrokenProcessPool):
             workers.submit(PRODUCTS).result(120)
         assert not workers.ready
+        assert workers.broken
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no such priorities")

@@ -39,7 +39,7 @@ class FakeWorkers(Workers):
     @property
     def ready(self) -> bool:
         """Whether they have started."""
-        return self.running
+        return self.running and not self._broken
 
     def submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         """Price, or fail as a killed process does."""
@@ -47,7 +47,7 @@ class FakeWorkers(Workers):
             raise BrokenProcessPool
         if self.killed:
             self.killed -= 1
-            self.broken = True
+            self._broken = True
             failed: Future[list[Estimate]] = Future()
             failed.set_exception(BrokenProcessPool())
             return failed
@@ -55,7 +55,7 @@ class FakeWorkers(Workers):
 
     def stop(self) -> None:
         """Stop; the threads end with the test."""
-        self.running = self.broken = False
+        self.running = self._broken = False
 
     def __exit__(self, *_: object) -> None:
         """End the threads."""
@@ -152,6 +152,18 @@ def test_workers_that_were_killed_are_replaced(
     assert workers.starts == 2
     assert 512 <= sum(pricer.sizes) <= 1_024
     assert sum(pricer.sizes) + sum(workers.pricer.sizes) == 3_000
+
+
+def test_workers_that_were_killed_while_they_started_are_replaced(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are never ready, but others can be."""
+    monkeypatch.setattr(csv_jobs, "LONG_ROWS", 300)
+    with FakeWorkers() as workers:
+        workers.running = workers._broken = True  # noqa: SLF001 - as a process that ended leaves it
+        assert len(csv_rows(send_csv(start(pool=workers), product_csv(3_000)))) == 3_000
+    assert workers.starts == 1
+    assert sum(workers.pricer.sizes) > 2_000
 
 
 def test_workers_that_are_always_killed_are_given_up(
