@@ -1,4 +1,4 @@
-"""Environment variables for the same arithmetic on every x86-64 processor: import before NumPy."""
+"""Environment variables for the same arithmetic on every x86-64 machine: import before NumPy."""
 
 import os
 from pathlib import Path
@@ -21,9 +21,13 @@ def variables(cpuinfo: Path) -> dict[str, str]:
     cpuinfo : Path
         The file; a system without it gets no variables for its kernels.
     """
-    # OpenMP threads sleep while they wait for others, instead of spinning: with another process on
-    # the same cores, spinning made XGBoost 25 times slower.
-    settings = {"OMP_WAIT_POLICY": "PASSIVE"}
+    settings = {
+        # OpenMP threads sleep while they wait for others, instead of spinning: with another process
+        # on the same cores, spinning made XGBoost 25 times slower.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        # Another number of threads rounds differently, and OpenBLAS would take one for each core.
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     try:
         with cpuinfo.open(encoding="utf-8") as lines:
             flags = next((line.split() for line in lines if line.startswith("flags")), [])

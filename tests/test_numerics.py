@@ -9,8 +9,14 @@ import pytest
 
 from amlc.numerics import variables
 
+CPUINFO = Path("/proc/cpuinfo")
 AVX512 = "processor : 0\nflags : fpu avx2 fma avx512f\n\nprocessor : 1\nflags : none\n"
 KERNELS = {"OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment without the variables that `amlc.numerics` sets."""
+    return {name: value for name, value in os.environ.items() if name not in variables(CPUINFO)}
 
 
 def test_processors_with_avx512_use_the_kernels_of_those_without(tmp_path: Path) -> None:
@@ -24,7 +30,7 @@ def test_older_and_other_processors_keep_their_own(tmp_path: Path, text: str | N
     """Kernels for AVX2 would end their process with an illegal instruction."""
     if text is not None:
         (tmp_path / "cpuinfo").write_text(text)
-    assert variables(tmp_path / "cpuinfo").keys() == {"OMP_WAIT_POLICY"}
+    assert KERNELS.isdisjoint(variables(tmp_path / "cpuinfo"))
 
 
 def test_numpy_knows_the_kernels_that_are_switched_off() -> None:
@@ -34,7 +40,14 @@ def test_numpy_knows_the_kernels_that_are_switched_off() -> None:
         "found = numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', []); "
         "assert not [name for name in found if name == 'X86_V4' or 'AVX512' in name], found"
     )
-    kernels = ("NPY_DISABLE_CPU_FEATURES", "OPENBLAS_CORETYPE")
-    environment = {name: value for name, value in os.environ.items() if name not in kernels}
-    command = [sys.executable, "-W", "error", "-c", program]
-    subprocess.run(command, check=True, env=environment)
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, env=environment())
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core: BLAS has one thread anyway")
+def test_blas_does_not_count_the_cores() -> None:
+    """The topics of a catalogue do not depend on the number of cores."""
+    program = (
+        "import amlc.numerics, numpy; from threadpoolctl import threadpool_info; "
+        "assert {pool['num_threads'] for pool in threadpool_info()} == {1}"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment())
