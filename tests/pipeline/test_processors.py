@@ -52,10 +52,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", ["old", "native"])
-@pytest.mark.parametrize("name", ["tabular.parquet", "vision.npy"])
-def test_features_are_the_same_bytes(folders: dict[str, Path], processor: str, name: str) -> None:
-    """Numbers of the text and descriptors of pictures do not depend on the processor."""
+@pytest.mark.parametrize(
+    ("name", "processor"),
+    [
+        ("tabular.parquet", "old"),
+        ("tabular.parquet", "native"),
+        ("vision.npy", "old"),
+        ("vision.npy", "native"),
+        # Without AVX2, NumPy's logarithm of float32 rounds differently, and so do the terms.
+        ("topics.npy", "native"),
+    ],
+)
+def test_features_are_the_same_bytes(folders: dict[str, Path], name: str, processor: str) -> None:
+    """What the boosters split on does not depend on the processor."""
     pinned, other = (folders[key] / "data/features" / name for key in ("pinned", processor))
     assert pinned.read_bytes() == other.read_bytes()
 
@@ -64,6 +73,6 @@ def test_features_are_the_same_bytes(folders: dict[str, Path], processor: str, n
 @pytest.mark.parametrize("processor", ["old", "native"])
 @pytest.mark.parametrize("name", ["metrics.json", "details.json", "guards.json"])
 def test_metrics_agree_to_four_digits(folders: dict[str, Path], processor: str, name: str) -> None:
-    """The last bits of topics, ridge and network do not show in any score."""
+    """The last bits of ridge and network do not show in any score."""
     pinned, other = (read_json(folders[key] / "metrics" / name) for key in ("pinned", processor))
     assert not list(differences(pinned, other, name))

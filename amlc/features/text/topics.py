@@ -68,7 +68,9 @@ class TopicFeatures:
             n_iter=self.settings.n_iter,
             random_state=self.seed,
         )
-        self.components = WeightTable.quantize(svd.fit(terms).components_.T)
+        # In double precision, last bits, which differ between processors, do not survive the
+        # rounding to 8 bits.
+        self.components = WeightTable.quantize(svd.fit(terms.astype(np.float64)).components_.T)
         return self
 
     def transform(self, terms: sp.csr_array) -> Floats32:
