@@ -12,6 +12,7 @@ AmlcError
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from zipfile import BadZipFile
 
 
 class AmlcError(Exception):
@@ -82,6 +83,7 @@ _READ_ERRORS: tuple[type[Exception], ...] = (
     TypeError,
     LookupError,
     AttributeError,
+    BadZipFile,
 )
 
 

@@ -46,7 +46,14 @@ def write_code_lists(root: Path, folder: Path, models: Mapping[str, Path]) -> in
     train = scripts.pop("train")
     scripts |= {f"train.{name}": [*train, module] for name, module in models.items()}
     files = {name: imported_files(root, paths) for name, paths in scripts.items()}
-    _check_watched(root, set().union(*files.values()))
+    stages = yaml.safe_load((root / "dvc.yaml").read_bytes())["stages"]
+    watched = {Path(path) for path in stages["code"]["deps"]}
+    imported = sorted(set().union(*files.values()))
+    missing = [str(path) for path in imported if watched.isdisjoint({path, *path.parents})]
+    if missing:
+        raise CheckError(
+            f"dvc.yaml: add to the dependencies of the stage code: {first_few(missing)}"
+        )
     with replacing_folder(root / folder) as temporary:
         for name, paths in files.items():
             write_text(temporary / f"{name}.txt", checksums(root, paths))
@@ -72,21 +79,11 @@ def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
     files: set[Path] = set()
     while pending:
         path = pending.pop()
-        if path in files:
-            continue
-        files.add(path)
-        for name in imported_modules(root, path):
-            pending.extend(_files_of_module(root, name))
+        if path not in files:
+            files.add(path)
+            for name in _imported_names((root / path).read_bytes()):
+                pending.extend(_files_of_module(root, name))
     return files
-
-
-def imported_modules(root: Path, path: Path) -> set[str]:
-    """Return the project's modules that a file imports, at its top or inside a function.
-
-    A file that is not valid Python counts as one without imports, so that only the stages that run
-    it fail.
-    """
-    return {name for name in _project_names((root / path).read_bytes()) if _exists(root, name)}
 
 
 def checksums(root: Path, paths: Iterable[Path]) -> str:
@@ -99,12 +96,13 @@ def checksums(root: Path, paths: Iterable[Path]) -> str:
 
 
 @cache
-def _project_names(source: bytes) -> frozenset[str]:
-    """Return the imported names that may be modules of the project."""
+def _imported_names(source: bytes) -> frozenset[str]:
+    """Return what a file imports, at its top or inside a function, that may be in `PACKAGES`."""
     names: set[str] = set()
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
+        # Only the stages that run the file fail; listing the code does not.
         return frozenset()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -117,24 +115,9 @@ def _project_names(source: bytes) -> frozenset[str]:
     return frozenset(name for name in names if name.split(".")[0] in PACKAGES)
 
 
-def _check_watched(root: Path, paths: Iterable[Path]) -> None:
-    stages = yaml.safe_load((root / "dvc.yaml").read_bytes())["stages"]
-    watched = {Path(path) for path in stages["code"]["deps"]}
-    missing = sorted(path.as_posix() for path in paths if watched.isdisjoint({path, *path.parents}))
-    if missing:
-        raise CheckError(
-            f"dvc.yaml: add to the dependencies of the stage code: {first_few(missing)}"
-        )
-
-
 def _files_of_module(root: Path, module: str) -> list[Path]:
-    """Return the file of a module and those of the packages that contain it."""
+    """Return the file of a module, if there is one, and those of the packages that contain it."""
     parts = module.split(".")
     packages = [Path(*parts[:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
     file = Path(*parts).with_suffix(".py")
     return [path for path in (*packages, file) if (root / path).exists()]
-
-
-def _exists(root: Path, module: str) -> bool:
-    path = root.joinpath(*module.split("."))
-    return path.with_suffix(".py").exists() or path.is_dir()

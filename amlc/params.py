@@ -14,8 +14,8 @@ from amlc.errors import ParamsError
 
 PATH = Path("params.yaml")
 SECTIONS = (
-    *("seed", "threads", "models", "synthetic", "data", "images", "tabular", "terms", "topics"),
-    *("neighbours", "vision", "train", "blend", "guards", "evaluate", "search"),
+    *("seed", "threads", "models", "synthetic", "data", "images", "fetching", "tabular", "terms"),
+    *("topics", "neighbours", "vision", "train", "blend", "guards", "evaluate", "search"),
 )
 
 
@@ -114,7 +114,7 @@ def value(key: str, path: Path = PATH) -> Any:
 
 
 def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
-    """Read one section into its schema.
+    """Read one section into its schema; defaults of the schema do not count.
 
     Parameters
     ----------
@@ -134,7 +134,11 @@ def load(schema: type[SettingsT], key: str, path: Path = PATH) -> SettingsT:
     raw = value(key, path)
     if not isinstance(raw, dict):
         raise ParamsError(f"{path}: {key}: expected a mapping, got {_describe(raw)}")
-    return check(schema, raw, key, path)
+    section = check(schema, raw, key, path)
+    missing = sorted(schema.model_fields.keys() - section.model_fields_set)
+    if missing:
+        raise ParamsError(f"{path}: missing key {', '.join(f'{key}.{name}' for name in missing)}")
+    return section
 
 
 def check(schema: type[SettingsT], raw: dict[str, Any], key: str, path: Path) -> SettingsT:

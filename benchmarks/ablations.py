@@ -12,7 +12,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,15 +24,15 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, Neighbours, read_blocks
+from amlc.features.blocks import BlockName, Blocks, Tabular
 from amlc.features.text import tokens
-from amlc.features.text.neighbours import NeighboursSettings, nearest
+from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
-from amlc.features.text.topics import TopicFeatures, TopicsSettings
+from amlc.features.text.topics import TopicsSettings, fit_topics, project
 from amlc.metrics import smape_of_logs
 from amlc.models import blend
 from amlc.models.base import ModelSettings
-from amlc.models.crossfit import out_of_fold
+from amlc.models.crossfit import fits
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import members, regressor
 from amlc.models.target import log_prices
@@ -78,7 +78,7 @@ class Run:
         self.train = train_rows(self.products)
         self.actual = log_prices(self.products, self.train)
         self.folds = self.products["fold"].to_numpy()[self.train]
-        self.blocks = read_blocks(Path("data/features"), get_args(BlockName))
+        self.blocks = Blocks.read(Path("data/features"), get_args(BlockName))
         self.names = members(params.value("models"))
         self.usual = {
             name: read_predictions(Path("data/models") / name, self.products)[self.train]
@@ -107,13 +107,16 @@ class Run:
         settings = model.settings_type.model_validate(
             {**settings.model_dump(), **_changed_settings(settings, line)}
         )
-        return out_of_fold(
+        log_price = np.full(len(self.products), np.nan)
+        for fit in fits(
             lambda: model(settings),
             blocks,
             self.products,
             seed=params.seed(),
             threads=params.threads(),
-        )
+        ):
+            log_price[fit.rows] = fit.log_price
+        return log_price[self.train]
 
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])
@@ -132,7 +135,8 @@ def without_columns(*names: str) -> Change:
 
     def changed(run: Run) -> Blocks:
         assert run.blocks.tabular is not None
-        return replace(run.blocks, tabular=run.blocks.tabular.without(names))
+        rest = run.blocks.tabular.to_frame().drop(columns=list(names))
+        return run.blocks.assign(tabular=Tabular.from_frame(rest))
 
     return changed
 
@@ -168,18 +172,16 @@ def plain_numbers(run: Run) -> Blocks:
 def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
     texts = run.products["catalog_content"].tolist()
     terms = TermFeatures(settings).fit([texts[row] for row in run.train]).transform(texts)
-    topics = TopicFeatures(params.load(TopicsSettings, "topics"), params.seed())
-    topics.fit(terms[run.train])
-    return replace(
-        run.blocks, terms=terms, topics=topics.transform(terms), neighbours=_neighbours(run, terms)
+    weights = terms.weights
+    components = fit_topics(
+        weights[run.train], params.load(TopicsSettings, "topics"), params.seed()
     )
-
-
-def _neighbours(run: Run, terms: Any) -> Neighbours:
-    position = np.full(terms.shape[0], NO_NEIGHBOUR)
-    position[run.train] = np.arange(len(run.train))
-    settings = params.load(NeighboursSettings, "neighbours")
-    return nearest(terms, terms[run.train], settings, position)
+    neighbours = nearest_train_products(
+        weights, run.train, params.load(NeighboursSettings, "neighbours"), threads=1
+    )
+    return run.blocks.assign(
+        terms=terms, topics=project(weights, components), neighbours=neighbours
+    )
 
 
 TABLES: dict[str, list[Line]] = {

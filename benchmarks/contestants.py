@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from amlc.images.settings import ImageSettings
+    from amlc.images.settings import FetchSettings, ImageSettings
 
 Job = dict[str, Any]
 
@@ -107,7 +107,7 @@ def amlc(job: Job) -> int:
     out = Path(job["out"]) / "shards"
     out.mkdir()
     job["start"] = _clocks()
-    download(job["links"], _settings(job), Path(job["store"]), out)
+    download(job["links"], _settings(job), _fetching(job), Path(job["store"]), out)
     summary = summarise(out, Path(job["out"]) / "failed.txt")
     print(json.dumps(dict(summary.by_reason)), file=sys.stderr)
     return summary.ok
@@ -115,27 +115,27 @@ def amlc(job: Job) -> int:
 
 def transfer(job: Job) -> int:
     """Only fetch the bytes: amlc's client without decoding, store and shards."""
-    from amlc.images import urls
+    from amlc.catalog.links import parse_link
     from amlc.images.client import Client
 
     settings = _settings(job)
     job["start"] = _clocks()
-    client = Client(settings)
+    client = Client(settings, settings.max_bytes, _fetching(job))
     with ThreadPoolExecutor(job["workers"]) as pool:
-        bodies = pool.map(lambda link: len(client.fetch(urls.parse(link)).data), job["links"])
+        bodies = pool.map(lambda link: len(client.fetch(parse_link(link)).data), job["links"])
         return sum(1 for _ in bodies)
 
 
 def decode(job: Job) -> int:
     """Only decode, in draft mode, in one thread; the time to fetch the pictures is not counted."""
-    from amlc.images.decode import decode_with
+    from amlc.images.decode import decode as decode_picture
 
     settings = _settings(job)
     context = ssl.create_default_context(cafile=job["ca"])
     bodies = [urllib.request.urlopen(link, context=context).read() for link in job["links"][:40]]
     job["start"] = _clocks()
     for number in range(len(job["links"])):
-        decode_with(settings, bodies[number % len(bodies)])
+        decode_picture(bodies[number % len(bodies)], settings)
     return len(job["links"])
 
 
@@ -145,27 +145,24 @@ def _settings(job: Job) -> "ImageSettings":
     return ImageSettings(
         size=job["size"],
         quality=90,
-        shard_links=1000,
-        mirror=None,
-        retry_failed=False,
-        remember_days=30,
-        allow_hosts=[],
         allow_private_hosts=["127.0.0.1"],
-        ca_bundle=job["ca"],
-        respect_noai=True,
         thumbnail=job.get("thumbnail", False),
         thumbnail_hosts=["127.0.0.1"],
         max_bytes=20_000_000,
         max_pixels=40_000_000,
         tries=job["tries"],
+    )
+
+
+def _fetching(job: Job) -> "FetchSettings":
+    from amlc.images.settings import FetchSettings
+
+    return FetchSettings(
         workers=job["workers"],
         per_host=job["workers"],
         give_up_after=50,
-        connect_seconds=5.0,
         read_seconds=job["timeout"],
-        deadline_seconds=30.0,
-        backoff_seconds=0.5,
-        retry_after_seconds=30.0,
+        ca_bundle=job["ca"],
     )
 
 

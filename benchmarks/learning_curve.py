@@ -14,7 +14,7 @@ share, of the curve through the three smaller ones.
 
 import argparse
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,8 @@ from amlc import params
 from amlc.arrays import Floats, Rows
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import NO_NEIGHBOUR, BlockName, Blocks, read_blocks
-from amlc.features.text.neighbours import NeighboursSettings, nearest
+from amlc.features.blocks import BlockName, Blocks
+from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.files import replacing
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor
@@ -202,10 +202,10 @@ class Study:
         both = self.blocks.take(np.concatenate([train, held_out]))
         if both.neighbours is not None:
             assert both.terms is not None
-            position = np.full(len(both), NO_NEIGHBOUR)
-            position[: len(train)] = np.arange(len(train))
-            neighbours = nearest(both.terms, both.terms[: len(train)], self.neighbours, position)
-            both = replace(both, neighbours=neighbours)
+            neighbours = nearest_train_products(
+                both.terms.weights, np.arange(len(train)), self.neighbours, threads=1
+            )
+            both = both.assign(neighbours=neighbours)
         rows = np.arange(len(both))
         return both.take(rows[: len(train)]), both.take(rows[len(train) :])
 
@@ -228,7 +228,7 @@ def read_study(data: Path, names: list[str]) -> Study:
     order: list[BlockName] = ["tabular", "terms", "topics", "vision", "neighbours"]
     products = read_products(data / "data/products.parquet")
     train = train_rows(products)
-    blocks = read_blocks(data / "data/features", [name for name in order if name in needed])
+    blocks = Blocks.read(data / "data/features", [name for name in order if name in needed])
     return Study(
         products.iloc[train].reset_index(drop=True),
         blocks.take(train),

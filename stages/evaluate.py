@@ -7,14 +7,10 @@ from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import run
 from amlc.evaluation.scores import (
     EvaluateSettings,
-    details,
     evaluate,
     join_predictions,
-    main_scores,
-    member_table,
-    slice_table,
+    write_tables,
 )
-from amlc.files import write_json, write_text
 from amlc.models.blend import Blend
 from amlc.models.predictions import read_predictions
 
@@ -31,16 +27,16 @@ def main() -> None:
     }
     held_out = rows.iloc[test].dropna(subset=PRICE)
     weights = Blend.load(layout.BLEND / "blend.json").weights
-    scores = evaluate(rows.iloc[train], members, weights, settings, params.seed(), held_out)
-    write_json(layout.SCORES, main_scores(scores))
-    write_json(layout.SCORE_DETAILS, details(scores))
-    write_text(layout.METRICS / "models.csv", member_table(scores))
-    write_text(layout.METRICS / "slices.csv", slice_table(scores))
-    print(f"evaluate: SMAPE {scores['smape']:.2f} (se {scores['smape_se']:.2f})")
-    if held_out_scores := scores["held_out"]:
+    seed = params.seed()
+    scores, details = evaluate(rows.iloc[train], members, weights, settings, seed, held_out)
+    scores.write(layout.SCORES)
+    details.write(layout.SCORE_DETAILS)
+    write_tables(layout.METRICS, scores, details)
+    print(f"evaluate: SMAPE {scores.smape:.2f} (se {scores.smape_se:.2f})")
+    if test_scores := details.held_out:
         print(
             "evaluate: {rows} held-out test rows: SMAPE {smape:.2f}, {gap:+.2f} (se {gap_se:.2f}) "
-            "from the out-of-fold score".format(**held_out_scores)
+            "from the out-of-fold score".format(**test_scores.model_dump())
         )
 
 

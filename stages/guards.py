@@ -4,17 +4,16 @@ from amlc import layout, params
 from amlc.catalog.products import PRICE, read_products
 from amlc.errors import run
 from amlc.evaluation.guards import GuardSettings, check_guards
-from amlc.features.blocks import read_blocks
-from amlc.files import write_json
+from amlc.features.blocks import Blocks
 
 
 def main() -> None:
     """Write metrics/guards.json; stop if a feature is derived from the price."""
     settings = params.load(GuardSettings, "guards")
     products = read_products(layout.PRODUCTS, [PRICE, "split", "group", "fold"])
-    blocks = read_blocks(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])
+    blocks = Blocks.read(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])
     guards = check_guards(blocks, products, settings, seed=params.seed(), threads=params.threads())
-    write_json(layout.GUARD_METRICS, guards.metrics())
+    guards.write(layout.GUARD_METRICS)
     print(f"guards: {guards}")
 
 

@@ -5,7 +5,7 @@ from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
 from amlc.files import lock_folder, remove_stale_folders, replacing_folder, write_json
 from amlc.images.download import download
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import check_links, summarise
 from amlc.images.store import default_path
 
@@ -13,10 +13,11 @@ from amlc.images.store import default_path
 def main() -> None:
     """Write the image shards, the list of failures and the counts."""
     settings = params.load(ImageSettings, "images")
+    fetching = params.load(FetchSettings, "fetching")
     links = read_products(layout.PRODUCTS, [LINK])[LINK].unique().tolist()
     remove_stale_folders(layout.IMAGES)
     with replacing_folder(layout.IMAGES) as folder, lock_folder(folder):
-        download(links, settings, default_path(), folder)
+        download(links, settings, fetching, default_path(), folder)
         check_links(folder, links)
     summary = summarise(layout.IMAGES, layout.FAILED_IMAGES)
     write_json(layout.IMAGE_METRICS, summary.metrics())

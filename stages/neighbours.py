@@ -3,7 +3,7 @@
 from amlc import layout, params
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import read_terms, write_neighbours
+from amlc.features.blocks import Terms
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 
 
@@ -11,9 +11,9 @@ def main() -> None:
     """Find the neighbours of all products; write data/features/neighbours.npz."""
     settings = params.load(NeighboursSettings, "neighbours")
     train = train_rows(read_products(layout.PRODUCTS, ["split"]))
-    terms = read_terms(layout.TERMS)
+    terms = Terms.read(layout.TERMS).weights
     block = nearest_train_products(terms, train, settings, threads=params.threads())
-    write_neighbours(layout.NEIGHBOURS, block)
+    block.write(layout.NEIGHBOURS)
     rows, n_neighbors = block.shape
     similarity = float(block.similarity[:, 0].mean())
     print(

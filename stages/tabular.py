@@ -3,7 +3,6 @@
 from amlc import layout, params
 from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import write_tabular
 from amlc.features.tabular import TabularFeatures, TabularSettings
 
 
@@ -14,7 +13,7 @@ def main() -> None:
     texts = products[TEXT].to_numpy()
     features = TabularFeatures(settings).fit(texts[train_rows(products)])
     block = features.transform(texts)
-    write_tabular(layout.TABULAR, block)
+    block.write(layout.TABULAR)
     features.save(layout.ENCODERS / "tabular.json")
     prefixes = len(features.brands.prefixes)
     print(f"tabular: {block.shape[0]} rows, {block.shape[1]} columns, {prefixes} brand prefixes")

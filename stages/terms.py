@@ -3,7 +3,6 @@
 from amlc import layout, params
 from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import write_terms
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.files import replacing_folder
 
@@ -15,10 +14,10 @@ def main() -> None:
     texts = products[TEXT].to_numpy()
     features = TermFeatures(settings).fit(texts[train_rows(products)].tolist())
     block = features.transform(texts.tolist())
-    write_terms(layout.TERMS, block)
+    block.write(layout.TERMS)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)
-    per_row = block.nnz / max(block.shape[0], 1)
+    per_row = block.weights.nnz / max(block.shape[0], 1)
     print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} per row")
 
 

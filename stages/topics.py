@@ -3,20 +3,19 @@
 from amlc import layout, params
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import read_terms
-from amlc.features.text.topics import TopicFeatures, TopicsSettings
-from amlc.files import write_array
+from amlc.features.blocks import Terms
+from amlc.features.text.topics import TopicsSettings, fit_topics, project
 
 
 def main() -> None:
     """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TopicsSettings, "topics")
     products = read_products(layout.PRODUCTS, ["split"])
-    terms = read_terms(layout.TERMS)
-    features = TopicFeatures(settings, params.seed()).fit(terms[train_rows(products)])
-    block = features.transform(terms)
-    write_array(layout.TOPICS, block)
-    features.components.save(layout.ENCODERS / "topics")
+    terms = Terms.read(layout.TERMS).weights
+    components = fit_topics(terms[train_rows(products)], settings, params.seed())
+    block = project(terms, components)
+    block.write(layout.TOPICS)
+    components.save(layout.ENCODERS / "topics")
     print(f"topics: {block.shape[0]} rows, {block.shape[1]} components")
 
 

@@ -6,7 +6,7 @@ import time
 from amlc import layout, params
 from amlc.catalog.products import ID, PRICE, read_products
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import read_blocks
+from amlc.features.blocks import Blocks
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
 from amlc.models.registry import MODELS, regressor
@@ -18,7 +18,7 @@ def main() -> None:
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
     products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
-    blocks = read_blocks(layout.FEATURES, settings.blocks)
+    blocks = Blocks.read(layout.FEATURES, settings.blocks)
     started = time.monotonic()
     result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()

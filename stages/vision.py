@@ -4,7 +4,6 @@ from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
 from amlc.features.vision.block import VisionSettings, describe_products
-from amlc.files import write_array
 
 
 def main() -> None:
@@ -12,10 +11,11 @@ def main() -> None:
     settings = params.load(VisionSettings, "vision")
     products = read_products(layout.PRODUCTS, [LINK])
     block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
-    write_array(layout.VISION, block)
+    block.write(layout.VISION)
     # The first descriptor is 1 for a product without a picture.
-    missing = int(block[:, 0].sum())
-    print(f"vision: {len(block)} rows, {block.shape[1]} descriptors, {missing} without a picture")
+    missing = int(block.array[:, 0].sum())
+    rows, count = block.shape
+    print(f"vision: {rows} rows, {count} descriptors, {missing} without a picture")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amlc.import_closure import checksums, imported_files, imported_modules
+from amlc.import_closure import checksums, imported_files
 
 FILES = {
     "amlc/__init__.py": "",
@@ -35,17 +35,20 @@ def test_imports_of_imports_are_followed(root: Path) -> None:
     assert files == set(FILES) - {"amlc/part/other.py"}
 
 
-def test_only_modules_of_the_project_are_returned(root: Path) -> None:
-    """Other libraries are left out, and so are names inside a module."""
-    assert imported_modules(root, Path("amlc/low.py")) == set()
-    assert imported_modules(root, Path("stages/one.py")) == {"amlc.part.high"}
+@pytest.mark.parametrize("text", ["import os\n", "from os import path\n", "from . import part\n"])
+def test_only_files_of_the_project_are_returned(root: Path, text: str) -> None:
+    """Other libraries are left out, and so are relative imports, which the project does not use."""
+    (root / "amlc/low.py").write_text(text)
+    files = imported_files(root, [Path("amlc/low.py")])
+    assert files == {Path("amlc/low.py"), Path("amlc/__init__.py")}
 
 
 @pytest.mark.parametrize("text", ["def (", "x = '\0'"])
 def test_a_file_that_is_not_valid_python_imports_nothing(root: Path, text: str) -> None:
     """Only the stages that run the file fail; listing the code does not."""
     (root / "amlc/low.py").write_text(text)
-    assert imported_modules(root, Path("amlc/low.py")) == set()
+    files = imported_files(root, [Path("amlc/low.py")])
+    assert files == {Path("amlc/low.py"), Path("amlc/__init__.py")}
 
 
 def test_an_edit_is_seen_at_once(root: Path) -> None:

@@ -71,6 +71,18 @@ def test_load_names_the_key_and_what_was_expected(
         params.load(Outer, "data", path)
 
 
+def test_defaults_of_a_schema_do_not_replace_a_missing_key(tmp_path: Path) -> None:
+    """They are for programs without a params.yaml; the file gives every setting."""
+
+    class Patient(params.Settings):
+        seconds: float = 1.0
+        tries: int = 3
+
+    path = write(tmp_path, "data: {tries: 2}\n")
+    with pytest.raises(ParamsError, match=r"missing key data\.seconds$"):
+        params.load(Patient, "data", path)
+
+
 def test_load_reports_all_errors_at_once(tmp_path: Path) -> None:
     """One run shows every error of the section."""
     path = write(tmp_path, GOOD.replace("0.5", "x").replace("fast", "y").replace("3", "0"))

@@ -39,14 +39,14 @@ def main() -> None:
         page.goto((layout.REPORT / "index.html").resolve().as_uri())
         save(page, "report.png")
         page.goto(address)
-        page.set_input_files("input[type=file]", tea())
+        page.set_input_files("input[type=file]", example_picture())
         page.locator("#example").click()
         page.wait_for_load_state("networkidle")
         save(page, "page.png")
         browser.close()
 
 
-def tea() -> Path:
+def example_picture() -> Path:
     """Return the picture of a synthetic product like the page's example."""
     products = pd.read_csv(layout.SYNTHETIC / "train.csv")
     link: str = products[LINK][products[TEXT].str.contains("Tea Bags")].iloc[0]

@@ -97,7 +97,8 @@ def normalised_title(title: str) -> str:
     """
     folded = unicodedata.normalize("NFKC", title).casefold()
     if not folded.isascii():
-        folded = "".join(map(_word_character_or_space, folded))
+        # Letters, marks and numbers are kept; in many scripts vowels are marks.
+        folded = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in folded)
     return _NOT_WORD.sub(" ", folded).strip()
 
 
@@ -128,11 +129,6 @@ def _parse_unit(text: str) -> str:
     return "" if first_line.casefold() in _MISSING_UNITS else first_line
 
 
-def _word_character_or_space(character: str) -> str:
-    # Letters, marks and numbers, by Unicode category; in many scripts vowels are marks.
-    return character if unicodedata.category(character)[0] in "LMN" else " "
-
-
 # Rendering.
 
 
@@ -161,17 +157,15 @@ def render_content(content: Content) -> str:
     title, unit = _one_line(content.title), _one_line(content.unit)
     if not (title or bullets or description or unit or content.value is not None):
         return ""
-    lines = [f"{_TITLE}: {title}", *_bullet_lines(bullets)]
+    lines = [f"{_TITLE}: {title}"]
+    if len(bullets) == 1:
+        lines.append(f"{_BULLET}: {bullets[0]}")
+    else:
+        lines += [f"{_BULLET} {number}: {bullet}" for number, bullet in enumerate(bullets, 1)]
     if description:
         lines.append(f"{_DESCRIPTION}: {description}")
     value = "nan" if content.value is None else repr(content.value)
     return "\n".join([*lines, f"{_VALUE}: {value}", f"{_UNIT}: {unit or None}", ""])
-
-
-def _bullet_lines(bullets: list[str]) -> list[str]:
-    if len(bullets) == 1:
-        return [f"{_BULLET}: {bullets[0]}"]
-    return [f"{_BULLET} {number}: {text}" for number, text in enumerate(bullets, 1)]
 
 
 def _one_line(text: str) -> str:

@@ -1,28 +1,24 @@
-"""Strict reading of a CSV file: a check of its bytes, then its cells and their line numbers."""
+"""One reader for every CSV: bytes that are checked as they stream, records of bounded size."""
 
 import codecs
 import csv
-import stat
+import io
+import itertools
 import threading
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Self, TextIO
+from collections.abc import Generator, Iterable, Iterator
+from typing import IO
 
-import numpy as np
-import pandas as pd
+from amlc.errors import DataError
 
-from amlc.arrays import Ints64
-from amlc.errors import DataError, first_few
-
-LINE_LIMIT = 2**22  # bytes; characters where text is read
+LINE_LIMIT = 2**22  # bytes
 CELL_LIMIT = 2**20  # characters
-MAX_RAGGED_ROWS = 10_000
-SHOWN_CHARACTERS = 80  # of a cell, in messages and lists of errors
-# Numbers of bytes and of rows that are read at a time; no result depends on them.
-BLOCK_BYTES = 2**20
-BATCH_ROWS = 10_000
-
-# The check of the text.
+# A record may fill the longest line, or as many lines as this. Both bound the memory of its cells.
+RECORD_LIMIT = LINE_LIMIT + 1  # characters, line ends included
+RECORD_LINES = 10_000
+# Characters that a lenient reader reads a second time, in the whole file, because what seemed to be
+# one record were many. Each such attempt may read up to RECORD_LIMIT.
+REREAD_LIMIT = 200 * LINE_LIMIT
+BLOCK_BYTES = 2**16  # that are read at a time; no result depends on it
 
 # The first bytes of files in other formats, the format, and what to do about it.
 _SIGNATURES = (
@@ -47,115 +43,110 @@ _SIGNATURES = (
     (b"[", "JSON", "export it as CSV"),
 )
 
+# The bytes.
 
-def check_text_file(path: Path, max_bytes: int) -> None:
-    """Check that a file is UTF-8 text without NUL, in lines of bounded length.
+
+class ByteCheck:
+    """Checks, block by block, that bytes are text without NUL in lines of bounded length.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    max_bytes : int
-        The largest size allowed.
-
-    Raises
-    ------
-    DataError
-        The file is missing, unreadable, not a regular file, empty, too large, in another format
-        (named if its first bytes are known), not UTF-8 or with NUL (with the byte and its line), or
-        has a line that is too long.
+    name : str
+        The name of the file, for messages.
+    strict : bool
+        Whether NUL is an error.
     """
-    _check_size(path, max_bytes)
-    try:
-        with path.open("rb") as stream:
-            _check_start(path, stream.read(64))
-            stream.seek(0)
-            _check_blocks(path, stream)
-    except OSError as error:
-        raise DataError(f"{path}: {_unreadable(path, error)}") from None
 
+    def __init__(self, name: str, *, strict: bool = True) -> None:
+        self._name = name
+        self._strict = strict
+        self._block = b""
+        # Where the block starts, and what stands before it, for messages.
+        self._offset = 0
+        self._line = 1
+        self._before = b""
+        # The length of the line that the block before did not end.
+        self._length = 0
 
-def _check_size(path: Path, max_bytes: int) -> None:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise DataError(f"{path}: {_unreadable(path, error)}") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{path}: is a folder, expected a CSV file")
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: is not a regular file, expected a CSV file")
-    if status.st_size > max_bytes:
-        raise DataError(
-            f"{path}: has {status.st_size:,} bytes, data.max_bytes allows {max_bytes:,}"
+    def add(self, block: bytes) -> None:
+        """Check the next block.
+
+        Raises
+        ------
+        DataError
+            It has a NUL, with the byte and its line, or its first line is too long.
+        """
+        self._offset += len(self._block)
+        self._line += _count_breaks(self._block)
+        self._before = (self._before + self._block)[-40:]
+        if self._before.endswith(b"\r") and block.startswith(b"\n"):
+            self._line -= 1
+        self._block = block
+        if self._strict and (nul := block.find(0)) >= 0:
+            where = self._locate(self._offset + nul)
+            raise DataError(f"{self._name}: {where} is NUL: not text, or damaged")
+        if self._length + len(block) > LINE_LIMIT:
+            first = block.replace(b"\r", b"\n").partition(b"\n")[0]
+            if self._length + len(first) > LINE_LIMIT:
+                raise DataError(
+                    f"{self._name}: line {self._line} is longer than {LINE_LIMIT:,} bytes: "
+                    "not a CSV file"
+                )
+        end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._length = len(block) + (self._length if end < 0 else -end - 1)
+
+    def not_utf8(self, error: UnicodeDecodeError) -> DataError:
+        """Return the error for bytes up to the end of the last block that are not UTF-8."""
+        end = self._offset + len(self._block)
+        where = self._locate(end - len(error.object) + error.start)
+        return DataError(
+            f"{self._name}: {where} is not UTF-8; save the file as UTF-8, for example with "
+            "iconv -f WINDOWS-1252 -t UTF-8"
         )
 
+    def _locate(self, offset: int) -> str:
+        """Return line, offset and value of a byte and the text before it, for a message."""
+        # A character may have begun in the block before, but no line ends within a character.
+        line = self._line + _count_breaks(self._block[: max(0, offset - self._offset)])
+        window = self._before + self._block
+        position = offset - self._offset + len(self._before)
+        before = window[max(0, position - 20) : position].decode("ascii", "replace")
+        byte = window[position : position + 1].hex()
+        return f"line {line}, byte {offset:,} of the file, 0x{byte} after {before!a},"
 
-def _unreadable(path: Path, error: OSError) -> str:
-    if not isinstance(error, FileNotFoundError):
-        return f"cannot be read: {error.strerror}"
-    if path.with_name(f"{path.name}.dvc").exists():
-        return f"no such file, but {path.name}.dvc is there: run dvc pull or dvc checkout"
-    return "no such file; put it there, or set data.dir to the folder that holds it"
+
+def _count_breaks(block: bytes) -> int:
+    count = block.count(b"\n")
+    return count + block.count(b"\r") - block.count(b"\r\n") if b"\r" in block else count
 
 
-def _check_start(path: Path, head: bytes) -> None:
-    start = head.removeprefix(codecs.BOM_UTF8).lstrip()
+class _CheckedBytes(io.BufferedIOBase):
+    """The bytes of a file, checked as they are read."""
+
+    def __init__(self, file: IO[bytes], name: str, check: ByteCheck) -> None:
+        self.name = name
+        self._file = file
+        self._check = check
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, _: int = -1, /) -> bytes:
+        block = self._file.read(BLOCK_BYTES)
+        self._check.add(block)
+        return block
+
+
+def _check_format(name: str, start: bytes) -> None:
+    start = start.removeprefix(codecs.BOM_UTF8).lstrip()
     if not start:
-        raise DataError(f"{path}: is empty")
+        raise DataError(f"{name}: is empty")
     for signature, file_format, remedy in _SIGNATURES:
         if start.startswith(signature):
-            raise DataError(f"{path}: is {file_format}, not a CSV file; {remedy}")
+            raise DataError(f"{name}: is {file_format}, not a CSV file; {remedy}")
 
 
-def _check_blocks(path: Path, stream: BinaryIO) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = line_length = 0
-    while True:
-        block = stream.read(BLOCK_BYTES)
-        pending = len(decoder.getstate()[0])
-        if (nul := block.find(0)) >= 0:
-            raise DataError(f"{path}: {_locate(path, offset + nul)} is NUL: not text, or damaged")
-        try:
-            decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            raise DataError(_not_utf8(path, offset - pending + error.start)) from None
-        line_end = max(block.rfind(b"\n"), block.rfind(b"\r"))
-        line_length = len(block) + (line_length if line_end < 0 else -line_end - 1)
-        offset += len(block)
-        if line_length > LINE_LIMIT:
-            line = _line_of(path, offset)
-            raise DataError(
-                f"{path}: line {line} is longer than {LINE_LIMIT:,} bytes: not a CSV file"
-            )
-        if not block:
-            return
-
-
-def _not_utf8(path: Path, offset: int) -> str:
-    return (
-        f"{path}: {_locate(path, offset)} is not UTF-8; save the file as UTF-8, for example with "
-        f"iconv -f WINDOWS-1252 -t UTF-8"
-    )
-
-
-def _locate(path: Path, offset: int) -> str:
-    """Return line, offset and value of a byte and the text before it, for a message."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, offset - 20))
-        before = stream.read(min(20, offset)).decode("ascii", "replace")
-        byte = stream.read(1)
-    line = _line_of(path, offset)
-    return f"line {line}, byte {offset:,} of the file, 0x{byte.hex()} after {before!a},"
-
-
-def _line_of(path: Path, offset: int) -> int:
-    """Return the line, counted from 1, of the byte at an offset."""
-    with path.open("rb") as stream:
-        head = stream.read(offset)
-    return 1 + head.count(b"\n") + head.count(b"\r") - head.count(b"\r\n")
-
-
-# The csv module's limit.
+# The records.
 
 
 class _CellLimit:
@@ -186,159 +177,128 @@ class _CellLimit:
 cell_limit = _CellLimit()
 
 
-# The cells.
+# The line on which a record starts, counted from 1 as in a text editor; its cells, one or more, as
+# written but for line breaks, which are \n; and whether its quoting is broken. A plain tuple,
+# because one is made for every row.
+Record = tuple[int, list[str], bool]
 
 
-@dataclass(frozen=True)
-class RaggedRow:
-    """A row that has more or fewer cells than the header.
+def read_records(file: IO[bytes], name: str, *, strict: bool) -> Generator[Record]:
+    """Yield the records of a CSV (RFC 4180, UTF-8) that are not blank, the header among them.
 
-    Parameters
-    ----------
-    line : int
-        The line of the file on which it starts.
-    count : int
-        Its number of cells.
-    first_cell : str
-        The start of its first cell.
-    """
-
-    line: int
-    count: int
-    first_cell: str
-
-
-@dataclass(frozen=True)
-class Sheet:
-    r"""The rows of one CSV file.
+    A byte order mark and any line endings are accepted. One record is in memory. Whoever does not
+    read to the end closes the generator, because a limit of the csv module holds until then.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    cells : DataFrame
-        One ``str`` column per column of the file, without missing values: an empty cell is
-        ``""``. Line breaks inside cells are ``\n``; everything else is as written.
-    lines : ndarray of int64, shape (n,)
-        The line on which each row starts, counted from 1 as in a text editor.
-    ragged : list of RaggedRow
-        Rows that are not in `cells`.
-    broken : str
-        Why reading stopped before the end of the file; empty if it did not.
-    """
-
-    path: Path
-    cells: pd.DataFrame
-    lines: Ints64
-    ragged: list[RaggedRow]
-    broken: str
-
-    @property
-    def total(self) -> int:
-        """The number of rows read, ragged ones included."""
-        return len(self.cells) + len(self.ragged)
-
-
-def read_sheet(
-    path: Path, columns: tuple[str, ...], max_bytes: int, optional: tuple[str, ...] = ()
-) -> Sheet:
-    """Read one CSV file (RFC 4180, UTF-8), every cell as text.
-
-    A byte order mark, any line endings and any order of the columns are accepted.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    columns : tuple of str
-        The columns that it must have.
-    max_bytes : int
-        The largest size allowed.
-    optional : tuple of str
-        Columns that it may have besides; any other column is refused.
+    file : file
+        Opened to read bytes, at its beginning.
+    name : str
+        Its name, for messages.
+    strict : bool
+        Whether broken quoting and bytes that are not text are errors. If not, a record with broken
+        quoting ends with its first line, and a byte that is not UTF-8 becomes a surrogate.
 
     Raises
     ------
     DataError
-        The file cannot be read, is not UTF-8 text, has another header, or has no rows.
+        A line is too long. If `strict`, also: the file is empty, in another format (named if its
+        first bytes are known), not UTF-8 or has NUL, or quoting is broken; otherwise, quoting is
+        broken in too many records.
     """
-    check_text_file(path, max_bytes)
-    # The default of `newline` turns every line ending into \n, including those inside cells.
-    with path.open(encoding="utf-8-sig") as stream, cell_limit:
-        rows = _RowReader(stream)
-        header = next(rows, [])
-        if rows.broken:
-            raise DataError(f"{path}: {rows.broken}")
-        _check_header(path, header, columns, optional)
-        sheet = _read_rows(path, rows, header)
-    if not sheet.total and not sheet.broken:
-        raise DataError(f"{path}: has a header but no rows")
-    return sheet
+    if strict:
+        _check_format(name, file.read(BLOCK_BYTES))
+        file.seek(0)
+    lines = _Lines(file, name, strict=strict)
+    reader, start = csv.reader(lines, strict=True), 1
+    with cell_limit:
+        while True:
+            lines.record.clear()
+            line = start + reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except UnicodeDecodeError as error:
+                raise lines.check.not_utf8(error) from None
+            except csv.Error as error:
+                if strict:
+                    last = start + reader.line_num - 1
+                    raise DataError(f"{name}: {_broken_quoting(line, last, error)}") from None
+                # What was taken for one record may be many: only its first line is kept, and the
+                # lines after it are read a second time.
+                yield line, _cells_of_line(lines.go_back()), True
+                reader, start = csv.reader(lines, strict=True), line + 1
+            else:
+                if cells:
+                    yield line, cells, False
 
 
-class _RowReader:
-    """Iterator over the rows of a CSV that are not blank; it ends early at broken quoting.
+class _Lines:
+    """The lines of a file, which can go back to the second line of a record.
 
     Attributes
     ----------
-    start : int
-        The line on which the row that was read last starts.
-    broken : str
-        Why the rows end early; empty if they do not.
+    check : ByteCheck
+        Knows where reading is.
+    record : list of str
+        The lines since it was cleared.
     """
 
-    def __init__(self, stream: TextIO) -> None:
-        self.reader = csv.reader(stream, strict=True)
-        self.start = 0
-        self.broken = ""
+    def __init__(self, file: IO[bytes], name: str, *, strict: bool) -> None:
+        self._name = name
+        self.check = ByteCheck(name, strict=strict)
+        # The default of `newline` turns every line ending into \n, including those inside cells.
+        self._text = io.TextIOWrapper(
+            _CheckedBytes(file, name, self.check),
+            encoding="utf-8-sig",
+            errors="strict" if strict else "surrogateescape",
+        )
+        self._again: Iterable[str] = ()
+        self._reread = 0
+        self.record: list[str] = []
 
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> list[str]:
-        row: list[str] = []
-        try:
-            while not row:
-                self.start = self.reader.line_num + 1
-                row = next(self.reader)
-        except csv.Error as error:
-            self.broken = _broken_quoting(self.start, self.reader.line_num, error)
-            raise StopIteration from None
-        return row
-
-
-def _read_rows(path: Path, rows: _RowReader, header: list[str]) -> Sheet:
-    lines: list[int] = []
-    ragged: list[RaggedRow] = []
-    batches = [pd.DataFrame(columns=header, dtype="str")]
-    batch: list[list[str]] = []
-    for row in rows:
-        if len(row) != len(header):
-            ragged.append(RaggedRow(rows.start, len(row), row[0][:SHOWN_CHARACTERS]))
-            if len(ragged) == MAX_RAGGED_ROWS:
-                rows.broken = (
-                    f"{MAX_RAGGED_ROWS:,} rows do not fit the header; no row after them was read"
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines, until those of a record are too many or too long."""
+        record, size = self.record, 0
+        for line in itertools.chain(self._again, self._text):
+            size = size + len(line) if record else len(line)
+            record.append(line)
+            if size > RECORD_LIMIT or len(record) > RECORD_LINES:
+                raise csv.Error(
+                    f"the row does not end within {RECORD_LINES:,} lines or {RECORD_LIMIT:,} "
+                    f"characters, {_LIKELY}"
                 )
-                break
-            continue
-        lines.append(rows.start)
-        batch.append(row)
-        # Python strings take several times the memory of a data frame's column.
-        if len(batch) == BATCH_ROWS:
-            batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
-            batch = []
-    batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
-    cells = pd.concat(batches, ignore_index=True)
-    return Sheet(path, cells, np.asarray(lines, dtype=np.int64), ragged, rows.broken)
+            yield line
+
+    def go_back(self) -> str:
+        """Return the first line of the record; the next iterator begins with its second."""
+        first, *rest = self.record
+        self._reread += sum(map(len, rest))
+        if self._reread > REREAD_LIMIT:
+            raise DataError(
+                f"{self._name}: quotes are broken in too many rows to tell the rows apart: "
+                'write each quote inside a cell twice ("")'
+            )
+        self._again = iter([*rest, *self._again])
+        return first
+
+
+def _cells_of_line(line: str) -> list[str]:
+    """Return the cells of one line with broken quoting, as far as they can be recognised."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return line.split(",")
+
+
+_LIKELY = "most likely because a quote is missing"
 
 
 def _broken_quoting(start: int, line: int, error: csv.Error) -> str:
     cause = str(error)
     if "field limit" in cause:
-        cause = (
-            f"a cell is longer than {CELL_LIMIT:,} characters, most likely because a quote is "
-            "missing"
-        )
+        cause = f"a cell is longer than {CELL_LIMIT:,} characters, {_LIKELY}"
     elif "unexpected end" in cause:
         cause = "a quoted cell is not closed before the file ends"
     elif "expected after" in cause:
@@ -348,26 +308,3 @@ def _broken_quoting(start: int, line: int, error: csv.Error) -> str:
         f"broken quoting at {where}: {cause}; nothing after it was checked: put a cell that holds "
         'a comma, a quote or a line break in quotes, and write each quote inside it twice ("")'
     )
-
-
-def _check_header(
-    path: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]
-) -> None:
-    missing = [name for name in columns if name not in header]
-    extra = [name[:SHOWN_CHARACTERS] for name in header if name not in columns + optional]
-    repeated = sorted({name for name in columns + optional if header.count(name) > 1})
-    differences = [
-        f"{kind} columns: {first_few((repr(name) for name in names), 10)}"
-        for kind, names in (("missing", missing), ("extra", extra), ("repeated", repeated))
-        if names
-    ]
-    if differences:
-        expected = ",".join(columns)
-        raise DataError(
-            f"{path}: {'; '.join(differences)}; expected {expected}{_separator_hint(header)}"
-        )
-
-
-def _separator_hint(header: list[str]) -> str:
-    marks = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
-    return f"; cells seem to be separated by {marks[0]!r}, not by ','" if marks else ""

@@ -95,7 +95,7 @@ def linked_groups(keys: list[list[str]]) -> Ints32:
     for values in keys:
         # Rows and keys are the two sides of one graph; the nodes of keys follow those of rows.
         codes, distinct = pd.factorize(np.asarray(values, dtype=object))
-        filled = np.flatnonzero(np.array([value != "" for value in values], dtype=np.bool_))
+        filled = np.flatnonzero(np.array(values, dtype=object) != "")
         rows.append(filled)
         nodes.append(codes[filled] + size)
         size += len(distinct)
@@ -169,20 +169,14 @@ def _assign(sizes: Ints64, mean_log_prices: Floats, folds: int, rng: np.random.G
     heap = [(0, int(tie), fold) for fold, tie in enumerate(rng.permutation(folds))]
     for size in np.unique(sizes)[::-1]:
         members = np.flatnonzero(sizes == size)
-        counts = _fill(heap, int(size), len(members), folds)
+        counts = [0] * folds
+        for _ in members:
+            rows, tie, fold = heap[0]
+            heapq.heapreplace(heap, (rows + int(size), tie, fold))
+            counts[fold] += 1
         by_price = members[np.argsort(mean_log_prices[members], kind="stable")]
         assigned[by_price] = _spread(counts, rng)
     return assigned
-
-
-def _fill(heap: list[tuple[int, int, int]], size: int, groups: int, folds: int) -> list[int]:
-    """Give groups of one size to the emptiest folds; return how many groups each fold gets."""
-    counts = [0] * folds
-    for _ in range(groups):
-        rows, tie, fold = heap[0]
-        heapq.heapreplace(heap, (rows + size, tie, fold))
-        counts[fold] += 1
-    return counts
 
 
 def _spread(counts: list[int], rng: np.random.Generator) -> Ints8:

@@ -1,32 +1,15 @@
 """Adversarial validation: how well a classifier separates train rows from test rows."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from amlc.arrays import Floats, Ints32, Ints64
+from amlc.evaluation.metrics_files import Drift
 from amlc.features.blocks import Blocks
 from amlc.models.design import DesignEncoder
 
 FOLDS = 3
 # Number of columns whose own AUC is reported.
 REPORTED = 5
-
-
-@dataclass(frozen=True)
-class Drift:
-    """The difference between train and test rows.
-
-    Parameters
-    ----------
-    auc : float
-        Out of fold, of a classifier on all columns; 0.5 if train and test rows do not differ.
-    columns : dict of str to float
-        The columns that differ most, with the AUC of each alone.
-    """
-
-    auc: float
-    columns: dict[str, float]
 
 
 def adversarial_validation(
@@ -73,7 +56,8 @@ def adversarial_validation(
     alone = [max(auc, 1 - auc) for auc in (_auc(is_test, column) for column in columns.T)]
     order = np.argsort(alone, kind="stable")[::-1][:REPORTED]
     names = encoder.names(train)
-    return Drift(_auc(is_test, predicted), {names[column]: alone[column] for column in order})
+    columns_alone = {names[column]: alone[column] for column in order}
+    return Drift(auc=_auc(is_test, predicted), columns=columns_alone)
 
 
 def _auc(is_test: Ints64, column: Floats) -> float:

@@ -4,8 +4,6 @@
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +12,12 @@ from pydantic import Field
 from amlc.arrays import Floats, Ints32, Rows
 from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import CheckError
-from amlc.evaluation.drift import Drift, adversarial_validation
-from amlc.evaluation.scores import rounded
+from amlc.evaluation.drift import adversarial_validation
+from amlc.evaluation.metrics_files import Guards, Leak, Permutation
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
 from amlc.models.base import ModelSettings, Regressor
-from amlc.models.crossfit import out_of_fold
+from amlc.models.crossfit import fits
 from amlc.models.design import DesignEncoder
 from amlc.models.linear import LeastSquares
 from amlc.models.target import log_prices
@@ -38,74 +36,6 @@ class GuardSettings(Settings):
     max_explained_variance: float = Field(gt=0, lt=1)
     rows: int = Field(ge=100)
     drift_n_estimators: int = Field(ge=1, le=10_000)
-
-
-@dataclass(frozen=True)
-class PermutationCheck:
-    """The out-of-fold score of a model fitted to randomly permuted prices.
-
-    Parameters
-    ----------
-    smape : float
-        Score of the model, in percent.
-    constant : float
-        Score of the median price of the other folds, in percent, on the same rows.
-    error : float
-        Standard error of the difference.
-    """
-
-    smape: float
-    constant: float
-    error: float
-
-
-@dataclass(frozen=True)
-class LeakCheck:
-    """The feature that explains the largest share of the variance of log price, and its partner.
-
-    Parameters
-    ----------
-    feature, partner : str
-        Names of columns; the partner may be "nothing".
-    share : float
-        R squared of log price on the feature, its logarithm and the partner.
-    """
-
-    feature: str
-    partner: str
-    share: float
-
-
-@dataclass(frozen=True)
-class Guards:
-    """The results of all checks.
-
-    Parameters
-    ----------
-    permutation : PermutationCheck
-        The score of a linear model on permuted prices.
-    leak : LeakCheck
-        The feature that comes closest to the price.
-    drift : Drift
-        The difference between train and test rows.
-    """
-
-    permutation: PermutationCheck
-    leak: LeakCheck
-    drift: Drift
-
-    def metrics(self) -> dict[str, Any]:
-        """Return the content of metrics/guards.json."""
-        content: dict[str, Any] = rounded(asdict(self))
-        return content
-
-    def __str__(self) -> str:
-        return (
-            f"permuted prices: SMAPE {self.permutation.smape:.2f} "
-            f"(constant {self.permutation.constant:.2f}); "
-            f"{self.leak.feature!r} explains {self.leak.share:.0%} of log price; "
-            f"train and test rows are separated with AUC {self.drift.auc:.3f}"
-        )
 
 
 def check_guards(
@@ -144,7 +74,7 @@ def check_guards(
         blocks.take(train), log_prices(products, train), groups[train], settings, seed
     )
     # Topics are left out: they are fitted to train texts, so they alone separate train from test.
-    inputs = replace(blocks, topics=None, neighbours=None)
+    inputs = blocks.select(["tabular", "vision"])
     drift = adversarial_validation(
         inputs.take(train),
         inputs.take(test),
@@ -153,7 +83,7 @@ def check_guards(
         seed=seed,
         threads=threads,
     )
-    return Guards(permutation, leak, drift)
+    return Guards(permutation=permutation, leak=leak, drift=drift)
 
 
 def check_permutation(
@@ -163,7 +93,7 @@ def check_permutation(
     *,
     seed: int,
     threads: int,
-) -> PermutationCheck:
+) -> Permutation:
     """Fit a model out of fold to randomly permuted prices of the train rows.
 
     Parameters
@@ -182,12 +112,14 @@ def check_permutation(
     price = products[PRICE].to_numpy(dtype=np.float64).copy()
     price[train] = np.random.default_rng(seed).permutation(price[train])
     permuted = products.assign(**{PRICE: price})
-    predicted = np.exp(out_of_fold(make, blocks, permuted, seed=seed, threads=threads))
-    scores = row_smape(price[train], predicted)
+    predicted = np.full(len(price), np.nan)
+    for fit in fits(make, blocks, permuted, seed=seed, threads=threads):
+        predicted[fit.rows] = np.exp(fit.log_price)
+    scores = row_smape(price[train], predicted[train])
     constant = row_smape(price[train], _medians_of_other_folds(permuted, train))
     gap = scores - constant
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    check = PermutationCheck(float(scores.mean()), float(constant.mean()), error)
+    check = Permutation(smape=scores.mean(), constant=constant.mean(), error=error)
     if check.smape < check.constant - TOLERATED_ERRORS * error:
         raise CheckError(
             f"permuted prices are predicted with SMAPE {check.smape:.2f}, better than the "
@@ -210,7 +142,7 @@ def check_leak(
     groups: Ints32,
     settings: GuardSettings,
     seed: int,
-) -> LeakCheck:
+) -> Leak:
     """Find the feature that explains most of the variance of log price, alone or with another.
 
     Parameters
@@ -244,7 +176,11 @@ def check_leak(
     shares = explained_variance(columns, log_price)[:, np.flatnonzero(is_partner)]
     partners = [*np.array(encoder.columns)[is_partner[:-1]], "nothing"]
     feature, partner = np.unravel_index(int(shares.argmax()), shares.shape)
-    check = LeakCheck(encoder.columns[feature], str(partners[partner]), float(shares.max()))
+    check = Leak(
+        feature=encoder.columns[feature],
+        partner=str(partners[partner]),
+        share=float(shares.max()),
+    )
     limit = settings.max_explained_variance
     if check.share > limit:
         raise CheckError(

@@ -1,26 +1,32 @@
 """Scores of the blend and its members, overall and by slice."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from amlc import layout
-from amlc.arrays import Floats, Ints8
+from amlc.arrays import Floats
 from amlc.catalog.products import LINK
 from amlc.errors import CheckError
-from amlc.features.blocks import CATEGORICAL, read_tabular
+from amlc.evaluation.metrics_files import (
+    DECIMALS,
+    Details,
+    HeldOut,
+    Interval,
+    ModelScore,
+    Scores,
+    Slices,
+)
+from amlc.features.blocks import CATEGORICAL, Tabular
+from amlc.files import write_rows
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.params import Settings
-
-DECIMALS = 4
-# The scores of the blend that metrics.json holds.
-MAIN = ("smape", "smape_se", "smape_low", "smape_high")
 
 
 class EvaluateSettings(Settings):
@@ -52,7 +58,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
         A file is missing, unreadable or of other products.
     """
     blend = read_blend_predictions(root / layout.BLEND, products).map(np.exp)
-    tabular = read_tabular(root / layout.TABULAR)
+    tabular = Tabular.read(root / layout.TABULAR)
     statuses = read_statuses(root / layout.IMAGES)
     return products.assign(
         predicted=blend["log_price"].to_numpy(),
@@ -76,8 +82,8 @@ def evaluate(
     settings: EvaluateSettings,
     seed: int,
     held_out: pd.DataFrame | None = None,
-) -> dict[str, Any]:
-    """Return the scores of the blend and its members, rounded to four decimals.
+) -> tuple[Scores, Details]:
+    """Return the scores of the blend, and those of its members and slices.
 
     Parameters
     ----------
@@ -100,9 +106,9 @@ def evaluate(
     CheckError
         A predicted price is not finite or not positive.
     """
-    price = rows["price"].to_numpy(dtype=np.float64)
+    price, predicted = (rows[name].to_numpy(dtype=np.float64) for name in ("price", "predicted"))
     folds = rows["fold"].to_numpy()
-    scores = _scores("blend", price, rows["predicted"].to_numpy(dtype=np.float64))
+    scores = _scores("blend", price, predicted)
     low, high = bootstrap_interval(
         scores,
         rows["group"].to_numpy(),
@@ -110,39 +116,40 @@ def evaluate(
         draws=settings.bootstrap_draws,
         level=settings.bootstrap_level,
     )
-    deciles = price_deciles(price)
-    result: dict[str, Any] = {
-        "smape": float(scores.mean()),
-        "smape_se": standard_error_over_folds(scores, folds),
-        "smape_low": low,
-        "smape_high": high,
-        "rows": len(rows),
-        "models": {
-            name: _member(_scores(name, price, predicted), folds, weights[name])
-            for name, predicted in sorted(members.items())
-        },
-        "slices": {
-            "price_decile": slices(scores, deciles),
-            "image": slices(scores, rows["pictured"].map({True: "with", False: "without"})),
-            "unit_kind": slices(scores, rows["kind"]),
-        },
-        "interval": _interval(rows, deciles),
-        "held_out": _held_out(held_out, scores),
+    models = {}
+    for name, prices in sorted(members.items()):
+        member = _scores(name, price, prices)
+        models[name] = ModelScore(
+            smape=member.mean(),
+            smape_se=standard_error_over_folds(member, folds),
+            weight=weights[name],
+        )
+    inside, deciles = _inside(rows), price_deciles(price)
+    labels: dict[str, Iterable[object]] = {
+        "price_decile": deciles,
+        "image": rows["pictured"].map({True: "with", False: "without"}),
+        "unit_kind": rows["kind"],
     }
-    content: dict[str, Any] = rounded(result)
-    return content
-
-
-def _interval(rows: pd.DataFrame, deciles: list[str]) -> dict[str, Any]:
-    """Return the share of the prices inside their interval, and the width of the intervals."""
-    inside = _inside(rows)
-    predicted = price_deciles(rows["predicted"].to_numpy(dtype=np.float64))
-    return {
-        "coverage": float(100 * inside.mean()),
-        "coverage_by_predicted_decile": _share_by(inside, predicted),
-        "coverage_by_price_decile": _share_by(inside, deciles),
-        "median_ratio": float((rows["high"] / rows["low"]).median()),
-    }
+    details = Details(
+        rows=len(rows),
+        models=models,
+        slices=Slices.model_validate({name: slices(scores, by) for name, by in labels.items()}),
+        interval=Interval(
+            coverage=100 * inside.mean(),
+            coverage_by_predicted_decile=_share_by(inside, price_deciles(predicted)),
+            coverage_by_price_decile=_share_by(inside, deciles),
+            median_ratio=(rows["high"] / rows["low"]).median(),
+        ),
+        held_out=_held_out(held_out, scores),
+    )
+    blend = Scores(
+        smape=scores.mean(),
+        smape_se=standard_error_over_folds(scores, folds),
+        smape_low=low,
+        smape_high=high,
+        models={name: score.smape for name, score in models.items()},
+    )
+    return blend, details
 
 
 def _inside(rows: pd.DataFrame) -> pd.Series:
@@ -151,28 +158,25 @@ def _inside(rows: pd.DataFrame) -> pd.Series:
 
 def _share_by(inside: pd.Series, labels: list[str]) -> dict[str, float]:
     shares = inside.groupby(np.array(labels)).mean()
-    return {str(label): float(100 * share) for label, share in shares.items()}
+    return {str(label): 100 * share for label, share in shares.items()}
 
 
-def _held_out(rows: pd.DataFrame | None, train_scores: Floats) -> dict[str, Any] | None:
-    """Return the score of test rows, and its difference from the out-of-fold score.
-
-    The standard error of the difference assumes that rows are independent.
-    """
+def _held_out(rows: pd.DataFrame | None, train_scores: Floats) -> HeldOut | None:
+    """Return the score of test rows, and its difference from the out-of-fold score."""
     if rows is None or rows.empty:
         return None
-    price = rows["price"].to_numpy(dtype=np.float64)
-    scores = _scores("blend on test rows", price, rows["predicted"].to_numpy(dtype=np.float64))
-    error = float(scores.std() / np.sqrt(len(scores)))
+    price, predicted = (rows[name].to_numpy(dtype=np.float64) for name in ("price", "predicted"))
+    scores = _scores("blend on test rows", price, predicted)
+    error = scores.std() / np.sqrt(len(scores))
     train_error = train_scores.std() / np.sqrt(len(train_scores))
-    return {
-        "rows": len(rows),
-        "smape": float(scores.mean()),
-        "smape_se": error,
-        "gap": float(scores.mean() - train_scores.mean()),
-        "gap_se": float(np.hypot(error, train_error)),
-        "coverage": float(100 * _inside(rows).mean()),
-    }
+    return HeldOut(
+        rows=len(rows),
+        smape=scores.mean(),
+        smape_se=error,
+        gap=scores.mean() - train_scores.mean(),
+        gap_se=np.hypot(error, train_error),
+        coverage=100 * _inside(rows).mean(),
+    )
 
 
 def _scores(name: str, price: Floats, predicted: Floats) -> Floats:
@@ -185,42 +189,24 @@ def _scores(name: str, price: Floats, predicted: Floats) -> Floats:
     return row_smape(price, predicted)
 
 
-def _member(scores: Floats, folds: Ints8, weight: float) -> dict[str, float]:
-    error = standard_error_over_folds(scores, folds)
-    return {"smape": float(scores.mean()), "smape_se": error, "weight": weight}
+def write_tables(folder: Path, scores: Scores, details: Details) -> None:
+    """Write models.csv and slices.csv for DVC's plots; the blend comes first, then the best."""
+    models: list[tuple[str, Scores | ModelScore]] = [("blend", scores), *details.ranked()]
+    write_rows(
+        folder / "models.csv",
+        ("model", "smape", "smape_se"),
+        [(name, *_rounded(score.smape, score.smape_se)) for name, score in models],
+    )
+    write_rows(
+        folder / "slices.csv",
+        ("slice", "label", "rows", "smape"),
+        [
+            (name, label, score.rows, *_rounded(score.smape))
+            for name, labels in details.slices
+            for label, score in labels.items()
+        ],
+    )
 
 
-def rounded(node: Any) -> Any:
-    """Return nested dicts with every float rounded to `DECIMALS`."""
-    if isinstance(node, dict):
-        return {key: rounded(value) for key, value in node.items()}
-    return round(node, DECIMALS) if isinstance(node, float) else node
-
-
-def main_scores(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores by which experiments are compared: SMAPE of the blend and the models."""
-    models = {name: score["smape"] for name, score in scores["models"].items()}
-    return {**{name: scores[name] for name in MAIN}, "models": models}
-
-
-def details(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return everything that `evaluate` returns but the scores of the blend."""
-    return {name: value for name, value in scores.items() if name not in MAIN}
-
-
-def member_table(metrics: dict[str, Any]) -> str:
-    """Return CSV for the plot of models: model, smape, smape_se; the blend comes first."""
-    lines = ["model,smape,smape_se", f"blend,{metrics['smape']},{metrics['smape_se']}"]
-    lines += [
-        f"{name},{score['smape']},{score['smape_se']}"
-        for name, score in sorted(metrics["models"].items(), key=lambda item: item[1]["smape"])
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def slice_table(metrics: dict[str, Any]) -> str:
-    """Return CSV for the plot of slices: slice, label, rows, smape."""
-    lines = ["slice,label,rows,smape"]
-    for name, labels in metrics["slices"].items():
-        lines += [f"{name},{label},{s['rows']},{s['smape']}" for label, s in labels.items()]
-    return "\n".join(lines) + "\n"
+def _rounded(*numbers: float) -> list[float]:
+    return [round(float(number), DECIMALS) for number in numbers]

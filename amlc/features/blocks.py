@@ -1,24 +1,21 @@
-"""The types of the feature blocks, and their files.
+"""The feature blocks and their files: one row per product, in the order of the product table."""
 
-A block has one row per product, in the order of the product table.
-"""
-
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields, replace
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import scipy.sparse as sp
+from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
 
-from amlc import layout
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import replacing, write_frame
+from amlc.files import read_arrays, replacing, write_array, write_arrays, write_frame
 
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
 
@@ -29,10 +26,59 @@ HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" if i
 
 # In place of a neighbour that does not exist.
 NO_NEIGHBOUR = -1
+# Bounds the list of names at the start of a .npy file, whose parsing takes time.
+MAX_HEADER_SIZE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Tabular:
+class Block(ABC):
+    """Features of products, one row each, that read and write themselves.
+
+    Attributes
+    ----------
+    suffix : str
+        The suffix of its file; the stem is the name of the block and of its stage.
+    by_row : tuple of str
+        The attributes that have a row for each product.
+    """
+
+    suffix: ClassVar[str]
+    by_row: ClassVar[tuple[str, ...]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        rows, columns = getattr(self, self.by_row[0]).shape
+        return rows, columns
+
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows, in the given order."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.by_row})
+
+    @abstractmethod
+    def write(self, path: Path) -> None:
+        """Write the block to a file; equal blocks give equal bytes."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        DataError
+            The file is missing or malformed; the message names the stage to run.
+        """
+        remedy = f"run the stage {path.stem}"
+        with read_errors_as(DataError, f"{path}: cannot be read", remedy=remedy):
+            return cls._read(path)
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, path: Path) -> Self: ...
+
+
+@dataclass(frozen=True)
+class Tabular(Block):
     """Numbers, categories and keys.
 
     Parameters
@@ -49,6 +95,9 @@ class Tabular:
         Each categorical column's name and its categories.
     """
 
+    suffix = ".parquet"
+    by_row = ("numbers", "codes", "keys")
+
     numbers: Floats32
     codes: NDArray[np.int16]
     keys: Objects
@@ -57,16 +106,14 @@ class Tabular:
     levels: dict[str, tuple[str, ...]]
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Return the number of rows and of columns."""
-        columns = len(self.number_names) + len(self.levels) + len(self.key_names)
-        return len(self.numbers), columns
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns, with their prefixes, in the order of `to_frame`."""
+        return (*self.number_names, *self.levels, *self.key_names)
 
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order."""
-        return replace(
-            self, numbers=self.numbers[rows], codes=self.codes[rows], keys=self.keys[rows]
-        )
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        return len(self.numbers), len(self.names)
 
     def number(self, name: str) -> Floats32 | None:
         """Return a numeric column, or None if there is none of this name."""
@@ -78,20 +125,6 @@ class Tabular:
         """Return the values of a categorical column as texts."""
         index = list(self.levels).index(name)
         return np.array(self.levels[name], dtype=object)[self.codes[:, index]]
-
-    def without(self, names: Sequence[str]) -> Self:
-        """Return the block without the named columns."""
-        numbers = [index for index, name in enumerate(self.number_names) if name not in names]
-        codes = [index for index, name in enumerate(self.levels) if name not in names]
-        keys = [index for index, name in enumerate(self.key_names) if name not in names]
-        return type(self)(
-            self.numbers[:, numbers],
-            self.codes[:, codes],
-            self.keys[:, keys],
-            tuple(self.number_names[index] for index in numbers),
-            tuple(self.key_names[index] for index in keys),
-            {name: levels for name, levels in self.levels.items() if name not in names},
-        )
 
     def to_frame(self) -> pd.DataFrame:
         """Return the block as a table: float32, then categorical, then text columns."""
@@ -123,9 +156,76 @@ class Tabular:
             {name: tuple(map(str, frame[name].cat.categories)) for name in categories},
         )
 
+    def write(self, path: Path) -> None:
+        """Write the block as Parquet."""
+        write_frame(path, self.to_frame())
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        return cls.from_frame(pq.read_table(path).to_pandas())
+
 
 @dataclass(frozen=True)
-class Neighbours:
+class Terms(Block):
+    """TF-IDF of the text. The fitted `TermFeatures` know the names of the many columns.
+
+    Parameters
+    ----------
+    weights : csr_array of float32, shape (n, terms)
+        Column indices are sorted within each row.
+    """
+
+    suffix = ".npz"
+    by_row = ("weights",)
+
+    weights: sp.csr_array
+
+    def write(self, path: Path) -> None:
+        """Write the block as SciPy's uncompressed .npz."""
+        with replacing(path) as temporary, temporary.open("wb") as stream:
+            sp.save_npz(stream, sp.csr_matrix(self.weights), compressed=False)
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        with path.open("rb") as stream:
+            return cls(sp.csr_array(sp.load_npz(stream)))
+
+
+@dataclass(frozen=True)
+class Dense(Block):
+    """Named columns of numbers: topics, descriptors of pictures, vectors of an encoder.
+
+    Parameters
+    ----------
+    array : ndarray of float32, shape (n, columns)
+        Finite.
+    names : tuple of str
+        The names of the columns, all different.
+    """
+
+    suffix = ".npy"
+    by_row = ("array",)
+
+    array: Floats32
+    names: tuple[str, ...]
+
+    @classmethod
+    def numbered(cls, array: Floats32) -> Self:
+        """Return a block whose columns have their numbers as names."""
+        return cls(array, tuple(map(str, range(array.shape[1]))))
+
+    def write(self, path: Path) -> None:
+        """Write the block as a structured .npy, from which pandas makes a table with the names."""
+        write_array(path, unstructured_to_structured(self.array, names=self.names))
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        table = np.load(path, allow_pickle=False, max_header_size=MAX_HEADER_SIZE)
+        return cls(structured_to_unstructured(table, np.float32), table.dtype.names)
+
+
+@dataclass(frozen=True)
+class Neighbours(Block):
     """The train products with the most similar text.
 
     Parameters
@@ -139,157 +239,99 @@ class Neighbours:
         that is not in it.
     """
 
+    suffix = ".npz"
+    by_row = ("rows", "similarity", "position")
+
     rows: Ints32
     similarity: Floats32
     position: Ints32
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Return the number of products and of neighbours."""
-        return self.rows.shape[0], self.rows.shape[1]
+    def write(self, path: Path) -> None:
+        """Write the block as an uncompressed .npz."""
+        write_arrays(path, rows=self.rows, similarity=self.similarity, position=self.position)
 
-    def take(self, rows: Rows) -> Self:
-        """Return the neighbours of the given products."""
-        return type(self)(self.rows[rows], self.similarity[rows], self.position[rows])
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        arrays = read_arrays(path)
+        return cls(arrays["rows"], arrays["similarity"], arrays["position"])
 
 
-@dataclass(frozen=True)
+# The types of the blocks by name; every other block is dense.
+TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
+
+
 class Blocks:
-    """The feature blocks of the same products; None for a block that is not needed.
+    """Feature blocks of the same products by name; as for a data frame, the length is in rows.
 
     Parameters
     ----------
-    tabular : Tabular, optional
-        Numbers, categories and keys parsed from the text.
-    terms : csr_array of float32, shape (n, terms), optional
-        TF-IDF of the text.
-    topics : ndarray of float32, shape (n, n_components), optional
-        Truncated SVD of the terms.
-    vision : ndarray of float32, shape (n, descriptors), optional
-        Descriptors of the picture.
-    neighbours : Neighbours, optional
-        The train products with the most similar text.
+    **blocks : Block
+        The blocks that are there, each of the type that `TYPES` gives for its name, or `Dense`.
     """
 
-    tabular: Tabular | None = None
-    terms: sp.csr_array | None = None
-    topics: Floats32 | None = None
-    vision: Floats32 | None = None
-    neighbours: Neighbours | None = None
+    def __init__(self, **blocks: Block) -> None:
+        self._blocks = blocks
 
     def __len__(self) -> int:
-        """Return the number of rows."""
-        for field in fields(self):
-            block = getattr(self, field.name)
-            if block is not None:
-                return int(block.shape[0])
-        return 0
+        return next((block.shape[0] for block in self._blocks.values()), 0)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._blocks
+
+    @property
+    def tabular(self) -> Tabular | None:
+        """Numbers, categories and keys parsed from the text."""
+        block = self._blocks.get("tabular")
+        return block if isinstance(block, Tabular) else None
+
+    @property
+    def terms(self) -> Terms | None:
+        """TF-IDF of the text."""
+        block = self._blocks.get("terms")
+        return block if isinstance(block, Terms) else None
+
+    @property
+    def neighbours(self) -> Neighbours | None:
+        """The train products with the most similar text."""
+        block = self._blocks.get("neighbours")
+        return block if isinstance(block, Neighbours) else None
+
+    @property
+    def dense(self) -> dict[str, Dense]:
+        """All dense blocks by name, such as the topics and the descriptors of the picture."""
+        return {name: block for name, block in self._blocks.items() if isinstance(block, Dense)}
 
     def take(self, rows: Rows) -> Self:
         """Return the given rows of every block, in the given order."""
-        return type(self)(
-            tabular=None if self.tabular is None else self.tabular.take(rows),
-            terms=None if self.terms is None else self.terms[rows],
-            topics=None if self.topics is None else self.topics[rows],
-            vision=None if self.vision is None else self.vision[rows],
-            neighbours=None if self.neighbours is None else self.neighbours.take(rows),
-        )
+        return type(self)(**{name: block.take(rows) for name, block in self._blocks.items()})
 
+    def select(self, names: Iterable[str]) -> Self:
+        """Return the named blocks, in this order."""
+        return type(self)(**{name: self._blocks[name] for name in names})
 
-def write_tabular(path: Path, block: Tabular) -> None:
-    """Write the tabular block as Parquet."""
-    write_frame(path, block.to_frame())
+    def assign(self, **blocks: Block) -> Self:
+        """Return these blocks with some replaced or added."""
+        return type(self)(**{**self._blocks, **blocks})
 
+    @classmethod
+    def read(cls, folder: Path, names: Iterable[str]) -> Self:
+        """Read the named blocks.
 
-def write_terms(path: Path, block: sp.csr_array) -> None:
-    """Write the terms block as an uncompressed .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        sp.save_npz(stream, sp.csr_matrix(block), compressed=False)
+        Parameters
+        ----------
+        folder : Path
+            ``data/features``.
+        names : iterable of str
+            The blocks to read.
 
-
-def write_neighbours(path: Path, block: Neighbours) -> None:
-    """Write the neighbours block as an uncompressed .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, rows=block.rows, similarity=block.similarity, position=block.position)
-
-
-def read_blocks(folder: Path, names: Sequence[BlockName]) -> Blocks:
-    """Read the named blocks.
-
-    Parameters
-    ----------
-    folder : Path
-        ``data/features``.
-    names : sequence of str
-        The blocks to read.
-
-    Raises
-    ------
-    DataError
-        A file is missing or malformed, or two blocks differ in their number of rows.
-    """
-    blocks: dict[str, Any] = {}
-    for name in names:
-        file, read = _FILES[name]
-        blocks[name] = read(folder / file)
-    counts = {name: block.shape[0] for name, block in blocks.items()}
-    if len(set(counts.values())) > 1:
-        raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")
-    return Blocks(**blocks)
-
-
-def read_tabular(path: Path) -> Tabular:
-    """Read the tabular block.
-
-    Raises
-    ------
-    DataError
-        The file is missing or malformed.
-    """
-    with _reading(path, "tabular"):
-        return Tabular.from_frame(pq.read_table(path).to_pandas())
-
-
-def read_terms(path: Path) -> sp.csr_array:
-    """Read the terms block.
-
-    Raises
-    ------
-    DataError
-        The file is missing or malformed.
-    """
-    with _reading(path, "terms"):
-        return sp.csr_array(sp.load_npz(path))
-
-
-def read_neighbours(path: Path) -> Neighbours:
-    """Read the neighbours block.
-
-    Raises
-    ------
-    DataError
-        The file is missing or malformed.
-    """
-    with _reading(path, "neighbours"), np.load(path, allow_pickle=False) as content:
-        return Neighbours(content["rows"], content["similarity"], content["position"])
-
-
-def _read_array(path: Path) -> Floats32:
-    # The stem of these files is the name of their stage.
-    with _reading(path, path.stem):
-        block: Floats32 = np.load(path, allow_pickle=False)
-        return block
-
-
-def _reading(path: Path, stage: str) -> AbstractContextManager[None]:
-    """Turn the errors of a missing or malformed file into one that names the stage to run."""
-    return read_errors_as(DataError, f"{path}: cannot be read", remedy=f"run the stage {stage}")
-
-
-_FILES: dict[BlockName, tuple[str, Callable[[Path], Any]]] = {
-    "tabular": (layout.TABULAR.name, read_tabular),
-    "terms": (layout.TERMS.name, read_terms),
-    "topics": (layout.TOPICS.name, _read_array),
-    "vision": (layout.VISION.name, _read_array),
-    "neighbours": (layout.NEIGHBOURS.name, read_neighbours),
-}
+        Raises
+        ------
+        DataError
+            A file is missing or malformed, or two blocks differ in their number of rows.
+        """
+        types = {name: TYPES.get(name, Dense) for name in names}
+        blocks = {name: kind.read(folder / f"{name}{kind.suffix}") for name, kind in types.items()}
+        counts = {name: block.shape[0] for name, block in blocks.items()}
+        if len(set(counts.values())) > 1:
+            raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")
+        return cls(**blocks)

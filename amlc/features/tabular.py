@@ -121,34 +121,22 @@ class BrandGuesser:
             yield " ".join(words[:length])
 
 
-class MinMaxScaler:
-    """Scale columns to [0, 1] over the train rows, and clip other rows to that range.
+def min_max_scaled(columns: Floats, low: Floats, high: Floats) -> Floats32:
+    """Scale columns so that their lowest and highest train values become 0 and 1; clip the rest.
 
-    The result is that of scikit-learn's scaler of the same name with ``clip=True``, but predictions
-    need not import scikit-learn.
+    The result is that of scikit-learn's ``MinMaxScaler(clip=True)``, but predictions need not
+    import scikit-learn.
 
     Parameters
     ----------
+    columns : ndarray of float64, shape (n, columns)
+        Any rows.
     low, high : ndarray of float64, shape (columns,)
-        The smallest and the largest train value of each column.
+        The smallest and the largest train value of each column; a constant column becomes 0.
     """
-
-    def __init__(self, low: Floats, high: Floats) -> None:
-        self.low, self.high = low, high
-        span = high - low
-        # A constant column becomes 0.
-        self._scale = 1 / np.where(span > 10 * np.finfo(np.float64).eps, span, 1)
-        self._offset = -low * self._scale
-
-    @classmethod
-    def fitted(cls, columns: Floats) -> Self:
-        """Return a scaler that is fitted to the train rows, shape (n, columns)."""
-        return cls(columns.min(axis=0), columns.max(axis=0))
-
-    def transform(self, columns: Floats) -> Floats32:
-        """Return the scaled columns, shape (n, columns)."""
-        scaled = np.clip(columns * self._scale + self._offset, 0, 1)
-        return scaled.astype(np.float32)
+    span = high - low
+    scale = 1 / np.where(span > 10 * np.finfo(np.float64).eps, span, 1)
+    return np.clip(columns * scale - low * scale, 0, 1).astype(np.float32)
 
 
 class TabularFeatures:
@@ -166,7 +154,7 @@ class TabularFeatures:
     def __init__(self, settings: TabularSettings) -> None:
         self.settings = settings
         self.brands = BrandGuesser(settings.brand_min_rows, settings.brand_share)
-        self.scaler = MinMaxScaler(np.zeros(len(NUMBER_NAMES)), np.ones(len(NUMBER_NAMES)))
+        self.low, self.high = np.zeros(len(NUMBER_NAMES)), np.ones(len(NUMBER_NAMES))
 
     def fit(self, texts: Iterable[str]) -> Self:
         """Learn brands and ranges from the train texts.
@@ -180,7 +168,8 @@ class TabularFeatures:
         if not contents:
             raise DataError("the tabular block needs at least one train row")
         self.brands.fit(normalised_title(content.title) for content in contents)
-        self.scaler = MinMaxScaler.fitted(_numbers(contents))
+        numbers = _numbers(contents)
+        self.low, self.high = numbers.min(axis=0), numbers.max(axis=0)
         return self
 
     def transform(self, texts: Iterable[str]) -> Tabular:
@@ -190,7 +179,7 @@ class TabularFeatures:
     def transform_parsed(self, contents: Sequence[Content]) -> Tabular:
         """Return the tabular block of parsed texts, one row per text."""
         return Tabular(
-            self.scaler.transform(_numbers(contents)),
+            min_max_scaled(_numbers(contents), self.low, self.high),
             _codes(contents),
             self._keys(contents),
             tuple(NUMERIC + name for name in NUMBER_NAMES),
@@ -213,8 +202,8 @@ class TabularFeatures:
             "settings": self.settings.model_dump(),
             "brands": sorted(self.brands.prefixes),
             "columns": list(NUMBER_NAMES),
-            "low": self.scaler.low.tolist(),
-            "high": self.scaler.high.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
         }
         write_json(path, state)
 
@@ -232,7 +221,7 @@ class TabularFeatures:
             columns = tuple(state["columns"])
             features = cls(TabularSettings(**state["settings"]))
             features.brands.prefixes = frozenset(state["brands"])
-            features.scaler = MinMaxScaler(np.array(state["low"]), np.array(state["high"]))
+            features.low, features.high = np.array(state["low"]), np.array(state["high"])
         if columns != NUMBER_NAMES:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features

@@ -1,4 +1,4 @@
-"""Resolve host names to addresses that may be connected to, and connect to them."""
+"""Which hosts and addresses may be connected to, and connections to them."""
 
 import ipaddress
 import socket
@@ -9,22 +9,27 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
+    HOST_NOT_ALLOWED,
     HOST_NOT_FOUND,
     NO_CONNECTION,
     TIMEOUT,
     FetchError,
     Retry,
 )
+from amlc.images.settings import HostRules
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+# Top-level names that never exist on the internet (RFC 2606 and 6761).
+RESERVED = ("invalid", "test", "example", "localhost")
 # How long an answer of the name server is used.
 KEEP_SECONDS = 300.0
 # Addresses of a host that are tried.
 MAX_ADDRESSES = 4
-# The network counts as down once this many callers got no answer and no name was resolved.
+# The network counts as down once this many names got no answer and none was resolved.
 OFFLINE_AFTER = 20
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # Azure's control server (WireServer), whose address is not in a private range.
@@ -76,6 +81,33 @@ def _embedded(address: Address) -> list[ipaddress.IPv4Address]:
     return [part for part in embedded if part is not None]
 
 
+def check_host(link: Link, rules: HostRules) -> None:
+    """Check that a link's host may be asked.
+
+    Reserved names are not looked up, so that their links fail at once, in the same way with and
+    without a network.
+
+    Parameters
+    ----------
+    link : Link
+        The link.
+    rules : HostRules
+        The rules.
+
+    Raises
+    ------
+    FetchError
+        `HOST_NOT_ALLOWED`, or `HOST_NOT_FOUND` for a reserved name.
+    """
+    host = link.host
+    if host in rules.allow_private_hosts:
+        return
+    if rules.allow_hosts and host not in rules.allow_hosts:
+        raise FetchError(HOST_NOT_ALLOWED, Retry.NEXT_RUN)
+    if host.rpartition(".")[2] in RESERVED:
+        raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     addresses: list[str]
@@ -83,7 +115,9 @@ class _Answer:
 
 
 class Resolver:
-    """Resolves host names to checked addresses, with at most one lookup of a name at a time.
+    """Resolves host names to checked addresses, and connects to them.
+
+    There is at most one lookup of a name at a time.
 
     A lookup that hangs is abandoned: the caller waits no longer than `seconds`, while its thread
     remains until the system gives up.
@@ -93,7 +127,7 @@ class Resolver:
     private : collection of str
         Hosts whose addresses are not checked.
     seconds : float
-        Time limit of a lookup.
+        Time limit of a lookup, and of a connection, including all addresses of its host.
     """
 
     def __init__(self, private: Collection[str], seconds: float) -> None:
@@ -102,7 +136,7 @@ class Resolver:
         self._lock = threading.Lock()
         self._running: dict[str, Future[list[str]]] = {}
         self._answers: dict[str, _Answer] = {}
-        self._unanswered = 0
+        self._unanswered: set[str] = set()
         self._resolved_any = False
 
     def resolve(self, host: str) -> list[str]:
@@ -121,7 +155,32 @@ class Resolver:
             raise FetchError(ADDRESS_NOT_ALLOWED, Retry.NEXT_RUN)
         return answer.addresses[:MAX_ADDRESSES]
 
-    def prefer(self, host: str, address: str) -> None:
+    def connect(self, host: str, port: int) -> socket.socket:
+        """Open a TCP connection to a checked address of a host, within the time limit.
+
+        Raises
+        ------
+        FetchError
+            `NO_CONNECTION`, `TIMEOUT` or anything that `resolve` raises.
+        """
+        deadline = time.monotonic() + self._seconds
+        reason = NO_CONNECTION
+        for address in self.resolve(host):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            try:
+                # The address is numeric, so that the name is not looked up a second time.
+                sock = socket.create_connection((address, port), timeout=remaining)
+            except OSError as error:
+                reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._prefer(host, address)
+            return sock
+        raise FetchError(reason, Retry.NOW)
+
+    def _prefer(self, host: str, address: str) -> None:
         """Move an address that has answered to the front, so that it is tried first next time."""
         with self._lock:
             answer = self._answers.get(host)
@@ -134,7 +193,10 @@ class Resolver:
         try:
             addresses = self._start_lookup(host).result(timeout=self._seconds)
         except (OSError, FutureTimeoutError) as error:
-            self._count_unanswered(error)
+            # Other errors of getaddrinfo are answers, such as that the name does not exist.
+            if not isinstance(error, socket.gaierror) or error.errno == socket.EAI_AGAIN:
+                with self._lock:
+                    self._unanswered.add(host)
             if stale is not None:
                 return stale
             raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN) from None
@@ -144,15 +206,9 @@ class Resolver:
             self._answers[host] = answer
         return answer
 
-    def _count_unanswered(self, error: Exception) -> None:
-        # Other errors of getaddrinfo are answers, such as that the name does not exist.
-        answered = isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN
-        with self._lock:
-            self._unanswered += 0 if answered else 1
-
     def _start_lookup(self, host: str) -> Future[list[str]]:
         with self._lock:
-            if self._unanswered >= OFFLINE_AFTER and not self._resolved_any:
+            if len(self._unanswered) >= OFFLINE_AFTER and not self._resolved_any:
                 raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
             future = self._running.get(host)
             if future is None:
@@ -172,40 +228,3 @@ class Resolver:
         finally:
             with self._lock:
                 self._running.pop(host, None)
-
-
-def connect(resolver: Resolver, host: str, port: int, seconds: float) -> socket.socket:
-    """Open a TCP connection to a checked address of a host.
-
-    Parameters
-    ----------
-    resolver : Resolver
-        Resolves and checks the host.
-    host : str
-        A name or an address.
-    port : int
-        TCP port.
-    seconds : float
-        Time limit for all addresses together.
-
-    Raises
-    ------
-    FetchError
-        `NO_CONNECTION`, `TIMEOUT` or anything that `Resolver.resolve` raises.
-    """
-    deadline = time.monotonic() + seconds
-    reason = NO_CONNECTION
-    for address in resolver.resolve(host):
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            break
-        try:
-            # The address is numeric, so that the name is not looked up a second time.
-            sock = socket.create_connection((address, port), timeout=remaining)
-        except OSError as error:
-            reason = TIMEOUT if isinstance(error, TimeoutError) else NO_CONNECTION
-            continue
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        resolver.prefer(host, address)
-        return sock
-    raise FetchError(reason, Retry.NOW)

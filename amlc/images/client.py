@@ -1,19 +1,31 @@
-"""One attempt to fetch a link: redirects, headers and the body, each within its limits."""
+"""One attempt to fetch a link: the connection, redirects, headers and the body, within limits."""
 
 import email.utils
+import functools
 import http.client
 import math
+import os
+import socket
 import ssl
 import threading
 import time
 import zlib
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
 
+import certifi
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, IncompleteRead, ProtocolError, ReadTimeoutError, SSLError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import Timeout
 
 import amlc
-from amlc.images import urls
+from amlc.catalog.links import Link, parse_link
+from amlc.errors import ImageError
+from amlc.images.addresses import Resolver, check_host
+from amlc.images.deadlines import Watchdog
 from amlc.images.fetch_result import (
     BAD_ENCODING,
     BROKEN,
@@ -29,11 +41,11 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
-from amlc.images.settings import ImageSettings
-from amlc.images.transport import Transport, Watch, Watchdog
-from amlc.images.urls import Link
+from amlc.images.settings import FetchSettings, HostRules
 
 MAX_REDIRECTS = 5
+# Hosts whose connections are kept.
+MAX_POOLS = 64
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -85,8 +97,12 @@ class Client:
 
     Parameters
     ----------
-    settings : ImageSettings
-        The section `images`.
+    rules : HostRules
+        Which hosts may be asked.
+    max_bytes : int
+        Limit of a body, as declared, as received and after decompression.
+    fetching : FetchSettings
+        Time limits, connections per host and CA bundle.
 
     Raises
     ------
@@ -94,16 +110,31 @@ class Client:
         The CA bundle cannot be read.
     """
 
-    def __init__(self, settings: ImageSettings) -> None:
-        self._settings = settings
-        self._transport = Transport(settings)
-        self._watchdog = Watchdog()
+    def __init__(self, rules: HostRules, max_bytes: int, fetching: FetchSettings) -> None:
+        self._rules = rules
+        self._max_bytes = max_bytes
+        self._fetching = fetching
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        # One context for all connections: loading the certificates takes longer than a picture.
+        context = _tls_context(fetching.ca_bundle)
+        self._watchdog = Watchdog()
+        options: dict[str, Any] = {
+            "timeout": Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds),
+            "maxsize": fetching.per_host,
+            "resolver": Resolver(rules.allow_private_hosts, fetching.connect_seconds),
+            "watchdog": self._watchdog,
+        }
+        classes: dict[str, Any] = {
+            "http": functools.partial(_Pool, **options),
+            "https": functools.partial(_TlsPool, ssl_context=context, **options),
+        }
+        self._pools = urllib3.PoolManager(MAX_POOLS)
+        self._pools.pool_classes_by_scheme = classes
 
     def close(self) -> None:
         """Abort all requests and close all connections."""
         self._watchdog.close()
-        self._transport.close()
+        self._pools.clear()
 
     def fetch(self, link: Link) -> Body:
         """Try once to get the body of a link, within the deadline.
@@ -113,38 +144,53 @@ class Client:
         FetchError
             Whatever the cause.
         """
-        with self._watchdog.watch(self._settings.deadline_seconds) as watch:
+        with self._watchdog.watch(self._fetching.deadline_seconds) as watch:
+            result: Body | FetchError
             try:
-                body = self._follow(link, watch)
+                result = self._follow(link)
             except _NETWORK_ERRORS as error:
-                timeout = FetchError(TIMEOUT, Retry.NOW)
-                raise timeout if watch.expired else _fetch_error(error) from None
-            except FetchError:
-                if watch.expired:
-                    raise FetchError(TIMEOUT, Retry.NOW) from None
-                raise
+                result = _fetch_error(error)
+            except FetchError as error:
+                result = error
             # A connection that was shut down in the middle of a body can look like the body's end.
             if watch.expired:
-                raise FetchError(TIMEOUT, Retry.NOW)
-            return body
+                result = FetchError(TIMEOUT, Retry.NOW)
+            if isinstance(result, FetchError):
+                raise result
+            return result
 
-    def _follow(self, link: Link, watch: Watch) -> Body:
+    def _follow(self, link: Link) -> Body:
         """Get the body of a link, or of the link that it redirects to."""
         for _ in range(MAX_REDIRECTS + 1):
-            urls.check_host(link, self._settings)
-            response = self._transport.get(link, HEADERS, watch)
+            check_host(link, self._rules)
+            response = self._get(link)
             try:
-                location = _location(response)
-                if location is None:
+                location: str | None = response.headers.get("Location")
+                if response.status not in REDIRECTS or location is None:
                     return self._read_body(response)
             finally:
                 _release(response)
-            link = _redirect(link, location)
+            try:
+                link = parse_link(urljoin(link.url, location))
+            except ValueError:  # LinkError is one
+                raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
+
+    def _get(self, link: Link) -> BaseHTTPResponse:
+        """Send a request, and read the headers of the response."""
+        return self._pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
+            "GET",
+            link.target,
+            headers=HEADERS,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)
-        limit = self._settings.max_bytes
+        limit = self._max_bytes
         declared = _declared_length(response)
         if declared is not None and declared > limit:
             raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
@@ -172,18 +218,44 @@ class Client:
         if status in GONE:
             raise FetchError(f"http {status}", Retry.AFTER_EXPIRY)
         if status in BUSY:
-            raise self._busy_error(response)
+            wait = retry_after(response.headers.get("Retry-After", ""), time.time())
+            if wait <= self._fetching.retry_after_seconds:
+                raise FetchError(f"http {status}", Retry.NOW, wait)
         if status != http.HTTPStatus.OK:
             raise FetchError(f"http {status}", Retry.NEXT_RUN)
-        if self._settings.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
+        if self._rules.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
             raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
 
-    def _busy_error(self, response: BaseHTTPResponse) -> FetchError:
-        reason = f"http {response.status}"
-        wait = retry_after(response.headers.get("Retry-After", ""), time.time())
-        if wait > self._settings.retry_after_seconds:
-            return FetchError(reason, Retry.NEXT_RUN)
-        return FetchError(reason, Retry.NOW, wait)
+
+class _Connection(HTTPConnection):
+    """A connection of urllib3 to a checked address, with the deadline of each request."""
+
+    def __init__(self, *args: Any, resolver: Resolver, watchdog: Watchdog, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._resolver = resolver
+        self._watchdog = watchdog
+
+    def _new_conn(self) -> socket.socket:
+        sock = self._resolver.connect(self.host, self.port)
+        self._watchdog.attach(sock)
+        return sock
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            self._watchdog.attach(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _TlsConnection(_Connection, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
 def retry_after(text: str, now: float) -> float:
@@ -221,20 +293,6 @@ def opted_out(text: str) -> bool:
     """
     directives = text.lower().replace(":", ",").split(",")
     return not OPT_OUTS.isdisjoint(directive.strip() for directive in directives)
-
-
-def _location(response: BaseHTTPResponse) -> str | None:
-    if response.status not in REDIRECTS:
-        return None
-    location: str | None = response.headers.get("Location")
-    return location
-
-
-def _redirect(link: Link, location: str) -> Link:
-    try:
-        return urls.resolve_redirect(link, location)
-    except FetchError:
-        raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
 
 
 def _declared_length(response: BaseHTTPResponse) -> int | None:
@@ -283,3 +341,13 @@ def _fetch_error(error: Exception) -> FetchError:
         if any(isinstance(cause, kinds) for cause in causes):
             return FetchError(reason, retry)
     return FetchError(NOT_HTTP, Retry.NOW)
+
+
+def _tls_context(bundle: str | None) -> ssl.SSLContext:
+    path = bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
+    try:
+        return ssl.create_default_context(cafile=path or certifi.where())
+    except OSError as error:
+        raise ImageError(
+            f"fetching.ca_bundle: {path}: cannot be read as certificates: {error}"
+        ) from None

@@ -15,13 +15,14 @@ from PIL import Image
 from amlc.images.fetch_result import (
     DAMAGED,
     NOT_AN_IMAGE,
+    TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
     TRUNCATED,
     FetchError,
     Picture,
     Retry,
 )
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import PictureSettings
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 GREY = (128, 128, 128)
@@ -65,7 +66,7 @@ def pillow_warning_filters() -> Iterator[None]:
         yield
 
 
-def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
+def decode(body: bytes, settings: PictureSettings) -> Picture:
     """Check an image file and reduce it to a small RGB JPEG.
 
     Parameters
@@ -73,12 +74,9 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
     body : bytes
         Content of a JPEG, PNG, WebP or GIF file, or any other bytes. Only the first frame of an
         animation is read.
-    size : int
-        Longest side of the result, in pixels; a smaller picture is enlarged to it.
-    quality : int
-        JPEG quality of the result.
-    max_pixels : int
-        An image that declares more pixels is refused before it is decoded.
+    settings : PictureSettings
+        The longest side of the result, to which a smaller picture is enlarged, its JPEG quality,
+        and limits: an image that declares too many pixels is refused before it is decoded.
 
     Returns
     -------
@@ -88,29 +86,25 @@ def decode(body: bytes, *, size: int, quality: int, max_pixels: int) -> Picture:
     Raises
     ------
     FetchError
-        `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
+        `TOO_MANY_BYTES`, `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
     """
+    if len(body) > settings.max_bytes:
+        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
     image = _open(body)
-    if image.width * image.height > max_pixels:
+    if image.width * image.height > settings.max_pixels:
         raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    target = _target_size(image.width, image.height, size)
+    longest = max(image.size)
+    width, height = (max(1, round(side * settings.size / longest)) for side in image.size)
     try:
         # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
-        image.draft("RGB", target)
+        image.draft("RGB", (width, height))
         image.load()
-        small = _resized(_rgb(image), target)
+        small = _resized(_rgb(image), width, height)
     except _DECODE_ERRORS as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise FetchError(reason, Retry.AFTER_EXPIRY) from None
     turn = _TURNS.get(_orientation(image))
-    return _picture(small.transpose(turn) if turn is not None else small, quality)
-
-
-def decode_with(settings: ImageSettings, body: bytes) -> Picture:
-    """Call `decode` with the size, quality and limit of the section `images`."""
-    return decode(
-        body, size=settings.size, quality=settings.quality, max_pixels=settings.max_pixels
-    )
+    return _picture(small.transpose(turn) if turn is not None else small, settings.quality)
 
 
 def encode_jpeg(image: Image.Image, *, quality: int, optimize: bool = False) -> bytes:
@@ -156,16 +150,11 @@ def _open(body: bytes) -> Image.Image:
         raise FetchError(NOT_AN_IMAGE, Retry.AFTER_EXPIRY) from None
 
 
-def _target_size(width: int, height: int, size: int) -> tuple[int, int]:
-    longest = max(width, height)
-    return max(1, round(width * size / longest)), max(1, round(height * size / longest))
-
-
-def _resized(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
     # Hamming reduces as well as bicubic and is faster, but is not made for enlarging.
-    enlarges = target[0] > image.width or target[1] > image.height
+    enlarges = width > image.width or height > image.height
     method = Image.Resampling.BICUBIC if enlarges else Image.Resampling.HAMMING
-    return image.resize(target, method)
+    return image.resize((width, height), method)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -175,14 +164,11 @@ def _rgb(image: Image.Image) -> Image.Image:
         # Pillow's conversion would clip 16-bit values at 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
-        return _over_white(image.convert("RGBA"))
+        image = image.convert("RGBA")
+        over_white = Image.new("RGB", image.size, (255, 255, 255))
+        over_white.paste(image, mask=image.getchannel("A"))
+        return over_white
     return image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    background = Image.new("RGB", image.size, (255, 255, 255))
-    background.paste(image, mask=image.getchannel("A"))
-    return background
 
 
 def _orientation(image: Image.Image) -> int:

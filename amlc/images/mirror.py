@@ -1,12 +1,13 @@
 """The mirror: a folder of pictures that the user already has."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
+from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.errors import ImageError
-from amlc.images import urls
-from amlc.images.fetch_result import FetchError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
@@ -22,7 +23,8 @@ class Mirror:
     folder : str, optional
         The folder; None for no mirror.
     links : iterable of str
-        All links of the run. A file name that fits two different links is used for neither.
+        All links of the run, which may be repeated; those that may have a file are kept in memory.
+        A file name that fits two different links is used for neither.
 
     Raises
     ------
@@ -43,17 +45,18 @@ class Mirror:
             raise ImageError(
                 f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
             ) from None
-        for link in links:
+        stems = _stems(self._names)
+        for link in {link for link in links if stems & _stems(_names(link))}:
             names = _names(link)
             self._claims.update(names)
-            self._stem_claims.update({Path(name).stem for name in names})
+            self._stem_claims.update(_stems(names))
 
     @property
     def ambiguous(self) -> int:
         """The number of file names in the folder that fit two or more links."""
         return sum(1 for name in self._names if self._claims[name] > 1)
 
-    def find(self, link: urls.Link) -> Path | None:
+    def find(self, link: Link) -> Path | None:
         """Return the file of a link's picture, or None.
 
         The file may have another extension than the link. Only names that were listed in the
@@ -61,12 +64,11 @@ class Mirror:
         """
         if self._folder is None:
             return None
-        names = urls.file_names(link)
+        names = file_names(link)
         exact = (name for name in names if self._claims[name] == 1)
-        stems = {Path(name).stem for name in names}
         converted = (
             stem + extension
-            for stem in sorted(stems)
+            for stem in sorted(_stems(names))
             if self._stem_claims[stem] == 1
             for extension in _EXTENSIONS
         )
@@ -74,8 +76,31 @@ class Mirror:
         return self._folder / name if name is not None else None
 
 
+def _stems(names: Iterable[str]) -> set[str]:
+    return {Path(name).stem for name in names}
+
+
 def _names(link: str) -> list[str]:
     try:
-        return urls.file_names(urls.parse(link))
-    except FetchError:
+        return file_names(parse_link(link))
+    except LinkError:
         return []
+
+
+def file_names(link: Link) -> list[str]:
+    """Return the file names, never paths, that the link's picture may have in a folder.
+
+    Examples
+    --------
+    >>> file_names(parse_link("https://a.com/I/21Rv+jEL.jpg?x=/y.jpg"))
+    ['21Rv+jEL.jpg']
+    >>> file_names(parse_link("https://a.com/b/.."))
+    []
+    """
+    segment = link.target.partition("?")[0].rpartition("/")[2]
+    names = dict.fromkeys([unquote(segment), segment])
+    return [name for name in names if _is_plain_name(name)]
+
+
+def _is_plain_name(name: str) -> bool:
+    return name not in {"", ".", ".."} and len(name) <= 255 and not re.search(r"[\x00/\\]", name)

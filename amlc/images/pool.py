@@ -1,5 +1,6 @@
 """Worker threads that fetch and decode, and pass each result to the store and to the caller."""
 
+import contextlib
 import os
 import queue
 import random
@@ -7,14 +8,13 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from amlc.images import urls
+from amlc.catalog.links import Link
 from amlc.images.client import Body, Client
-from amlc.images.decode import decode_with
+from amlc.images.decode import decode
 from amlc.images.fetch_result import DAMAGED, TRUNCATED, FetchError, FetchResult, Picture, Retry
-from amlc.images.schedule import Job, Schedule, count_tries
-from amlc.images.settings import ImageSettings
+from amlc.images.schedule import Job, Schedule
+from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.store import Store
-from amlc.images.urls import Link
 
 # How often a caller that waits for a result checks whether a worker has failed.
 _POLL_SECONDS = 0.5
@@ -28,38 +28,41 @@ class Finished:
     ----------
     link : str
         As in the product table.
-    result : FetchResult
-        Without its picture, which is in the store.
+    failure : FetchResult, optional
+        None if there is a picture, which is in the store.
     received : int
         Bytes of image files received.
     """
 
     link: str
-    result: FetchResult
+    failure: FetchResult | None
     received: int
 
 
 class FetchPool:
-    """Fetches links in `settings.workers` threads, which are started by the first link.
+    """Fetches links in `fetching.workers` threads, which are started by the first link.
 
     Parameters
     ----------
     settings : ImageSettings
         The section `images`.
+    fetching : FetchSettings
+        The section `fetching`.
     store : Store
         Gets every picture and every final failure.
     """
 
-    def __init__(self, settings: ImageSettings, store: Store) -> None:
+    def __init__(self, settings: ImageSettings, fetching: FetchSettings, store: Store) -> None:
         self._settings = settings
+        self._fetching = fetching
         self._store = store
         self._client: Client | None = None
-        self._pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="fetch")
+        self._pool = ThreadPoolExecutor(fetching.workers, thread_name_prefix="fetch")
         self._workers: list[Future[None]] = []
         self._finished: queue.SimpleQueue[Finished] = queue.SimpleQueue()
         # Decoding in more threads than cores would only take more memory.
         self._decoders = threading.BoundedSemaphore(cores())
-        self._schedule = Schedule(settings.per_host, settings.give_up_after)
+        self._schedule = Schedule(fetching.per_host, fetching.give_up_after)
 
     def close(self) -> None:
         """Abort open requests, and end the threads."""
@@ -77,9 +80,9 @@ class FetchPool:
             As in `amlc.images.schedule.Job`.
         """
         if self._client is None:
-            self._client = Client(self._settings)
+            self._client = Client(self._settings, self._settings.max_bytes, self._fetching)
             self._workers = [
-                self._pool.submit(self._work, self._client) for _ in range(self._settings.workers)
+                self._pool.submit(self._work, self._client) for _ in range(self._fetching.workers)
             ]
         self._schedule.put(Job(text, link))
 
@@ -93,20 +96,15 @@ class FetchPool:
         """
         while True:
             try:
-                finished = self._finished.get(timeout=_POLL_SECONDS)
+                return self._finished.get(timeout=_POLL_SECONDS)
             except queue.Empty:
-                self._check_workers()
-            else:
-                return finished
+                for worker in self._workers:
+                    if worker.done():
+                        worker.result()
 
     def pop_given_up(self) -> dict[str, FetchError]:
         """Return the hosts that were given up since the last call, and why."""
         return self._schedule.pop_given_up()
-
-    def _check_workers(self) -> None:
-        for worker in self._workers:
-            if worker.done():
-                worker.result()
 
     def _work(self, client: Client) -> None:
         while (next_job := self._schedule.take()) is not None:
@@ -115,7 +113,9 @@ class FetchPool:
                 self._try(client, job)
             else:
                 error = job.error or host_error
-                self._give_up(job, error.reason, count_tries(error, self._settings.tries))
+                # The links of a host that was given up have the same number of tries, whether they
+                # were requested or not, so that all of them have the same result.
+                self._give_up(job, error, self._settings.tries if error.retry is Retry.NOW else 1)
 
     def _try(self, client: Client, job: Job) -> None:
         job.tries += 1
@@ -123,21 +123,32 @@ class FetchPool:
             picture, received = self._fetch_picture(client, job)
         except FetchError as error:
             job.error = error
-            self._retry_or_give_up(job, error)
+            if error.retry is Retry.NOW and job.tries < self._settings.tries:
+                self._schedule.put(job, error.wait + self._backoff(job.tries))
+            else:
+                self._give_up(job, error, job.tries)
         else:
-            self._finish(job, FetchResult.ok(picture), received)
+            self._store.put(job.text, FetchResult.ok(picture))
+            self._finished.put(Finished(job.text, None, received))
+
+    def _give_up(self, job: Job, error: FetchError, tries: int) -> None:
+        failure = FetchResult.failed(error.reason, tries)
+        if error.retry is Retry.AFTER_EXPIRY:
+            self._store.put(job.text, failure)
+        self._finished.put(Finished(job.text, failure, 0))
 
     def _fetch_picture(self, client: Client, job: Job) -> tuple[Picture, int]:
-        smaller = self._smaller_rendition(job)
-        if smaller is not None:
-            try:
-                body = client.fetch(smaller)
-                picture = self._decode(body)
-            except FetchError:
-                pass
-            else:
-                self._schedule.done(job, None)
-                return picture, len(body.data)
+        """Try once to get a picture, and return it with the number of bytes received."""
+        settings = self._settings
+        # A smaller rendition is asked for on the first try only.
+        if settings.thumbnail and job.tries == 1 and job.link.host in settings.thumbnail_hosts:
+            smaller = thumbnail(job.link, settings.size)
+            with contextlib.suppress(FetchError):
+                if smaller is not None:
+                    body = client.fetch(smaller)
+                    picture = self._decode(body)
+                    self._schedule.done(job, None)
+                    return picture, len(body.data)
         try:
             body = client.fetch(job.link)
         except FetchError as error:
@@ -146,15 +157,10 @@ class FetchPool:
         self._schedule.done(job, None)
         return self._decode(body), len(body.data)
 
-    def _smaller_rendition(self, job: Job) -> Link | None:
-        """Return the link of a smaller rendition, on the first try only."""
-        wanted = self._settings.thumbnail and job.link.host in self._settings.thumbnail_hosts
-        return urls.thumbnail(job.link, self._settings.size) if wanted and job.tries == 1 else None
-
     def _decode(self, body: Body) -> Picture:
         with self._decoders:
             try:
-                return decode_with(self._settings, body.data)
+                return decode(body.data, self._settings)
             except FetchError as error:
                 if error.reason != TRUNCATED:
                     raise
@@ -165,29 +171,40 @@ class FetchPool:
                     else FetchError(TRUNCATED, Retry.NOW)
                 ) from None
 
-    def _retry_or_give_up(self, job: Job, error: FetchError) -> None:
-        if error.retry is Retry.NOW and job.tries < self._settings.tries:
-            self._schedule.put(job, error.wait + self._backoff(job.tries))
-        else:
-            final = error.retry is Retry.AFTER_EXPIRY
-            self._give_up(job, error.reason, job.tries, remember=final)
-
-    def _give_up(self, job: Job, reason: str, tries: int, *, remember: bool = False) -> None:
-        result = FetchResult.failed(reason, tries)
-        if remember:
-            self._store.put(job.text, result)
-        self._finished.put(Finished(job.text, result, 0))
-
-    def _finish(self, job: Job, result: FetchResult, received: int) -> None:
-        self._store.put(job.text, result)
-        without_picture = FetchResult(result.status, result.reason, result.tries, None)
-        self._finished.put(Finished(job.text, without_picture, received))
-
     def _backoff(self, tries: int) -> float:
         """Return the pause after a try in seconds: exponential back-off with full jitter."""
-        longest: float = self._settings.backoff_seconds * 2.0 ** (tries - 1)
+        longest: float = self._fetching.backoff_seconds * 2.0 ** (tries - 1)
         # Unseeded, because no result depends on when a link is tried.
         return random.uniform(0.0, longest)  # noqa: S311 - not cryptography
+
+
+def thumbnail(link: Link, size: int) -> Link | None:
+    """Return the link of a smaller version of a picture.
+
+    Parameters
+    ----------
+    link : Link
+        A link to a host that reads the size from a mark before the file name's extension.
+    size : int
+        Longest side that is needed, in pixels; twice as many are requested, so that the picture is
+        sharp after it was reduced.
+
+    Returns
+    -------
+    Link, optional
+        None if the file name has no extension, or already has a mark.
+
+    Examples
+    --------
+    >>> thumbnail(Link("https", "m.media-amazon.com", 443, "/images/I/71a.jpg"), 256).target
+    '/images/I/71a._SL512_.jpg'
+    """
+    folder, _, name = link.target.rpartition("/")
+    stem, dot, extension = name.partition(".")
+    if not (stem and dot) or not extension.isalnum():
+        return None
+    target = f"{folder}/{stem}._SL{2 * size}_.{extension}"
+    return Link(link.scheme, link.host, link.port, target)
 
 
 def cores() -> int:

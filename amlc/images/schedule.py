@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import (
     BROKEN,
     HOST_NOT_FOUND,
@@ -19,9 +20,7 @@ from amlc.images.fetch_result import (
     TIMEOUT,
     TLS_FAILURE,
     FetchError,
-    Retry,
 )
-from amlc.images.urls import Link
 
 # Errors of a host rather than of a single link; statuses 5xx are such errors, too.
 _HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})
@@ -31,60 +30,35 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 @dataclass(slots=True)
 class Job:
-    """A link that is still to be fetched.
+    """A link that is still to be fetched."""
 
-    Parameters
-    ----------
-    text : str
-        The link as the product table has it.
-    link : Link
-        The link, parsed.
-    tries : int
-        Tries so far.
-    error : FetchError, optional
-        The error of the last try.
-    """
-
+    # The link as the product table has it.
     text: str
     link: Link
+    # Tries so far, and the error of the last one.
     tries: int = 0
     error: FetchError | None = None
 
 
 @dataclass(slots=True, eq=False)
 class _Host:
-    """The state of one host.
-
-    Parameters
-    ----------
-    name : str
-        The host.
-    jobs : deque of Job
-        Jobs that may be tried as soon as the host allows it.
-    active : int
-        Jobs that are being tried.
-    offered : bool
-        Whether the host is in the queue of hosts with a job to hand out.
-    worked : bool
-        Whether a try has succeeded or failed by an error of its link alone.
-    failures : int
-        First tries in a row that failed by an error of the host.
-    pauses : int
-        Pauses in a row; while it is not 0, jobs are probes and run one at a time.
-    resume_at : float
-        Time before which no job is handed out.
-    dead : FetchError, optional
-        The error by which the host was given up.
-    """
+    """The state of one host."""
 
     name: str
+    # Jobs that may be tried as soon as the host allows it, and the number that are being tried.
     jobs: deque[Job] = field(default_factory=deque)
     active: int = 0
+    # Whether the host is in the queue of hosts with a job to hand out.
     offered: bool = False
+    # Whether a try has succeeded or failed by an error of its link alone.
     worked: bool = False
+    # First tries in a row that failed by an error of the host.
     failures: int = 0
+    # Pauses in a row; while it is not 0, jobs are probes and run one at a time.
     pauses: int = 0
+    # No job is handed out before this time.
     resume_at: float = 0.0
+    # The error by which the host was given up.
     dead: FetchError | None = None
 
 
@@ -181,10 +155,8 @@ class Schedule:
         # Nor do second tries: at the end of a run only links that fail are left.
         if job.tries <= 1:
             host.failures += 1
-        if probing or host.failures >= self._give_up_after:
-            self._trip(host, error)
-
-    def _trip(self, host: _Host, error: FetchError) -> None:
+        if not probing and host.failures < self._give_up_after:
+            return
         if host.worked and host.pauses < len(PAUSES):
             self._pause(host, PAUSES[host.pauses])
             host.pauses += 1
@@ -240,19 +212,3 @@ class Schedule:
 
 def _blames_host(error: FetchError) -> bool:
     return error.reason in _HOST_REASONS or error.reason.startswith("http 5")
-
-
-def count_tries(error: FetchError, tries: int) -> int:
-    """Return the number of tries of a link that fails by the same error each time.
-
-    The links of a host that was given up get this number, whether they were requested or not, so
-    that all of them have the same result.
-
-    Parameters
-    ----------
-    error : FetchError
-        The error.
-    tries : int
-        Maximum number of tries in one run.
-    """
-    return tries if error.retry is Retry.NOW else 1

@@ -1,4 +1,8 @@
-"""The settings of the image downloader."""
+"""The settings of pictures: what they are, and how they are fetched.
+
+The defaults are for programs without a params.yaml; the stages take every setting from there, where
+each is explained.
+"""
 
 from typing import Annotated
 
@@ -9,73 +13,45 @@ from amlc.params import Settings
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class ImageSettings(Settings):
-    """Section `images` of params.yaml."""
+class PictureSettings(Settings):
+    """What a picture is; a bundle keeps it, so that serving treats pictures as training did."""
 
     size: int = Field(ge=16, le=1024)
     quality: int = Field(ge=50, le=95)
-    shard_links: int = Field(ge=1, le=10_000)
-    mirror: str | None
-    retry_failed: bool
-    remember_days: int = Field(ge=0, le=3650)
-    allow_hosts: list[str]
-    allow_private_hosts: list[str]
-    ca_bundle: str | None
-    respect_noai: bool
-    thumbnail: bool
-    thumbnail_hosts: list[str]
     max_bytes: int = Field(ge=1_000, le=100_000_000)
     # Above this range, Pillow warns of a decompression bomb.
     max_pixels: int = Field(ge=10_000, le=89_000_000)
-    tries: int = Field(ge=1, le=10)
-    workers: int = Field(ge=1, le=1000)
-    per_host: int = Field(ge=1, le=1000)
-    give_up_after: int = Field(ge=1, le=10_000)
-    connect_seconds: Seconds
-    read_seconds: Seconds
-    deadline_seconds: Seconds
-    backoff_seconds: Seconds
-    retry_after_seconds: Seconds
 
 
-def serving_settings(**overrides: object) -> ImageSettings:
-    """Return settings for programs that price products without a params.yaml.
+class HostRules(Settings):
+    """Which hosts may be asked for pictures, and whether their wishes count."""
 
-    These are their defaults; for the stages, params.yaml has to give every setting.
+    allow_hosts: list[str] = Field([])
+    allow_private_hosts: list[str] = Field([])
+    respect_noai: bool = True
 
-    Parameters
-    ----------
-    **overrides : object
-        Settings that replace defaults.
 
-    Raises
-    ------
-    pydantic.ValidationError
-        An override is unknown or out of range.
-    """
-    settings: dict[str, object] = {
-        "size": 256,
-        "quality": 90,
-        "shard_links": 1000,
-        "mirror": None,
-        "retry_failed": False,
-        "remember_days": 30,
-        "allow_hosts": [],
-        "allow_private_hosts": [],
-        "ca_bundle": None,
-        "respect_noai": True,
-        "thumbnail": False,
-        "thumbnail_hosts": [],
-        "max_bytes": 20_000_000,
-        "max_pixels": 25_000_000,
-        "tries": 3,
-        "workers": 60,
-        "per_host": 60,
-        "give_up_after": 20,
-        "connect_seconds": 5.0,
-        "read_seconds": 10.0,
-        "deadline_seconds": 30.0,
-        "backoff_seconds": 0.5,
-        "retry_after_seconds": 30.0,
-    }
-    return ImageSettings.model_validate({**settings, **overrides})
+class ImageSettings(PictureSettings, HostRules):
+    """Section `images` of params.yaml: everything that decides which picture a link has."""
+
+    shard_links: int = Field(1000, ge=1, le=10_000)
+    mirror: str | None = None
+    retry_failed: bool = False
+    remember_days: int = Field(30, ge=0, le=3650)
+    thumbnail: bool = False
+    thumbnail_hosts: list[str] = Field([])
+    tries: int = Field(3, ge=1, le=10)
+
+
+class FetchSettings(Settings):
+    """Section `fetching` of params.yaml: how fast and how patiently pictures are fetched."""
+
+    workers: int = Field(60, ge=1, le=1000)
+    per_host: int = Field(60, ge=1, le=1000)
+    give_up_after: int = Field(20, ge=1, le=10_000)
+    connect_seconds: Seconds = 5.0
+    read_seconds: Seconds = 10.0
+    deadline_seconds: Seconds = 30.0
+    backoff_seconds: Seconds = 0.5
+    retry_after_seconds: Seconds = 30.0
+    ca_bundle: str | None = None

@@ -108,10 +108,7 @@ def _table(links: Sequence[str], results: Sequence[FetchResult], grey: Picture) 
         [picture.height for picture in pictures],
         [picture.data for picture in pictures],
     ]
-    arrays = [
-        pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)
-    ]
-    return pa.Table.from_arrays(arrays, schema=SCHEMA)
+    return pa.table(dict(zip(SCHEMA.names, columns, strict=True)), schema=SCHEMA)
 
 
 def shard_paths(folder: Path) -> list[Path]:

@@ -1,13 +1,11 @@
 """The store of fetched pictures: one SQLite file for all repositories, by size and link."""
 
 import os
-import queue
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,12 +17,8 @@ from amlc.images.settings import ImageSettings
 
 # Version of the table below; a file of another version is refused.
 VERSION = 1
-# Results in one transaction, at most.
-COMMIT_ROWS = 500
 # How long to wait while another run writes to the file.
 BUSY_SECONDS = 120.0
-_QUEUE_SIZE = 256
-_DAY = 86_400
 _LINKS_PER_QUERY = 500
 
 _CREATE = """
@@ -57,35 +51,6 @@ _SELECT_RESULTS = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # n
 _SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - constant text
 
 
-@dataclass(frozen=True, slots=True)
-class StorePolicy:
-    """Which entries of the store are valid in a run.
-
-    Parameters
-    ----------
-    variant : str
-        Size and quality of the pictures; part of the key.
-    limits : str
-        The limits of the run; failures under other limits are ignored.
-    remember_days : int
-        Older failures are ignored.
-    """
-
-    variant: str
-    limits: str
-    remember_days: int
-
-    @classmethod
-    def of(cls, settings: ImageSettings) -> Self:
-        """Return the policy that follows from settings."""
-        return cls(
-            variant=f"jpeg {settings.size} px quality {settings.quality}",
-            limits=f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
-            f"respect_noai {settings.respect_noai}",
-            remember_days=settings.remember_days,
-        )
-
-
 def default_path() -> Path:
     """Return the store's path: in the folder that `AMLC_STORE` names, else in the user's cache."""
     folder = os.environ.get("AMLC_STORE")
@@ -96,46 +61,42 @@ def default_path() -> Path:
 
 
 class Store:
-    """The store, opened for one run.
+    """The store, opened for one run; any thread may call any method.
 
     Parameters
     ----------
     path : Path
         The SQLite file; it is created if it is missing.
-    policy : StorePolicy
-        Which entries are valid.
+    settings : ImageSettings
+        Which entries are valid: pictures of this size and quality, and failures that are not too
+        old and happened under the same limits.
 
     Raises
     ------
     ImageError
         The file cannot be opened, is not a store or has another version. Every method raises it
-        once the disk is full or the file is damaged; what was stored before stays valid.
+        if the disk is full or the file is damaged; what was stored before stays valid.
     """
 
-    def __init__(self, path: Path, policy: StorePolicy) -> None:
+    def __init__(self, path: Path, settings: ImageSettings) -> None:
         self._path = path
-        self._policy = policy
-        # Results to write, events of threads that wait for them, and None as the end.
-        self._queue: queue.Queue[tuple[str, FetchResult] | threading.Event | None] = queue.Queue(
-            _QUEUE_SIZE
+        self._variant = f"jpeg {settings.size} px quality {settings.quality}"
+        self._limits = (
+            f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+            f"respect_noai {settings.respect_noai}"
         )
-        self._error: ImageError | None = None
-        with self._translated_errors():
+        self._remember_seconds = settings.remember_days * 86_400
+        self._lock = threading.Lock()
+        with self._exclusive():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._reader = _connect(path)
-            _prepare(self._reader)
-        self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
-        self._writer.start()
+            self._connection = _connect(path)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._queue.put(None)
-        self._writer.join()
-        self._reader.close()
-        if kind is None:
-            self._check()
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._connection.close()
 
     def find_results(self, links: Sequence[str]) -> dict[str, FetchResult]:
         """Return the stored results of links, without pictures; links without one are left out."""
@@ -155,70 +116,11 @@ class Store:
             )
         return pictures
 
-    def _select(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        youngest = int(time.time()) - self._policy.remember_days * _DAY
-        for start in range(0, len(links), _LINKS_PER_QUERY):
-            batch = links[start : start + _LINKS_PER_QUERY]
-            values = (self._policy.variant, self._policy.limits, youngest, *batch)
-            with self._translated_errors():
-                yield from self._reader.execute(f"{query} ({_placeholders(len(batch))})", values)
-
     def put(self, link: str, result: FetchResult) -> None:
-        """Pass a result to the thread that writes; any thread may call it."""
-        self._check()
-        self._queue.put((link, result))
-
-    def flush(self) -> None:
-        """Wait until everything that was put before is committed."""
-        done = threading.Event()
-        self._queue.put(done)
-        done.wait()
-        self._check()
-
-    def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-    @contextmanager
-    def _translated_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise _image_error(self._path, error) from None
-
-    def _write_all(self) -> None:
-        """Write the results in the queue until it ends; after an error, only empty the queue."""
-        with closing(_connect(self._path)) as writer:
-            last: threading.Event | bool = False
-            while last is not True:
-                rows, last = self._next_batch()
-                if self._error is None:
-                    self._commit(writer, rows)
-                if isinstance(last, threading.Event):
-                    last.set()
-
-    def _next_batch(self) -> tuple[list[tuple[object, ...]], threading.Event | bool]:
-        """Return rows from the queue, and an event that waits for them, or True at the end."""
-        rows: list[tuple[object, ...]] = []
-        item = self._queue.get()
-        while isinstance(item, tuple):
-            rows.append(self._row(*item))
-            if len(rows) == COMMIT_ROWS or self._queue.empty():
-                return rows, False
-            item = self._queue.get()
-        return rows, item if item is not None else True
-
-    def _commit(self, writer: sqlite3.Connection, rows: list[tuple[object, ...]]) -> None:
-        try:
-            with writer:
-                writer.executemany(_PUT, rows)
-        except sqlite3.Error as error:
-            self._error = _image_error(self._path, error)
-
-    def _row(self, link: str, result: FetchResult) -> tuple[object, ...]:
+        """Store a result; when this returns, it is committed."""
         picture = result.picture or Picture(0, 0, b"")
-        return (
-            self._policy.variant,
+        row = (
+            self._variant,
             link,
             result.status,
             result.reason,
@@ -226,16 +128,51 @@ class Store:
             picture.width,
             picture.height,
             picture.data,
-            self._policy.limits,
+            self._limits,
             int(time.time()),
         )
+        with self._exclusive(), self._connection:
+            self._connection.execute(_PUT, row)
+
+    def _select(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        youngest = int(time.time()) - self._remember_seconds
+        for start in range(0, len(links), _LINKS_PER_QUERY):
+            batch = links[start : start + _LINKS_PER_QUERY]
+            values = (self._variant, self._limits, youngest, *batch)
+            marks = ",".join("?" * len(batch))
+            with self._exclusive():
+                rows = self._connection.execute(f"{query} ({marks})", values).fetchall()
+            yield from rows
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Let one thread at a time use the connection, and translate its errors."""
+        try:
+            with self._lock:
+                yield
+        except (sqlite3.Error, OSError) as error:
+            problem = (
+                f"cannot be used as the image store: {error}; "
+                "move it away, or set AMLC_STORE to another folder"
+            )
+            if "full" in str(error) or "No space" in str(error):
+                problem = (
+                    "no space left on the disk; what was stored before is safe: free space, or "
+                    "set AMLC_STORE to a folder on another disk, and run again"
+                )
+            raise ImageError(f"{self._path}: {problem}") from None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-    # Readers and the writer do not block each other, and a killed run loses no committed row.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    try:
+        # Runs do not block each other for long, and a killed run loses no committed row.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -247,19 +184,3 @@ def _prepare(connection: sqlite3.Connection) -> None:
             raise sqlite3.DatabaseError(f"it has version {version}, this program knows {VERSION}")
         connection.execute(_CREATE)
         connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _placeholders(count: int) -> str:
-    return ",".join("?" * count)
-
-
-def _image_error(path: Path, error: sqlite3.Error | OSError) -> ImageError:
-    if "full" in str(error) or "No space" in str(error):
-        return ImageError(
-            f"{path}: no space left on the disk; what was stored before is safe: free space, or "
-            "set AMLC_STORE to a folder on another disk, and run again"
-        )
-    return ImageError(
-        f"{path}: cannot be used as the image store: {error}; "
-        "move it away, or set AMLC_STORE to another folder"
-    )

@@ -85,7 +85,7 @@ class Regressor(ABC):
         self.encoder = self._new_encoder()
         selected = self._select(blocks)
         design = self.encoder.fit_transform(selected, target.log_price, target.groups, seed)
-        if design.dense.shape[1] == 0 and design.terms is None:
+        if design.dense.shape[1] == 0 and not design.has_terms:
             raise ModelError("the blocks have no column that this model can use")
         self._fit(design, target, seed=seed, threads=threads)
         return self
@@ -127,8 +127,6 @@ class Regressor(ABC):
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the importance; empty for a model without importances.
 
-        Call it on a model that was fitted, not loaded: names and gains are not saved.
-
         Returns
         -------
         dict of str to float
@@ -166,10 +164,10 @@ class Regressor(ABC):
 
     def _select(self, blocks: Blocks) -> Blocks:
         """Return only the blocks that the settings name."""
-        missing = [name for name in self.settings.blocks if getattr(blocks, name) is None]
+        missing = [name for name in self.settings.blocks if name not in blocks]
         if missing:
             raise ModelError(f"the model needs the blocks {', '.join(missing)}")
-        return Blocks(**{name: getattr(blocks, name) for name in self.settings.blocks})
+        return blocks.select(self.settings.blocks)
 
     def _new_encoder(self) -> DesignEncoder:
         return DesignEncoder(self.kind, self.settings.smoothing, self.settings.neighbours)

@@ -1,5 +1,6 @@
 """The blend of the models: learned weights, calibration and intervals, scored out of fold."""
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.arrays import Bools, Floats, Rows
-from amlc.catalog.products import ID, test_rows, train_rows
+from amlc.catalog.products import test_rows, train_rows
 from amlc.errors import ModelError, read_errors_as
-from amlc.files import replacing_folder, write_frame, write_json
+from amlc.files import replacing_folder, write_json
 from amlc.metrics import smape_of_logs
 from amlc.models.losses import gradient
-from amlc.models.predictions import PREDICTIONS, read_log_prices
+from amlc.models.predictions import read_log_prices, write_predictions
 from amlc.models.target import log_prices
 from amlc.params import Settings
 
@@ -46,14 +47,6 @@ def simplex_weights(members: Floats, actual: Floats) -> Floats:
     actual : ndarray of float64, shape (n,)
         Log prices.
     """
-    count = members.shape[1]
-    starts = np.vstack([np.full(count, 1 / count), (np.eye(count) + 1 / count) / 2])
-    candidates = [_minimise(members, actual, start) for start in starts]
-    scores = [smape_of_logs(actual, members @ weights) for weights in candidates]
-    return candidates[int(np.argmin(scores))]
-
-
-def _minimise(members: Floats, actual: Floats, start: Floats) -> Floats:
     # Slow to import, and not needed where a blend is only applied.
     from scipy.optimize import LinearConstraint, minimize  # noqa: PLC0415 - see above
 
@@ -63,17 +56,21 @@ def _minimise(members: Floats, actual: Floats, start: Floats) -> Floats:
     def slope(weights: Floats) -> Floats:
         return np.asarray(members.T @ gradient("smape", members @ weights - actual) / len(actual))
 
-    result = minimize(
-        loss,
-        start,
-        jac=slope,
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * len(start),
-        constraints=LinearConstraint(np.ones((1, len(start))), 1.0, 1.0),
-        options={"ftol": 1e-7, "maxiter": 200},
-    )
-    weights = np.where(result.x < SMALLEST_WEIGHT, 0.0, result.x)
-    return np.asarray(weights / weights.sum())
+    count = members.shape[1]
+    candidates = []
+    for start in np.vstack([np.full(count, 1 / count), (np.eye(count) + 1 / count) / 2]):
+        result = minimize(
+            loss,
+            start,
+            jac=slope,
+            method="SLSQP",
+            bounds=[(0.0, 1.0)] * count,
+            constraints=LinearConstraint(np.ones((1, count)), 1.0, 1.0),
+            options={"ftol": 1e-7, "maxiter": 200},
+        )
+        weights = np.where(result.x < SMALLEST_WEIGHT, 0.0, result.x)
+        candidates.append(weights / weights.sum())
+    return np.asarray(min(candidates, key=loss))
 
 
 @dataclass(frozen=True)
@@ -156,12 +153,6 @@ class BlendFitter:
     folds : ndarray of int, shape (n,)
         Calibration is kept where it improves the score that is cross-fitted over these folds, and
         the interval comes from residuals that are cross-fitted over them.
-
-    Attributes
-    ----------
-    searches : list of frozenset
-        The folds excluded from each search for weights so far. Each search is done once, however
-        many blends need its weights.
     """
 
     def __init__(
@@ -174,8 +165,8 @@ class BlendFitter:
     ) -> None:
         self.names, self.members, self.actual = names, members, actual
         self.settings, self.folds = settings, folds
-        self.searches: list[frozenset[Any]] = []
-        self._weights_without: dict[frozenset[Any], Floats] = {}
+        # Each search is done once, however many blends need its weights.
+        self._weights = functools.cache(self._search)
 
     def predict_out_of_fold(self) -> Floats:
         """Return for each row the prediction of the blend that is fitted to the other folds.
@@ -219,13 +210,9 @@ class BlendFitter:
             predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
         return predicted[rows]
 
-    def _weights(self, exclude_folds: frozenset[Any]) -> Floats:
-        if exclude_folds not in self._weights_without:
-            rows = self._rows(exclude_folds)
-            weights = simplex_weights(self.members[rows], self.actual[rows])
-            self.searches.append(exclude_folds)
-            self._weights_without[exclude_folds] = weights
-        return self._weights_without[exclude_folds]
+    def _search(self, exclude_folds: frozenset[Any]) -> Floats:
+        rows = self._rows(exclude_folds)
+        return simplex_weights(self.members[rows], self.actual[rows])
 
     def _rows(self, exclude_folds: frozenset[Any]) -> Bools:
         return ~np.isin(self.folds, list(exclude_folds))
@@ -290,11 +277,10 @@ class Blended:
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write blend.json and predictions.parquet into a folder, which is replaced as a whole."""
-        frame = pd.DataFrame(self.predicted, columns=list(COLUMNS))
-        frame.insert(0, ID, products[ID].to_numpy())
+        columns = dict(zip(COLUMNS, self.predicted.T, strict=True))
         with replacing_folder(folder) as temporary:
             self.blend.save(temporary / "blend.json")
-            write_frame(temporary / PREDICTIONS, frame)
+            write_predictions(temporary, products, **columns)
 
 
 def blend_members(

@@ -1,22 +1,27 @@
 """What LightGBM and XGBoost share: settings, losses, early stopping, staged predictions."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from amlc.arrays import Floats, Floats32
+from amlc.errors import ModelError
 from amlc.features.blocks import Blocks
+from amlc.files import write_text
 from amlc.metrics import smape_of_logs
-from amlc.models.base import DenseSettings, Regressor
+from amlc.models.base import DenseSettings, ModelSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.losses import LossName, curvature, gradient
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
 
+# Settings that the library does not get as they are.
+NOT_PASSED = {*ModelSettings.model_fields, "loss", "n_estimators", "early_stopping_rounds", "extra"}
 # Points of a learning curve.
 CURVE_POINTS = 40
 
@@ -67,33 +72,45 @@ class BoostingSettings(DenseSettings):
         """Return the names that the library does not know."""
         raise NotImplementedError
 
-    def library_parameters(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return the settings of these names and those in `extra`, as the library takes them."""
-        return {**{name: getattr(self, name) for name in names}, **self.extra}
+    def library_parameters(self) -> dict[str, Any]:
+        """Return the settings that the library gets as they are, and those in `extra`."""
+        return {**self.model_dump(exclude=NOT_PASSED), **self.extra}
 
 
 class Boosting(Regressor):
-    """Boosted trees on the columns of the dense blocks."""
+    """Boosted trees on the columns of the dense blocks.
+
+    Attributes
+    ----------
+    booster : Any
+        Fitted: the library's model.
+    start : float
+        Fitted: the log price that boosting starts from.
+    """
 
     settings: BoostingSettings
     kind = "tree"
+    # The library's error, and the file that its model is saved in.
+    library_error: ClassVar[type[Exception]]
+    file_name: ClassVar[str]
+    booster: Any
+    start: float
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
-        rounds = self.settings.n_estimators
-        if self.settings.early_stopping_rounds:
-            rounds = self._best_rounds(design, target, seed=seed, threads=threads)
-        self._boost((design, target), rounds, seed=seed, threads=threads)
-
-    def _best_rounds(self, design: Design, target: Target, *, seed: int, threads: int) -> int:
-        """Return the number of rounds with the lowest SMAPE on a grouped hold-out."""
-        fit, held_out = inner_splits(target.groups, seed)[0]
-        return self._boost(
-            (design.take(fit), target.take(fit)),
-            self.settings.n_estimators,
-            seed=seed,
-            threads=threads,
-            validation=(design.take(held_out), target.take(held_out)),
-        )
+        rounds, library = self.settings.n_estimators, self.settings.library
+        try:
+            if self.settings.early_stopping_rounds:
+                # The number of rounds with the lowest SMAPE on a grouped hold-out.
+                fit, held_out = (
+                    (design.take(rows), target.take(rows))
+                    for rows in inner_splits(target.groups, seed)[0]
+                )
+                rounds = self._boost(fit, rounds, seed, threads, validation=held_out)
+            self._boost((design, target), rounds, seed, threads)
+        except self.library_error as error:
+            # Such as: no column varies, or the library refuses the value of an `extra` parameter.
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{library} cannot be fitted: {reason}") from None
 
     def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:
         """Yield the log prices after some of the rounds.
@@ -106,10 +123,9 @@ class Boosting(Regressor):
             What the model predicts after them.
         """
         columns = self.design(blocks).dense
-        rounds = self._rounds()
-        marks = np.unique(np.linspace(0, rounds, CURVE_POINTS + 1).round().astype(int)).tolist()
-        log_price = np.full(len(columns), self._start())
-        for first, last in pairwise(marks):
+        marks = np.linspace(0, self._rounds(), CURVE_POINTS + 1).round().astype(int)
+        log_price = np.full(len(columns), self.start)
+        for first, last in pairwise(np.unique(marks).tolist()):
             log_price = log_price + self._sum_of_rounds(columns, first, last)
             yield last, log_price
 
@@ -119,9 +135,29 @@ class Boosting(Regressor):
         total = float(gains.sum()) or 1.0
         return dict(zip(self.encoder.columns, (gains / total).tolist(), strict=True))
 
+    def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
+        """Return gradient and curvature of each row's loss, as both libraries ask for them."""
+        loss: Any = self.settings.loss
+        gap = predicted.astype(np.float64) - data.get_label()
+        weight = data.get_weight()
+        scale: Any = 1.0 if weight is None or not len(weight) else weight
+        return scale * gradient(loss, gap), scale * curvature(loss, gap)
+
+    def _save(self, folder: Path) -> None:
+        write_text(folder / self.file_name, self._to_text())
+        write_text(folder / "start.txt", repr(self.start) + "\n")
+
+    def _load(self, folder: Path) -> None:
+        path = folder / self.file_name
+        self.start = float((folder / "start.txt").read_text(encoding="utf-8"))
+        try:
+            self.booster = self._from_text(path.read_text(encoding="utf-8"))
+        except self.library_error as error:
+            raise ModelError(f"{path}: {error}") from None
+
     @abstractmethod
     def _boost(
-        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
+        self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         """Fit the booster; return the best number of rounds on the validation rows, if any."""
 
@@ -129,31 +165,16 @@ class Boosting(Regressor):
     def _rounds(self) -> int: ...
 
     @abstractmethod
-    def _start(self) -> float:
-        """Return the prediction before the first round."""
-
-    @abstractmethod
     def _sum_of_rounds(self, columns: Floats32, first: int, last: int) -> Floats: ...
 
     @abstractmethod
     def _gains(self) -> Floats: ...
 
+    @abstractmethod
+    def _to_text(self) -> str: ...
 
-def weighted_derivatives(loss: str, gap: Floats, weight: Floats | None) -> tuple[Floats, Floats]:
-    """Return weighted gradient and curvature of a loss.
-
-    Parameters
-    ----------
-    loss : str
-        A loss of `amlc.models.losses.loss_values`.
-    gap : ndarray of float64, shape (n,)
-        Predicted less actual log price.
-    weight : ndarray of float, shape (n,), optional
-        None or empty: all 1.
-    """
-    name: Any = loss
-    scale: Any = 1.0 if weight is None or not len(weight) else weight
-    return scale * gradient(name, gap), scale * curvature(name, gap)
+    @abstractmethod
+    def _from_text(self, text: str) -> Any: ...
 
 
 def dataset_smape(predicted: Floats, data: Any) -> float:

@@ -1,6 +1,6 @@
 """Cross-fitting: out-of-fold predictions and scores, and the model fitted to all train rows."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,9 +20,6 @@ from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor
 from amlc.models.predictions import write_predictions
 from amlc.models.target import log_prices, make_target
-
-# Held-out SMAPE by rounds of training.
-Curve = dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,31 @@ class Crossfit:
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write the model, its predictions, learning curve and importances into a folder."""
         self.model.save(folder)
-        write_predictions(folder, products, self.log_price)
+        write_predictions(folder, products, log_price=self.log_price)
         if self.curve:
             write_rows(folder / "curve.csv", ("round", "smape"), self.curve)
         shares = sorted(self.model.feature_importances().items(), key=lambda item: -item[1])
         if shares:
             write_rows(folder / "importance.csv", ("feature", "share"), shares)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model and its predictions for the rows that were held out.
+
+    Parameters
+    ----------
+    model : Regressor
+        Fitted to the other rows.
+    rows : ndarray of int, shape (n,)
+        Positions of the rows held out.
+    log_price : ndarray of float64, shape (n,)
+        Their predicted log prices.
+    """
+
+    model: Regressor
+    rows: Rows
+    log_price: Floats
 
 
 def crossfit(
@@ -88,60 +104,38 @@ def crossfit(
         Blocks and products differ in length, or there are fewer than two folds.
     """
     train, test = train_rows(products), test_rows(products)
-    log_price = np.full(len(products), np.nan)
-    fold_splits = list(splits_of(products, train))
-    splits = [*fold_splits, (train, test)]
-    models: list[Regressor] = []
-    curves: list[Curve] = []
+    splits = [*fold_splits(products), (train, test)]
     progress = tqdm(
         fits(make, blocks, products, splits, seed=seed, threads=threads),
         desc="fits",
         total=len(splits),
         disable=None,
     )
-    for fit in progress:
+    *folds, final = progress
+    actual, log_price = log_prices(products), np.full(len(products), np.nan)
+    for fit in (*folds, final):
         log_price[fit.rows] = fit.log_price
-        models.append(fit.model)
-        # The last fit is the one to all train rows, whose held-out rows have no price.
-        if len(curves) < len(fold_splits):
-            held_out = products.iloc[fit.rows]
-            curves.append(_curve(fit.model, blocks.take(fit.rows), log_prices(held_out)))
-    actual = log_prices(products)
     return Crossfit(
-        model=models[-1],
+        model=final.model,
         log_price=log_price,
         smape=smape_of_logs(actual[train], log_price[train]),
-        fold_smape=[smape_of_logs(actual[rows], log_price[rows]) for _, rows in fold_splits],
-        curve=_mean_curve(curves),
+        fold_smape=[smape_of_logs(actual[fit.rows], fit.log_price) for fit in folds],
+        curve=_mean_curve(folds, blocks, actual),
     )
 
 
-def out_of_fold(
-    make: Callable[[], Regressor],
-    blocks: Blocks,
-    products: pd.DataFrame,
-    *,
-    seed: int,
-    threads: int,
-) -> Floats:
-    """Fit once without each fold, and return the predictions for the train rows.
-
-    Parameters
-    ----------
-    make, blocks, products, seed, threads
-        As in `crossfit`.
-
-    Returns
-    -------
-    ndarray of float64, shape (train rows,)
-        Log prices, each predicted by a model fitted without the row's fold.
-    """
-    train = train_rows(products)
-    splits = list(splits_of(products, train))
-    log_price = np.full(len(products), np.nan)
-    for fit in fits(make, blocks, products, splits, seed=seed, threads=threads):
-        log_price[fit.rows] = fit.log_price
-    return log_price[train]
+def _mean_curve(folds: list[Fit], blocks: Blocks, actual: Floats) -> list[tuple[int, float]]:
+    """Return rounds of training and the mean over folds of the held-out SMAPE after them."""
+    curves = [
+        {
+            rounds: smape_of_logs(actual[fit.rows], log_price)
+            for rounds, log_price in fit.model.staged_predict(blocks.take(fit.rows))
+        }
+        for fit in folds
+    ]
+    # Fits that stop early do not all have the same numbers of rounds.
+    shared = sorted(set.intersection(*map(set, curves)))
+    return [(rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in shared]
 
 
 def fold_scores(
@@ -164,41 +158,19 @@ def fold_scores(
     Several folds are fitted at the same time and reported in order. Closing the generator cancels
     those that have not started.
     """
-    train = train_rows(products)
-    splits = list(splits_of(products, train))
-    actual = log_prices(products)
-    log_price = np.full(len(products), np.nan)
-    with closing(fits(make, blocks, products, splits, seed=seed, threads=threads)) as fold_fits:
+    actual, log_price = log_prices(products), np.full(len(products), np.nan)
+    with closing(fits(make, blocks, products, seed=seed, threads=threads)) as fold_fits:
         for fit in fold_fits:
             log_price[fit.rows] = fit.log_price
-            predicted = train[np.isfinite(log_price[train])]
+            predicted = np.isfinite(log_price)
             yield smape_of_logs(actual[predicted], log_price[predicted])
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted model and its predictions for the rows that were held out.
-
-    Parameters
-    ----------
-    model : Regressor
-        Fitted to the other rows.
-    rows : ndarray of int, shape (n,)
-        Positions of the rows held out.
-    log_price : ndarray of float64, shape (n,)
-        Their predicted log prices.
-    """
-
-    model: Regressor
-    rows: Rows
-    log_price: Floats
 
 
 def fits(
     make: Callable[[], Regressor],
     blocks: Blocks,
     products: pd.DataFrame,
-    splits: list[tuple[Rows, Rows]],
+    splits: list[tuple[Rows, Rows]] | None = None,
     *,
     seed: int,
     threads: int,
@@ -209,8 +181,8 @@ def fits(
     ----------
     make, blocks, products, seed, threads
         As in `crossfit`.
-    splits : list of (ndarray of int, ndarray of int)
-        Positions of the rows to fit to, and of the rows held out.
+    splits : list of (ndarray of int, ndarray of int), optional
+        Positions of the rows to fit to, and of the rows held out; by default those of the folds.
 
     Notes
     -----
@@ -231,7 +203,7 @@ def fits(
         return Fit(model, held_out, model.predict(blocks.take(held_out)))
 
     with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
-        pending = [pool.submit(fit_split, *split) for split in splits]
+        pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]
         try:
             for future in pending:
                 yield future.result()
@@ -239,33 +211,17 @@ def fits(
             pool.shutdown(cancel_futures=True)
 
 
-def splits_of(products: pd.DataFrame, train: Rows) -> Iterator[tuple[Rows, Rows]]:
-    """Yield the train rows outside and inside each fold.
+def fold_splits(products: pd.DataFrame) -> list[tuple[Rows, Rows]]:
+    """Return the train rows outside and inside each fold.
 
     Raises
     ------
     DataError
         There are fewer than two folds.
     """
+    train = train_rows(products)
     folds = products["fold"].to_numpy()[train]
     names = np.unique(folds)
     if len(names) < 2:
         raise DataError(f"the product table has {len(names)} fold(s); two or more are needed")
-    for fold in names:
-        yield train[folds != fold], train[folds == fold]
-
-
-def _curve(model: Regressor, blocks: Blocks, actual: Floats) -> Curve:
-    """Return the SMAPE of held-out rows by rounds of training."""
-    return {
-        rounds: smape_of_logs(actual, log_price)
-        for rounds, log_price in model.staged_predict(blocks)
-    }
-
-
-def _mean_curve(curves: list[Curve]) -> list[tuple[int, float]]:
-    """Return the mean over folds, at the numbers of rounds that all curves have."""
-    shared = set.intersection(*(set(curve) for curve in curves))
-    return [
-        (rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in sorted(shared)
-    ]
+    return [(train[folds != fold], train[folds == fold]) for fold in names]

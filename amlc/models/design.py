@@ -1,7 +1,6 @@
 """Turn feature blocks into the matrices that models compute with, fitted inside the folds."""
 
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -10,10 +9,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular
-from amlc.features.vision.descriptor_names import DESCRIPTORS
-from amlc.files import write_array, write_json
-from amlc.models.neighbour_prices import COLUMNS_BY_COUNT, NEAREST_COLUMNS, NeighbourPrices
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular, Terms
+from amlc.files import read_arrays, write_arrays, write_json
+from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
 
 Kind = Literal["linear", "tree"]
@@ -32,21 +30,25 @@ class Design:
     ----------
     dense : ndarray of float32, shape (n, columns)
         The columns of all blocks but the terms.
-    terms : csr_array of float32, shape (n, terms), optional
-        The terms, unchanged.
+    terms : csr_array of float32, shape (n, terms)
+        The terms, unchanged; without columns if there is no such block.
     """
 
     dense: Floats32
-    terms: sp.csr_array | None
+    terms: sp.csr_array
 
     def take(self, rows: Rows) -> Self:
         """Return the design of some rows."""
-        terms = None if self.terms is None else self.terms[rows]
-        return type(self)(self.dense[rows], terms)
+        return type(self)(self.dense[rows], self.terms[rows])
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether there are terms."""
+        return self.terms.shape[1] > 0
 
     def joined(self) -> Any:
         """Return terms and dense columns as one matrix, sparse where there are terms."""
-        if self.terms is None:
+        if not self.has_terms:
             return self.dense
         return sp.csr_array(sp.hstack([self.terms, sp.csr_array(self.dense)], format="csr"))
 
@@ -64,6 +66,11 @@ class DesignEncoder:
         high-cardinality columns out.
     neighbours : list of int
         The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
+
+    Attributes
+    ----------
+    columns : list of str
+        Fitted: the names of the dense columns, each "block: column".
     """
 
     def __init__(self, kind: Kind, smoothing: float | None, neighbours: list[int]) -> None:
@@ -72,7 +79,6 @@ class DesignEncoder:
         self.neighbours = NeighbourPrices(neighbours)
         self.center = np.zeros(0, np.float32)
         self.scale = np.ones(0, np.float32)
-        # Names of the dense columns, set by `fit_transform`.
         self.columns: list[str] = []
 
     def fit_transform(self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int) -> Design:
@@ -89,7 +95,17 @@ class DesignEncoder:
         seed : int
             Seed of the inner folds.
         """
-        numbers = _numbers(blocks, self._fit_price_columns(blocks, log_price, groups, seed))
+        keys, from_prices = self._keys(blocks), []
+        needed = keys is not None or blocks.neighbours is not None
+        splits = inner_splits(groups, seed) if needed else []
+        if self.encoding is not None and keys is not None:
+            from_prices.append(self.encoding.fit_transform(keys, log_price, splits))
+        if blocks.neighbours is not None:
+            total = _total(blocks)
+            from_prices.append(
+                self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits)
+            )
+        numbers = _numbers(blocks, from_prices)
         self.columns = self.names(blocks)
         if self.kind == "linear":
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -99,98 +115,80 @@ class DesignEncoder:
 
     def transform(self, blocks: Blocks) -> Design:
         """Return the design of any rows."""
-        keys = _keys(blocks)
-        parts: list[Floats] = []
+        keys, from_prices = self._keys(blocks), []
         if self.encoding is not None and keys is not None:
-            parts.append(self.encoding.transform(keys))
+            from_prices.append(self.encoding.transform(keys))
         if blocks.neighbours is not None:
-            parts.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
-        return self._design(blocks, _numbers(blocks, parts))
+            from_prices.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
+        return self._design(blocks, _numbers(blocks, from_prices))
 
     def names(self, blocks: Blocks) -> list[str]:
         """Return the names of the dense columns of these blocks' design, in its order."""
-        tabular = blocks.tabular
-        names = [] if tabular is None else list(_labels(tabular.number_names, NUMERIC))
-        if self.encoding is not None and tabular is not None:
-            keys = tabular.key_names
+        tabular, names = blocks.tabular, []
+        if tabular is not None:
+            names += [f"tabular: {name.removeprefix(NUMERIC)}" for name in tabular.number_names]
+            keys = tabular.key_names if self.encoding is not None else ()
             names += [f"target encoding: {name.removeprefix(HIGH_CARDINALITY)}" for name in keys]
         if blocks.neighbours is not None:
-            names += [f"neighbours: {name}" for name in _neighbour_names(self.neighbours.counts)]
-        for block in ("topics", "vision"):
-            array = getattr(blocks, block)
-            count = 0 if array is None else array.shape[1]
-            # A vision block of another width has columns that are not these descriptors.
-            described = block == "vision" and count == len(DESCRIPTORS)
-            names += [f"{block}: {name}" for name in (DESCRIPTORS if described else range(count))]
-        categories = {} if tabular is None else tabular.levels
-        for label, levels in zip(
-            _labels(categories, CATEGORICAL), categories.values(), strict=True
-        ):
+            names += [f"neighbours: {name}" for name in self.neighbours.names]
+        for block, dense in blocks.dense.items():
+            names += [f"{block}: {name}" for name in dense.names]
+        for name, levels in tabular.levels.items() if tabular is not None else ():
+            label = f"tabular: {name.removeprefix(CATEGORICAL)}"
             names += [f"{label} {level}" for level in levels] if self.kind == "linear" else [label]
         return names
 
     def save(self, folder: Path) -> None:
         """Write the fitted encoder into a folder."""
-        encoding = self.encoding
+        encoding, prices = self.encoding, self.neighbours
         content = {
             "kind": self.kind,
             "smoothing": None if encoding is None else encoding.smoothing,
             "mean": 0.0 if encoding is None else encoding.mean,
             "means": [] if encoding is None else encoding.means,
-            "neighbours": self.neighbours.counts,
+            "neighbours": prices.counts,
+            "columns": self.columns,
         }
         write_json(folder / "encoder.json", content)
-        write_array(folder / "scaling.npy", np.stack([self.center, self.scale]))
-        self.neighbours.save(folder / "neighbours.npz")
+        write_arrays(
+            folder / "encoder.npz",
+            center=self.center,
+            scale=self.scale,
+            neighbour_rows=prices.rows,
+            neighbour_log_price=prices.log_price,
+            neighbour_total=prices.total,
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read an encoder that `save` wrote."""
         content = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
         encoder = cls(content["kind"], content["smoothing"], content["neighbours"])
+        encoder.columns = content["columns"]
         if encoder.encoding is not None:
             encoder.encoding.mean = content["mean"]
             encoder.encoding.means = content["means"]
-        encoder.neighbours = NeighbourPrices.load(folder / "neighbours.npz")
-        encoder.center, encoder.scale = np.load(folder / "scaling.npy", allow_pickle=False)
+        arrays = read_arrays(folder / "encoder.npz")
+        encoder.center, encoder.scale = arrays["center"], arrays["scale"]
+        prices = (arrays[f"neighbour_{name}"] for name in ("rows", "log_price", "total"))
+        encoder.neighbours.set_train_rows(*prices)
         return encoder
 
-    def _fit_price_columns(
-        self, blocks: Blocks, log_price: Floats, groups: Ints32, seed: int
-    ) -> list[Floats]:
-        """Fit the columns that depend on prices; return them, computed from other rows' prices."""
-        keys = _keys(blocks)
-        parts: list[Floats] = []
-        if (self.encoding is None or keys is None) and blocks.neighbours is None:
-            return parts
-        splits = inner_splits(groups, seed)
-        if self.encoding is not None and keys is not None:
-            parts.append(self.encoding.fit_transform(keys, log_price, splits))
-        if blocks.neighbours is not None:
-            total = _total(blocks)
-            parts.append(self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits))
-        return parts
+    def _keys(self, blocks: Blocks) -> Objects | None:
+        """Return the columns for target encoding, or None if there is nothing to encode."""
+        tabular = blocks.tabular
+        if self.encoding is None or tabular is None or not tabular.key_names:
+            return None
+        return tabular.keys
 
     def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
-        if self.kind == "linear":
-            numbers = (numbers - self.center) / self.scale
-        categories = _categories(blocks, one_hot=self.kind == "linear")
-        dense = np.concatenate([numbers, categories], axis=1)
-        return Design(np.ascontiguousarray(dense, dtype=np.float32), blocks.terms)
-
-
-def _labels(names: Iterable[str], prefix: str) -> Iterator[str]:
-    return (f"tabular: {name.removeprefix(prefix)}" for name in names)
-
-
-def _neighbour_names(counts: list[int]) -> list[str]:
-    by_count = [f"{name}, of {count}" for count in counts for name in COLUMNS_BY_COUNT]
-    return [*NEAREST_COLUMNS, *by_count]
-
-
-def _keys(blocks: Blocks) -> Objects | None:
-    tabular = blocks.tabular
-    return tabular.keys if tabular is not None and tabular.key_names else None
+        linear = self.kind == "linear"
+        parts: list[Any] = [(numbers - self.center) / self.scale if linear else numbers]
+        if blocks.tabular is not None:
+            parts.append(_one_hot(blocks.tabular) if linear else blocks.tabular.codes)
+        dense = np.concatenate(parts, axis=1, dtype=np.float32)
+        terms = blocks.terms or Terms(sp.csr_array(dense[:, :0]))
+        return Design(np.ascontiguousarray(dense), terms.weights)
 
 
 def _total(blocks: Blocks) -> Floats:
@@ -198,20 +196,13 @@ def _total(blocks: Blocks) -> Floats:
     return np.zeros(len(blocks)) if total is None else total.astype(np.float64)
 
 
-def _numbers(blocks: Blocks, prices: list[Floats]) -> Floats32:
-    parts: list[Any] = []
+def _numbers(blocks: Blocks, from_prices: list[Floats]) -> Floats32:
+    """Return the columns of all blocks but terms and categories."""
+    parts: list[Any] = [np.empty((len(blocks), 0), np.float32)]
     if blocks.tabular is not None:
         parts.append(blocks.tabular.numbers)
-    parts += [part for part in (*prices, blocks.topics, blocks.vision) if part is not None]
-    empty = np.empty((len(blocks), 0), np.float32)
-    return np.concatenate([empty, *parts], axis=1, dtype=np.float32)
-
-
-def _categories(blocks: Blocks, *, one_hot: bool) -> Floats32:
-    tabular = blocks.tabular
-    if tabular is None:
-        return np.empty((len(blocks), 0), np.float32)
-    return _one_hot(tabular) if one_hot else tabular.codes.astype(np.float32)
+    parts += [*from_prices, *(block.array for block in blocks.dense.values())]
+    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def _one_hot(tabular: Tabular) -> Floats32:

@@ -9,14 +9,15 @@ from pydantic import Field
 
 from amlc.arrays import Floats, Floats32, Ints32, Rows
 from amlc.errors import ModelError
-from amlc.files import write_array
+from amlc.files import read_arrays, write_arrays
 from amlc.models.base import DenseSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.target import Target
 
 # Rows times trees that are traversed at a time, which bounds the memory.
 BATCH_SIZE = 100_000
-ARRAYS = ("starts", "left", "right", "feature", "threshold", "value")
+# Arrays with an element for each node of all trees.
+NODE_ARRAYS = ("left", "right", "feature", "threshold", "value")
 
 
 class ForestSettings(DenseSettings):
@@ -47,24 +48,23 @@ class RandomForest(Regressor):
             random_state=seed,
         )
         forest.fit(design.dense, target.log_price, sample_weight=target.weight)
-        self.gains = forest.feature_importances_
-        self.arrays = flatten([estimator.tree_ for estimator in forest.estimators_])
+        nodes = flatten([estimator.tree_ for estimator in forest.estimators_])
+        self.arrays = {**nodes, "importances": forest.feature_importances_}
 
     def _predict(self, design: Design) -> Floats:
         return predict(self.arrays, design.dense)
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the variance that all splits remove."""
-        return dict(zip(self.encoder.columns, self.gains.tolist(), strict=True))
+        shares = self.arrays["importances"].tolist()
+        return dict(zip(self.encoder.columns, shares, strict=True))
 
     def _save(self, folder: Path) -> None:
-        for name in ARRAYS:
-            write_array(folder / f"{name}.npy", self.arrays[name])
+        write_arrays(folder / "forest.npz", **self.arrays)
 
     def _load(self, folder: Path) -> None:
-        self.arrays = {name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS}
-        nodes = self.arrays["left"].size
-        if any(self.arrays[name].size != nodes for name in ARRAYS[1:]):
+        self.arrays = read_arrays(folder / "forest.npz")
+        if len({self.arrays[name].size for name in NODE_ARRAYS}) > 1:
             raise ModelError(f"{folder}: the forest's arrays differ in length")
 
 

@@ -3,7 +3,6 @@
 import ctypes
 import functools
 import json
-from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
@@ -11,29 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from amlc.arrays import Floats, Floats32
-from amlc.errors import ModelError
-from amlc.files import write_text
-from amlc.models.boosting import (
-    Boosting,
-    BoostingSettings,
-    Data,
-    dataset_smape,
-    weighted_derivatives,
-)
+from amlc.models.boosting import Boosting, BoostingSettings, Data, dataset_smape
 from amlc.models.design import Design
 from amlc.models.losses import center
 from amlc.models.target import Target
 
-# Settings that LightGBM gets under the name that they have in params.yaml.
-PASSED_ON = (
-    "learning_rate",
-    "num_leaves",
-    "min_child_samples",
-    "colsample_bytree",
-    "subsample",
-    "reg_lambda",
-    "max_bin",
-)
 FIXED = {
     # `_boost` subtracts the start from the labels itself.
     "boost_from_average": False,
@@ -95,27 +76,36 @@ class LightGBM(Boosting):
 
     settings_type = LightgbmSettings
     settings: LightgbmSettings
+    library_error = lgb.basic.LightGBMError
+    file_name = "booster.txt"
     # Set by `fit`; a model that was loaded predicts on one thread.
     threads = 1
 
     def _boost(
-        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
+        self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         design, target = train
+        settings = self.settings
         # LightGBM starts custom losses from 0, so the start is subtracted from the labels.
-        self.start = center(self.settings.loss, target.log_price)
+        self.start = center(settings.loss, target.log_price)
         self.threads = threads
-        parameters = self._parameters(seed)
+        parameters = {
+            **FIXED,
+            **settings.library_parameters(),
+            "objective": "regression_l1" if settings.loss == "native_l1" else self._objective,
+            "bagging_freq": 1 if settings.subsample < 1 else 0,
+            "seed": seed,
+            "num_threads": threads,
+        }
         options: dict[str, Any] = {}
         if validation is not None:
-            patience = self.settings.early_stopping_rounds
             parameters["metric"] = "None"
             options = {
                 "valid_sets": [self._data(*validation)],
-                "feval": _smape,
-                "callbacks": [lgb.early_stopping(patience, verbose=False)],
+                "feval": lambda *arguments: ("smape", dataset_smape(*arguments), False),
+                "callbacks": [lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
             }
-        self.booster = _train(parameters, self._data(design, target), rounds, **options)
+        self.booster = lgb.train(parameters, self._data(design, target), rounds, **options)
         return int(self.booster.best_iteration)
 
     def _data(self, design: Design, target: Target) -> Any:
@@ -130,21 +120,6 @@ class LightGBM(Boosting):
             },
         )
 
-    def _parameters(self, seed: int) -> dict[str, Any]:
-        settings = self.settings
-        return {
-            **FIXED,
-            **settings.library_parameters(PASSED_ON),
-            "objective": "regression_l1" if settings.loss == "native_l1" else self._objective,
-            "bagging_freq": 1 if settings.subsample < 1 else 0,
-            "seed": seed,
-            "num_threads": self.threads,
-        }
-
-    def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
-        gap = predicted - data.get_label()
-        return weighted_derivatives(self.settings.loss, gap, data.get_weight())
-
     def _predict(self, design: Design) -> Floats:
         above_start = self.booster.predict(design.dense, num_threads=self.threads)
         return np.asarray(above_start) + self.start
@@ -152,41 +127,15 @@ class LightGBM(Boosting):
     def _rounds(self) -> int:
         return int(self.booster.num_trees())
 
-    def _start(self) -> float:
-        return self.start
-
     def _sum_of_rounds(self, columns: Floats32, first: int, last: int) -> Floats:
-        log_price = self.booster.predict(
-            columns,
-            start_iteration=first,
-            num_iteration=last - first,
-            num_threads=self.threads,
-        )
-        return np.asarray(log_price)
+        rounds = {"start_iteration": first, "num_iteration": last - first}
+        return np.asarray(self.booster.predict(columns, **rounds, num_threads=self.threads))
 
     def _gains(self) -> Floats:
         return np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
 
-    def _save(self, folder: Path) -> None:
-        write_text(folder / "booster.txt", self.booster.model_to_string())
-        write_text(folder / "start.txt", repr(self.start) + "\n")
+    def _to_text(self) -> str:
+        return str(self.booster.model_to_string())
 
-    def _load(self, folder: Path) -> None:
-        self.start = float((folder / "start.txt").read_text(encoding="utf-8"))
-        text = (folder / "booster.txt").read_text(encoding="utf-8")
-        try:
-            self.booster = lgb.Booster(model_str=text)
-        except lgb.basic.LightGBMError as error:
-            raise ModelError(f"{folder}/booster.txt: {error}") from None
-
-
-def _train(parameters: dict[str, Any], data: Any, rounds: int, **options: Any) -> Any:
-    try:
-        return lgb.train(parameters, data, rounds, **options)
-    except lgb.basic.LightGBMError as error:
-        # Such as: no column varies, or LightGBM refuses the value of an `extra` parameter.
-        raise ModelError(f"LightGBM cannot be fitted: {error}") from None
-
-
-def _smape(predicted: Floats, data: Any) -> tuple[str, float, bool]:
-    return "smape", dataset_smape(predicted, data), False
+    def _from_text(self, text: str) -> Any:
+        return lgb.Booster(model_str=text)

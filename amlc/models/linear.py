@@ -33,7 +33,7 @@ class _LinearRegressor(Regressor):
 
     def _predict(self, design: Design) -> Floats:
         columns = self._columns(design)
-        if design.terms is None:
+        if not design.has_terms:
             # Each row by itself: how a product of several rows is rounded depends on their number.
             columns = columns[:, None]
         log_price = columns @ self.coefficients[:-1] + self.coefficients[-1]
@@ -78,7 +78,7 @@ class RidgeRegression(_LinearRegressor):
         solver = Ridge(
             alpha=settings.alpha,
             tol=settings.tol,
-            solver="cholesky" if design.terms is None else "sparse_cg",
+            solver="sparse_cg" if design.has_terms else "cholesky",
         )
         fitted = solver.fit(self._columns(design), target.log_price, sample_weight=target.weight)
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)

@@ -1,4 +1,4 @@
-"""Losses in log price: value, gradient and a curvature that boosting can divide by."""
+"""Losses in log price: their gradient, and a curvature that boosting can divide by."""
 
 from typing import Literal
 
@@ -14,8 +14,8 @@ HUBER_DELTA = 0.5
 SMALLEST_GAP = 0.1
 
 
-def loss_values(loss: LossName, gap: Floats) -> Floats:
-    """Return each row's loss.
+def gradient(loss: LossName, gap: Floats) -> Floats:
+    """Return the derivative of each row's loss with respect to its prediction; 0 at a kink.
 
     Parameters
     ----------
@@ -23,25 +23,7 @@ def loss_values(loss: LossName, gap: Floats) -> Floats:
         "squared" (half the square), "l1", "huber", or "smape": 200 tanh(|D| / 2) percent.
     gap : ndarray of float64, shape (n,)
         D, predicted minus actual log price.
-
-    Examples
-    --------
-    >>> loss_values("smape", np.log([3.0])).round(6).tolist()
-    [100.0]
     """
-    size = np.abs(gap)
-    if loss == "squared":
-        return np.asarray(gap**2 / 2)
-    if loss == "l1":
-        return np.asarray(size)
-    if loss == "huber":
-        inside = np.minimum(size, HUBER_DELTA)
-        return np.asarray(inside * (size - inside / 2))
-    return np.asarray(200 * np.tanh(size / 2))
-
-
-def gradient(loss: LossName, gap: Floats) -> Floats:
-    """Return the derivative of each row's loss with respect to its prediction; 0 at a kink."""
     if loss == "squared":
         return np.asarray(gap, dtype=np.float64)
     if loss == "l1":

@@ -1,23 +1,19 @@
 """Columns from the prices of the most similar train products, fitted inside the folds."""
 
-from pathlib import Path
-from typing import Any, Self
-
 import numpy as np
 
 from amlc.arrays import Floats, Floats32, Ints32, Ints64, Rows
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
-from amlc.files import replacing
 
 # Similarities are raised to this power: one near-duplicate outweighs many distant neighbours.
 POWER = 4
 NEAREST = 3
-NEAREST_COLUMNS = (
+_NEAREST_NAMES = (
     "similarity of the nearest",
     "log price of the nearest",
     "mean log price of the three nearest",
 )
-COLUMNS_BY_COUNT = (
+_NAMES_BY_COUNT = (
     "mean log price of the neighbours, weighted by similarity",
     "its standard deviation",
     "own log total amount less the neighbours' weighted mean",
@@ -41,12 +37,13 @@ class NeighbourPrices:
 
     def __init__(self, counts: list[int]) -> None:
         self.counts = counts
-        self._set_train_rows(np.empty(0, np.int32), np.empty(0), np.empty(0))
+        self.set_train_rows(np.empty(0, np.int32), np.empty(0), np.empty(0))
 
     @property
-    def width(self) -> int:
-        """The number of columns."""
-        return len(NEAREST_COLUMNS) + len(COLUMNS_BY_COUNT) * len(self.counts)
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        by_count = [f"{name}, of {count}" for count in self.counts for name in _NAMES_BY_COUNT]
+        return [*_NEAREST_NAMES, *by_count]
 
     def fit_transform(
         self,
@@ -70,11 +67,10 @@ class NeighbourPrices:
 
         Returns
         -------
-        ndarray of float64, shape (n, columns)
-            `NEAREST_COLUMNS`, then `COLUMNS_BY_COUNT` for each count.
+        ndarray of float64, shape (n, len(names))
         """
-        self._set_train_rows(neighbours.position, log_price, total)
-        columns = np.zeros((len(log_price), self.width))
+        self.set_train_rows(neighbours.position, log_price, total)
+        columns = np.zeros((len(log_price), len(self.names)))
         for fit, held_out in splits:
             lookup = self._lookup(fit)
             columns[held_out] = self._columns(neighbours.take(held_out), total[held_out], lookup)
@@ -84,7 +80,7 @@ class NeighbourPrices:
         """Return the columns of new rows, from all train rows."""
         return self._columns(neighbours, total, self._all_rows)
 
-    def _set_train_rows(self, rows: Ints32, log_price: Floats, total: Floats) -> None:
+    def set_train_rows(self, rows: Ints32, log_price: Floats, total: Floats) -> None:
         """Store the train rows' positions in the product table, log prices and amounts."""
         self.rows, self.log_price, self.total = rows, log_price, total
         self._all_rows = self._lookup(np.arange(len(rows)))
@@ -124,22 +120,3 @@ class NeighbourPrices:
         rows = np.take_along_axis(train, order, axis=1)
         similarity = np.take_along_axis(neighbours.similarity, order, axis=1)
         return rows, np.where(rows == NO_NEIGHBOUR, np.float32(0), similarity)
-
-    def save(self, path: Path) -> None:
-        """Write the train prices that `transform` looks up."""
-        with replacing(path) as temporary, temporary.open("wb") as stream:
-            arrays: dict[str, Any] = {
-                "counts": np.array(self.counts),
-                "rows": self.rows,
-                "log_price": self.log_price,
-                "total": self.total,
-            }
-            np.savez(stream, **arrays)
-
-    @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read the train prices that `save` wrote."""
-        with np.load(path, allow_pickle=False) as content:
-            prices = cls(content["counts"].tolist())
-            prices._set_train_rows(content["rows"], content["log_price"], content["total"])
-        return prices

@@ -7,11 +7,11 @@ import math
 import shlex
 import sqlite3
 import time
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from amlc import layout, params
 from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.errors import MissingExtraError, ModelError
-from amlc.features.blocks import Blocks, read_blocks
+from amlc.features.blocks import Blocks
 from amlc.files import write_text
 from amlc.models.crossfit import fold_scores
 from amlc.models.registry import regressor
@@ -159,7 +159,7 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
         model=name,
         section=section,
         spaces=spaces,
-        blocks=read_blocks(layout.FEATURES, blocks),
+        blocks=Blocks.read(layout.FEATURES, blocks),
         products=read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"]),
         files=[
             layout.PRODUCTS,
@@ -205,163 +205,130 @@ def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> 
     Hyper-Parameter Optimization (2011). A trial is stopped as soon as it is worse than the median
     of earlier trials after the same number of folds.
     """
-    optuna = _import_optuna()
+    try:
+        optuna = importlib.import_module("optuna")
+    except ImportError:
+        raise MissingExtraError("hyper-parameter search", "search") from None
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / ".gitignore", "*\n")
     lock = folder / f"{task.model}.lock"
     try:
-        with FileLock(lock, timeout=0), _Study(optuna, task, folder) as study:
-            study.start()
-            study.run(trials, seconds)
-            best = study.best()
+        with FileLock(lock, timeout=0), _study(optuna, task, folder) as study:
+            present = stored(task.current(), task.spaces)
+            _start(optuna, study, task, present)
+            _run(optuna, study, task, trials, seconds)
+            best = _best(optuna, study, task, present)
     except Timeout:
         raise ModelError(f"{lock}: another search of this model is running") from None
     write_text(folder / f"{task.model}.yaml", best.patch())
     return best
 
 
-def _import_optuna() -> Any:
+@contextmanager
+def _study(optuna: Any, task: Task, folder: Path) -> Iterator[Any]:
+    """Yield the task's Optuna study; other data, settings, spaces or code have another study."""
+    path = folder / f"{task.model}.db"
+    database_errors = importlib.import_module("sqlalchemy.exc").SQLAlchemyError
     try:
-        optuna = importlib.import_module("optuna")
-    except ImportError:
-        raise MissingExtraError("hyper-parameter search", "search") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna
-
-
-class _Study:
-    """The Optuna study of a task; other data, settings, spaces or code start another study.
-
-    Parameters
-    ----------
-    optuna : module
-        Optuna, which is an optional dependency.
-    task : Task
-        The model, settings and data.
-    folder : Path
-        Holds the file of studies of each model.
-    """
-
-    def __init__(self, optuna: Any, task: Task, folder: Path) -> None:
-        self.optuna = optuna
-        self.states = optuna.trial.TrialState
-        self.task = task
-        self.path = folder / f"{task.model}.db"
-
-    def __enter__(self) -> Self:
-        database_errors = importlib.import_module("sqlalchemy.exc").SQLAlchemyError
-        try:
-            # Optuna leaves its connection open if the file is not a database.
-            with closing(sqlite3.connect(self.path)) as connection:
-                connection.execute("PRAGMA schema_version")
-            self.storage = self.optuna.storages.RDBStorage(f"sqlite:///{self.path}")
-        except (sqlite3.DatabaseError, database_errors, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"{self.path}: not a file of Optuna studies: {reason}; remove the file"
-            ) from None
-        self.study = self.optuna.create_study(
-            storage=self.storage,
-            study_name=f"{self.task.model}-{_fingerprint(self.task)}",
-            pruner=self.optuna.pruners.MedianPruner(n_startup_trials=self.task.n_startup_trials),
+        # Optuna leaves its connection open if the file is not a database.
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
+        storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    except (sqlite3.DatabaseError, database_errors, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{path}: not a file of Optuna studies: {reason}; remove the file"
+        ) from None
+    try:
+        yield optuna.create_study(
+            storage=storage,
+            study_name=f"{task.model}-{_fingerprint(task)}",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=task.n_startup_trials),
             load_if_exists=True,
         )
-        return self
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
-    def __exit__(self, *_: object) -> None:
-        self.storage.remove_session()
-        self.storage.engine.dispose()
 
-    def start(self) -> None:
-        """Print the study's state, mark killed trials as failed, queue the present settings."""
-        waiting = self._trials(self.states.WAITING)
-        for trial in self._trials(self.states.RUNNING):
-            self.study.tell(trial.number, state=self.states.FAIL)
-        done = len(self._ended())
-        earlier = f"{done} trials of earlier runs" if done else "a new study"
-        print(f"search: {self.task.model}: {earlier}")
-        present = stored(self.task.current(), self.task.spaces)
-        if present and not done and not waiting:
-            self.study.enqueue_trial(present)
+def _start(optuna: Any, study: Any, task: Task, present: dict[str, Any] | None) -> None:
+    """Print the study's state, mark killed trials as failed, queue the present settings."""
+    states = optuna.trial.TrialState
+    for trial in study.get_trials(deepcopy=False, states=[states.RUNNING]):
+        study.tell(trial.number, state=states.FAIL)
+    done = len(_ended(study))
+    earlier = f"{done} trials of earlier runs" if done else "a new study"
+    print(f"search: {task.model}: {earlier}")
+    if present and not done and not study.get_trials(deepcopy=False, states=[states.WAITING]):
+        study.enqueue_trial(present)
 
-    def run(self, trials: int, seconds: float) -> None:
-        """Run trials until there are enough, or the time is up."""
-        started = time.monotonic()
-        done = len(self._ended())
-        with tqdm(total=trials, initial=min(done, trials), unit="trial", disable=None) as bar:
-            while done < trials and time.monotonic() - started < seconds:
-                # The seed depends on the trials so far, so a resumed search draws the same values.
-                sampler = self.optuna.samplers.TPESampler(seed=self.task.seed + done)
-                self.study.sampler = sampler
-                self._run_trial()
-                done += 1
-                bar.set_postfix_str(self._best_score())
-                bar.update()
 
-    def _run_trial(self) -> None:
-        trial = self.study.ask()
-        values = draw(trial, self.task.spaces)
-        products = self.task.products
-        folds = products["fold"].iloc[train_rows(products)].nunique()
+def _run(optuna: Any, study: Any, task: Task, trials: int, seconds: float) -> None:
+    """Run trials until there are enough, or the time is up."""
+    started, done = time.monotonic(), len(_ended(study))
+    folds = task.products["fold"].iloc[train_rows(task.products)].nunique()
+
+    def score_of(trial: Any) -> float:
         score = math.nan
         try:
-            with closing(self.task.scores(values)) as scores:
+            with closing(task.scores(draw(trial, task.spaces))) as scores:
                 for fold, score in enumerate(scores, start=1):
                     trial.report(score, fold)
                     if fold < folds and trial.should_prune():
-                        self.study.tell(trial, state=self.states.PRUNED)
-                        return
+                        raise optuna.TrialPruned
         except ModelError as error:
             trial.set_user_attr("error", str(error))
-            self.study.tell(trial, state=self.states.FAIL)
-            return
-        self.study.tell(trial, score)
+            raise
+        return score
 
-    def best(self) -> Best:
-        """Return the best values of the completed trials.
+    with tqdm(total=trials, initial=min(done, trials), unit="trial", disable=None) as bar:
+        while done < trials and time.monotonic() - started < seconds:
+            # The seed depends on the trials so far, so a resumed search draws the same values.
+            study.sampler = optuna.samplers.TPESampler(seed=task.seed + done)
+            study.optimize(score_of, n_trials=1, catch=ModelError)
+            done += 1
+            complete = [trial.value for trial in _ended(study) if trial.state.name == "COMPLETE"]
+            bar.set_postfix_str(f"best SMAPE {min(complete):.2f}" if complete else "")
+            bar.update()
 
-        Raises
-        ------
-        ModelError
-            No trial was completed.
-        """
-        ended, complete = self._ended(), self._trials(self.states.COMPLETE)
-        errors = [trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs]
-        if not complete:
-            reason = f"; the last error: {errors[-1]}" if errors else ""
-            raise ModelError(f"no trial of {self.task.model} was completed{reason}")
-        best = self.study.best_trial
-        values = draw(self.optuna.trial.FixedTrial(best.params), self.task.spaces)
-        current = self.task.current()
-        present = stored(current, self.task.spaces)
-        before = [trial.value for trial in complete if trial.params == present]
-        return Best(
-            model=self.task.model,
-            values=values,
-            changes={name: value for name, value in values.items() if value != current[name]},
-            smape=best.value,
-            before=before[0] if before else math.nan,
-            trials=len(ended),
-            pruned=len(self._trials(self.states.PRUNED)),
-            failed=len(errors),
-        )
 
-    def _ended(self) -> list[Any]:
-        """Return the trials that ended, without those that were interrupted."""
-        return [
-            trial
-            for trial in self._trials()
-            if trial.state.is_finished()
-            and (trial.state != self.states.FAIL or "error" in trial.user_attrs)
-        ]
+def _best(optuna: Any, study: Any, task: Task, present: dict[str, Any] | None) -> Best:
+    """Return the best values of the completed trials.
 
-    def _trials(self, *states: Any) -> list[Any]:
-        """Return the trials in these states, or all."""
-        return list(self.study.get_trials(deepcopy=False, states=states or None))
+    Raises
+    ------
+    ModelError
+        No trial was completed.
+    """
+    ended, states = _ended(study), optuna.trial.TrialState
+    complete = [trial for trial in ended if trial.state == states.COMPLETE]
+    errors = [trial.user_attrs["error"] for trial in ended if "error" in trial.user_attrs]
+    if not complete:
+        reason = f"; the last error: {errors[-1]}" if errors else ""
+        raise ModelError(f"no trial of {task.model} was completed{reason}")
+    current = task.current()
+    values = draw(optuna.trial.FixedTrial(study.best_params), task.spaces)
+    before = [trial.value for trial in complete if trial.params == present]
+    return Best(
+        model=task.model,
+        values=values,
+        changes={name: value for name, value in values.items() if value != current[name]},
+        smape=study.best_value,
+        before=before[0] if before else math.nan,
+        trials=len(ended),
+        pruned=sum(trial.state == states.PRUNED for trial in ended),
+        failed=len(errors),
+    )
 
-    def _best_score(self) -> str:
-        scores = [trial.value for trial in self._trials(self.states.COMPLETE)]
-        return f"best SMAPE {min(scores):.2f}" if scores else ""
+
+def _ended(study: Any) -> list[Any]:
+    """Return the trials that ended, without those that were interrupted."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.is_finished() and (trial.state.name != "FAIL" or "error" in trial.user_attrs)
+    ]
 
 
 def _fingerprint(task: Task) -> str:

@@ -79,16 +79,7 @@ class WeightSettings(Settings):
 def make_target(
     products: pd.DataFrame, tabular: Tabular | None, weights: WeightSettings | None
 ) -> Target:
-    """Return the target of train rows.
-
-    Parameters
-    ----------
-    products : DataFrame
-        The train rows of the product table: price and group.
-    tabular : Tabular, optional
-        The tabular block of the same rows, for a column of weights.
-    weights : WeightSettings, optional
-        How the rows are weighted; None: all equally.
+    """Return the target of train rows, the product table and the tabular block of which are given.
 
     Raises
     ------

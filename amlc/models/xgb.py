@@ -2,7 +2,6 @@
 
 import contextlib
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,29 +9,10 @@ import xgboost as xgb
 from pydantic import Field
 
 from amlc.arrays import Floats, Floats32
-from amlc.errors import ModelError
-from amlc.files import write_text
-from amlc.models.boosting import (
-    Boosting,
-    BoostingSettings,
-    Data,
-    dataset_smape,
-    weighted_derivatives,
-)
+from amlc.models.boosting import Boosting, BoostingSettings, Data, dataset_smape
 from amlc.models.design import Design
 from amlc.models.losses import center
-from amlc.models.target import Target
 
-# Settings that XGBoost gets under the name that they have in params.yaml.
-PASSED_ON = (
-    "learning_rate",
-    "max_depth",
-    "min_child_weight",
-    "colsample_bytree",
-    "subsample",
-    "reg_lambda",
-    "max_bin",
-)
 FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
 # Documented aliases of the parameters that amlc passes, and the names that it passes them by.
 ALIASES = {
@@ -77,55 +57,49 @@ class XGBoost(Boosting):
 
     settings_type = XgboostSettings
     settings: XgboostSettings
+    library_error = xgb.core.XGBoostError
+    file_name = "booster.json"
 
     def _boost(
-        self, train: Data, rounds: int, *, seed: int, threads: int, validation: Data | None = None
+        self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
-        design, target = train
-        parameters = self._parameters(seed, threads)
-        parameters["base_score"] = self.start = center(self.settings.loss, target.log_price)
+        (design, target), settings = train, self.settings
+        native = settings.loss == "native_l1"
+        self.start = center(settings.loss, target.log_price)
+        parameters = {
+            **FIXED,
+            **({"objective": "reg:absoluteerror"} if native else {}),
+            **settings.library_parameters(),
+            "base_score": self.start,
+            "seed": seed,
+            "nthread": threads,
+        }
         data = xgb.QuantileDMatrix(
             design.dense,
             target.log_price,
             weight=target.weight,
-            max_bin=self.settings.max_bin,
+            max_bin=settings.max_bin,
             nthread=threads,
         )
         options: dict[str, Any] = {}
         if validation is not None:
+            held_out, actual = validation
+            inner = xgb.DMatrix(held_out.dense, actual.log_price, nthread=threads)
             options = {
-                "evals": [(_validation_data(*validation, threads), "inner")],
-                "custom_metric": _smape,
-                "early_stopping_rounds": self.settings.early_stopping_rounds,
+                "evals": [(inner, "inner")],
+                "custom_metric": lambda *arguments: ("smape", dataset_smape(*arguments)),
+                "early_stopping_rounds": settings.early_stopping_rounds,
                 "verbose_eval": False,
             }
-        objective = None if self.settings.loss == "native_l1" else self._objective
-        self.booster = _train(parameters, data, rounds, obj=objective, **options)
+        objective = None if native else self._objective
+        self.booster = xgb.train(parameters, data, rounds, obj=objective, **options)
         return rounds if validation is None else int(self.booster.best_iteration) + 1
-
-    def _parameters(self, seed: int, threads: int) -> dict[str, Any]:
-        settings = self.settings
-        native = {"objective": "reg:absoluteerror"} if settings.loss == "native_l1" else {}
-        return {
-            **FIXED,
-            **native,
-            **settings.library_parameters(PASSED_ON),
-            "seed": seed,
-            "nthread": threads,
-        }
-
-    def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
-        gap = predicted.astype(np.float64) - data.get_label()
-        return weighted_derivatives(self.settings.loss, gap, data.get_weight())
 
     def _predict(self, design: Design) -> Floats:
         return np.asarray(self.booster.inplace_predict(design.dense), dtype=np.float64)
 
     def _rounds(self) -> int:
         return int(self.booster.num_boosted_rounds())
-
-    def _start(self) -> float:
-        return self.start
 
     def _sum_of_rounds(self, columns: Floats32, first: int, last: int) -> Floats:
         log_price = self.booster.inplace_predict(columns, iteration_range=(first, last))
@@ -137,28 +111,8 @@ class XGBoost(Boosting):
         count = len(self.encoder.columns)
         return np.array([gains.get(f"f{column}", 0.0) for column in range(count)])
 
-    def _save(self, folder: Path) -> None:
-        write_text(folder / "booster.json", self.booster.save_raw("json").decode("utf-8"))
+    def _to_text(self) -> str:
+        return str(self.booster.save_raw("json"), "utf-8")
 
-    def _load(self, folder: Path) -> None:
-        content = bytearray((folder / "booster.json").read_bytes())
-        try:
-            self.booster = xgb.Booster(model_file=content)
-        except xgb.core.XGBoostError as error:
-            raise ModelError(f"{folder}/booster.json: {error}") from None
-
-
-def _train(parameters: dict[str, Any], data: Any, rounds: int, **options: Any) -> Any:
-    try:
-        return xgb.train(parameters, data, rounds, **options)
-    except xgb.core.XGBoostError as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"XGBoost cannot be fitted: {reason}") from None
-
-
-def _validation_data(design: Design, target: Target, threads: int) -> Any:
-    return xgb.DMatrix(design.dense, target.log_price, nthread=threads)
-
-
-def _smape(predicted: Floats, data: Any) -> tuple[str, float]:
-    return "smape", dataset_smape(predicted, data)
+    def _from_text(self, text: str) -> Any:
+        return xgb.Booster(model_file=bytearray(text, "utf-8"))

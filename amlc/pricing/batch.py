@@ -1,46 +1,106 @@
-"""Price a CSV of any length, with the pictures of its rows, in order and in bounded memory."""
+"""Price CSVs of any length, with the pictures of their rows, in order and in bounded memory."""
 
 import csv
+import io
+import os
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from tqdm import tqdm
 
 from amlc import params
 from amlc.catalog.products import ID, PRICE
-from amlc.catalog.rows import Row, open_rows
+from amlc.catalog.rows import ProductRows, Row, open_rows
 from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
 from amlc.files import replacing
 from amlc.images.decode import pillow_warning_filters
-from amlc.images.settings import ImageSettings, serving_settings
+from amlc.images.mirror import Mirror
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
-from amlc.pricing.bundle import PictureSettings
-from amlc.pricing.estimates import Estimate
-from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures, PictureSource
-from amlc.pricing.pricer import BundlePricer, CheckedProduct
+from amlc.pricing.estimates import Estimate, Product, ProductPicture
+from amlc.pricing.pictures import download_pictures, find_pictures
+from amlc.pricing.pricer import MAX_ROWS, BundlePricer
 from amlc.pricing.workers import Workers
 
 # The columns of the CSV that is written.
 HEADER = (ID, PRICE, "low", "high", "reason")
-# Rows that one worker prices at a time.
-CHUNK_ROWS = 512
+# Rows that are priced at a time: as many as go through the models together.
+CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
 
+Group = tuple[list[Row], list[Product]]
+Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
+FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
 
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive rows and their products."""
 
-    rows: list[Row]
-    products: list[CheckedProduct]
+def price_rows(
+    groups: Iterable[Group],
+    submit: Submit,
+    ahead: Callable[[], int],
+    retry: Submit | None = None,
+) -> Generator[tuple[list[Row], list[Estimate]]]:
+    """Yield groups of rows with their estimates, in order; few groups are in memory at once.
+
+    Groups that are not priced yet are cancelled when the generator is closed.
+
+    Parameters
+    ----------
+    groups : iterable of Group
+        Rows and their products.
+    submit : callable
+        Has products priced.
+    ahead : callable
+        Returns how many groups to submit before the first one is waited for.
+    retry : callable, optional
+        Has the products priced of a group whose worker process has ended unexpectedly.
+
+    Raises
+    ------
+    BrokenProcessPool
+        A worker process has ended unexpectedly, and there is no `retry`.
+    """
+    pending: deque[tuple[Group, Future[list[Estimate]]]] = deque()
+    remaining = iter(groups)
+    try:
+        while True:
+            while len(pending) <= ahead() and (group := next(remaining, None)):
+                pending.append((group, submit(group[1])))
+            if not pending:
+                return
+            (rows, products), future = pending.popleft()
+            try:
+                estimates = future.result()
+            except BrokenProcessPool:
+                if retry is None:
+                    raise
+                estimates = retry(products).result()
+            yield rows, estimates
+    finally:
+        for _, future in pending:
+            future.cancel()
+
+
+def csv_lines(rows: Iterable[Row], estimates: Iterable[Estimate]) -> str:
+    """Return the lines of the CSV that is written, in the columns of `HEADER`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row, estimate in zip(rows, estimates, strict=True):
+        prices = map(format_price, (estimate.price, estimate.low, estimate.high))
+        writer.writerow((row.sample_id, *prices, "; ".join(_reasons(row, estimate))))
+    return text.getvalue()
+
+
+def _reasons(row: Row, estimate: Estimate) -> list[str]:
+    return [*row.reasons, *map(str, estimate.reasons)]
 
 
 def price_csv(
@@ -58,9 +118,10 @@ def price_csv(
     ----------
     source : Path
         A CSV with the columns ``sample_id``, ``catalog_content`` and, unless `no_images`,
-        ``image_link``.
+        ``image_link``, as `amlc.catalog.rows.open_rows` reads it.
     target : Path
-        The CSV to write; `price_file` describes it.
+        The CSV to write: the columns `HEADER`, and one row for each row of `source`, in its order.
+        It appears once it is complete.
     bundle : Path
         Folder that the stage ``bundle`` wrote.
     images : Path, optional
@@ -73,18 +134,27 @@ def price_csv(
     Raises
     ------
     AmlcError
-        Any error of `price_file`, or the bundle cannot be used.
+        `source` is not a CSV of products, `target` cannot be written, the bundle or the pictures
+        cannot be used, or a worker has ended unexpectedly.
     """
-    with open_rows(source, links=not no_images):
-        # A file that is not a CSV of products is refused before a bundle is loaded for it.
-        pass
     with ExitStack() as stack:
+        # A file that is not a CSV of products is refused before a bundle is loaded for it.
+        rows, file = stack.enter_context(open_rows(source, links=not no_images))
         stack.enter_context(pillow_warning_filters())
         pricer = BundlePricer.load(bundle)
-        pictures = _picture_source(source, images, pricer.bundle.picture, no_images=no_images)
-        processes = workers if source.stat().st_size > SMALL_BYTES else 1
-        pool = stack.enter_context(Workers(bundle, processes)) if processes > 1 else None
-        counts = price_file(source, target, pricer, pool, pictures, links=not no_images)
+        find = _picture_source(source, images, pricer.bundle.picture, no_images=no_images)
+        if workers > 1 and source.stat().st_size > SMALL_BYTES:
+            pool = stack.enter_context(Workers(bundle, workers))
+            priced = price_rows(_groups(rows, find), pool.submit, lambda: 2 * workers)
+        else:
+            # In a thread, so that the next pictures come while products are priced.
+            thread = stack.enter_context(ThreadPoolExecutor(1))
+            priced = price_rows(
+                _groups(rows, find),
+                lambda products: thread.submit(pricer.price, products),
+                lambda: 1,
+            )
+        counts = _write(target, stack.enter_context(closing(priced)), file)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
     ]
@@ -94,124 +164,61 @@ def price_csv(
 
 def _picture_source(
     source: Path, images: Path | None, limits: PictureSettings, *, no_images: bool
-) -> PictureSource:
+) -> FindPictures:
     if no_images:
-        return NoPictures()
+        return lambda links: [None] * len(links)
     if images is not None:
+        # The links are read first, because a file that two of them could mean is used for neither.
         with open_rows(source, links=True) as (rows, _):
-            return FolderPictures(images, (row.link for row in rows), limits)
+            return partial(find_pictures, mirror=Mirror(str(images), (row.link for row in rows)))
     # A params.yaml in the current folder decides how pictures are fetched.
-    settings = params.load(ImageSettings, "images") if params.PATH.exists() else serving_settings()
-    # Pictures must be like those that the models were trained on.
-    changes = {**limits.model_dump(), "mirror": None}
-    return DownloadedPictures(settings.model_copy(update=changes), default_path())
+    settings, fetching = ImageSettings(**limits.model_dump()), FetchSettings()
+    if params.PATH.exists():
+        fetching = params.load(FetchSettings, "fetching")
+        # Pictures must be like those that the models were trained on.
+        changes = {**limits.model_dump(), "mirror": None}
+        settings = params.load(ImageSettings, "images").model_copy(update=changes)
+    return partial(download_pictures, settings=settings, fetching=fetching, store=default_path())
 
 
-def price_file(
-    source: Path,
-    target: Path,
-    pricer: BundlePricer,
-    workers: Workers | None,
-    pictures: PictureSource,
-    *,
-    links: bool,
+def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK_ROWS)):
+        pictures = find([row.link for row in chunk])
+        texts = (row.text for row in chunk)
+        yield chunk, list(map(Product, texts, pictures))
+
+
+def _write(
+    target: Path, priced: Iterable[tuple[list[Row], list[Estimate]]], file: IO[bytes]
 ) -> Counter[str]:
-    """Price the products of a CSV file.
-
-    Parameters
-    ----------
-    source : Path
-        A CSV as `amlc.catalog.rows.ProductRows` reads it.
-    target : Path
-        The CSV to write: the columns `HEADER`, and one row for each row of `source`, in its order.
-        It appears once it is complete.
-    pricer : BundlePricer
-        Checks the texts, and prices the rows where there are no workers.
-    workers : Workers, optional
-        Processes that price the rows.
-    pictures : PictureSource
-        Finds the pictures of the rows' links.
-    links : bool
-        Whether `source` must have a column of links.
-
-    Returns
-    -------
-    Counter
-        Number of rows with each reason; ``"rows"`` counts all rows.
-
-    Raises
-    ------
-    DataError
-        `source` is not a CSV of products, or `target` cannot be written.
-    ModelError
-        A worker has ended unexpectedly.
-    """
+    """Write priced rows; return the number of rows, and of those with each reason."""
     counts: Counter[str] = Counter()
-    size = source.stat().st_size if source.is_file() else None
+    size = os.fstat(file.fileno()).st_size
     with (
-        open_rows(source, links=links) as (rows, stream),
-        _replacing(target) as temporary,
+        _errors(target),
+        replacing(target) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(HEADER)
-        for chunk, estimates in _price_chunks(_chunks(rows, pricer, pictures), pricer, workers):
-            for row, estimate in zip(chunk.rows, estimates, strict=True):
-                counts.update(["rows", *row.reasons, *estimate.reasons])
-                writer.writerow(cells(row, estimate))
+        out.write(",".join(HEADER) + "\n")
+        for rows, estimates in priced:
+            out.write(csv_lines(rows, estimates))
+            for row, estimate in zip(rows, estimates, strict=True):
+                counts.update(["rows", *_reasons(row, estimate)])
             bar.set_postfix(rows=counts["rows"], refresh=False)
-            bar.update(stream.tell() - bar.n)
+            if file.seekable():
+                bar.update(file.tell() - bar.n)
     return counts
 
 
-def cells(row: Row, estimate: Estimate) -> tuple[str, ...]:
-    """Return a row of the CSV that is written, in the order of `HEADER`."""
-    prices = map(format_price, (estimate.price, estimate.low, estimate.high))
-    return row.sample_id, *prices, "; ".join((*row.reasons, *estimate.reasons))
-
-
-def _chunks(rows: Iterable[Row], pricer: BundlePricer, pictures: PictureSource) -> Iterator[Chunk]:
-    remaining = iter(rows)
-    while chunk := list(islice(remaining, CHUNK_ROWS)):
-        linked = pictures.find([row.link for row in chunk])
-        products = []
-        for row, link in zip(chunk, linked, strict=True):
-            text, reasons = pricer.check_text(row.text)
-            if link.reason:
-                reasons.append(link.reason)
-            products.append(CheckedProduct(text, link.picture, tuple(reasons)))
-        yield Chunk(chunk, products)
-
-
-def _price_chunks(
-    chunks: Iterable[Chunk], pricer: BundlePricer, workers: Workers | None
-) -> Iterator[tuple[Chunk, list[Estimate]]]:
-    """Yield each chunk with its estimates, in order; few chunks are in memory at once."""
-    if workers is None:
-        for chunk in chunks:
-            yield chunk, pricer.price_checked(chunk.products)
-        return
-    pending: deque[tuple[Chunk, Future[list[Estimate]]]] = deque()
+@contextmanager
+def _errors(target: Path) -> Iterator[None]:
     try:
-        for chunk in chunks:
-            pending.append((chunk, workers.submit_checked(chunk.products)))
-            if len(pending) > 2 * workers.count:
-                first, future = pending.popleft()
-                yield first, future.result()
-        while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
+        yield
+    except OSError as error:
+        raise DataError(f"{target}: cannot be written: {error.strerror}") from None
     except BrokenProcessPool:
         raise ModelError(
             "a worker process ended unexpectedly, most likely for lack of memory; try --workers 1"
         ) from None
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    try:
-        with replacing(path) as temporary:
-            yield temporary
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror}") from None

@@ -2,25 +2,25 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import Field
 
 from amlc import layout
 from amlc.catalog.products import read_products, train_rows
-from amlc.errors import CheckError, DataError, ModelError, ParamsError
-from amlc.features.blocks import read_terms
+from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
+from amlc.features.blocks import Terms
 from amlc.features.tabular import TabularFeatures
 from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
 from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
 from amlc.files import write_text
+from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
 from amlc.models.blend import Blend
@@ -46,29 +46,8 @@ PARAMS = (
     "train",
     "blend",
 )
-# Files in a model's folder that pricing does not need.
-_LEFT_OUT = frozenset({PREDICTIONS, "curve.csv", "importance.csv"})
-
-# Everything that loading a wrong or damaged file can raise.
-_LOADING_ERRORS = (
-    DataError,
-    ParamsError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    EOFError,
-    BadZipFile,
-)
-
-
-class PictureSettings(Settings):
-    """The keys of the section `images` that checking and resizing one picture needs."""
-
-    size: int = Field(ge=16, le=1024)
-    quality: int = Field(ge=50, le=95)
-    max_bytes: int = Field(ge=1_000, le=100_000_000)
-    max_pixels: int = Field(ge=10_000, le=89_000_000)
+# What pricing does not need of a folder, or DVC writes beside its outputs.
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
 
 
 class TextSettings(Settings):
@@ -105,7 +84,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     write_text(folder / "params.json", text + "\n")
     _copy_fitted(root, folder)
     settings = NeighboursSettings.model_validate(params["neighbours"])
-    terms = read_terms(root / layout.TERMS)[train]
+    terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(root / layout.IMAGES)
@@ -136,26 +115,17 @@ def _copy_fitted(root: Path, folder: Path) -> None:
         (folder / "encoders").mkdir()
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
-            _copy_folder(encoders / name, folder / "encoders" / name, _hidden)
+            _copy(encoders / name, folder / "encoders" / name)
         for name in names:
-            _copy_folder(root / layout.MODELS / name, folder / "models" / name, _unneeded)
+            _copy(root / layout.MODELS / name, folder / "models" / name)
     except (OSError, shutil.Error) as error:
         raise ModelError(
             f"{root / layout.DATA}: cannot be copied: {error}; run dvc repro"
         ) from None
 
 
-def _copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]]) -> None:
-    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=ignore)
-
-
-def _hidden(_: str, names: list[str]) -> set[str]:
-    """Return the hidden files, such as the .gitignore that DVC writes beside its outputs."""
-    return {name for name in names if name.startswith(".")}
-
-
-def _unneeded(folder: str, names: list[str]) -> set[str]:
-    return _hidden(folder, names) | _LEFT_OUT.intersection(names)
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=_UNNEEDED)
 
 
 def _members(blend: Blend) -> list[str]:
@@ -214,11 +184,12 @@ class Bundle:
             do not fit together.
         """
         with verified(folder) as version:
-            _import_libraries()
-        try:
+            # Importing the libraries of the usual models takes about as long as the hashes.
+            for name in ("lightgbm", "xgboost"):
+                regressor(name)
+        message = f"{folder}: the files do not fit together"
+        with read_errors_as(ModelError, message, DataError, ParamsError):
             return cls(version=version, **_parts(folder))
-        except _LOADING_ERRORS as error:
-            raise ModelError(f"{folder}: the files do not fit together: {error}") from None
 
 
 def _parts(folder: Path) -> dict[str, Any]:
@@ -241,9 +212,3 @@ def _parts(folder: Path) -> dict[str, Any]:
         "blend": blend,
         "train_products": TrainProducts.load(folder / "products"),
     }
-
-
-def _import_libraries() -> None:
-    """Import the libraries of the usual models, which takes about as long as hashing the files."""
-    for name in ("lightgbm", "xgboost"):
-        regressor(name)

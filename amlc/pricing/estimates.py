@@ -1,8 +1,49 @@
 """The input and the output of a pricer: a product, and the estimate of its price."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+from amlc.images.fetch_result import Picture
+
+
+class ReasonKind(enum.Enum):
+    """What was missing or unusable, in words; braces stand for the detail."""
+
+    NO_TEXT = "no text"
+    TEXT_CUT = "text cut after {} characters"
+    NO_PICTURE = "no picture"
+    NOT_IN_FOLDER = "no picture in the folder"
+    PICTURE_NOT_USED = "picture not used: {}"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Something about a product that was missing or unusable.
+
+    Parameters
+    ----------
+    kind : ReasonKind
+    detail : str
+        What its kind leaves open, such as why a picture was not used.
+
+    Examples
+    --------
+    >>> str(Reason(ReasonKind.PICTURE_NOT_USED, "damaged image"))
+    'picture not used: damaged image'
+    """
+
+    kind: ReasonKind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return self.kind.value.format(self.detail)
+
+
+NO_TEXT, NO_PICTURE = Reason(ReasonKind.NO_TEXT), Reason(ReasonKind.NO_PICTURE)
+ProductPicture = bytes | Path | Picture | Reason | None
 
 
 @dataclass(frozen=True)
@@ -13,12 +54,14 @@ class Product:
     ----------
     text : str
         Its catalogue text, in the form of the column ``catalog_content``.
-    picture : bytes, optional
-        An unchecked image file of any size; None where there is none.
+    picture : bytes, Path, Picture, Reason or None
+        An unchecked image file of any size or where it is, which keeps memory small; a picture
+        that is checked and reduced already; the reason why there is none; or None where none was
+        asked for, which needs no reason.
     """
 
     text: str
-    picture: bytes | None = None
+    picture: ProductPicture = NO_PICTURE
 
 
 @dataclass(frozen=True)
@@ -70,8 +113,8 @@ class Estimate:
     price, low, high : float
         The price and the two ends of its interval, which contains the share of prices that
         `Pricer.coverage` names.
-    reasons : tuple of str
-        What was missing or unusable, such as "no picture".
+    reasons : tuple of Reason
+        What was missing or unusable.
     similar : tuple of SimilarProduct
         The most similar first; empty unless requested.
     contributions : tuple of Contribution
@@ -81,7 +124,7 @@ class Estimate:
     price: float
     low: float
     high: float
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     similar: tuple[SimilarProduct, ...] = ()
     contributions: tuple[Contribution, ...] = ()
 

@@ -1,138 +1,53 @@
-"""Where the pictures of a CSV's products come from: a folder, the network, or nowhere."""
+"""The pictures of a CSV's products: files of a folder, or downloads."""
 
-import os
-import tempfile
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
-from amlc.images import urls
-from amlc.images.download import download
-from amlc.images.fetch_result import OK, FetchError
+from amlc.catalog.links import LinkError, parse_link
+from amlc.images.download import fetch_results
+from amlc.images.fetch_result import MALFORMED
 from amlc.images.mirror import Mirror
-from amlc.images.settings import ImageSettings
-from amlc.images.shards import read_rows
-from amlc.pricing.bundle import PictureSettings
-from amlc.pricing.pricer import reduce_picture
+from amlc.images.settings import FetchSettings, ImageSettings
+from amlc.pricing.estimates import ProductPicture, Reason, ReasonKind
 
 
-@dataclass(frozen=True)
-class LinkedPicture:
-    """The picture of a link, or why there is none.
+def find_pictures(links: Sequence[str], mirror: Mirror) -> list[ProductPicture]:
+    """Return the file of each link in a folder, or the reason why it has none.
 
-    Parameters
-    ----------
-    picture : bytes, optional
-        A JPEG file as the image shards hold it; None where there is none.
-    reason : str
-        Why there is none; empty where there is one, or where it was not looked for.
+    An empty link has neither, because its row has a reason of its own.
     """
-
-    picture: bytes | None
-    reason: str = ""
+    return [_find(link, mirror) if link else None for link in links]
 
 
-class PictureSource(Protocol):
-    """Finds the pictures of links."""
-
-    def find(self, links: Sequence[str]) -> list[LinkedPicture]:
-        """Return the picture of each link; an empty link has none, and no reason."""
-        ...
-
-
-class NoPictures:
-    """Finds no pictures, for pricing by text alone."""
-
-    def find(self, links: Sequence[str]) -> list[LinkedPicture]:
-        """Return no pictures, and no reasons."""
-        return [LinkedPicture(None) for _ in links]
+def _find(link: str, mirror: Mirror) -> ProductPicture:
+    try:
+        return mirror.find(parse_link(link)) or Reason(ReasonKind.NOT_IN_FOLDER)
+    except LinkError:
+        return Reason(ReasonKind.PICTURE_NOT_USED, MALFORMED)
 
 
-class FolderPictures:
-    """Finds pictures in a folder, where they are named by the last part of their link.
+def download_pictures(
+    links: Sequence[str], settings: ImageSettings, fetching: FetchSettings, store: Path
+) -> list[ProductPicture]:
+    """Return the picture of each link as the pipeline downloads it, or why it has none.
+
+    An empty link has neither, because its row has a reason of its own.
 
     Parameters
     ----------
-    folder : Path
-        The folder.
-    links : iterable of str
-        All links that will be looked up. A file that two of them could mean is not used.
-    limits : PictureSettings
-        Limits and size of a picture.
-
-    Raises
-    ------
-    ImageError
-        The folder does not exist.
-    """
-
-    def __init__(self, folder: Path, links: Iterable[str], limits: PictureSettings) -> None:
-        self._limits = limits
-        # Raises where the folder does not exist.
-        Mirror(str(folder), ())
-        stems = {path.stem for path in folder.iterdir()}
-        # Only the links that may have a file are kept in memory.
-        self._mirror = Mirror(str(folder), {link for link in links if _may_have_file(link, stems)})
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
-
-    def find(self, links: Sequence[str]) -> list[LinkedPicture]:
-        """Return the folder's pictures, checked and reduced."""
-        return list(self._pool.map(self._find, links))
-
-    def _find(self, link: str) -> LinkedPicture:
-        try:
-            path = self._mirror.find(urls.parse(link))
-            if path is None:
-                return LinkedPicture(None, "no picture in the folder")
-            with path.open("rb") as stream:
-                # One byte more than allowed is enough to see that a file is too large.
-                body = stream.read(self._limits.max_bytes + 1)
-            return LinkedPicture(reduce_picture(body, self._limits))
-        except FetchError as error:
-            # A row without a valid link has a reason of its own.
-            return LinkedPicture(None, f"picture not used: {error.reason}" if link else "")
-        except OSError as error:
-            return LinkedPicture(None, f"picture not used: {error.strerror}")
-
-
-class DownloadedPictures:
-    """Downloads pictures as the pipeline does, through the same store.
-
-    Parameters
-    ----------
-    settings : ImageSettings
-        How to fetch them, and their size.
+    links : sequence of str
+        Links, which may be repeated. Where all are empty, the store is not opened.
+    settings, fetching : ImageSettings, FetchSettings
+        What pictures are, and how to fetch them.
     store : Path
         The file that `amlc.images.store.default_path` names.
     """
-
-    def __init__(self, settings: ImageSettings, store: Path) -> None:
-        self._settings = settings
-        self._store = store
-
-    def find(self, links: Sequence[str]) -> list[LinkedPicture]:
-        """Return the pictures that the store has or the network gives."""
-        distinct = sorted({link for link in links if link})
-        if not distinct:
-            return [LinkedPicture(None) for _ in links]
-        with tempfile.TemporaryDirectory(prefix="amlc-pictures-") as name:
-            folder = Path(name)
-            download(distinct, self._settings, self._store, folder)
-            pictures = {
-                row.link: LinkedPicture(row.data)
-                if row.status == OK
-                else LinkedPicture(None, f"picture not used: {row.reason}")
-                for row in read_rows(folder)
-            }
-        return [pictures[link] if link else LinkedPicture(None) for link in links]
-
-
-def _may_have_file(link: str, stems: set[str]) -> bool:
-    """Return whether a folder with files of these stems may have the picture of a link."""
-    try:
-        names = urls.file_names(urls.parse(link))
-    except FetchError:
-        return False
-    return any(Path(name).stem in stems for name in names)
+    distinct = sorted({link for link in links if link})
+    found: dict[str, ProductPicture] = {}
+    if distinct:
+        with closing(fetch_results(distinct, settings, fetching, store)) as results:
+            for link, result in results:
+                not_used = Reason(ReasonKind.PICTURE_NOT_USED, result.reason)
+                found[link] = result.picture or not_used
+    return [found.get(link) for link in links]

@@ -17,9 +17,18 @@ from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import decode
-from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError, Retry
-from amlc.pricing.bundle import Bundle, PictureSettings
-from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
+from amlc.images.fetch_result import FetchError, Picture
+from amlc.pricing.bundle import Bundle
+from amlc.pricing.estimates import (
+    NO_TEXT,
+    Contribution,
+    Estimate,
+    Product,
+    ProductPicture,
+    Reason,
+    ReasonKind,
+    SimilarProduct,
+)
 
 # Rows that go through the models together.
 MAX_ROWS = 512
@@ -28,29 +37,28 @@ MAX_VARIANTS = 8
 # The blend is computed on blocks of this many rows, because the rounding of a sum over the models
 # depends on the number of rows.
 BLEND_ROWS = 16
-NO_TEXT, NO_PICTURE = "no text", "no picture"
 PICTURE, NEIGHBOURS = "picture", "similar products"
 
 
 @dataclass(frozen=True)
-class CheckedProduct:
-    """A product whose text and picture are in the form that the models were trained on.
+class _Row:
+    """A checked product, or what is left of it without one of its parts.
 
     Parameters
     ----------
     text : str
         At most as long as the models allow; empty where there is none.
     picture : bytes, optional
-        A JPEG file as the image shards hold it; None where there is none.
-    reasons : tuple of str
+        A JPEG file as the image shards hold it.
+    reasons : tuple of Reason
         What was missing or unusable.
     without : str
-        The part that is left out to see what it contributes; empty for the whole product.
+        The part that is left out, to see what it contributes; empty for the whole product.
     """
 
     text: str
     picture: bytes | None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     without: str = ""
 
 
@@ -61,6 +69,8 @@ class BundlePricer:
     ----------
     bundle : Bundle
         The fitted encoders, models and train products.
+    threads : int, optional
+        Pictures to check at once; by default one for each core.
 
     Attributes
     ----------
@@ -68,13 +78,15 @@ class BundlePricer:
         As in `amlc.pricing.estimates.Pricer`.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
         self.bundle = bundle
         self.version = bundle.version
         self.coverage = bundle.coverage
         self._topics = any("topics" in model.settings.blocks for model in bundle.models.values())
         self._threads = ThreadpoolController()
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="picture")
+        self._pool = ThreadPoolExecutor(
+            threads or os.cpu_count() or 1, thread_name_prefix="picture"
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -91,104 +103,111 @@ class BundlePricer:
         self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False
     ) -> list[Estimate]:
         """Estimate the prices of products, in their order; see `amlc.pricing.estimates.Pricer`."""
-        # Handing a text to a thread takes longer than checking it.
-        map_products = self._pool.map if any(product.picture for product in products) else map
-        checked = list(map_products(self.check, products))
-        return self.price_checked(checked, similar=similar, contributions=contributions)
-
-    def check(self, product: Product) -> CheckedProduct:
-        """Check a product's text and picture; what cannot be used is left out, with a reason."""
-        text, reasons = self.check_text(product.text)
-        picture = None
-        if product.picture is None:
-            reasons.append(NO_PICTURE)
-        else:
-            try:
-                picture = reduce_picture(product.picture, self.bundle.picture)
-            except FetchError as error:
-                reasons.append(f"picture not used: {error.reason}")
-        return CheckedProduct(text, picture, tuple(reasons))
-
-    def check_text(self, text: str) -> tuple[str, list[str]]:
-        """Return a text at most as long as the models allow, and what was wrong with it."""
-        limit = self.bundle.text.max_text
-        if not text.strip():
-            return "", [NO_TEXT]
-        if len(text) > limit:
-            return text[:limit], [f"text cut after {limit:,} characters"]
-        return text, []
-
-    def price_checked(
-        self, products: Sequence[CheckedProduct], *, similar: int = 0, contributions: bool = False
-    ) -> list[Estimate]:
-        """Estimate the prices of checked products; the parameters are those of `price`."""
-        estimates: list[Estimate] = []
+        rows = self._checked(products)
         step = MAX_ROWS // MAX_VARIANTS if contributions else MAX_ROWS
-        for start in range(0, len(products), step):
-            batch = products[start : start + step]
+        estimates: list[Estimate] = []
+        for start in range(0, len(rows), step):
+            batch = rows[start : start + step]
             estimates += self._estimates(batch, similar=similar, contributions=contributions)
         return estimates
 
-    def blocks(self, products: Sequence[CheckedProduct], *, topics: bool = True) -> Blocks:
-        """Return the features of products; a shared text or picture is computed once.
+    def blocks(self, products: Sequence[Product], *, topics: bool = True) -> Blocks:
+        """Return the features of products, one row each.
 
         Parameters
         ----------
-        products : sequence of CheckedProduct
-            The products, one row each.
+        products : sequence of Product
+            The products.
         topics : bool
             Whether to compute the block of topics, which not every model reads.
         """
-        texts = {product.text: None for product in products}
-        pictures = {product.picture: None for product in products}
+        return self._blocks(self._checked(products), topics=topics)
+
+    def _checked(self, products: Sequence[Product]) -> list["_Row"]:
+        # Handing a text to a thread takes longer than checking it.
+        unchecked = any(isinstance(product.picture, bytes | Path) for product in products)
+        return list((self._pool.map if unchecked else map)(self._check, products))
+
+    def _check(self, product: Product) -> "_Row":
+        """Check a product's text and picture; what cannot be used is left out, with a reason."""
+        text, limit, reasons = product.text, self.bundle.text.max_text, []
+        if not text.strip():
+            text = ""
+            reasons.append(NO_TEXT)
+        elif len(text) > limit:
+            text = text[:limit]
+            reasons.append(Reason(ReasonKind.TEXT_CUT, f"{limit:,}"))
+        picture = self._check_picture(product.picture)
+        if isinstance(picture, Reason):
+            reasons.append(picture)
+            picture = None
+        return _Row(text, picture, tuple(reasons))
+
+    def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
+        """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
+        limits = self.bundle.picture
+        try:
+            if isinstance(picture, Path):
+                with picture.open("rb") as stream:
+                    # One byte more than allowed is enough to see that a file is too large.
+                    picture = stream.read(limits.max_bytes + 1)
+            if isinstance(picture, bytes):
+                picture = decode(picture, limits)
+        except FetchError as error:
+            return Reason(ReasonKind.PICTURE_NOT_USED, error.reason)
+        except OSError as error:
+            return Reason(ReasonKind.PICTURE_NOT_USED, str(error.strerror))
+        return picture.data if isinstance(picture, Picture) else picture
+
+    def _blocks(self, rows: Sequence["_Row"], *, topics: bool) -> Blocks:
+        """Return the features of rows; a text or picture that they share is computed once."""
+        texts = {row.text: None for row in rows}
+        pictures = {row.picture: None for row in rows}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
         blocks = self._text_blocks(list(texts), topics=topics)
-        if len(texts) < len(products):
-            blocks = blocks.take(_positions(texts, [product.text for product in products]))
+        if len(texts) < len(rows):
+            blocks = blocks.take(_positions(texts, [row.text for row in rows]))
         neighbours = blocks.neighbours
         assert neighbours is not None
-        hidden = np.array([product.without == NEIGHBOURS for product in products])
-        picture_rows = _positions(pictures, [product.picture for product in products])
-        return replace(
-            blocks,
+        hidden = np.array([row.without == NEIGHBOURS for row in rows])
+        picture_rows = _positions(pictures, [row.picture for row in rows])
+        return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
-            vision=vision.result()[picture_rows],
+            vision=vision.result().take(picture_rows),
         )
 
     def _estimates(
-        self, products: Sequence[CheckedProduct], *, similar: int, contributions: bool
-    ) -> list[Estimate]:
-        variants = [
-            list(_variants(product)) if contributions else [product] for product in products
-        ]
-        rows = [variant for each in variants for variant in each]
-        blocks = self.blocks(rows, topics=self._topics)
+        self, rows: Sequence["_Row"], *, similar: int, contributions: bool
+    ) -> Iterator[Estimate]:
+        groups = [list(_variants(row)) if contributions else [row] for row in rows]
+        blocks = self._blocks([row for group in groups for row in group], topics=self._topics)
         prices = self._prices(blocks)
-        estimates, row = [], 0
-        for product, (_, *reduced) in zip(products, variants, strict=True):
-            price, low, high = prices[row].tolist()
-            without = prices[row + 1 : row + 1 + len(reduced), 0].tolist()
-            parts = [variant.without for variant in reduced]
-            estimates.append(
-                Estimate(
-                    price,
-                    low,
-                    high,
-                    product.reasons,
-                    self._similar(blocks, row, similar),
-                    _contributions(price, parts, without),
-                )
-            )
-            row += 1 + len(reduced)
-        return estimates
+        start = 0
+        for whole, *reduced in groups:
+            price, low, high = prices[start].tolist()
+            end = start + 1 + len(reduced)
+            factors = [
+                Contribution(row.without, price / other)
+                for row, other in zip(reduced, prices[start + 1 : end, 0].tolist(), strict=True)
+            ]
+            # The largest effect first.
+            factors.sort(key=lambda each: -abs(math.log(each.factor)))
+            similar_products = self._similar(blocks, start, similar)
+            yield Estimate(price, low, high, whole.reasons, similar_products, tuple(factors))
+            start = end
 
     def _text_blocks(self, texts: list[str], *, topics: bool) -> Blocks:
         bundle = self.bundle
         contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
-        projected = project(terms, bundle.topics) if topics else None
-        neighbours = bundle.index.nearest(terms, bundle.neighbours.n_neighbors)
-        return Blocks(bundle.tabular.transform_parsed(contents), terms, projected, None, neighbours)
+        blocks = Blocks(
+            tabular=bundle.tabular.transform_parsed(contents),
+            terms=terms,
+            neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+        )
+        if topics:
+            blocks = blocks.assign(topics=project(terms.weights, bundle.topics))
+        return blocks
 
     def _prices(self, blocks: Blocks) -> Floats:
         """Return price, low and high limit of each product, shape (n, 3)."""
@@ -217,47 +236,14 @@ class BundlePricer:
         )
 
 
-def reduce_picture(body: bytes, limits: PictureSettings) -> bytes:
-    """Return a picture as the pipeline would keep it: checked, upright, small, a JPEG.
-
-    Raises
-    ------
-    FetchError
-        It is too large, damaged or not a picture.
-    """
-    if len(body) > limits.max_bytes:
-        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
-    return decode(body, size=limits.size, quality=limits.quality, max_pixels=limits.max_pixels).data
-
-
-def _variants(product: CheckedProduct) -> Iterator[CheckedProduct]:
+def _variants(row: _Row) -> Iterator[_Row]:
     """Yield a product as it is, then without each part that it has."""
-    yield product
-    for part, text in without_parts(product.text):
-        yield replace(product, text=text, without=part)
-    if product.picture is not None:
-        yield replace(product, picture=None, without=PICTURE)
-    yield replace(product, without=NEIGHBOURS)
-
-
-def _contributions(
-    price: float, parts: Sequence[str], without: Sequence[float]
-) -> tuple[Contribution, ...]:
-    """Return how much each part moves the price, the largest effect first.
-
-    Parameters
-    ----------
-    price : float
-        The price of the whole product.
-    parts : sequence of str
-        The parts that the product has.
-    without : sequence of float
-        The price without each part.
-    """
-    contributions = [
-        Contribution(part, price / other) for part, other in zip(parts, without, strict=True)
-    ]
-    return tuple(sorted(contributions, key=lambda each: -abs(math.log(each.factor))))
+    yield row
+    for part, text in without_parts(row.text):
+        yield replace(row, text=text, without=part)
+    if row.picture is not None:
+        yield replace(row, picture=None, without=PICTURE)
+    yield replace(row, without=NEIGHBOURS)
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:

@@ -6,11 +6,14 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from amlc.images.decode import pillow_warning_filters
+from amlc.pricing.bundle import Bundle
 from amlc.pricing.estimates import Estimate, Product
-from amlc.pricing.pricer import BundlePricer, CheckedProduct
+from amlc.pricing.pricer import BundlePricer
 
 
 class Workers:
@@ -43,7 +46,7 @@ class Workers:
         if self._pool is None:
             # A spawned process shares no lock and no thread with this one.
             context = multiprocessing.get_context("spawn")
-            arguments = (self._bundle,)
+            arguments = (self._bundle, max(1, (os.cpu_count() or 1) // self.count))
             pool = ProcessPoolExecutor(self.count, context, initializer=_load, initargs=arguments)
             self._started = [pool.submit(_do_nothing) for _ in range(self.count)]
             self._pool = pool
@@ -67,10 +70,6 @@ class Workers:
         """
         return self._running_pool().submit(_price, products)
 
-    def submit_checked(self, products: Sequence[CheckedProduct]) -> Future[list[Estimate]]:
-        """Have checked products priced by one of the processes, as `submit` does."""
-        return self._running_pool().submit(_price_checked, products)
-
     def stop(self) -> None:
         """End the processes once they finish what they are pricing; they can be started again."""
         pool, self._pool = self._pool, None
@@ -84,16 +83,18 @@ class Workers:
         self.stop()
 
 
-# The pricer of a worker process.
+# The pricer of a worker process, and what holds as long as the process.
 _pricer: BundlePricer | None = None
+_filters = ExitStack()
 
 
-def _load(bundle: Path) -> None:
+def _load(bundle: Path, threads: int) -> None:
     global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
     # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _pricer = BundlePricer.load(bundle)
+    _filters.enter_context(pillow_warning_filters())
+    _pricer = BundlePricer(Bundle.load(bundle), threads)
 
 
 def _end_with_parent() -> None:
@@ -111,8 +112,3 @@ def _do_nothing() -> None:
 def _price(products: Sequence[Product]) -> list[Estimate]:
     assert _pricer is not None
     return _pricer.price(products)
-
-
-def _price_checked(products: Sequence[CheckedProduct]) -> list[Estimate]:
-    assert _pricer is not None
-    return _pricer.price_checked(products)

@@ -4,7 +4,6 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 
-from amlc.arrays import Bools, Floats
 from amlc.catalog.content import parse_content
 from amlc.catalog.products import LINK, PRICE, TEXT
 from amlc.errors import DataError, read_errors_as
@@ -35,16 +33,6 @@ QUALITY = 80
 
 
 @dataclass(frozen=True)
-class AxisPositions:
-    """Positions on a logarithmic price axis, in percent of its length."""
-
-    low: float
-    high: float
-    predicted: float
-    actual: float
-
-
-@dataclass(frozen=True)
 class Card:
     """A product with its prediction.
 
@@ -56,8 +44,8 @@ class Card:
         A data URL; None where there is no picture.
     actual, predicted, low, high : float
         The prices and the ends of the interval.
-    positions : AxisPositions
-        Their positions on the price axis below the card.
+    positions : dict of str to float
+        Where these four lie on the card's logarithmic price axis, in percent of its length.
     """
 
     title: str
@@ -67,7 +55,7 @@ class Card:
     predicted: float
     low: float
     high: float
-    positions: AxisPositions
+    positions: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -82,45 +70,28 @@ class Tile:
 def extremes(findings: Findings) -> dict[str, pd.DataFrame]:
     """Return the train rows whose predicted price is furthest off, and those where it is closest.
 
-    Parameters
-    ----------
-    findings : Findings
-        The train rows and their predictions.
-
     Returns
     -------
     dict of str to DataFrame
         ``"too low"``, ``"too high"`` and ``"closest"``: at most `COUNTS` rows, the most extreme
         first; at most one of each group of duplicates.
     """
-    ratio = findings.log_ratio
-    keys = {"too low": ratio, "too high": -ratio, "closest": np.abs(ratio)}
-    allowed = {
-        "too low": ratio < 0,
-        "too high": ratio > 0,
-        "closest": np.ones(len(ratio), bool),
+    rows = findings.train.assign(ratio=findings.log_ratio)
+    ordered = {
+        "too low": rows[rows["ratio"] < 0].sort_values("ratio", kind="stable"),
+        "too high": rows[rows["ratio"] > 0].sort_values("ratio", ascending=False, kind="stable"),
+        "closest": rows.sort_values("ratio", key=np.abs, kind="stable"),
     }
     return {
-        name: _smallest(findings.train, key, COUNTS[name], allowed[name])
-        for name, key in keys.items()
+        name: rows.drop_duplicates("group").head(COUNTS[name]) for name, rows in ordered.items()
     }
-
-
-def _smallest(rows: pd.DataFrame, key: Floats, count: int, allowed: Bools) -> pd.DataFrame:
-    """Return the rows with the smallest keys, the first of each group of duplicates."""
-    order = np.argsort(key, kind="stable")
-    order = order[allowed[order]]
-    _, positions = np.unique(rows["group"].to_numpy()[order], return_index=True)
-    return rows.iloc[order[np.sort(positions)[:count]]]
 
 
 def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
     """Return train rows with a picture, at even steps from the lowest to the highest price."""
-    rows = findings.train
-    pictured = rows[rows["pictured"]][[LINK, PRICE]].drop_duplicates(LINK)
-    order = pictured.index[np.argsort(pictured[PRICE].to_numpy(), kind="stable")]
-    positions = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return rows.loc[order[positions]]
+    pictured = findings.train[findings.train["pictured"]].drop_duplicates(LINK)
+    positions = np.linspace(0, len(pictured) - 1, min(count, len(pictured))).round().astype(int)
+    return pictured.sort_values(PRICE, kind="stable").iloc[positions]
 
 
 def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -> tuple[Card, ...]:
@@ -135,32 +106,24 @@ def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -
     findings : Findings
         All train rows; their prices set the ends of the price axis.
     """
-    prices = findings.train[[PRICE, "predicted"]].to_numpy(np.float64)
-    ends = np.log(np.quantile(prices, [0.005, 0.995]))
-    return tuple(_card(row, pictures.get(str(row[LINK])), ends) for row in rows.to_dict("records"))
-
-
-def _card(row: dict[Any, Any], picture: str | None, ends: Floats) -> Card:
-    content = parse_content(str(row[TEXT]))
-    texts = [*content.bullets, content.description]
-    prices = {
-        "actual": float(row[PRICE]),
-        "predicted": float(row["predicted"]),
-        "low": float(row["low"]),
-        "high": float(row["high"]),
-    }
-    positions = {name: _position(price, ends) for name, price in prices.items()}
-    return Card(
-        title=clean(content.title, TITLE_LENGTH),
-        excerpt=clean(" · ".join(filter(None, texts)), EXCERPT_LENGTH),
-        picture=picture,
-        positions=AxisPositions(**positions),
-        **prices,
-    )
-
-
-def _position(price: float, ends: Floats) -> float:
-    return 100 * float(np.clip((np.log(price) - ends[0]) / (ends[1] - ends[0]), 0, 1))
+    ends = np.log(np.quantile(findings.train[[PRICE, "predicted"]], [0.005, 0.995]))
+    made = []
+    for row in rows.rename(columns={PRICE: "actual"}).to_dict("records"):
+        content = parse_content(str(row[TEXT]))
+        excerpt = " · ".join(filter(None, [*content.bullets, content.description]))
+        prices = {name: float(row[name]) for name in ("actual", "predicted", "low", "high")}
+        shares = (np.log(list(prices.values())) - ends[0]) / (ends[1] - ends[0])
+        positions = (100 * shares.clip(0, 1)).tolist()
+        made.append(
+            Card(
+                title=clean(content.title, TITLE_LENGTH),
+                excerpt=clean(excerpt, EXCERPT_LENGTH),
+                picture=pictures.get(str(row[LINK])),
+                positions=dict(zip(prices, positions, strict=True)),
+                **prices,
+            )
+        )
+    return tuple(made)
 
 
 def tiles(rows: pd.DataFrame, pictures: Mapping[str, str]) -> tuple[Tile, ...]:

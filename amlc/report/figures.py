@@ -1,5 +1,8 @@
 """The report's figures, each an SVG drawing with a description in words."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import seaborn as sns  # type: ignore[import-untyped]  # it ships no types
@@ -12,18 +15,46 @@ from amlc.arrays import Floats
 from amlc.catalog.products import PRICE
 from amlc.report.cleaning import clean
 from amlc.report.findings import Findings, coverage_shares
-from amlc.report.svg import (
-    ACCENT,
-    INK,
-    SECOND,
-    SERIES,
-    inline_svg,
-    log_axis,
-    price_ticks,
-)
+from amlc.report.svg import ACCENT, INK, SECOND, SERIES, inline_svg, price_ticks
 
 # Longest name in a figure, in characters.
 NAME_LENGTH = 28
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The drawings; None where there is nothing to draw."""
+
+    models: Markup
+    curves: Markup | None
+    predicted: Markup
+    coverage: Markup
+    residuals: Markup
+    deciles: Markup
+    blocks: Markup | None
+    prices: Markup
+
+
+def draw_figures(findings: Findings, coverage: float) -> Figures:
+    """Draw everything.
+
+    Parameters
+    ----------
+    findings : Findings
+        The results of the run.
+    coverage : float
+        The share of prices that the intervals should contain.
+    """
+    return Figures(
+        models=model_scores(findings),
+        curves=learning_curves(findings) if len(findings.curves) else None,
+        predicted=predicted_against_actual(findings),
+        coverage=interval_coverage(findings, coverage),
+        residuals=residuals(findings),
+        deciles=by_decile(findings),
+        blocks=important_blocks(findings) if len(findings.importance) else None,
+        prices=prices(findings),
+    )
 
 
 def model_scores(findings: Findings) -> Markup:
@@ -31,23 +62,14 @@ def model_scores(findings: Findings) -> Markup:
     blend, members = findings.scores, findings.details.ranked()
     names = ["blend", *(_label(name) for name, _ in members)]
     scores = [blend.smape, *(score.smape for _, score in members)]
-    errors = [blend.smape_se, *(score.smape_se for _, score in members)]
+    errors = [score.smape_se for _, score in members]
 
     def draw(axes: Axes) -> None:
         positions = np.arange(len(names))
-        axes.errorbar(
-            scores[1:],
-            positions[1:],
-            xerr=errors[1:],
-            fmt="o",
-            color=ACCENT,
-            markersize=5,
-            capsize=3,
-        )
+        common: dict[str, Any] = {"markersize": 5, "capsize": 3}
+        axes.errorbar(scores[1:], positions[1:], xerr=errors, fmt="o", color=ACCENT, **common)
         around = [[blend.smape - blend.smape_low], [blend.smape_high - blend.smape]]
-        axes.errorbar(
-            scores[:1], positions[:1], xerr=around, fmt="D", color=SECOND, markersize=5.5, capsize=3
-        )
+        axes.errorbar(scores[0], 0, xerr=around, fmt="D", color=SECOND, **common)
         axes.set_yticks(positions, names)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.set_xlabel("SMAPE in %, lower is better")
@@ -91,8 +113,13 @@ def predicted_against_actual(findings: Findings) -> Markup:
     """Return the density of products by actual and predicted price, on log axes."""
     actual = findings.train[PRICE].to_numpy(np.float64)
     predicted = findings.train["predicted"].to_numpy(np.float64)
-    low, high = _reach(np.concatenate([actual, predicted]))
+    low, high = _price_limits(np.concatenate([actual, predicted]))
     ticks = price_ticks(low, high)
+    order = np.argsort(predicted, kind="stable")
+    tenths = [part for part in np.array_split(order, 10) if part.size]
+    medians = [
+        np.log10([np.median(price[part]) for part in tenths]) for price in (actual, predicted)
+    ]
 
     def draw(axes: Axes) -> None:
         shades = LinearSegmentedColormap.from_list("", [to_rgba(ACCENT, 0.1), to_rgba(ACCENT, 1)])
@@ -109,7 +136,7 @@ def predicted_against_actual(findings: Findings) -> Markup:
         )
         for factor, line in ((0.5, ":"), (1.0, "-"), (2.0, ":")):
             axes.plot(edges[:2], edges[:2] + np.log10(factor), line, color=INK, linewidth=1)
-        axes.plot(*_medians(actual, predicted), "o-", color=SECOND, markersize=3.5)
+        axes.plot(*medians, "o-", color=SECOND, markersize=3.5)
         axes.set(xlim=edges[:2], ylim=edges[:2], xlabel="actual price", ylabel="predicted price")
         labels = [f"{tick:g}" for tick in ticks]
         axes.set_xticks(np.log10(ticks), labels)
@@ -122,14 +149,6 @@ def predicted_against_actual(findings: Findings) -> Markup:
         "within a factor of two of the diagonal."
     )
     return inline_svg("predicted", alt, draw, height=300)
-
-
-def _medians(actual: Floats, predicted: Floats) -> tuple[Floats, Floats]:
-    """Return log10 of the median actual and predicted price by tenth of the predicted prices."""
-    parts = [part for part in np.array_split(np.argsort(predicted, kind="stable"), 10) if part.size]
-    x = np.array([np.median(actual[part]) for part in parts])
-    y = np.array([np.median(predicted[part]) for part in parts])
-    return np.log10(x), np.log10(y)
 
 
 def residuals(findings: Findings) -> Markup:
@@ -165,11 +184,17 @@ def residuals(findings: Findings) -> Markup:
 
 def by_decile(findings: Findings) -> Markup:
     """Return SMAPE by tenth of the prices."""
-    slices = findings.details.slices.price_decile
-    scores = [slices[name].smape for name in sorted(slices)]
+    slices = [score for _, score in sorted(findings.details.slices.price_decile.items())]
+    scores = [score.smape for score in slices]
+    # The cumulative number of rows is the rank of a decile's highest price.
+    ranks = np.cumsum([score.rows for score in slices])
+    highest = np.sort(findings.train[PRICE].to_numpy(np.float64))[ranks - 1]
+    labels = [f"{price:.2g}" if price < 10 else f"{price:,.0f}" for price in highest]
 
     def draw(axes: Axes) -> None:
-        sns.barplot(x=_deciles(findings), y=scores, color=ACCENT, saturation=1, width=0.7, ax=axes)
+        axes.bar(range(len(scores)), scores, width=0.7, color=ACCENT)
+        axes.set_xticks(range(len(scores)), labels)
+        axes.margins(x=0.02)
         axes.axhline(findings.scores.smape, color=SECOND, linewidth=1.2)
         axes.set(xlabel="up to this price, a tenth of the products each", ylabel="SMAPE in %")
         axes.grid(visible=False, axis="x")
@@ -178,13 +203,13 @@ def by_decile(findings: Findings) -> Markup:
     return inline_svg("deciles", f"SMAPE by price decile, from cheap to expensive: {listed}.", draw)
 
 
-def coverage(findings: Findings, wanted: float) -> Markup:
+def interval_coverage(findings: Findings, target: float) -> Markup:
     """Return the share of prices inside their interval by tenth of the prices."""
     table = coverage_shares(findings.details.interval)
     palette = {"predicted": ACCENT, "actual": SECOND}
 
     def draw(axes: Axes) -> None:
-        axes.axhline(100 * wanted, color=INK, linewidth=1)
+        axes.axhline(100 * target, color=INK, linewidth=1)
         sns.lineplot(
             table,
             x="decile",
@@ -209,71 +234,41 @@ def coverage(findings: Findings, wanted: float) -> Markup:
     rows = table.groupby("price", sort=False)["coverage"]
     each = [f"by {name} price {', '.join(f'{share:.0f}' for share in part)}" for name, part in rows]
     alt = (
-        f"Share of prices inside their interval, target {100 * wanted:g} %; in percent by decile, "
+        f"Share of prices inside their interval, target {100 * target:g} %; in percent by decile, "
         f"from cheap to expensive: {'; '.join(each)}."
     )
     return inline_svg("coverage", alt, draw, height=300)
-
-
-def _deciles(findings: Findings) -> list[str]:
-    """Return the upper end of each price decile, in the order of their names."""
-    slices = findings.details.slices.price_decile
-    counts = np.cumsum([slices[name].rows for name in sorted(slices)])
-    prices = np.sort(findings.train[PRICE].to_numpy(np.float64))
-    # The cumulative number of rows is the rank of a decile's highest price.
-    return _distinct([_short(prices[count - 1]) for count in counts])
-
-
-def _distinct(labels: list[str]) -> list[str]:
-    """Make all labels different, because Seaborn merges bars with the same label."""
-    return [
-        label + "\u200b" * labels[:position].count(label) for position, label in enumerate(labels)
-    ]
-
-
-def _short(price: float) -> str:
-    return f"{price:.2g}" if price < 10 else f"{price:,.0f}"
 
 
 def prices(findings: Findings) -> Markup:
     """Return the distribution of the train prices and of those predicted for the test rows."""
     train = findings.train[PRICE].to_numpy(np.float64)
     test = findings.test_price
-    both = np.concatenate([train, test])
-    low, high = _reach(both)
+    low, high = _price_limits(np.concatenate([train, test]))
 
     def draw(axes: Axes) -> None:
         edges = np.geomspace(low, high, 37)
-        common = {"bins": edges, "stat": "percent", "ax": axes}
-        sns.histplot(
-            x=np.clip(train, low, high),
-            color=ACCENT,
-            element="step",
-            alpha=0.3,
-            linewidth=0,
-            label="train, actual",
-            **common,
-        )
-        if len(test):
-            sns.histplot(
-                x=np.clip(test, low, high),
-                color=SECOND,
-                element="step",
-                fill=False,
-                linewidth=1.6,
-                label="test, predicted",
-                **common,
-            )
-        log_axis(axes.xaxis, axes, price_ticks(low, high))
+        for values, label, look in (
+            (train, "train, actual", {"color": ACCENT, "alpha": 0.3, "linewidth": 0}),
+            (test, "test, predicted", {"color": SECOND, "fill": False, "linewidth": 1.6}),
+        ):
+            shown = np.clip(values, low, high)
+            common = {"bins": edges, "stat": "percent", "element": "step", "ax": axes}
+            sns.histplot(x=shown, label=label, **common, **look)
+        ticks = price_ticks(low, high)
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
         axes.set(xlabel="price", ylabel="products")
         axes.yaxis.set_major_formatter(PercentFormatter(decimals=0, symbol=" %"))
         axes.grid(visible=False, axis="x")
         axes.legend()
 
-    alt = f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}"
-    if len(test):
-        alt += f", of the prices predicted for the test rows {np.median(test):,.2f}"
-    return inline_svg("prices", f"{alt}.", draw)
+    alt = (
+        f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}, "
+        f"of the prices predicted for the test rows {np.median(test):,.2f}."
+    )
+    return inline_svg("prices", alt, draw)
 
 
 def important_blocks(findings: Findings) -> Markup:
@@ -317,7 +312,7 @@ def _palette(models: list[str]) -> dict[str, str]:
     return {model: SERIES[position % len(SERIES)] for position, model in enumerate(models)}
 
 
-def _reach(values: Floats) -> tuple[float, float]:
+def _price_limits(values: Floats) -> tuple[float, float]:
     """Return limits of a price axis; one price in a thousand at either end lies beyond them."""
     low, high = np.quantile(values, [0.001, 0.999])
     return float(low / 1.2), float(high * 1.2)

@@ -11,9 +11,7 @@ from amlc import layout
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
 from amlc.errors import DataError, read_errors_as
-from amlc.evaluation.scores import join_predictions
-from amlc.files import read_json
-from amlc.report.metrics_files import (
+from amlc.evaluation.metrics_files import (
     DataCounts,
     Details,
     Guards,
@@ -22,6 +20,8 @@ from amlc.report.metrics_files import (
     Scores,
     read_metrics,
 )
+from amlc.evaluation.scores import join_predictions
+from amlc.files import read_json
 
 
 @dataclass(frozen=True)
@@ -107,20 +107,15 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
 
 def _of_models(root: Path, models: list[str], name: str, columns: list[str]) -> pd.DataFrame:
     """Return the rows of each model's CSV `name`; a model without this file has none."""
-    empty = pd.DataFrame(columns=["model", *columns])
-    tables = []
+    options = pacsv.ConvertOptions(include_columns=columns)
+    tables: list[pd.DataFrame] = []
     for model in models:
         path = root / layout.MODELS / model / name
         if path.exists():
-            tables.append(_read_csv(path, columns).assign(model=model)[list(empty)])
-    return pd.concat(tables, ignore_index=True) if tables else empty
-
-
-def _read_csv(path: Path, columns: list[str]) -> pd.DataFrame:
-    options = pacsv.ConvertOptions(include_columns=columns)
-    with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage train"):
-        frame: pd.DataFrame = pacsv.read_csv(path, convert_options=options).to_pandas()
-    return frame
+            with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage train"):
+                table = pacsv.read_csv(path, convert_options=options).to_pandas()
+            tables.append(table.assign(model=model)[["model", *columns]])
+    return pd.concat(tables or [pd.DataFrame(columns=["model", *columns])], ignore_index=True)
 
 
 def coverage_shares(interval: Interval) -> pd.DataFrame:

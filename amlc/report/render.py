@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from amlc.report.cleaning import clean
 from amlc.report.page import Page
 
 TEMPLATE = "report.html.j2"
@@ -32,7 +33,12 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "percent": percent, "signed": signed}
+    environment.filters |= {
+        "clean": clean,
+        "number": number,
+        "percent": percent,
+        "signed": signed,
+    }
     return environment.get_template(TEMPLATE)
 
 

@@ -2,17 +2,14 @@
 
 import io
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 # Matplotlib draws with these colours; the SVG refers to variables of the page's style sheet in
 # their place, so that a drawing follows the reader's light or dark scheme.
@@ -59,7 +56,7 @@ RC: dict[str, Any] = {
 
 
 def inline_svg(
-    name: str, alt: str, draw: Callable[[Axes], None], *, width: int = WIDTH, height: int = HEIGHT
+    name: str, alt: str, draw: Callable[[Axes], None], *, height: int = HEIGHT
 ) -> Markup:
     """Draw on one pair of axes and return an SVG element; the same drawing gives the same bytes.
 
@@ -71,52 +68,37 @@ def inline_svg(
         Description of the drawing for readers who cannot see it.
     draw : callable
         Draws on the axes.
-    width, height : int
+    height : int
         In SVG units.
     """
-    with _style(name):
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+    # Regardless of the user's configuration of Matplotlib.
+    with style.context(["default", {**RC, "svg.hashsalt": name}]):
+        figure = Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
         draw(figure.subplots())
         stream = io.StringIO()
-        bare = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(stream, format="svg", transparent=True, metadata=bare)
-    return _inline(stream.getvalue(), alt, width, height)
+        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+    return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
+        alt,
+        WIDTH,
+        height,
+        Markup(_inner_svg(stream.getvalue())),  # noqa: S704 - Matplotlib escapes the texts that it draws
+    )
 
 
-@contextmanager
-def _style(name: str) -> Iterator[None]:
-    """Use Matplotlib's defaults and `RC`, regardless of the user's configuration."""
-    with style.context(["default", {**RC, "svg.hashsalt": name}]):
-        yield
-
-
-def _inline(text: str, alt: str, width: int, height: int) -> Markup:
-    """Return the drawing in an svg element that scales and has a description."""
+def _inner_svg(text: str) -> str:
+    """Return what the svg element of a drawing contains, with the fonts and colours of the page."""
     inside = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
     # A style sheet inside would apply to the whole page; report.css has the same rules.
     inside = re.sub(r"<(metadata|style)\b.*?</\1>", "", inside, flags=re.DOTALL)
     inside = inside.replace("xlink:href=", "href=")
-    inside = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", inside)
+    # Texts have the font of the page.
+    inside = re.sub(r" font-family: [^;\"]*;", "", inside)
     inside = re.sub(r"\n\s*", "\n", inside).strip()
     used = set(re.findall(r"#([\w-]+)[\"')]", inside))
     inside = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", inside)
     for color, variable in VARIABLES.items():
         inside = inside.replace(color, f"var({variable})")
-    return Markup('<svg role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
-        alt,
-        width,
-        height,
-        Markup(inside),  # noqa: S704 - Matplotlib escapes the texts that it draws
-    )
-
-
-def log_axis(axis: Axis, axes: Axes, ticks: list[float]) -> None:
-    """Make an axis logarithmic, with plain numbers at some ticks."""
-    set_scale = axes.set_xscale if axis is axes.xaxis else axes.set_yscale
-    set_scale("log")
-    axis.set_ticks(ticks)
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
+    return inside
 
 
 def price_ticks(low: float, high: float) -> list[float]:

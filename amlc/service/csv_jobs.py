@@ -1,41 +1,101 @@
-"""Pricing of uploaded CSVs in bounded memory: each group of rows is sent once it is priced."""
+"""Uploaded CSVs: received, checked to their end, and priced while the response is sent."""
 
 import asyncio
-import contextlib
-import csv
-import io
-import itertools
 import logging
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import tempfile
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
 from typing import IO
 
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
-
-from amlc.catalog.rows import Row
-from amlc.pricing.batch import HEADER, cells
+from amlc.catalog.reading import ByteCheck
+from amlc.catalog.rows import ProductRows, Row, read_rows
+from amlc.errors import DataError
+from amlc.pricing.batch import CHUNK_ROWS, HEADER, Group, csv_lines, price_rows
 from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
-from amlc.service.csv_upload import count_rows, read_rows, receive_csv
 from amlc.service.limits import Limits
 from amlc.service.monitoring import log
 from amlc.service.problems import Problem, busy
 
-CSV = "text/csv"
-# Rows that a worker process prices at a time; fewer for the batcher, where the products of other
+# Rows that the batcher prices at a time: fewer than a worker, because the products of other
 # requests wait meanwhile.
-_WORKER_ROWS, _BATCHER_ROWS = 512, 128
+_BATCHER_ROWS = 128
 # A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end after this time without a CSV.
 _IDLE_SECONDS = 300.0
 
-_Group = tuple[list[Row], Future[list[Estimate]]]
+_NAME = "the CSV"
+# A larger CSV is kept on disk.
+_MEMORY_BYTES = 1_000_000
+
+
+@contextmanager
+def _data_errors_as_problems() -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise Problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
+
+
+async def _receive(parts: AsyncIterator[bytes], file: IO[bytes]) -> None:
+    """Write a body to a file; a NUL or an endless line is refused as soon as it is there."""
+    check = ByteCheck(_NAME)
+    with _data_errors_as_problems():
+        async for part in parts:
+            check.add(part)
+            await asyncio.to_thread(file.write, part)
+
+
+def count_rows(file: IO[bytes], max_rows: int) -> int:
+    """Return the number of products of a CSV, after checking it to its end.
+
+    Raises
+    ------
+    Problem
+        422 for a file that is not a CSV of products, for no rows, and for broken quoting, which
+        joins rows; 413 for more than `max_rows` products.
+    """
+    count = 0
+    with open_csv(file) as rows:
+        for count, _ in enumerate(rows.records, 1):
+            if count > max_rows:
+                raise Problem(413, f"The CSV has too many rows: at most {max_rows:,} are allowed.")
+    if not count:
+        raise Problem(422, "The CSV has a header but no rows.")
+    return count
+
+
+@contextmanager
+def open_csv(file: IO[bytes]) -> Iterator[ProductRows]:
+    """Read the products of a CSV from its beginning; its errors are raised as `Problem` 422."""
+    file.seek(0)
+    with (
+        _data_errors_as_problems(),
+        read_rows(file, _NAME, links=False, strict=True) as rows,
+    ):
+        yield rows
+
+
+@dataclass(frozen=True)
+class PricedCsv:
+    """A CSV whose rows are priced while its lines are read.
+
+    Parameters
+    ----------
+    rows : int
+        The number of products.
+    lines : generator of str
+        The header, then the lines of each group of rows.
+    """
+
+    rows: int
+    lines: Generator[str]
 
 
 class CsvJobs:
@@ -73,41 +133,39 @@ class CsvJobs:
         if self._workers is not None:
             self._workers.stop()
 
-    async def respond(self, request: Request) -> StreamingResponse:
-        """Receive the CSV of a request; return a response that prices it while it is sent.
+    @asynccontextmanager
+    async def price(self, parts: AsyncIterator[bytes]) -> AsyncIterator[PricedCsv]:
+        """Receive a CSV and check it to its end; its rows are priced while the lines are read.
+
+        No line can come before the whole CSV is here: a browser does not read a response while it
+        is still sending.
 
         Raises
         ------
         Problem
-            415 where the body is not a CSV; 408, 413 or 422 where it cannot be used; 503 where too
-            many are being priced.
+            422 or 413 where the CSV cannot be used; 503 where too many are being priced.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != CSV:
-            raise Problem(415, f"Send the products as {CSV}.")
         if self._jobs >= self._limits.csv_jobs:
             raise busy("Too many CSVs are being priced", 5)
         self._jobs += 1
         try:
-            file = await receive_csv(request, self._limits)
-            return await self._response(file)
-        except BaseException:
+            with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
+                await _receive(parts, file)
+                rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
+                if self._workers is not None and rows > LONG_ROWS:
+                    self._workers.start()
+                lines = self._lines(file)
+                try:
+                    yield PricedCsv(rows, lines)
+                finally:
+                    # When the server stops it, a thread may still be pricing a group.
+                    with suppress(ValueError):
+                        lines.close()
+        finally:
             self._jobs -= 1
-            raise
+            self._start_idle_timer()
 
-    async def _response(self, file: IO[bytes]) -> StreamingResponse:
-        try:
-            rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
-        except BaseException:
-            file.close()
-            raise
-        if self._workers is not None and rows > LONG_ROWS:
-            self._workers.start()
-        return _CsvResponse(self._lines(file), rows, lambda: self._end(file))
-
-    def _end(self, file: IO[bytes]) -> None:
-        self._jobs -= 1
-        file.close()
+    def _start_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
@@ -118,80 +176,40 @@ class CsvJobs:
             # In a thread, because it waits until the processes have ended.
             asyncio.get_running_loop().run_in_executor(None, self._workers.stop)
 
-    async def _lines(self, file: IO[bytes]) -> AsyncIterator[bytes]:
+    def _lines(self, file: IO[bytes]) -> Generator[str]:
         """Yield the header, then the lines of each group of rows."""
-        yield (",".join(HEADER) + "\n").encode()
-        pending: deque[_Group] = deque()
-        with read_rows(file) as rows:
-            try:
-                while group := await asyncio.to_thread(self._next_group, rows):
-                    pending.append((group, self._submit(group)))
-                    if len(pending) > self._max_pending:
-                        yield await self._finish(*pending.popleft())
-                while pending:
-                    yield await self._finish(*pending.popleft())
-            finally:
-                for _, future in pending:
-                    future.cancel()
+        yield ",".join(HEADER) + "\n"
+        with (
+            open_csv(file) as rows,
+            closing(
+                price_rows(self._groups(iter(rows)), self._submit, self._ahead, self._retry)
+            ) as priced,
+        ):
+            for group, estimates in priced:
+                self._count_products(len(group))
+                yield csv_lines(group, estimates)
 
     @property
     def _ready_workers(self) -> Workers | None:
         return self._workers if self._workers is not None and self._workers.ready else None
 
-    @property
-    def _max_pending(self) -> int:
-        """The number of groups to price ahead of the one being sent, to keep all workers busy."""
+    def _ahead(self) -> int:
+        """Return the number of groups to price ahead of the one being sent."""
         workers = self._ready_workers
         return self._limits.workers if workers is None else 2 * workers.count
 
-    def _next_group(self, rows: Iterator[Row]) -> list[Row]:
-        size = _BATCHER_ROWS if self._ready_workers is None else _WORKER_ROWS
-        return list(itertools.islice(rows, size))
+    def _groups(self, rows: Iterator[Row]) -> Iterator[Group]:
+        while group := list(islice(rows, CHUNK_ROWS if self._ready_workers else _BATCHER_ROWS)):
+            yield group, [Product(row.text) for row in group]
 
-    def _submit(self, group: list[Row]) -> Future[list[Estimate]]:
+    def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         workers = self._ready_workers
         if workers is not None:
-            with contextlib.suppress(BrokenProcessPool):
-                return workers.submit(_products(group))
-        return self._submit_to_batcher(group)
+            with suppress(BrokenProcessPool):
+                return workers.submit(products)
+        return self._batcher.submit(products, bounded=False)
 
-    def _submit_to_batcher(self, group: list[Row]) -> Future[list[Estimate]]:
-        return self._batcher.submit(_products(group), bounded=False)
-
-    async def _finish(self, group: list[Row], future: Future[list[Estimate]]) -> bytes:
-        try:
-            estimates = await asyncio.wrap_future(future)
-        except BrokenProcessPool:
-            log("workers ended unexpectedly", logging.WARNING)
-            self._workers = None
-            estimates = await asyncio.wrap_future(self._submit_to_batcher(group))
-        self._count_products(len(group))
-        return _csv_lines(zip(group, estimates, strict=True))
-
-
-class _CsvResponse(StreamingResponse):
-    """A CSV that is priced while it is sent; the header X-Rows has its number of rows."""
-
-    def __init__(self, parts: AsyncIterator[bytes], rows: int, end: Callable[[], None]) -> None:
-        headers = {
-            "X-Rows": str(rows),
-            "Content-Disposition": 'attachment; filename="prices.csv"',
-        }
-        super().__init__(parts, headers=headers, media_type=CSV)
-        self._end = end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._end()
-
-
-def _products(group: list[Row]) -> list[Product]:
-    return [Product(row.text) for row in group]
-
-
-def _csv_lines(rows: Iterable[tuple[Row, Estimate]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(itertools.starmap(cells, rows))
-    return text.getvalue().encode()
+    def _retry(self, products: Sequence[Product]) -> Future[list[Estimate]]:
+        log("workers ended unexpectedly", logging.WARNING)
+        self._workers = None
+        return self._batcher.submit(products, bounded=False)

@@ -18,6 +18,7 @@ from amlc.synthetic.words import (
 BRANDS = len(BRAND_HEADS) * len(BRAND_ENDS)
 # Standard deviation of the effects of brands on log price.
 BRAND_SPREAD = 0.32
+USUAL_SIZES = np.array([category.size for category in CATEGORIES])
 # Sizes as multiples of the category's usual size.
 SIZE_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 SIZE_WEIGHTS = (1.5, 1.0, 6.0, 1.5, 1.5, 0.7, 0.3)
@@ -117,7 +118,7 @@ def make_products(
         "flavour": look_draws.pick("flavour", [weight for _, _, weight in FLAVOURS]),
         "tier": look_draws.pick("tier", TIER_WEIGHTS),
     }
-    median = np.maximum(np.exp(_log_price(seed, **looks, size=size, pack=pack)), LOWEST_PRICE)
+    median = np.maximum(np.exp(_log_price(seed, looks, size, pack)), LOWEST_PRICE)
     noisy = np.maximum(median * np.exp(noise * row_draws.normal("noise")), LOWEST_PRICE)
     return SyntheticProducts(
         key=keys,
@@ -154,9 +155,8 @@ def _zipf_weights(count: int, offset: float) -> Floats:
 
 
 def _sizes(draws: Draws, category: Rows) -> Floats:
-    usual = np.array([entry.size for entry in CATEGORIES])[category]
     is_whole = np.array([entry.kind in {"count", "length"} for entry in CATEGORIES])[category]
-    size = usual * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
+    size = USUAL_SIZES[category] * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
     rounded: Floats = np.where(is_whole, np.maximum(np.round(size), 1.0), np.round(size, 3))
     return rounded
 
@@ -174,28 +174,15 @@ def _shown_packs(draws: Draws) -> Rows:
     return np.where(single, 1, _packs(draws))
 
 
-def _log_price(
-    seed: int,
-    *,
-    category: Rows,
-    brand: Rows,
-    quality: Rows,
-    flavour: Rows,
-    tier: Rows,
-    size: Floats,
-    pack: Rows,
-) -> Floats:
-    base = np.log([entry.price for entry in CATEGORIES])[category]
-    usual = np.array([entry.size for entry in CATEGORIES])[category]
-    brand_draws = Draws(seed, np.arange(BRANDS, dtype=np.int64))
-    brand_effects = BRAND_SPREAD * brand_draws.normal("brand effect")
+def _log_price(seed: int, looks: dict[str, Rows], size: Floats, pack: Rows) -> Floats:
+    brand_effects = BRAND_SPREAD * Draws(seed, np.arange(BRANDS)).normal("brand effect")
     log_price: Floats = (
-        base
-        + brand_effects[brand]
-        + np.array([effect for _, effect, _ in QUALITIES])[quality]
-        + np.array([effect for _, effect, _ in FLAVOURS])[flavour]
-        + np.array(TIER_EFFECTS)[tier]
-        + SIZE_POWER * np.log(size / usual)
+        np.log([entry.price for entry in CATEGORIES])[looks["category"]]
+        + brand_effects[looks["brand"]]
+        + np.array([effect for _, effect, _ in QUALITIES])[looks["quality"]]
+        + np.array([effect for _, effect, _ in FLAVOURS])[looks["flavour"]]
+        + np.array(TIER_EFFECTS)[looks["tier"]]
+        + SIZE_POWER * np.log(size / USUAL_SIZES[looks["category"]])
         + PACK_POWER * np.log(pack)
     )
     return log_price

@@ -5,24 +5,23 @@ pieces and label, times log-normal noise. As the noise cannot be predicted, the 
 prediction is the median price of each row; its SMAPE is the noise floor.
 """
 
-import csv
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 from tqdm import tqdm
 
-from amlc.arrays import Bools, Floats, Ints64
-from amlc.catalog.products import TEST_COLUMNS, TRAIN_COLUMNS
+from amlc.arrays import Floats, Ints64
+from amlc.catalog.products import ID, LINK, PRICE, TEST_COLUMNS, TEXT, TRAIN_COLUMNS
 from amlc.files import replacing_folder
 from amlc.metrics import smape
 from amlc.params import Settings
 from amlc.synthetic.assortment import make_products
 from amlc.synthetic.draws import Draws
-from amlc.synthetic.packshots import Packshot, make_packshots
+from amlc.synthetic.packshots import make_packshots
 from amlc.synthetic.texts import make_texts
 
 Share = Annotated[float, Field(ge=0, le=0.5)]
@@ -49,33 +48,7 @@ class SyntheticSettings(Settings):
     noise: Annotated[float, Field(ge=0, le=3)]
 
 
-@dataclass(frozen=True)
-class SyntheticRows:
-    """Rows of the synthetic catalogue.
-
-    Parameters
-    ----------
-    ids : ndarray of int64, shape (n,)
-        Each row's ``sample_id``.
-    texts : list of str
-        Each row's ``catalog_content``.
-    packshots : list of Packshot
-        The picture of each row's link.
-    missing : ndarray of bool, shape (n,)
-        Whether there is no picture for the row's link.
-    medians, prices : ndarray of float64, shape (n,)
-        Price without and with noise.
-    """
-
-    ids: Ints64
-    texts: list[str]
-    packshots: list[Packshot]
-    missing: Bools
-    medians: Floats
-    prices: Floats
-
-
-def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> SyntheticRows:
+def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> pd.DataFrame:
     """Return the rows of keys; each depends on the seed, the settings and its key alone.
 
     Parameters
@@ -85,7 +58,13 @@ def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> Synthetic
     settings : SyntheticSettings
         Shares and noise; the numbers of rows are ignored.
     keys : ndarray of int64, shape (n,)
-        As `train_keys` or `test_keys` return them.
+        Positive; odd for train rows and even for test rows.
+
+    Returns
+    -------
+    DataFrame
+        The competition's columns, ``median`` (the price without noise), ``packshot`` (the picture
+        of the link) and ``missing`` (whether there is no picture for the link).
     """
     products = make_products(
         seed,
@@ -94,25 +73,20 @@ def make_rows(seed: int, settings: SyntheticSettings, keys: Ints64) -> Synthetic
         repeated_titles=settings.repeated_titles,
         repeated_links=settings.repeated_links,
     )
-    return SyntheticRows(
-        ids=sample_ids(seed, keys),
-        texts=make_texts(seed, products),
-        packshots=make_packshots(seed, products),
-        # Rows that share a picture all have it or all lack it.
-        missing=Draws(seed, products.shot).uniform("missing") < settings.missing_images,
-        medians=products.median,
-        prices=products.price,
+    packshots = make_packshots(seed, products)
+    # Rows that share a picture all have it or all lack it.
+    missing = Draws(seed, products.shot).uniform("missing") < settings.missing_images
+    return pd.DataFrame(
+        {
+            ID: sample_ids(seed, keys),
+            TEXT: make_texts(seed, products),
+            LINK: [packshot.link() for packshot in packshots],
+            PRICE: products.price,
+            "median": products.median,
+            "packshot": packshots,
+            "missing": missing,
+        }
     )
-
-
-def train_keys(start: int, stop: int) -> Ints64:
-    """Return the keys of the train rows from `start` to before `stop`: odd numbers."""
-    return 2 * np.arange(start, stop, dtype=np.int64) + 1
-
-
-def test_keys(start: int, stop: int) -> Ints64:
-    """Return the keys of the test rows from `start` to before `stop`: even numbers."""
-    return 2 * np.arange(start, stop, dtype=np.int64) + 2
 
 
 def sample_ids(seed: int, keys: Ints64) -> Ints64:
@@ -144,12 +118,11 @@ def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dic
     with replacing_folder(folder) as temporary:
         images = temporary / "images"
         images.mkdir()
-        train = _train_chunks(seed, settings)
-        medians, prices = _write_train(
-            temporary / "train.csv", _with_packshots(train, images, settings)
-        )
-        test = _test_chunks(seed, settings)
-        _write_test(temporary / "test.csv", _with_packshots(test, images, settings), settings)
+        train = _chunks(seed, settings, settings.rows, first_key=1)
+        prices, medians = _write_split(temporary / "train.csv", TRAIN_COLUMNS, train, images)
+        test = _chunks(seed, settings, settings.test_rows, first_key=2)
+        columns = TRAIN_COLUMNS if settings.test_prices else TEST_COLUMNS
+        _write_split(temporary / "test.csv", columns, test, images)
     return {
         "rows": settings.rows,
         "test_rows": settings.test_rows,
@@ -158,63 +131,29 @@ def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dic
     }
 
 
-def _train_chunks(seed: int, settings: SyntheticSettings) -> Iterator[SyntheticRows]:
-    for start, stop in _spans(settings.rows):
-        yield make_rows(seed, settings, train_keys(start, stop))
+def _chunks(
+    seed: int, settings: SyntheticSettings, rows: int, *, first_key: int
+) -> Iterator[pd.DataFrame]:
+    """Yield the rows of a split; where no pictures are wanted, all are missing."""
+    for start in tqdm(range(0, rows, CHUNK_ROWS), desc="synthetic", unit="chunk", disable=None):
+        stop = min(start + CHUNK_ROWS, rows)
+        chunk = make_rows(seed, settings, first_key + 2 * np.arange(start, stop, dtype=np.int64))
+        yield chunk if settings.images else chunk.assign(missing=True)
 
 
-def _test_chunks(seed: int, settings: SyntheticSettings) -> Iterator[SyntheticRows]:
-    for start, stop in _spans(settings.test_rows):
-        yield make_rows(seed, settings, test_keys(start, stop))
-
-
-def _spans(rows: int) -> Iterable[tuple[int, int]]:
-    starts = tqdm(range(0, rows, CHUNK_ROWS), desc="synthetic", unit="chunk", disable=None)
-    return ((start, min(start + CHUNK_ROWS, rows)) for start in starts)
-
-
-def _with_packshots(
-    chunks: Iterator[SyntheticRows], folder: Path, settings: SyntheticSettings
-) -> Iterator[SyntheticRows]:
-    """Yield the chunks unchanged; write their pictures if the settings ask for them."""
-    for chunk in chunks:
-        if settings.images:
-            _write_packshots(folder, chunk)
-        yield chunk
-
-
-def _write_packshots(folder: Path, chunk: SyntheticRows) -> None:
-    for packshot, missing in zip(chunk.packshots, chunk.missing, strict=True):
-        path = folder / packshot.link().rsplit("/", 1)[1]
-        if not missing and not path.exists():
-            path.write_bytes(packshot.encode())
-
-
-def _write_train(path: Path, chunks: Iterator[SyntheticRows]) -> tuple[Floats, Floats]:
-    """Write train.csv; return the rows' medians and prices."""
-    medians: list[Floats] = []
-    prices: list[Floats] = []
+def _write_split(
+    path: Path, columns: Sequence[str], chunks: Iterator[pd.DataFrame], images: Path
+) -> tuple[Floats, Floats]:
+    """Write a CSV file and the pictures of its links; return the rows' prices and medians."""
+    numbers: list[Floats] = []
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(TRAIN_COLUMNS)
         for chunk in chunks:
-            writer.writerows((*row, price) for row, price in _rows(chunk))
-            medians.append(chunk.medians)
-            prices.append(chunk.prices)
-    return np.concatenate(medians), np.concatenate(prices)
-
-
-def _write_test(path: Path, chunks: Iterator[SyntheticRows], settings: SyntheticSettings) -> None:
-    """Write test.csv, with prices if the settings ask for them."""
-    with_prices = settings.test_prices
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(TRAIN_COLUMNS if with_prices else TEST_COLUMNS)
-        for chunk in chunks:
-            writer.writerows((*row, price) if with_prices else row for row, price in _rows(chunk))
-
-
-def _rows(chunk: SyntheticRows) -> Iterator[tuple[tuple[int, str, str], float]]:
-    links = (packshot.link() for packshot in chunk.packshots)
-    rows = zip(chunk.ids.tolist(), chunk.texts, links, strict=True)
-    return zip(rows, chunk.prices.tolist(), strict=True)
+            rows = chunk[list(columns)]
+            rows.to_csv(stream, header=not numbers, index=False, lineterminator="\n")
+            numbers.append(chunk[[PRICE, "median"]].to_numpy())
+            for packshot in chunk.loc[~chunk["missing"], "packshot"]:
+                picture = images / packshot.link().rsplit("/", 1)[1]
+                if not picture.exists():
+                    picture.write_bytes(packshot.encode())
+    prices, medians = np.concatenate(numbers).T
+    return prices, medians

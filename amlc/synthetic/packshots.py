@@ -49,22 +49,22 @@ class Packshot:
     ----------
     shape : str
         Shape of the package.
-    hue, house_hue : int
+    hue, brand_hue : int
         Colour of the content and of the brand, in degrees.
     tier : int
         Style of the label: 0 with a bright sticker, 1 plain paper, 2 a dark band, 3 black and gold.
     items : int
         Number of packages in the picture.
-    jitter : int
+    seed : int
         Seed of all other details.
     """
 
     shape: Shape
     hue: int
-    house_hue: int
+    brand_hue: int
     tier: int
     items: int
-    jitter: int
+    seed: int
 
     def link(self) -> str:
         """Return the link of this picture."""
@@ -73,7 +73,7 @@ class Packshot:
 
     def draw(self) -> Image.Image:
         """Draw the picture, RGB, `LONGEST_SIDE` pixels along its longest side."""
-        rng = random.Random(self.jitter)  # noqa: S311 - not cryptography
+        rng = random.Random(self.seed)  # noqa: S311 - not cryptography
         columns, rows = _grid(self.items, ASPECTS[self.shape])
         aspect = columns * ASPECTS[self.shape] / rows
         width = round(LONGEST_SIDE * min(aspect, 1.0))
@@ -98,7 +98,7 @@ class Packshot:
         package = Image.new("RGBA", (width, height), (0, 0, 0, 0))
         draw = ImageDraw.Draw(package)
         body = _rgb(self.hue + rng.uniform(-25, 25), 0.62, 0.55 + 0.2 * rng.random())
-        lid = GOLD if self.tier == 3 else _rgb(self.house_hue, 0.3, 0.35 + 0.4 * rng.random())
+        lid = GOLD if self.tier == 3 else _rgb(self.brand_hue, 0.3, 0.35 + 0.4 * rng.random())
         BODIES[self.shape](draw, width, height, body, lid)
         _label(draw, rng, self, width, height)
         shine = tuple(min(channel + 28, 255) for channel in body)
@@ -108,23 +108,19 @@ class Packshot:
 
 def make_packshots(seed: int, products: SyntheticProducts) -> list[Packshot]:
     """Return the picture of each product; a variant shares its origin's."""
-    jitter = (Draws(seed, products.shot).bits("picture") >> np.uint64(16)).tolist()
+    seeds = Draws(seed, products.shot).bits("picture") >> np.uint64(16)
+    columns = (products.category, products.brand, products.tier, products.shown_pack, seeds)
     return [
         Packshot(
             shape=CATEGORIES[category].shape,
             hue=CATEGORIES[category].hue,
-            house_hue=brand * 67 % 360,
+            brand_hue=brand * 67 % 360,
             tier=tier,
             items=min(shown, MAX_ITEMS),
-            jitter=bits,
+            seed=picture_seed,
         )
-        for category, brand, tier, shown, bits in zip(
-            products.category.tolist(),
-            products.brand.tolist(),
-            products.tier.tolist(),
-            products.shown_pack.tolist(),
-            jitter,
-            strict=True,
+        for category, brand, tier, shown, picture_seed in zip(
+            *(column.tolist() for column in columns), strict=True
         )
     ]
 
@@ -164,8 +160,8 @@ def _label(
 
 def _label_colours(packshot: Packshot) -> tuple[Colour, Colour, Colour]:
     """Return the colours of paper, ink and rim."""
-    house = _rgb(packshot.house_hue, 0.7, 0.75)
-    dark = _rgb(packshot.house_hue, 0.6, 0.32)
+    house = _rgb(packshot.brand_hue, 0.7, 0.75)
+    dark = _rgb(packshot.brand_hue, 0.6, 0.32)
     return (
         (_rgb(52, 0.45, 1.0), (200, 30, 30), (200, 30, 30)),
         ((245, 243, 236), house, (245, 243, 236)),

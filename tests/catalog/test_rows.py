@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amlc.catalog import reading, rows
+from amlc.catalog import reading
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT
 from amlc.catalog.rows import Row, open_rows
 from amlc.errors import DataError
@@ -88,7 +88,7 @@ def test_a_row_of_too_many_lines_ends_with_its_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No row can fill the memory with many short cells."""
-    monkeypatch.setattr(rows, "RECORD_LIMIT", 500)
+    monkeypatch.setattr(reading, "RECORD_LIMIT", 500)
     cells = ",".join(['"a\nb"'] * 200)
     products = read(tmp_path, f"{HEADER}7,{cells}\n8,Oil,{LINK}\n")
     assert "broken quoting" in products[0].reasons
@@ -137,7 +137,7 @@ def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
 
 def test_an_endless_line_is_refused(tmp_path: Path) -> None:
     """It is not read to its end."""
-    with pytest.raises(DataError, match="line 3 has more than 4,194,304 characters"):
+    with pytest.raises(DataError, match="line 3 is longer than 4,194,304 bytes"):
         read(tmp_path, f"{HEADER}7,Tea,{LINK}\n" + "x" * (LINE_LIMIT + 1))
 
 
@@ -200,7 +200,7 @@ def test_too_many_broken_quotes_end_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where every line opens a quote that the next one closes, rereading is bounded."""
-    monkeypatch.setattr(rows, "RECORD_LIMIT", 2_000)
-    monkeypatch.setattr(rows, "REREAD_LIMIT", 20_000)
+    monkeypatch.setattr(reading, "RECORD_LIMIT", 2_000)
+    monkeypatch.setattr(reading, "REREAD_LIMIT", 20_000)
     with pytest.raises(DataError, match="in too many rows to tell the rows apart"):
         read(tmp_path, HEADER + 'a","\n' * 5_000)

@@ -1,6 +1,5 @@
 """The checks against leaks find leaks, and only leaks."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,12 @@ from amlc.arrays import Floats
 from amlc.errors import CheckError
 from amlc.evaluation.guards import (
     GuardSettings,
-    PermutationCheck,
     check_guards,
     check_leak,
     check_permutation,
     explained_variance,
 )
+from amlc.evaluation.metrics_files import Permutation
 from amlc.features.blocks import Blocks, Tabular
 from amlc.metrics import row_smape
 from amlc.models.base import ModelSettings, Regressor
@@ -35,7 +34,7 @@ def catalogue() -> Catalogue:
     return make_products(400, seed=8)
 
 
-def permutation_check(blocks: Blocks, products: pd.DataFrame) -> PermutationCheck:
+def permutation_check(blocks: Blocks, products: pd.DataFrame) -> Permutation:
     """Run the permutation check with the linear model."""
     linear = regressor("linear")
     return check_permutation(lambda: linear(LINEAR), blocks, products, seed=3, threads=1)
@@ -45,7 +44,7 @@ def with_column(blocks: Blocks, name: str, column: Any) -> Blocks:
     """Return the blocks with one more number in the tabular block."""
     assert blocks.tabular is not None
     frame = blocks.tabular.to_frame().assign(**{name: np.float32(column)})
-    return replace(blocks, tabular=Tabular.from_frame(frame))
+    return blocks.assign(tabular=Tabular.from_frame(frame))
 
 
 def test_permuted_prices_cannot_be_predicted(catalogue: Catalogue) -> None:
@@ -142,7 +141,6 @@ def test_the_metrics_have_one_key_for_each_check(catalogue: Catalogue) -> None:
     blocks, _, products = catalogue
     products = with_test_rows(products, 300)
     guards = check_guards(blocks, products, SETTINGS, seed=1, threads=1)
-    metrics = guards.metrics()
-    assert list(metrics) == ["permutation", "leak", "drift"]
-    assert metrics["leak"]["feature"] in str(guards)
-    assert len(metrics["drift"]["columns"]) == 5
+    assert list(guards.model_dump()) == ["permutation", "leak", "drift"]
+    assert guards.leak.feature in str(guards)
+    assert len(guards.drift.columns) == 5

@@ -6,20 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amlc.errors import DataError
-from amlc.features.blocks import (
-    BlockName,
-    Blocks,
-    Neighbours,
-    Tabular,
-    read_blocks,
-    read_neighbours,
-    write_neighbours,
-    write_tabular,
-    write_terms,
-)
-from amlc.files import write_array
+from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
 
 POSITIONS = np.array([1, 2], np.int32)
 NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
@@ -61,10 +52,15 @@ def test_take_selects_rows_of_every_column(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("name", ["num_a", "cat_c", "key_d"])
-def test_without_leaves_out_a_column(frame: pd.DataFrame, name: str) -> None:
-    """Numeric, categorical and key columns can be left out."""
-    rest = Tabular.from_frame(frame).without([name]).to_frame()
-    pd.testing.assert_frame_equal(rest, frame.drop(columns=name))
+def test_any_column_can_be_left_out(frame: pd.DataFrame, name: str) -> None:
+    """A block without numeric, categorical or key columns is a block all the same."""
+    rest = frame.drop(columns=name)
+    pd.testing.assert_frame_equal(Tabular.from_frame(rest).to_frame(), rest)
+
+
+def test_the_names_are_those_of_the_table(frame: pd.DataFrame) -> None:
+    """Numbers, categories, keys."""
+    assert list(Tabular.from_frame(frame).names) == list(frame)
 
 
 def test_number_returns_a_column_or_none(frame: pd.DataFrame) -> None:
@@ -81,8 +77,8 @@ def test_labels_returns_categories_as_texts(frame: pd.DataFrame) -> None:
 
 def test_neighbours_survive_the_file(tmp_path: Path) -> None:
     """Rows, similarities and positions are read as they were written."""
-    write_neighbours(tmp_path / "n.npz", NEIGHBOURS)
-    loaded = read_neighbours(tmp_path / "n.npz")
+    NEIGHBOURS.write(tmp_path / "n.npz")
+    loaded = Neighbours.read(tmp_path / "n.npz")
     np.testing.assert_array_equal(NEIGHBOURS.rows, loaded.rows)
     np.testing.assert_array_equal(NEIGHBOURS.similarity, loaded.similarity)
     np.testing.assert_array_equal(NEIGHBOURS.position, loaded.position)
@@ -91,7 +87,42 @@ def test_neighbours_survive_the_file(tmp_path: Path) -> None:
 def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:
     """The message says which stage to run."""
     with pytest.raises(DataError, match="run the stage neighbours"):
-        read_neighbours(tmp_path / "n.npz")
+        Neighbours.read(tmp_path / "neighbours.npz")
+
+
+@settings(deadline=None)
+@given(st.sets(st.text(st.characters(codec="ascii"), min_size=1), min_size=1), st.integers(0, 4))
+def test_dense_columns_survive_the_file_with_their_names(
+    tmp_path_factory: pytest.TempPathFactory, names: set[str], rows: int
+) -> None:
+    """Any different names in ASCII, and any number of rows."""
+    path = tmp_path_factory.mktemp("dense") / "vision.npy"
+    values = np.random.default_rng(0).random((rows, len(names)), dtype=np.float32)
+    Dense(values, tuple(names)).write(path)
+    loaded = Dense.read(path)
+    assert loaded.names == tuple(names)
+    assert loaded.array.dtype == np.float32
+    np.testing.assert_array_equal(loaded.array, values)
+
+
+def test_a_block_of_many_columns_survives_the_file(tmp_path: Path) -> None:
+    """As many as `topics.n_components` allows."""
+    block = Dense.numbered(np.ones((2, 2000), np.float32))
+    block.write(tmp_path / "topics.npy")
+    assert Dense.read(tmp_path / "topics.npy").names == block.names
+
+
+def test_pandas_reads_the_names_of_a_dense_block(tmp_path: Path) -> None:
+    """The file is a table."""
+    Dense(np.ones((2, 2), np.float32), ("a", "b")).write(tmp_path / "vision.npy")
+    assert list(pd.DataFrame(np.load(tmp_path / "vision.npy"))) == ["a", "b"]
+
+
+def test_an_array_without_names_is_refused(tmp_path: Path) -> None:
+    """Earlier versions wrote such files."""
+    np.save(tmp_path / "vision.npy", np.ones((2, 2), np.float32))
+    with pytest.raises(DataError, match="run the stage vision"):
+        Dense.read(tmp_path / "vision.npy")
 
 
 def test_take_selects_rows_of_all_parts_of_neighbours() -> None:
@@ -106,55 +137,73 @@ def folder(tmp_path: Path) -> Path:
     """Return a folder with four blocks of three rows."""
     frame = pd.DataFrame({"num_a": np.zeros(3, np.float32), "key_b": ["x", "", "y"]})
     frame["cat_c"] = pd.Categorical(["u", "v", "u"], ["u", "v", "w"])
-    write_tabular(tmp_path / "tabular.parquet", Tabular.from_frame(frame))
-    write_terms(tmp_path / "terms.npz", sp.csr_array(np.eye(3, dtype=np.float32)))
-    write_array(tmp_path / "topics.npy", np.ones((3, 2), np.float32))
-    write_array(tmp_path / "vision.npy", np.ones((3, 4), np.float32))
+    Tabular.from_frame(frame).write(tmp_path / "tabular.parquet")
+    Terms(sp.csr_array(np.eye(3, dtype=np.float32))).write(tmp_path / "terms.npz")
+    Dense.numbered(np.ones((3, 2), np.float32)).write(tmp_path / "topics.npy")
+    Dense.numbered(np.ones((3, 4), np.float32)).write(tmp_path / "vision.npy")
     return tmp_path
 
 
 def test_only_the_named_blocks_are_read(folder: Path) -> None:
-    """Other blocks are None."""
-    blocks = read_blocks(folder, ["topics"])
+    """Other blocks are not there."""
+    blocks = Blocks.read(folder, ["topics"])
+    assert "topics" in blocks
+    assert "terms" not in blocks
     assert blocks.terms is None
     assert len(blocks) == 3
 
 
 def test_categories_survive_the_file(folder: Path) -> None:
     """A category without a row is still a category."""
-    tabular = read_blocks(folder, ["tabular"]).tabular
+    tabular = Blocks.read(folder, ["tabular"]).tabular
     assert tabular is not None
     assert tabular.levels["cat_c"] == ("u", "v", "w")
 
 
 def test_take_selects_rows_of_every_block(folder: Path) -> None:
     """Rows stay aligned between blocks."""
-    taken = read_blocks(folder, ["tabular", "terms", "topics", "vision"]).take(np.array([2, 0]))
+    taken = Blocks.read(folder, ["tabular", "terms", "topics", "vision"]).take(np.array([2, 0]))
     assert taken.tabular is not None
     assert taken.terms is not None
     assert taken.tabular.keys.tolist() == [["y"], ["x"]]
-    assert taken.terms.toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert taken.terms.weights.toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
 def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:
     """A stale block is not combined with a new one."""
-    write_array(folder / "topics.npy", np.ones((4, 2), np.float32))
+    Dense.numbered(np.ones((4, 2), np.float32)).write(folder / "topics.npy")
     with pytest.raises(DataError, match="number of rows"):
-        read_blocks(folder, ["topics", "vision"])
+        Blocks.read(folder, ["topics", "vision"])
 
 
 @pytest.mark.parametrize("name", ["tabular", "terms", "topics", "vision"])
 def test_a_missing_block_names_its_stage(tmp_path: Path, name: BlockName) -> None:
     """The message says which stage to run."""
     with pytest.raises(DataError, match=f"run the stage {name}"):
-        read_blocks(tmp_path, [name])
+        Blocks.read(tmp_path, [name])
 
 
 def test_a_pickled_file_is_refused(folder: Path) -> None:
     """A file that would have to be unpickled cannot be read."""
     np.save(folder / "topics.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(DataError, match="cannot be read"):
-        read_blocks(folder, ["topics"])
+        Blocks.read(folder, ["topics"])
+
+
+@pytest.mark.parametrize("name", ["tabular", "terms", "topics", "vision"])
+def test_a_cut_file_is_named(folder: Path, name: BlockName) -> None:
+    """A copy that was interrupted is an error with a remedy, not a traceback."""
+    path = next(folder.glob(f"{name}.*"))
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(DataError, match=rf"{name}\..* cannot be read.*run the stage {name}"):
+        Blocks.read(folder, [name])
+
+
+def test_selected_blocks_keep_the_given_order(folder: Path) -> None:
+    """It is the order of the columns that models see."""
+    blocks = Blocks.read(folder, ["topics", "tabular", "vision"]).select(["vision", "topics"])
+    assert list(blocks.dense) == ["vision", "topics"]
+    assert "tabular" not in blocks
 
 
 def test_no_blocks_have_no_rows() -> None:

@@ -7,14 +7,16 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from amlc.images.download import download
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings
 
 
-def start(links: list[str], settings: ImageSettings, store: Path, folder: Path) -> BaseProcess:
+def start(
+    links: list[str], settings: tuple[ImageSettings, FetchSettings], store: Path, folder: Path
+) -> BaseProcess:
     """Start a download, forked from a server process that has already imported everything."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.helpers.killed"])
-    process = context.Process(target=download, args=(links, settings, store, folder))
+    process = context.Process(target=download, args=(links, *settings, store, folder))
     process.start()
     return process
 

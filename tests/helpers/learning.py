@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from amlc.features.blocks import Blocks, Neighbours, Tabular
-from amlc.features.text.neighbours import NeighboursSettings, nearest
+from amlc.features.blocks import Blocks, Dense, Tabular, Terms
+from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.models.target import Target
 
 COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
@@ -82,17 +82,10 @@ def make_products(rows: int, seed: int) -> Catalogue:
     terms = sp.csr_array(sp.hstack([words, sp.csr_array(np.eye(6, dtype=np.float32)[brand])]))
     topics = np.asarray(terms[:, :8].toarray(), dtype=np.float32)
     vision = rng.random((rows, 3)).astype(np.float32)
-    nearest_rows = nearest(
-        terms,
-        terms,
-        NeighboursSettings(
-            n_neighbors=16, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
-        ),
-        np.arange(rows),
+    settings = NeighboursSettings(
+        n_neighbors=16, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
     )
-    neighbours = Neighbours(
-        nearest_rows.rows, nearest_rows.similarity, np.arange(rows, dtype=np.int32)
-    )
+    neighbours = nearest_train_products(terms, np.arange(rows), settings, threads=1)
     products = pd.DataFrame(
         {
             "sample_id": [str(row) for row in range(rows)],
@@ -102,7 +95,13 @@ def make_products(rows: int, seed: int) -> Catalogue:
             "fold": (group % 3).astype(np.int8),
         }
     )
-    blocks = Blocks(Tabular.from_frame(tabular), terms, topics, vision, neighbours)
+    blocks = Blocks(
+        tabular=Tabular.from_frame(tabular),
+        terms=Terms(terms),
+        topics=Dense.numbered(topics),
+        vision=Dense(vision, ("red", "green", "blue")),
+        neighbours=neighbours,
+    )
     return blocks, Target(log_price, group), products
 
 

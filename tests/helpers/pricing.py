@@ -6,15 +6,27 @@ from collections.abc import Iterator, Sequence
 
 from amlc.images.decode import decode
 from amlc.images.fetch_result import FetchError
-from amlc.pricing.estimates import Contribution, Estimate, Product, SimilarProduct
+from amlc.images.settings import PictureSettings
+from amlc.pricing.estimates import (
+    NO_TEXT,
+    Contribution,
+    Estimate,
+    Product,
+    Reason,
+    ReasonKind,
+    SimilarProduct,
+)
 from tests.helpers.pictures import jpeg
 
+PICTURES = PictureSettings(size=64, quality=90, max_bytes=20_000_000, max_pixels=1_000_000)
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
 
 
 def price_of(product: Product) -> float:
     """Return the price that the pricer gives a product, from 1 to 100; its picture counts."""
-    seed = product.text.encode(errors="replace") + (product.picture or b"")
+    seed = product.text.encode(errors="replace") + (
+        product.picture if isinstance(product.picture, bytes) else b""
+    )
     return 1 + zlib.crc32(seed) % 9_900 / 100
 
 
@@ -66,16 +78,17 @@ def _estimate(product: Product, similar: int, contributions: bool) -> Estimate: 
     )
 
 
-def _reasons(product: Product) -> Iterator[str]:
+def _reasons(product: Product) -> Iterator[Reason]:
     if not product.text.strip():
-        yield "no text"
-    if product.picture is None:
-        yield "no picture"
+        yield NO_TEXT
+    if isinstance(product.picture, Reason):
+        yield product.picture
         return
+    assert isinstance(product.picture, bytes)
     try:
-        decode(product.picture, size=64, quality=90, max_pixels=1_000_000)
+        decode(product.picture, PICTURES)
     except FetchError as error:
-        yield f"picture not used: {error.reason}"
+        yield Reason(ReasonKind.PICTURE_NOT_USED, error.reason)
 
 
 def _similar(number: int) -> SimilarProduct:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from amlc.catalog.products import write_products
-from amlc.evaluation.scores import EvaluateSettings, details, evaluate, main_scores
+from amlc.evaluation.metrics_files import HeldOut
+from amlc.evaluation.scores import EvaluateSettings, evaluate
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -128,18 +129,16 @@ def _write_metrics(
     members = {name: train["predicted"].to_numpy() * 1.1 for name in names}
     settings = EvaluateSettings(bootstrap_draws=100, bootstrap_level=0.95)
     weights = dict.fromkeys(names, 1 / len(names))
-    scores = evaluate(train, members, weights, settings, 1)
+    scores, details = evaluate(train, members, weights, settings, 1)
     permutation = {"smape": 80.0, "constant": 79.0, "error": 0.5}
     leak = {"feature": "tabular: log <total>", "partner": "nothing", "share": 0.4}
-    guards: dict[str, Any] = {"permutation": permutation, "leak": leak, "drift": None}
-    if (rows["split"] == "test").any():
-        columns = {"tabular: <unit>": 0.51, "vision: edges": 0.53}
-        guards["drift"] = {"auc": 0.52, "columns": columns}
-    held_out = None
+    drift = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: edges": 0.53}}
+    guards = {"permutation": permutation, "leak": leak, "drift": drift}
     if gap is not None:
-        held_out = {"rows": 1234, "smape": 55.5, "gap": gap, "gap_se": 0.5, "coverage": 81.25}
-    write_json(folder / "metrics.json", main_scores(scores))
-    write_json(folder / "details.json", {**details(scores), "held_out": held_out})
+        held_out = HeldOut(rows=1234, smape=55.5, smape_se=0.4, gap=gap, gap_se=0.5, coverage=81.25)
+        details = details.model_copy(update={"held_out": held_out})
+    scores.write(folder / "metrics.json")
+    details.write(folder / "details.json")
     write_json(folder / "guards.json", guards)
     write_json(folder / "synthetic.json", {"smape_floor": 30.0})
     write_json(folder / "data.json", _counts(train, rows))

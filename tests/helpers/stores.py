@@ -4,12 +4,15 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from amlc.images.store import Store, StorePolicy
+from amlc.images.settings import ImageSettings
+from amlc.images.store import Store
+
+SETTINGS = ImageSettings(size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
 
 
 def create_unwritable_store(path: Path) -> None:
     """Create an empty store whose database refuses every new row."""
-    with Store(path, StorePolicy("any", "any", 0)):
+    with Store(path, SETTINGS):
         pass
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(

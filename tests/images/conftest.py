@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import trustme
 
+from amlc.images.client import Client
 from amlc.images.decode import pillow_warning_filters
-from amlc.images.settings import ImageSettings
+from amlc.images.settings import FetchSettings, ImageSettings
 from tests.helpers.site import Site
 
 SETTINGS = {
@@ -19,13 +21,14 @@ SETTINGS = {
     "remember_days": 30,
     "allow_hosts": [],
     "allow_private_hosts": ["127.0.0.1"],
-    "ca_bundle": None,
     "respect_noai": True,
     "thumbnail": False,
     "thumbnail_hosts": ["127.0.0.1"],
     "max_bytes": 1_000_000,
     "max_pixels": 1_000_000,
     "tries": 1,
+}
+FETCHING = {
     "workers": 8,
     "per_host": 8,
     "give_up_after": 1000,
@@ -34,9 +37,22 @@ SETTINGS = {
     "deadline_seconds": 30.0,
     "backoff_seconds": 0.01,
     "retry_after_seconds": 5.0,
+    "ca_bundle": None,
 }
 
-MakeSettings = Callable[..., ImageSettings]
+
+class BothSettings(NamedTuple):
+    """What the pictures of a test are, and how they are fetched."""
+
+    images: ImageSettings
+    fetching: FetchSettings
+
+    def client(self) -> Client:
+        """Return a client with these settings, which the test has to close."""
+        return Client(self.images, self.images.max_bytes, self.fetching)
+
+
+MakeSettings = Callable[..., BothSettings]
 
 
 @pytest.fixture(autouse=True)
@@ -49,11 +65,20 @@ def _pillow_warning_filters() -> Iterator[None]:
 @pytest.fixture
 def make() -> MakeSettings:
     """Return a function that makes settings, with some replaced."""
-    return lambda **overrides: ImageSettings.model_validate({**SETTINGS, **overrides})
+
+    def made(**overrides: object) -> BothSettings:
+        changes = {name: value for name, value in overrides.items() if name in FETCHING}
+        rest = {name: value for name, value in overrides.items() if name not in FETCHING}
+        return BothSettings(
+            ImageSettings.model_validate({**SETTINGS, **rest}),
+            FetchSettings.model_validate({**FETCHING, **changes}),
+        )
+
+    return made
 
 
 @pytest.fixture
-def settings(make: MakeSettings) -> ImageSettings:
+def settings(make: MakeSettings) -> BothSettings:
     """Return settings for a loopback server."""
     return make()
 

@@ -4,14 +4,17 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amlc.catalog.links import parse_link
 from amlc.images import addresses
-from amlc.images.addresses import Resolver, connect, is_public
+from amlc.images.addresses import Resolver, check_host, is_public
 from amlc.images.fetch_result import FetchError
+from tests.images.conftest import BothSettings, MakeSettings
 
 FakeNames = Callable[..., list[str]]
 
@@ -114,12 +117,25 @@ def test_a_name_is_looked_up_once(names: FakeNames) -> None:
     assert lookups == ["cdn.com"]
 
 
-def test_an_address_that_answered_comes_first(names: FakeNames) -> None:
+def test_an_address_that_answered_comes_first(
+    names: FakeNames, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A dead first address is not tried again for every connection."""
     names({"cdn.com": ["1.1.1.1", "2.2.2.2"]})
+    tried: list[str] = []
+
+    def create_connection(address: tuple[str, int], timeout: float) -> socket.socket:
+        assert timeout > 0
+        tried.append(address[0])
+        if address[0] == "1.1.1.1":
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", create_connection)
     resolver = Resolver([], 5)
-    resolver.resolve("cdn.com")
-    resolver.prefer("cdn.com", "2.2.2.2")
+    for _ in range(2):
+        resolver.connect("cdn.com", 80).close()
+    assert tried == ["1.1.1.1", "2.2.2.2", "2.2.2.2"]
     assert resolver.resolve("cdn.com") == ["2.2.2.2", "1.1.1.1"]
 
 
@@ -144,6 +160,32 @@ def test_without_a_name_server_names_soon_fail_without_a_lookup(names: FakeNames
         with pytest.raises(FetchError, match="host not found"):
             resolver.resolve(f"host{number}.com")
     assert len(lookups) == addresses.OFFLINE_AFTER
+
+
+def test_many_callers_of_one_slow_name_do_not_count_as_many_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A slow name that sixty workers wait for does not make the network count as down."""
+    release = threading.Event()
+
+    def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        if host == "slow.com":
+            release.wait(30)
+        return [(0, 0, 0, "", ("1.1.1.1", 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    resolver = Resolver([], 0.2)
+
+    def resolve(_: int) -> bool:
+        try:
+            return bool(resolver.resolve("slow.com"))
+        except FetchError:
+            return False
+
+    with ThreadPoolExecutor(60) as pool:
+        assert not any(pool.map(resolve, range(60)))
+    assert resolver.resolve("fast.com") == ["1.1.1.1"]
+    release.set()
 
 
 def test_one_resolved_name_proves_the_network(names: FakeNames) -> None:
@@ -175,11 +217,27 @@ def test_a_refused_connection_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(FetchError, match="no connection"):
-        connect(Resolver(["127.0.0.1"], 5), "127.0.0.1", port, 5)
+        Resolver(["127.0.0.1"], 5).connect("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "::1"])
 def test_loopback_is_refused_in_every_notation(host: str) -> None:
     """A decimal number, a hexadecimal number and a name all reach the same check."""
     with pytest.raises(FetchError, match=r"address not allowed|host not found"):
-        connect(Resolver([], 5), host, 80, 5)
+        Resolver([], 5).connect(host, 80)
+
+
+@pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])
+def test_a_reserved_name_is_not_found_without_a_lookup(host: str, settings: BothSettings) -> None:
+    """Reserved top-level names fail at once, in the same way with and without a network."""
+    with pytest.raises(FetchError, match="host not found"):
+        check_host(parse_link(f"https://{host}/1.jpg"), settings.images)
+
+
+def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
+    """With a list of hosts, all others are refused; without a list, no host is."""
+    only = make(allow_hosts=["cdn.com"]).images
+    check_host(parse_link("https://cdn.com/1.jpg"), only)
+    check_host(parse_link("https://other.com/1.jpg"), make().images)
+    with pytest.raises(FetchError, match="host not in allow_hosts"):
+        check_host(parse_link("https://other.com/1.jpg"), only)

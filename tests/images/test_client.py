@@ -1,6 +1,7 @@
 """A try to fetch a link ends with the right reason for each failure, and never hangs."""
 
 import gzip
+import logging
 import socket
 import zlib
 from collections.abc import Callable, Iterator
@@ -10,18 +11,17 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.images import urls
+from amlc.catalog.links import parse_link
 from amlc.images.client import Client, opted_out, retry_after
 from amlc.images.fetch_result import FetchError, Retry
-from amlc.images.settings import ImageSettings
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
-from tests.images.conftest import MakeSettings
+from tests.images.conftest import BothSettings, MakeSettings
 
 GOOD = jpeg()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
-Fetch = Callable[[str, ImageSettings], bytes]
+Fetch = Callable[[str, BothSettings], bytes]
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def fetch() -> Iterator[Fetch]:
     """Return a function that fetches one link with the given settings."""
     clients: list[Client] = []
 
-    def fetch_one(url: str, settings: ImageSettings) -> bytes:
-        clients.append(Client(settings))
-        return clients[-1].fetch(urls.parse(url)).data
+    def fetch_one(url: str, settings: BothSettings) -> bytes:
+        clients.append(settings.client())
+        return clients[-1].fetch(parse_link(url)).data
 
     yield fetch_one
     for client in clients:
@@ -46,7 +46,7 @@ def sites(authority: trustme.CA) -> Iterator[dict[str, Site]]:
 
 
 @pytest.fixture
-def short_deadline(make: MakeSettings, ca_bundle: str) -> ImageSettings:
+def short_deadline(make: MakeSettings, ca_bundle: str) -> BothSettings:
     """Return settings with a short deadline that trust the tests' authority."""
     return make(deadline_seconds=0.4, ca_bundle=ca_bundle)
 
@@ -110,7 +110,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r
     ],
 )
 def test_a_good_answer_in_any_framing_is_accepted(
-    answer: Page, site: Site, fetch: Fetch, settings: ImageSettings
+    answer: Page, site: Site, fetch: Fetch, settings: BothSettings
 ) -> None:
     """A body may have a length, chunks or the connection's end, and be compressed or not."""
     site.pages["/a.jpg"] = answer
@@ -141,6 +141,22 @@ FAILURES: dict[str, tuple[Page, str, Retry]] = {
         "redirect not allowed",
         Retry.AFTER_EXPIRY,
     ),
+    "to another protocol": (
+        page(b"", "302 Found", Location="gopher://a.com/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to a user": (
+        page(b"", "302 Found", Location="//u@b.com/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to half an address": (
+        page(b"", "302 Found", Location="http://[::1/"),
+        "redirect not allowed",
+        Retry.AFTER_EXPIRY,
+    ),
+    "to itself": (page(b"", "302 Found", Location=""), "too many redirects", Retry.AFTER_EXPIRY),
     "to nowhere": (page(b"", "302 Found"), "http 302", Retry.NEXT_RUN),
     "in circles": (page(b"", "302 Found", Location="/x"), "too many redirects", Retry.AFTER_EXPIRY),
     "too short": (_raw(HEAD % len(GOOD) + GOOD[:-9]), "truncated body", Retry.NOW),
@@ -195,7 +211,7 @@ FAILURES: dict[str, tuple[Page, str, Retry]] = {
 
 @pytest.mark.parametrize("name", FAILURES)
 def test_each_failure_has_its_reason(
-    name: str, site: Site, fetch: Fetch, settings: ImageSettings
+    name: str, site: Site, fetch: Fetch, settings: BothSettings
 ) -> None:
     """The reason is right, and so is the time when the link may be retried."""
     answer, reason, retry = FAILURES[name]
@@ -218,7 +234,7 @@ def test_each_failure_has_its_reason(
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_server_that_stalls_or_trickles_meets_the_deadline(
-    answer: Page, scheme: str, sites: dict[str, Site], fetch: Fetch, short_deadline: ImageSettings
+    answer: Page, scheme: str, sites: dict[str, Site], fetch: Fetch, short_deadline: BothSettings
 ) -> None:
     """There is a timeout before the headers, in them and in the body, even while bytes arrive."""
     sites[scheme].pages["/x"] = answer
@@ -243,17 +259,16 @@ def test_a_handshake_that_stalls_meets_the_deadline(fetch: Fetch, make: MakeSett
             fetch(url, make(deadline_seconds=0.3))
 
 
-def test_redirects_are_followed(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
-    """A chain of five redirects leads to the picture."""
-    for step in range(5):
+def test_redirects_are_followed(site: Site, fetch: Fetch, settings: BothSettings) -> None:
+    """A chain of five redirects leads to the picture; they may be relative to the last link."""
+    for step in range(4):
         site.pages[f"/{step}"] = page(b"moved", "302 Found", Location=f"/{step + 1}")
+    site.pages["/4"] = page(b"moved", "302 Found", Location="folder/../5")
     site.pages["/5"] = page(GOOD)
     assert fetch(site.url("/0"), settings) == GOOD
 
 
-def test_a_sixth_redirect_is_not_followed(
-    site: Site, fetch: Fetch, settings: ImageSettings
-) -> None:
+def test_a_sixth_redirect_is_not_followed(site: Site, fetch: Fetch, settings: BothSettings) -> None:
     """The chain ends after five, and its next link is not asked for."""
     for step in range(6):
         site.pages[f"/{step}"] = page(b"", "302 Found", Location=f"/{step + 1}")
@@ -263,7 +278,7 @@ def test_a_sixth_redirect_is_not_followed(
 
 
 def test_a_redirect_to_another_private_host_is_refused(
-    fetch: Fetch, settings: ImageSettings
+    fetch: Fetch, settings: BothSettings
 ) -> None:
     """An allowed private host cannot redirect to another one, which gets no connection."""
     with Site() as first, Site() as second:
@@ -290,7 +305,7 @@ def test_loopback_is_refused_by_default(site: Site, fetch: Fetch, make: MakeSett
 
 
 def test_an_unknown_certificate_is_refused(
-    authority: trustme.CA, fetch: Fetch, settings: ImageSettings
+    authority: trustme.CA, fetch: Fetch, settings: BothSettings
 ) -> None:
     """A server without a trusted certificate gets no request."""
     with Site({"/x": page(GOOD)}, tls(authority, "127.0.0.1")) as site:
@@ -310,9 +325,7 @@ def test_a_certificate_for_another_name_is_refused(
         fetch(site.url("/x"), make(ca_bundle=ca_bundle))
 
 
-def test_a_server_without_tls_is_an_error(
-    site: Site, fetch: Fetch, settings: ImageSettings
-) -> None:
+def test_a_server_without_tls_is_an_error(site: Site, fetch: Fetch, settings: BothSettings) -> None:
     """An https link to a plain server is a TLS failure."""
     with pytest.raises(FetchError, match=r"TLS failure|connection broken"):
         fetch(site.url("/x").replace("http:", "https:"), settings)
@@ -320,36 +333,44 @@ def test_a_server_without_tls_is_an_error(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_connections_are_kept(
-    scheme: str, sites: dict[str, Site], short_deadline: ImageSettings
+    scheme: str, sites: dict[str, Site], make: MakeSettings, ca_bundle: str
 ) -> None:
     """Good answers, redirects and errors in turn share one connection."""
     site = sites[scheme]
     site.pages["/good"] = page(GOOD)
     site.pages["/moved"] = page(b"moved", "302 Found", Location="/good")
     site.pages["/gone"] = page(b"gone", "404 Not Found")
-    client = Client(short_deadline.model_copy(update={"deadline_seconds": 30.0}))
+    client = make(ca_bundle=ca_bundle).client()
     for path in ("/good", "/moved", "/good"):
-        assert client.fetch(urls.parse(site.url(path))).data == GOOD
+        assert client.fetch(parse_link(site.url(path))).data == GOOD
         with pytest.raises(FetchError):
-            client.fetch(urls.parse(site.url("/gone")))
+            client.fetch(parse_link(site.url("/gone")))
     client.close()
     assert site.connections == 1
 
 
 def test_bytes_beyond_the_declared_length_never_reach_the_next_answer(
-    site: Site, settings: ImageSettings
+    site: Site, settings: BothSettings
 ) -> None:
     """A server cannot answer a request that has not been made yet."""
     planted = jpeg(1)
     site.pages["/trap"] = _raw(HEAD % len(GOOD) + GOOD + HEAD % len(planted) + planted, stay=True)
     site.pages["/next"] = page(GOOD)
-    client = Client(settings)
-    client.fetch(urls.parse(site.url("/trap")))
-    assert client.fetch(urls.parse(site.url("/next"))).data == GOOD
+    client = settings.client()
+    client.fetch(parse_link(site.url("/trap")))
+    assert client.fetch(parse_link(site.url("/next"))).data == GOOD
     client.close()
 
 
-def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: ImageSettings) -> None:
+def test_a_client_changes_nothing_in_the_process(settings: BothSettings) -> None:
+    """What urllib3 logs is for the program to decide."""
+    logger = logging.getLogger("urllib3")
+    logger.setLevel(logging.NOTSET)
+    settings.client().close()
+    assert logger.level == logging.NOTSET
+
+
+def test_the_request_names_the_program(site: Site, fetch: Fetch, settings: BothSettings) -> None:
     """The User-Agent has the program's name, and no compression is requested."""
     site.pages["/a"] = page(GOOD)
     fetch(site.url("/a"), settings)

@@ -10,11 +10,13 @@ from PIL import Image
 
 from amlc.images.decode import decode, encode_jpeg, placeholder
 from amlc.images.fetch_result import FetchError, Picture
+from amlc.images.settings import PictureSettings
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 
 
 def _decode(body: bytes, size: int = 64) -> Picture:
-    return decode(body, size=size, quality=90, max_pixels=1_000_000)
+    settings = PictureSettings(size=size, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
+    return decode(body, settings)
 
 
 def _pixels(picture: Picture) -> np.ndarray:

@@ -11,29 +11,28 @@ import pytest
 import trustme
 from PIL import Image
 
+from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.download import download
-from amlc.images.settings import ImageSettings
 from amlc.images.shards import ImageRow, check_links, read_rows
-from amlc.images.urls import parse
 from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.helpers.stores import create_unwritable_store
-from tests.images.conftest import MakeSettings
+from tests.images.conftest import BothSettings, MakeSettings
 
 Run = Callable[..., dict[str, ImageRow]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, settings: ImageSettings) -> Run:
+def run(tmp_path: Path, settings: BothSettings) -> Run:
     """Return a function that downloads links and returns the rows by link."""
 
     def rows(
-        links: list[str], settings: ImageSettings = settings, *, store: str = "store", out: str = ""
+        links: list[str], settings: BothSettings = settings, *, store: str = "store", out: str = ""
     ) -> dict[str, ImageRow]:
         folder = tmp_path / (out or f"out{len(list(tmp_path.iterdir()))}")
         folder.mkdir()
-        download(links, settings, tmp_path / store, folder)
+        download(links, *settings, tmp_path / store, folder)
         check_links(folder, list(set(links)))
         return {row.link: row for row in read_rows(folder)}
 
@@ -331,15 +330,15 @@ def test_a_store_that_fails_stops_the_run(
 
 
 def test_a_shard_that_cannot_be_written_stops_the_run(
-    site: Site, tmp_path: Path, settings: ImageSettings
+    site: Site, tmp_path: Path, settings: BothSettings
 ) -> None:
     """The pictures are in the store, and the next run makes no request."""
     site.pages["/a.jpg"] = GOOD
     link = site.url("/a.jpg")
     with pytest.raises(ImageError, match="safe in the store"):
-        download([link], settings, tmp_path / "store", tmp_path / "missing")
+        download([link], *settings, tmp_path / "store", tmp_path / "missing")
     (tmp_path / "there").mkdir()
-    download([link], settings, tmp_path / "store", tmp_path / "there")
+    download([link], *settings, tmp_path / "store", tmp_path / "there")
     assert site.hits["/a.jpg"] == 1
 
 
@@ -364,4 +363,4 @@ def test_the_same_links_in_any_order_give_the_same_shards(
     run(links, out="forward", store="one")
     run(links[::-1], out="backward", store="two")
     assert _bytes(tmp_path / "forward") == _bytes(tmp_path / "backward")
-    assert parse(links[0]).host == "127.0.0.1"
+    assert parse_link(links[0]).host == "127.0.0.1"

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError
-from amlc.images.mirror import Mirror
-from amlc.images.urls import parse
+from amlc.images.mirror import Mirror, file_names
 
 
 def _find(folder: Path, link: str, *others: str) -> str | None:
-    path = Mirror(str(folder), [link, *others]).find(parse(link))
+    path = Mirror(str(folder), [link, *others]).find(parse_link(link))
     return None if path is None else path.name
 
 
@@ -61,10 +63,35 @@ def test_only_files_count(tmp_path: Path) -> None:
 
 def test_without_a_mirror_nothing_is_found() -> None:
     """Null does not mean the current folder."""
-    assert Mirror(None, []).find(parse("https://a.com/pyproject.toml")) is None
+    assert Mirror(None, []).find(parse_link("https://a.com/pyproject.toml")) is None
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     """The message names the setting and the folder."""
     with pytest.raises(ImageError, match=r"images\.mirror.*nowhere"):
         Mirror(str(tmp_path / "nowhere"), [])
+
+
+@given(st.text(max_size=60))
+def test_a_file_name_never_leaves_its_folder(tail: str) -> None:
+    """The file names of any link are names of files directly in the folder."""
+    try:
+        link = parse_link("https://a.com/" + tail)
+    except LinkError:
+        return
+    folder = Path("/some/folder")
+    for name in file_names(link):
+        assert (folder / name).parent == folder
+        assert name not in {"", ".", ".."}
+        assert not set(name) & {"/", "\\", "\x00"}
+
+
+@pytest.mark.parametrize("tail", ["..", "%2e%2e", "a/%2e%2e%2fb", "x%5Cy", "x%00", "a/"])
+def test_an_unsafe_last_segment_has_no_decoded_name(tail: str) -> None:
+    """Dots, encoded slashes and nulls give, at most, the segment as it is written."""
+    assert file_names(parse_link(f"https://a.com/{tail}")) in ([], [tail.rpartition("/")[2]])
+
+
+def test_the_encoded_and_the_plain_name_are_both_candidates() -> None:
+    """A folder may hold either spelling."""
+    assert file_names(parse_link("https://a.com/b%2Bc.jpg")) == ["b+c.jpg", "b%2Bc.jpg"]

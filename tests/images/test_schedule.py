@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
+from amlc.catalog.links import Link
 from amlc.images.fetch_result import FetchError, Retry
-from amlc.images.schedule import PAUSES, Job, Schedule, count_tries
-from amlc.images.urls import Link
+from amlc.images.schedule import PAUSES, Job, Schedule
 
 
 class Clock:
@@ -197,8 +197,3 @@ def test_a_waiting_thread_gets_a_delayed_job() -> None:
     taken = schedule.take()
     assert taken is not None
     assert taken[0].text == "0"
-
-
-def test_a_link_of_a_dead_host_counts_the_tries_that_it_would_have_had() -> None:
-    """An error that is not retried counts one try."""
-    assert (count_tries(TIMEOUT, 3), count_tries(MISSING, 3)) == (3, 1)

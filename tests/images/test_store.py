@@ -3,16 +3,20 @@
 import sqlite3
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from amlc.errors import ImageError
 from amlc.images.fetch_result import FetchResult, Picture
-from amlc.images.store import Store, StorePolicy, default_path
+from amlc.images.settings import ImageSettings
+from amlc.images.store import Store, default_path
 from tests.helpers.stores import create_unwritable_store
 
-POLICY = StorePolicy("jpeg 64", "limits", 30)
+SETTINGS = ImageSettings(size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
 OK = FetchResult.ok(Picture(4, 3, b"picture"))
 GONE = FetchResult.failed("http 404", 1)
 
@@ -23,14 +27,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "images.sqlite"
 
 
+def _changed(**changes: object) -> ImageSettings:
+    return SETTINGS.model_copy(update=changes)
+
+
 def _put(path: Path, **results: FetchResult) -> None:
-    with Store(path, POLICY) as store:
+    with Store(path, SETTINGS) as store:
         for link, result in results.items():
             store.put(link, result)
 
 
-def _read(path: Path, *links: str, policy: StorePolicy = POLICY) -> dict[str, FetchResult]:
-    with Store(path, policy) as store:
+def _read(path: Path, *links: str, settings: ImageSettings = SETTINGS) -> dict[str, FetchResult]:
+    with Store(path, settings) as store:
         results = store.find_results(links)
         pictures = store.read_pictures([link for link in results if results[link].status == "ok"])
     return results | {link: FetchResult.ok(picture) for link, picture in pictures.items()}
@@ -42,31 +50,39 @@ def test_a_later_run_finds_what_an_earlier_one_stored(path: Path) -> None:
     assert _read(path, "a", "b", "c") == {"a": OK, "b": GONE}
 
 
-def test_what_was_put_can_be_read_after_a_flush(path: Path) -> None:
+def test_what_was_put_can_be_read_at_once(path: Path) -> None:
     """The same run reads its own pictures back to write its shards."""
-    with Store(path, POLICY) as store:
+    with Store(path, SETTINGS) as store:
         for number in range(1200):
             store.put(str(number), OK)
-        store.flush()
         assert len(store.read_pictures([str(number) for number in range(1200)])) == 1200
+
+
+def test_the_keys_of_the_store_are_those_of_earlier_releases(path: Path) -> None:
+    """Whoever updates the program keeps the pictures and the failures."""
+    _put(path, a=OK)
+    with closing(sqlite3.connect(path)) as connection:
+        (key,) = connection.execute("SELECT variant, link, limits FROM image").fetchall()
+    limits = "1000000 bytes, 1000000 pixels, respect_noai True"
+    assert key == ("jpeg 64 px quality 90", "a", limits)
 
 
 def test_another_size_is_another_picture(path: Path) -> None:
     """The key is the link together with the size and quality of the picture."""
     _put(path, a=OK)
-    assert _read(path, "a", policy=StorePolicy("jpeg 128", "limits", 30)) == {}
+    assert _read(path, "a", settings=_changed(size=128)) == {}
 
 
 def test_a_failure_is_valid_only_under_its_limits(path: Path) -> None:
     """With a higher limit of pixels a link is asked for again; a picture stays valid."""
     _put(path, a=OK, b=GONE)
-    assert _read(path, "a", "b", policy=StorePolicy("jpeg 64", "others", 30)) == {"a": OK}
+    assert _read(path, "a", "b", settings=_changed(max_pixels=2_000_000)) == {"a": OK}
 
 
 def test_an_old_failure_is_ignored(path: Path) -> None:
     """After remember_days a link may be tried again."""
     _put(path, a=OK, b=GONE)
-    assert _read(path, "a", "b", policy=StorePolicy("jpeg 64", "limits", 0)) == {"a": OK}
+    assert _read(path, "a", "b", settings=_changed(remember_days=0)) == {"a": OK}
 
 
 def test_a_failure_never_replaces_a_picture(path: Path) -> None:
@@ -87,7 +103,7 @@ def test_several_runs_share_one_store(path: Path) -> None:
     """They write at the same time, and no result is lost."""
 
     def run(name: str) -> None:
-        with Store(path, POLICY) as store:
+        with Store(path, SETTINGS) as store:
             for number in range(300):
                 store.put(f"{name}{number}", OK)
 
@@ -106,8 +122,8 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     _put(path, a=OK)
     connect = sqlite3.connect
 
-    def small_disk(file: Path, timeout: float) -> sqlite3.Connection:
-        connection = connect(file, timeout=timeout)
+    def small_disk(file: Path, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(file, **options)
         connection.execute("PRAGMA max_page_count = 40")
         return connection
 
@@ -120,17 +136,42 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_stored(
     assert _read(path, "a", "b") == {"a": OK, "b": large}
 
 
-def test_after_an_error_no_call_waits_forever(path: Path) -> None:
-    """After an error, `put` and `flush` raise it."""
+def test_a_row_that_cannot_be_written_is_an_error_each_time(path: Path) -> None:
+    """No call waits forever, and what can be read is still read."""
     create_unwritable_store(path)
-    store = Store(path, POLICY)
-    store.put("a", OK)
-    with pytest.raises(ImageError, match="cannot be used as the image store"):
-        store.flush()
-    with pytest.raises(ImageError):
-        store.put("b", OK)
-    with pytest.raises(ImageError), store:
-        pass
+    with Store(path, SETTINGS) as store:
+        for link in ("a", "b"):
+            with pytest.raises(ImageError, match="cannot be used as the image store"):
+                store.put(link, OK)
+        assert store.find_results(["a", "b"]) == {}
+
+
+def test_a_second_connection_is_never_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the store is open, a lack of file handles does not keep it from being written."""
+    opened: list[Path] = []
+    connect = sqlite3.connect
+
+    def only_once(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        if opened:
+            raise sqlite3.OperationalError("unable to open database file")
+        opened.append(path)
+        connection: sqlite3.Connection = connect(*arguments, **options)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", only_once)
+    with Store(path, SETTINGS) as store:
+        store.put("a", OK)
+        assert list(store.read_pictures(["a"])) == ["a"]
+
+
+def test_many_threads_may_use_one_store(path: Path) -> None:
+    """Workers write while the run reads, and no result is lost."""
+    with Store(path, SETTINGS) as store, ThreadPoolExecutor(16) as pool:
+        written = pool.map(lambda number: store.put(str(number), OK), range(400))
+        found = [store.find_results([str(number) for number in range(400)]) for _ in range(20)]
+        assert len(list(written)) == 400
+        assert all(set(results.values()) <= {FetchResult("ok", "", 0, None)} for results in found)
+        assert len(store.read_pictures([str(number) for number in range(400)])) == 400
 
 
 def test_a_file_that_is_not_a_store_is_left_unchanged(path: Path) -> None:
@@ -138,7 +179,7 @@ def test_a_file_that_is_not_a_store_is_left_unchanged(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, but somebody's file" * 100)
     with pytest.raises(ImageError, match=r"images\.sqlite: cannot be used.*AMLC_STORE"):
-        Store(path, POLICY)
+        Store(path, SETTINGS)
     assert path.read_bytes().startswith(b"not a database")
 
 
@@ -149,14 +190,14 @@ def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ImageError, match="version 99"):
-        Store(path, POLICY)
+        Store(path, SETTINGS)
 
 
 def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     """A file in the folder's place gives an error that names AMLC_STORE."""
     (tmp_path / "file").touch()
     with pytest.raises(ImageError, match="AMLC_STORE"):
-        Store(tmp_path / "file" / "images.sqlite", POLICY)
+        Store(tmp_path / "file" / "images.sqlite", SETTINGS)
 
 
 def test_the_environment_names_the_folder_of_the_store(
@@ -184,5 +225,5 @@ def test_on_linux_the_cache_folder_follows_xdg(
 
 def test_pictures_that_disappear_stop_the_run(path: Path) -> None:
     """A store that is emptied during the run gives an error, not a placeholder."""
-    with Store(path, POLICY) as store, pytest.raises(ImageError, match=r"disappeared.*: a;"):
+    with Store(path, SETTINGS) as store, pytest.raises(ImageError, match=r"disappeared.*: a;"):
         store.read_pictures(["a"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import BlockName, Blocks, Tabular
+from amlc.features.blocks import BlockName, Tabular
 from amlc.models.base import Regressor
 from amlc.models.registry import MODELS, members, regressor
 from amlc.params import check
@@ -85,7 +85,7 @@ def test_any_dense_block_alone_is_enough(name: str, block: str, catalogue: Catal
     """Ablations may leave any block out."""
     blocks, target, _ = catalogue
     few = np.arange(60)
-    only = Blocks(**{block: getattr(blocks, block)})
+    only = blocks.select([block])
     model = make(name, blocks=[block])
     model.fit(only.take(few), target.take(few), seed=0, threads=1)
     assert np.isfinite(model.predict(only.take(NEW))).all()
@@ -94,7 +94,7 @@ def test_any_dense_block_alone_is_enough(name: str, block: str, catalogue: Catal
 @pytest.mark.parametrize("name", ["linear", "ridge", "mlp"])
 def test_terms_alone_are_enough(name: str, catalogue: Catalogue) -> None:
     """Models of sparse terms need no dense column."""
-    only = Blocks(terms=catalogue[0].terms)
+    only = catalogue[0].select(["terms"])
     model = fitted(name, (only, *catalogue[1:]), blocks=["terms"])
     assert np.isfinite(model.predict(only.take(NEW))).all()
 
@@ -127,13 +127,13 @@ def test_a_missing_block_is_named(catalogue: Catalogue) -> None:
     """The error names the block that is missing."""
     model = fitted("ridge", catalogue)
     with pytest.raises(ModelError, match="needs the blocks terms"):
-        model.predict(replace(catalogue[0], terms=None))
+        model.predict(catalogue[0].select(DENSE))
 
 
 def test_other_blocks_are_ignored(catalogue: Catalogue) -> None:
     """A model uses only the blocks of its settings."""
     model = fitted("linear", catalogue)
-    only = Blocks(tabular=catalogue[0].tabular)
+    only = catalogue[0].select(["tabular"])
     np.testing.assert_array_equal(model.predict(catalogue[0]), model.predict(only))
 
 
@@ -157,7 +157,7 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
     model = fitted("linear", catalogue)
     broken = Tabular.from_frame(blocks.tabular.to_frame().assign(num_noise=np.float32(np.inf)))
     with pytest.raises(ModelError, match="240 of 240 predictions are not finite"):
-        model.predict(replace(blocks, tabular=broken))
+        model.predict(blocks.assign(tabular=broken))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -204,9 +204,14 @@ def test_dense_is_every_block_but_terms() -> None:
 
 
 @pytest.mark.parametrize("name", ["linear", "forest", "lightgbm", "xgboost"])
-def test_importances_name_what_explains_the_price(name: str, catalogue: Catalogue) -> None:
-    """Shares sum to 1, and that of noise is smaller than those of amount and brand."""
-    shares = fitted(name, catalogue, blocks=["tabular"]).feature_importances()
+def test_importances_name_what_explains_the_price(
+    name: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """They sum to 1, noise has less than amount and brand, and a loaded model has them."""
+    model = fitted(name, catalogue, blocks=["tabular"])
+    model.save(tmp_path)
+    shares = model.feature_importances()
+    assert regressor(name).load(tmp_path).feature_importances() == shares
     assert sum(shares.values()) == pytest.approx(1)
     strong = ("target encoding: brand", "tabular: log_total")
     assert shares["tabular: noise"] < min(shares[column] for column in strong)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import Blocks
+from amlc.features.blocks import Blocks, Dense
 from amlc.models.base import Regressor
 from amlc.models.registry import regressor
 from amlc.params import check
@@ -49,7 +49,7 @@ def test_robust_losses_predict_the_median(name: str, catalogue: Catalogue) -> No
     """Without useful features, absolute loss gives the median and squared loss the mean."""
     _, target, products = catalogue
     skewed = np.where(np.arange(240) % 4 == 0, 9.0, 1.0)
-    blind = Blocks(vision=(np.arange(240)[:, None] % 7 < 3).astype(np.float32))
+    blind = Blocks(vision=Dense.numbered((np.arange(240)[:, None] % 7 < 3).astype(np.float32)))
     changes: dict[str, Any] = {"blocks": ["vision"], "n_estimators": 60, "subsample": 1.0}
     for loss, expected in [("l1", 1.0), ("squared", skewed[FIT].mean())]:
         model = fitted(
@@ -95,6 +95,21 @@ def test_the_last_stage_is_the_prediction(name: str, loss: str, catalogue: Catal
     stages = list(model.staged_predict(blocks.take(NEW)))
     assert [count for count, _ in stages][-1] == 50
     np.testing.assert_allclose(stages[-1][1], model.predict(blocks.take(NEW)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_a_loaded_model_has_the_same_stages(
+    name: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """The price that boosting starts from is saved, too."""
+    new = catalogue[0].take(NEW)
+    model = fitted(name, catalogue)
+    model.save(tmp_path)
+    loaded = regressor(name).load(tmp_path)
+    for (_, before), (_, after) in zip(
+        model.staged_predict(new), loaded.staged_predict(new), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize("name", BOOSTERS)

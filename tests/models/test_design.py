@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from amlc.features.blocks import Blocks
-from amlc.features.vision.descriptor_names import DESCRIPTORS
+from amlc.features.blocks import Blocks, Dense
 from amlc.models.design import DesignEncoder, Kind
 from tests.helpers.learning import Catalogue
 
@@ -20,15 +19,14 @@ def test_new_rows_have_the_train_rows_columns(catalogue: Catalogue, kind: Kind) 
     new = encoder.transform(blocks.take(np.arange(7)))
     assert new.dense.shape == (7, fitted.dense.shape[1])
     assert new.dense.dtype == np.float32
-    assert new.terms is not None
     assert blocks.terms is not None
-    np.testing.assert_array_equal(new.terms.toarray(), blocks.terms[:7].toarray())
+    np.testing.assert_array_equal(new.terms.toarray(), blocks.terms.weights[:7].toarray())
 
 
 def test_linear_encoder_scales_and_one_hot_encodes(catalogue: Catalogue) -> None:
     """Numbers get mean 0 and deviation 1, categories one column each."""
     blocks, target, _ = catalogue
-    only = Blocks(tabular=blocks.tabular)
+    only = blocks.select(["tabular"])
     encoder = DesignEncoder("linear", None, [3])
     dense = encoder.fit_transform(only, target.log_price, target.groups, seed=0).dense
     assert dense.shape[1] == 2 + 3
@@ -41,7 +39,7 @@ def test_tree_encoder_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
     """For trees, numbers are unchanged and categories are codes."""
     blocks, target, _ = catalogue
     assert blocks.tabular is not None
-    only = Blocks(tabular=blocks.tabular)
+    only = blocks.select(["tabular"])
     dense = (
         DesignEncoder("tree", None, [3])
         .fit_transform(only, target.log_price, target.groups, 0)
@@ -54,7 +52,7 @@ def test_tree_encoder_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
 def test_a_constant_column_stays_finite(catalogue: Catalogue) -> None:
     """A column without spread is not divided by 0."""
     blocks, target, _ = catalogue
-    flat = Blocks(vision=np.full((len(blocks), 2), 3, np.float32))
+    flat = Blocks(vision=Dense.numbered(np.full((len(blocks), 2), 3, np.float32)))
     dense = (
         DesignEncoder("linear", 5.0, [3])
         .fit_transform(flat, target.log_price, target.groups, 0)
@@ -89,14 +87,29 @@ def test_saved_encoder_gives_the_same_design(
     np.testing.assert_array_equal(encoder.transform(blocks).dense, again.dense)
 
 
-@pytest.mark.parametrize(
-    ("width", "names"),
-    [
-        (len(DESCRIPTORS), [f"vision: {name}" for name in DESCRIPTORS]),
-        (2, ["vision: 0", "vision: 1"]),
-    ],
-)
-def test_vision_columns_have_the_names_of_the_descriptors(width: int, names: list[str]) -> None:
-    """A block of another width has numbered columns."""
-    blocks = Blocks(vision=np.zeros((3, width), np.float32))
-    assert DesignEncoder("tree", None, [3]).names(blocks) == names
+def test_columns_have_the_names_that_their_blocks_give_them(catalogue: Catalogue) -> None:
+    """Numbers, encodings, neighbours, dense blocks in their order, categories."""
+    blocks, target, _ = catalogue
+    order = ["tabular", "neighbours", "vision", "topics"]
+    encoder = DesignEncoder("linear", 5.0, [3])
+    encoder.fit_transform(blocks.select(order), target.log_price, target.groups, 0)
+    assert encoder.columns[:4] == [
+        "tabular: log_total",
+        "tabular: noise",
+        "target encoding: brand",
+        "neighbours: similarity of the nearest",
+    ]
+    assert encoder.columns[-14:] == [
+        *("vision: red", "vision: green", "vision: blue"),
+        *(f"topics: {number}" for number in range(8)),
+        *("tabular: kind a", "tabular: kind b", "tabular: kind c"),
+    ]
+
+
+def test_a_further_dense_block_needs_no_code_of_its_own(catalogue: Catalogue) -> None:
+    """The columns of any block, such as the vectors of an encoder, get its name."""
+    vectors = Dense(np.eye(4, dtype=np.float32), ("a", "b", "c", "d"))
+    blocks = catalogue[0].take(np.arange(4)).select(["vision"]).assign(clip=vectors)
+    encoder = DesignEncoder("tree", None, [])
+    assert encoder.names(blocks)[3:] == ["clip: a", "clip: b", "clip: c", "clip: d"]
+    np.testing.assert_array_equal(encoder.transform(blocks).dense[:, 3:], vectors.array)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.metrics import row_smape
-from amlc.models.losses import LossName, center, curvature, gradient, loss_values
+from amlc.models.losses import LossName, center, curvature, gradient
+from tests.helpers.losses import loss_values
 
 LOSSES = ["squared", "l1", "huber", "smape"]
 GAPS = np.array([-5.0, -1.3, -0.4, -0.03, 0.02, 0.3, 0.9, 4.0])

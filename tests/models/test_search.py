@@ -40,6 +40,14 @@ class Killed(Scores):
         yield from super().scores(values)
 
 
+class KilledAtOnce(Scores):
+    """The same, interrupted in the first trial."""
+
+    def scores(self, _: dict[str, Any]) -> Generator[float]:
+        """Raise what Ctrl-C raises."""
+        raise KeyboardInterrupt
+
+
 class Unfit(Scores):
     """The same, but only the present value can be fitted."""
 
@@ -123,10 +131,13 @@ def test_a_search_in_two_runs_is_the_search_in_one(catalogue: Catalogue, tmp_pat
     assert tried(tmp_path / "two") == tried(tmp_path / "one")
 
 
-def test_a_killed_search_resumes_with_the_same_result(catalogue: Catalogue, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [Killed, KilledAtOnce])
+def test_a_killed_search_resumes_with_the_same_result(
+    kind: type[Task], catalogue: Catalogue, tmp_path: Path
+) -> None:
     """The interrupted trial is run again."""
     with pytest.raises(KeyboardInterrupt):
-        search(task(catalogue, Killed), tmp_path / "killed", trials=5)
+        search(task(catalogue, kind), tmp_path / "killed", trials=5)
     resumed = search(task(catalogue), tmp_path / "killed", trials=5)
     assert resumed == search(task(catalogue), tmp_path / "one", trials=5)
     assert resumed.trials == 5

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from amlc.errors import ImageError
-from amlc.images.settings import ImageSettings
-from amlc.pricing.bundle import PictureSettings
-from amlc.pricing.pictures import DownloadedPictures, FolderPictures, NoPictures
-from amlc.pricing.pricer import reduce_picture
+from amlc.images.decode import decode
+from amlc.images.mirror import Mirror
+from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
+from amlc.pricing.estimates import ProductPicture, Reason, ReasonKind
+from amlc.pricing.pictures import download_pictures, find_pictures
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
@@ -25,66 +25,60 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_picture_of_a_folder_is_as_the_pipeline_would_keep_it(folder: Path) -> None:
-    """A picture from a folder is checked and reduced."""
-    linked = FolderPictures(folder, [FIRST], LIMITS).find([FIRST])
-    assert linked[0].picture == reduce_picture(jpeg(), LIMITS)
-    assert not linked[0].reason
+def find(folder: Path, links: list[str]) -> list[ProductPicture]:
+    """Return what is found for all links of a run."""
+    return find_pictures(links, Mirror(str(folder), links))
+
+
+def test_a_picture_of_a_folder_is_its_file(folder: Path) -> None:
+    """A picture is read only when it is priced; a repeated link has it each time."""
+    one = folder / "one.jpg"
+    assert find(folder, [FIRST, SECOND, FIRST]) == [one, folder / "two.jpg", one]
 
 
 @pytest.mark.parametrize(
     ("link", "reason"),
     [
-        (SECOND, "picture not used: not an image"),
+        ("no link", "picture not used: malformed link"),
         ("https://a.com/three.jpg", "no picture in the folder"),
         ("https://a.com/..", "no picture in the folder"),
-        ("", ""),
+        ("", "None"),
     ],
 )
 def test_a_picture_that_a_folder_lacks_has_a_reason(folder: Path, link: str, reason: str) -> None:
     """Only an empty link has no reason, because its row has one already."""
-    linked = FolderPictures(folder, [FIRST, SECOND], LIMITS).find([link])[0]
-    assert (linked.picture, linked.reason) == (None, reason)
+    assert str(find(folder, [link])[0]) == reason
 
 
 def test_a_file_that_two_links_could_mean_is_not_used(folder: Path) -> None:
     """A name that two links share identifies neither picture."""
-    other = "https://b.com/one.jpg"
-    pictures = FolderPictures(folder, [FIRST, other, FIRST], LIMITS)
-    assert [linked.picture for linked in pictures.find([FIRST, other])] == [None, None]
+    missing = Reason(ReasonKind.NOT_IN_FOLDER)
+    assert find(folder, [FIRST, "https://b.com/one.jpg", FIRST]) == [missing] * 3
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     """A wrong folder stops the command instead of pricing every row without a picture."""
     with pytest.raises(ImageError, match="No such file"):
-        FolderPictures(tmp_path / "nothing", [], LIMITS)
-
-
-def test_pricing_by_text_alone_gives_no_reasons() -> None:
-    """A picture that was not asked for is not reported as missing."""
-    linked = NoPictures().find([FIRST])
-    assert [(each.picture, each.reason) for each in linked] == [(None, "")]
+        find(tmp_path / "nothing", [])
 
 
 def test_pictures_are_downloaded_and_kept_in_the_store(tmp_path: Path) -> None:
     """The second request takes them from the store; a link that fails has its reason."""
-    raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["images"]
-    changes = {"mirror": None, "allow_private_hosts": ["127.0.0.1"], **LIMITS.model_dump()}
-    settings = ImageSettings.model_validate({**raw, **changes, "workers": 2, "tries": 1})
+    settings = ImageSettings(allow_private_hosts=["127.0.0.1"], tries=1, **LIMITS.model_dump())
     with Site({"/one.jpg": page(jpeg())}) as site:
         links = [site.url("/one.jpg"), "", site.url("/none.jpg"), site.url("/one.jpg")]
-        pictures = DownloadedPictures(settings, tmp_path / "store.sqlite")
-        first, again = pictures.find(links), pictures.find(links)
+        arguments = (links, settings, FetchSettings(workers=2), tmp_path / "store.sqlite")
+        first, again = download_pictures(*arguments), download_pictures(*arguments)
         assert site.hits["/one.jpg"] == 1
     assert first == again
-    assert first[0].picture == first[3].picture == reduce_picture(jpeg(), LIMITS)
-    assert [linked.reason for linked in first] == ["", "", "picture not used: http 404", ""]
+    reason = Reason(ReasonKind.PICTURE_NOT_USED, "http 404")
+    picture = decode(jpeg(), LIMITS)
+    assert first == [picture, None, reason, picture]
 
 
 def test_without_links_no_store_is_opened(tmp_path: Path) -> None:
     """Rows without links do not create a store."""
-    raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["images"]
-    settings = ImageSettings.model_validate({**raw, "mirror": None})
-    linked = DownloadedPictures(settings, tmp_path / "store.sqlite").find(["", ""])
-    assert [each.picture for each in linked] == [None, None]
-    assert not (tmp_path / "store.sqlite").exists()
+    store = tmp_path / "store.sqlite"
+    settings = ImageSettings(**LIMITS.model_dump())
+    assert download_pictures(["", ""], settings, FetchSettings(), store) == [None, None]
+    assert not store.exists()

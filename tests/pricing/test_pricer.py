@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,19 +15,15 @@ from amlc.catalog.content import BULLETS, QUANTITY, TITLE
 from amlc.catalog.products import LINK, PRICE, TEXT, read_products, train_rows
 from amlc.catalog.products import test_rows as rows_of_test
 from amlc.features.blocks import Blocks
+from amlc.features.vision import block
+from amlc.features.vision.block import VisionSettings
+from amlc.images.decode import decode
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
 from amlc.models.registry import MODELS, regressor
-from amlc.pricing.estimates import Estimate, Product
-from amlc.pricing.pricer import (
-    NEIGHBOURS,
-    NO_PICTURE,
-    NO_TEXT,
-    PICTURE,
-    BundlePricer,
-    CheckedProduct,
-    reduce_picture,
-)
+from amlc.pricing import pricer as module
+from amlc.pricing.estimates import NO_PICTURE, NO_TEXT, Estimate, Product, ReasonKind
+from amlc.pricing.pricer import NEIGHBOURS, PICTURE, BundlePricer
 from tests.helpers.pictures import jpeg, png_bomb
 
 FULL = Product(
@@ -56,7 +53,7 @@ def tests(pipeline: Path, products: pd.DataFrame) -> list[Product]:
         for row in rows_of_test(products).tolist():
             name = str(products[LINK][row]).rpartition("/")[2]
             path = pipeline / "synthetic" / "images" / name
-            body = path.read_bytes() if path.is_file() else None
+            body = path.read_bytes() if path.is_file() else NO_PICTURE
             yield Product(str(products[TEXT][row]), body)
 
     return list(test_products())
@@ -83,7 +80,7 @@ def test_every_model_predicts_the_same_from_new_features(
     """Models without weight in this blend could have weight in another one."""
     model = regressor(name).load(pipeline / "models" / name)
     expected = read_predictions(pipeline / "models" / name, products)[rows_of_test(products)]
-    blocks = pricer.blocks([pricer.check(product) for product in tests])
+    blocks = pricer.blocks(tests)
     np.testing.assert_allclose(model.predict(blocks), expected, rtol=1e-12)
 
 
@@ -115,7 +112,7 @@ def test_a_model_predicts_each_row_by_itself(
 ) -> None:
     """A row's prediction does not depend on the other rows, bit for bit."""
     model = regressor(name).load(pipeline / "models" / name)
-    blocks = pricer.blocks([CheckedProduct(f"Item Name: Tea {n} oz", None) for n in range(9)])
+    blocks = pricer.blocks([Product(f"Item Name: Tea {n} oz") for n in range(9)])
     alone = [model.predict(blocks.take(np.array([row])))[0] for row in range(9)]
     np.testing.assert_array_equal(alone, model.predict(blocks))
 
@@ -173,7 +170,7 @@ def test_no_products_give_no_estimates(pricer: BundlePricer) -> None:
 def test_a_bad_picture_is_left_out_with_a_reason(body: bytes, pricer: BundlePricer) -> None:
     """A product whose picture cannot be used gets the price of its text."""
     estimate, plain = pricer.price([Product(FULL.text, body), Product(FULL.text)])
-    assert estimate.reasons[0].startswith("picture not used: ")
+    assert estimate.reasons[0].kind is ReasonKind.PICTURE_NOT_USED
     assert estimate.price == plain.price
 
 
@@ -181,7 +178,7 @@ def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
     """A text is cut at the same length as in the pipeline."""
     limit = pricer.bundle.text.max_text
     estimate, cut = pricer.price([Product("tea " * limit), Product(("tea " * limit)[:limit])])
-    assert estimate.reasons[0] == "text cut after 100,000 characters"
+    assert str(estimate.reasons[0]) == "text cut after 100,000 characters"
     assert estimate.price == cut.price
 
 
@@ -198,17 +195,45 @@ def test_a_text_with_a_lone_surrogate_has_a_price(pricer: BundlePricer) -> None:
     assert pricer.price([Product("Item Name: Tea \ud800")])[0].price > 0
 
 
-def test_a_large_picture_is_reduced(pricer: BundlePricer) -> None:
-    """A picture becomes smaller before the models see it."""
-    picture = reduce_picture(jpeg(width=900, height=600), pricer.bundle.picture)
-    assert len(picture) < len(jpeg(width=900, height=600))
+def test_a_picture_is_reduced_once(
+    pricer: BundlePricer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large picture becomes smaller before the models see it, unless it is reduced already."""
+    path = tmp_path / "large.jpg"
+    path.write_bytes(jpeg(width=900, height=600))
+    reduced = decode(path.read_bytes(), pricer.bundle.picture)
+    assert len(reduced.data) < path.stat().st_size
+    seen: list[bytes | None] = []
+
+    def recorded(pictures: list[bytes | None], settings: VisionSettings) -> Any:
+        seen.extend(pictures)
+        return block.describe(pictures, settings)
+
+    monkeypatch.setattr(module, "describe", recorded)
+    for picture in (path, path.read_bytes(), reduced):
+        pricer.price([Product(FULL.text, picture)])
+    assert seen == [reduced.data] * 3
+
+
+def test_a_file_that_is_gone_is_left_out_with_a_reason(
+    pricer: BundlePricer, tmp_path: Path
+) -> None:
+    """A picture that cannot be opened is like one that cannot be used."""
+    (estimate,) = pricer.price([Product(FULL.text, tmp_path / "none.jpg")])
+    assert list(map(str, estimate.reasons)) == ["picture not used: No such file or directory"]
+
+
+def test_without_a_question_for_a_picture_there_is_no_reason(pricer: BundlePricer) -> None:
+    """A product that is priced by its text alone does not lack a picture."""
+    (estimate,) = pricer.price([Product(FULL.text, None)])
+    assert estimate.reasons == ()
 
 
 def test_blocks_hold_a_row_for_each_product(pricer: BundlePricer) -> None:
     """Products with the same text and picture have the same features."""
     text = "Item Name: Tea"
-    blocks = pricer.blocks([CheckedProduct(text, None), CheckedProduct(text, jpeg())] * 2)
+    blocks = pricer.blocks([Product(text), Product(text, jpeg())] * 2)
     assert isinstance(blocks, Blocks)
     assert len(blocks) == 4
-    assert blocks.vision is not None
-    np.testing.assert_array_equal(blocks.vision[:2], blocks.vision[2:])
+    vision = blocks.dense["vision"].array
+    np.testing.assert_array_equal(vision[:2], vision[2:])

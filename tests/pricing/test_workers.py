@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from amlc.pricing.estimates import Product
-from amlc.pricing.pricer import BundlePricer, CheckedProduct
+from amlc.pricing.pricer import BundlePricer
 from amlc.pricing.workers import Workers
+from tests.helpers.pictures import jpeg
 
 PRODUCTS = [
     Product(f"Item Name: Green Tea, {bags} Bags\nValue: {bags}\nUnit: Count\n")
@@ -31,8 +32,8 @@ def test_workers_give_the_prices_of_this_process(pipeline: Path, workers: Worker
     pricer = BundlePricer.load(pipeline / "bundle")
     assert not workers.ready
     assert workers.submit(PRODUCTS).result(120) == pricer.price(PRODUCTS)
-    checked = [CheckedProduct(product.text, None) for product in PRODUCTS]
-    assert workers.submit_checked(checked).result(120) == pricer.price_checked(checked)
+    pictures = [Product(PRODUCTS[0].text, picture) for picture in (jpeg(), b"no picture", None)]
+    assert workers.submit(pictures).result(120) == pricer.price(pictures)
     assert workers.ready
 
 

@@ -75,9 +75,11 @@ def test_places_on_the_price_axis_follow_the_prices(findings: Findings) -> None:
     for card, row in zip(cards(rows, {}, findings), rows.itertuples(), strict=True):
         prices = (card.low, card.predicted, card.high, card.actual)
         assert prices == (row.low, row.predicted, row.high, row.price)
-        positions = card.positions
-        assert 0 <= positions.low <= positions.predicted <= positions.high <= 100
-        assert 0 <= positions.actual <= 100
+        low, predicted, high, actual = (
+            card.positions[name] for name in ("low", "predicted", "high", "actual")
+        )
+        assert 0 <= low <= predicted <= high <= 100
+        assert 0 <= actual <= 100
 
 
 def test_a_hostile_text_is_cut_to_size_on_a_card(findings: Findings) -> None:

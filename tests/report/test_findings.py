@@ -7,9 +7,9 @@ import pytest
 
 from amlc.catalog.products import read_products
 from amlc.errors import DataError
+from amlc.evaluation.metrics_files import Interval
 from amlc.evaluation.scores import join_predictions
 from amlc.report.findings import coverage_shares, read_findings
-from amlc.report.metrics_files import Interval
 from tests.helpers.results import write_results
 
 

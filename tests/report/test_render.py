@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
+from amlc.evaluation.metrics_files import Drift, Leak, ModelScore
 from amlc.report import page as page_module
-from amlc.report.examples import AxisPositions, Card, Tile
+from amlc.report.examples import Card, Tile
 from amlc.report.findings import Findings, read_findings
-from amlc.report.metrics_files import Drift
-from amlc.report.page import Page, make_page
+from amlc.report.page import Importance, Page, make_page
 from amlc.report.render import TEMPLATE, render
 from tests.helpers.results import PARAMETERS, write_results
 
@@ -191,7 +191,6 @@ def test_numbers_are_those_of_the_metrics(html: str, tmp_path: Path) -> None:
     [
         ({"pictured": False}, "At even steps", "0 of 140 distinct links gave a picture"),
         ({"boosted": False}, "Learning curves", "One model ran"),
-        ({"test_rows": 0}, "Drift between", "Guards against"),
         ({"rows": 10}, "nan", "Guards against"),
     ],
 )
@@ -225,6 +224,18 @@ def _bare(node: Any) -> Any:
     if not is_dataclass(node) or isinstance(node, type):
         return node
     return type(node)(**{name: _bare(child) for name, child in vars(node).items()})
+
+
+def changed(model: Any, **values: Any) -> Any:
+    """Return a copy of a metrics file's content with other values."""
+    return model.model_copy(update=values)
+
+
+def rows_of(html: str, caption: str) -> list[tuple[str, str, str | None]]:
+    """Return heading, text and width of the bar of each row of a table of two columns."""
+    table = html.partition(f'aria-label="{caption}')[2].partition("</table>")[0]
+    row = r'<th scope="row">(.*?)</th><td>\s*([^<]*?)(?:<span .*?width:(.*?)".*?)?\s*</td>'
+    return [(name, text, width or None) for name, text, width in re.findall(row, table)]
 
 
 def with_title(page: Page, title: str) -> Page:
@@ -284,7 +295,7 @@ def test_the_template_shows_every_field() -> None:
     """No number is computed that the page does not show."""
     folder = Path(str(page_module.__file__)).parent
     template = (folder / TEMPLATE).read_text()
-    types = [Card, AxisPositions, Tile, *vars(page_module).values()]
+    types = [Card, Tile, *vars(page_module).values()]
     types = [kind for kind in types if is_dataclass(kind) and kind is not Findings]
     shown = set(re.findall(r"\w+", re.sub(r"\{#.*?#\}", "", template, flags=re.DOTALL)))
     assert types
@@ -296,15 +307,18 @@ def test_what_is_not_known_is_not_printed_as_none(document: Document) -> None:
     assert "None" not in document.text
 
 
-@pytest.mark.parametrize(("agrees", "mark"), [(True, "\u2713"), (False, "\u2717")])
+@pytest.mark.parametrize(
+    ("gap", "shown", "mark"), [(0.4, "+0.40", "\u2713"), (-2.1, "\u22122.10", "\u2717")]
+)
 def test_a_held_out_score_far_from_the_other_is_marked(
-    bare: Page, mark: str, *, agrees: bool
+    bare: Page, gap: float, shown: str, mark: str
 ) -> None:
     """The mark has a description and the text says what to do."""
-    document = parsed(render(replace(bare, checks=replace(bare.checks, held_out_agrees=agrees))))
+    details = changed(bare.details, held_out=changed(bare.details.held_out, gap=gap))
+    document = parsed(render(replace(bare, details=details)))
     assert re.findall("[\u2713\u2717]", document.text) == ["\u2713", "\u2713", mark]
-    assert ("Look into it." in document.text) != agrees
-    assert "+0.40 points" in document.text
+    assert ("Look into it." in document.text) == (mark == "\u2717")
+    assert f"{shown} points" in document.text
 
 
 @pytest.mark.parametrize(
@@ -318,17 +332,65 @@ def test_a_held_out_score_far_from_the_other_is_marked(
 )
 def test_the_verdict_on_drift_follows_from_the_auc(bare: Page, auc: float, verdict: str) -> None:
     """The more test rows differ from train rows, the less the scores hold for them."""
-    checks = replace(bare.checks, drift=Drift(auc=auc, columns={}))
-    assert verdict in parsed(render(replace(bare, checks=checks))).text
+    guards = changed(bare.guards, drift=Drift(auc=auc, columns={}))
+    assert verdict in parsed(render(replace(bare, guards=guards))).text
 
 
 @pytest.mark.parametrize(
-    ("gain", "text"), [(0.5, "0.50 points better"), (-0.5, "0.50 points worse")]
+    ("best", "text"), [(41.5, "1.50 points better"), (39.0, "1.00 points worse")]
 )
-def test_the_gain_of_the_blend_is_in_words(bare: Page, gain: float, text: str) -> None:
-    """Its number has no sign."""
-    document = parsed(render(replace(bare, gain=gain)))
-    assert text in " ".join(document.text.split())
+def test_the_gain_of_the_blend_is_in_words(bare: Page, best: float, text: str) -> None:
+    """It is that over the best member, and its number has no sign."""
+    models = {
+        "linear": ModelScore(smape=60.0, smape_se=1.0, weight=0.5),
+        "lightgbm": ModelScore(smape=best, smape_se=1.0, weight=0.5),
+    }
+    page = replace(
+        bare,
+        scores=changed(bare.scores, smape=40.0, smape_low=39.0, smape_high=41.0),
+        details=changed(bare.details, models=models),
+    )
+    assert text in " ".join(parsed(render(page)).text.split())
+
+
+def test_the_columns_of_drift_are_ordered(bare: Page) -> None:
+    """The column with the largest AUC comes first; a bar is empty at an AUC of a half."""
+    guards = changed(bare.guards, drift=Drift(auc=0.6, columns={"a": 0.45, "b": 0.5, "c": 0.75}))
+    assert rows_of(render(replace(bare, guards=guards)), "Columns that separate them best") == [
+        ("c", "0.750", "50%"),
+        ("b", "0.500", "0%"),
+        ("a", "0.450", "0%"),
+    ]
+
+
+def test_rare_reasons_are_counted_together(bare: Page) -> None:
+    """The most frequent ones are named, the most frequent first; no link is left out."""
+    failures = {f"http {code}": code for code in range(400, 415)}
+    images = changed(bare.images, placeholders=sum(failures.values()), failures=failures)
+    page = render(replace(bare, images=images))
+    (_, total, _), *named, (others, rest, _) = rows_of(page, "Links without a picture")
+    assert [name for name, _, _ in named] == [f"\u2013 http {code}" for code in range(414, 402, -1)]
+    assert others == "\u2013 other reasons"
+    counts = [int(number) for _, number, _ in named]
+    assert sum(counts) + int(rest.replace(",", "")) == int(total.replace(",", ""))
+
+
+def test_bars_of_importance_are_relative_to_the_first_column(bare: Page) -> None:
+    """Shares are in percent; shares of zero have empty bars."""
+    for shares, rows in (
+        ((0.8, 0.2), [("b", "80.0 %", "100%"), ("c", "20.0 %", "25%")]),
+        ((0.0, 0.0), [("b", "0.0 %", "0%"), ("c", "0.0 %", "0%")]),
+    ):
+        importance = Importance("lightgbm", tuple(zip("bc", shares, strict=True)))
+        assert rows_of(render(replace(bare, importance=importance)), "By column") == rows
+
+
+def test_names_from_outside_are_cut_to_size(bare: Page) -> None:
+    """Words of the catalogue may be of any length."""
+    leak = Leak(feature="w" * 500, partner="a\u202eb", share=0.4)
+    html = render(replace(bare, guards=changed(bare.guards, leak=leak)))
+    feature, partner = re.findall("<q>(.*?)</q>", html)
+    assert (len(feature), partner) == (90, "ab")
 
 
 def test_without_known_test_prices_there_is_no_held_out_score(tmp_path: Path) -> None:

@@ -26,6 +26,13 @@ def test_text_stays_text() -> None:
     assert "a $price$ &amp; &lt;more&gt;" in inline_svg("a", "x", draw)
 
 
+def test_text_has_the_font_of_the_page() -> None:
+    """A drawing states sizes, but no font of its own."""
+    drawing = inline_svg("a", "x", draw)
+    assert "font-size: 10px" in drawing
+    assert "font-family" not in drawing
+
+
 def test_colors_are_those_of_the_page() -> None:
     """They follow the reader's light or dark scheme."""
     drawing = inline_svg("a", "x", draw)

@@ -13,7 +13,7 @@ import yaml
 from amlc.catalog.products import PRODUCT_SCHEMA, write_products
 from amlc.images.shards import read_statuses
 from tests.helpers.pictures import jpeg
-from tests.images.conftest import SETTINGS
+from tests.images.conftest import FETCHING, SETTINGS
 
 ROOT = Path(__file__).parents[2]
 LINKS = ["https://a.invalid/1.jpg", "https://a.invalid/2.jpg", "https://a.invalid/1.jpg", ""]
@@ -24,7 +24,7 @@ def workspace(tmp_path: Path) -> Path:
     """Return a folder with parameters, a product table of four rows and a mirror of one picture."""
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "1.jpg").write_bytes(jpeg())
-    settings = {"images": {**SETTINGS, "mirror": "mirror"}}
+    settings = {"images": {**SETTINGS, "mirror": "mirror"}, "fetching": FETCHING}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     count = len(LINKS)
     products = pd.DataFrame(

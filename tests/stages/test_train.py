@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import scipy.sparse as sp
 import yaml
 
 from amlc.catalog.products import write_products
 from amlc.errors import ParamsError
-from amlc.features.blocks import write_neighbours
 from amlc.models.blend import Blend
 from amlc.models.registry import regressor
 from stages import blend, train
@@ -34,14 +32,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     features.mkdir()
     assert blocks.tabular is not None
     assert blocks.terms is not None
-    assert blocks.topics is not None
-    assert blocks.vision is not None
     assert blocks.neighbours is not None
-    blocks.tabular.to_frame().to_parquet(features / "tabular.parquet", index=False)
-    sp.save_npz(features / "terms.npz", blocks.terms)
-    np.save(features / "topics.npy", blocks.topics)
-    np.save(features / "vision.npy", blocks.vision)
-    write_neighbours(features / "neighbours.npz", blocks.neighbours)
+    blocks.tabular.write(features / "tabular.parquet")
+    blocks.terms.write(features / "terms.npz")
+    blocks.neighbours.write(features / "neighbours.npz")
+    for name, block in blocks.dense.items():
+        block.write(features / f"{name}.npy")
     sections = {"seed": 3, "threads": 1, "models": NAMES, "train": SECTIONS, "blend": BLEND}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections))
     monkeypatch.chdir(tmp_path)

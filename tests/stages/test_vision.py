@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from amlc.arrays import Floats32
 from amlc.catalog.products import write_products
+from amlc.features.blocks import Dense
 from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -29,10 +29,10 @@ def test_it_writes_one_row_per_product_and_the_same_bytes_again(
     first = path.read_bytes()
     vision.main()
     assert path.read_bytes() == first
-    block: Floats32 = np.load(path, allow_pickle=False)
-    assert block.shape == (3, len(DESCRIPTORS))
-    assert block[:, 0].tolist() == [0.0, 1.0, 0.0]
-    np.testing.assert_array_equal(block[0], block[2])
+    block = Dense.read(path)
+    assert block.names == tuple(DESCRIPTORS)
+    assert block.array[:, 0].tolist() == [0.0, 1.0, 0.0]
+    np.testing.assert_array_equal(block.array[0], block.array[2])
 
 
 def _write_inputs() -> None:

@@ -17,6 +17,9 @@ from amlc.synthetic import generator
 from amlc.synthetic.generator import SyntheticSettings, make_rows, write_catalogue
 from tests.helpers.catalogues import SMALL
 
+# Keys of train rows are odd.
+TRAIN_KEYS = 2 * np.arange(2_000, dtype=np.int64) + 1
+
 
 def settings(**changed: Any) -> SyntheticSettings:
     """Return small settings, some of them changed."""
@@ -117,8 +120,8 @@ def test_the_folder_has_the_pictures_of_most_links(folder: Path) -> None:
 
 def test_the_file_of_a_link_has_its_picture(folder: Path) -> None:
     """The picture of each row, where it is not missing, is the one that its `Packshot` draws."""
-    chunk = make_rows(20, settings(), generator.train_keys(0, 30))
-    for packshot, missing in zip(chunk.packshots, chunk.missing, strict=True):
+    rows = make_rows(20, settings(), TRAIN_KEYS[:30])
+    for packshot, missing in zip(rows["packshot"], rows["missing"], strict=True):
         path = folder / "images" / packshot.link().rsplit("/", 1)[1]
         assert path.exists() != missing
         assert missing or path.read_bytes() == packshot.encode()
@@ -126,10 +129,11 @@ def test_the_file_of_a_link_has_its_picture(folder: Path) -> None:
 
 def test_a_picture_is_missing_in_every_row_of_its_link_or_in_none() -> None:
     """The same link never has a picture in one row and none in another."""
-    chunk = make_rows(20, settings(missing_images=0.5), generator.train_keys(0, 2_000))
-    links = [packshot.link() for packshot in chunk.packshots]
-    pairs = set(zip(links, chunk.missing.tolist(), strict=True))
-    assert len(pairs) == len(set(links)) < len(links)
+    rows = make_rows(20, settings(missing_images=0.5), TRAIN_KEYS)
+    by_link = rows.groupby("image_link")["missing"]
+    assert (by_link.nunique() == 1).all()
+    assert by_link.ngroups < len(rows)
+    assert set(rows["missing"]) == {True, False}
 
 
 def test_without_images_the_folder_is_empty(tmp_path: Path) -> None:

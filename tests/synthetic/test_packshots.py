@@ -21,7 +21,7 @@ from amlc.synthetic.packshots import (
 )
 from amlc.synthetic.words import Shape
 
-JAR = Packshot(shape="jar", hue=30, house_hue=200, tier=1, items=1, jitter=20)
+JAR = Packshot(shape="jar", hue=30, brand_hue=200, tier=1, items=1, seed=20)
 DIGESTS = {1: "51c04faad9289bd3"}
 
 
@@ -44,10 +44,10 @@ def test_the_link_depends_on_everything_that_the_picture_depends_on() -> None:
     changed = [
         replace(JAR, shape="can"),
         replace(JAR, hue=31),
-        replace(JAR, house_hue=201),
+        replace(JAR, brand_hue=201),
         replace(JAR, tier=2),
         replace(JAR, items=2),
-        replace(JAR, jitter=21),
+        replace(JAR, seed=21),
     ]
     assert len({packshot.link() for packshot in [JAR, *changed]}) == 7
 
@@ -64,7 +64,7 @@ def test_links_have_the_form_of_image_links() -> None:
 @pytest.mark.parametrize("items", [1, 2, 5, MAX_ITEMS])
 def test_every_shape_and_number_can_be_drawn(shape: Shape, items: int) -> None:
     """The file is an RGB JPEG of the right size that shows more than its backdrop."""
-    body = Packshot(shape=shape, hue=30, house_hue=9, tier=3, items=items, jitter=1).encode()
+    body = Packshot(shape=shape, hue=30, brand_hue=9, tier=3, items=items, seed=1).encode()
     with Image.open(io.BytesIO(body)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert max(image.size) == LONGEST_SIDE

@@ -11,6 +11,7 @@ from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
 from amlc.files import read_json, write_json
 from amlc.service.limits import Limits
+from tests.helpers.results import write_results
 from tools import parts
 from tools.record import REAL, RESULTS
 
@@ -58,15 +59,15 @@ def cells(table: str) -> list[list[str]]:
 def root(tmp_path: Path) -> Path:
     """Return a repository that has only what the parts are made from."""
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": STAGES}, sort_keys=False))
-    (tmp_path / "params.yaml").write_text("data: {dir: data/raw}\nmodels: [a, b]\n")
+    (tmp_path / "params.yaml").write_text(
+        "data: {dir: data/raw}\nmodels: [a, b]\nevaluate: {bootstrap_level: 0.9}\n"
+    )
     scores = {**SCORE, "smape_low": 49.0, "smape_high": 51.0}
     models = {"a": {**SCORE, "weight": 0.75}, "b": {**SCORE, "smape": 60.0, "weight": 0.25}}
     data = {"train": {"kept": 5000, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
+    write_results(tmp_path)
     write_json(tmp_path / "metrics/metrics.json", scores)
-    write_json(tmp_path / "metrics/details.json", {"models": models})
     write_json(tmp_path / "metrics/synthetic.json", {"smape_floor": 29.98, "smape_constant": 75.2})
-    write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
-    write_json(tmp_path / "metrics/data.json", data)
     write_json(
         tmp_path / REAL,
         {
@@ -102,7 +103,7 @@ def test_the_score_is_that_of_the_real_run(root: Path) -> None:
     """It comes with its interval and the number of products."""
     score = parts.score(root)
     assert "On 5,000 products" in score
-    assert "**50.13 %** (95 % interval 49.00 to 51.00)" in score
+    assert "**50.13 %** (90 % interval 49.00 to 51.00)" in score
 
 
 def test_the_headline_names_the_best_of_each_kind_and_its_commit(root: Path) -> None:
@@ -123,7 +124,7 @@ def test_the_real_part_lists_the_models_the_blend_last(root: Path) -> None:
     assert cells(parts.real(root))[1:] == [
         ["b", "60.00", "0.50", "0.25"],
         ["a", "50.13", "0.50", "0.75"],
-        ["**blend**", "**50.13**", "0.50", "95 % interval 49.00 to 51.00"],
+        ["**blend**", "**50.13**", "0.50", "90 % interval 49.00 to 51.00"],
     ]
 
 

@@ -236,34 +236,6 @@ class NeighbourIndex:
             return cls(postings, weights, terms, candidates)
 
 
-def nearest(
-    terms: sp.csr_array,
-    train: sp.csr_array,
-    settings: NeighboursSettings,
-    position: Rows | None = None,
-    *,
-    threads: int = 1,
-) -> Neighbours:
-    """Build an index of train products and search it once.
-
-    Parameters
-    ----------
-    terms, position, threads
-        As in `NeighbourIndex.nearest`.
-    train : csr_array of float32, shape (m, terms)
-        TF-IDF of the train products.
-    settings : NeighboursSettings
-        Section `neighbours` of params.yaml.
-
-    Returns
-    -------
-    Neighbours
-        Positions among the train products.
-    """
-    index = NeighbourIndex.build(train, settings)
-    return index.nearest(terms, settings.n_neighbors, position, threads=threads)
-
-
 def nearest_train_products(
     terms: sp.csr_array, train: Rows, settings: NeighboursSettings, *, threads: int
 ) -> Neighbours:
@@ -287,7 +259,8 @@ def nearest_train_products(
     """
     position = np.full(terms.shape[0], NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
-    among_train = nearest(terms, terms[train], settings, position, threads=threads)
+    index = NeighbourIndex.build(terms[train], settings)
+    among_train = index.nearest(terms, settings.n_neighbors, position, threads=threads)
     missing = among_train.rows == NO_NEIGHBOUR
     rows = np.where(missing, NO_NEIGHBOUR, train[among_train.rows]).astype(np.int32)
     return Neighbours(rows, among_train.similarity, np.arange(len(rows), dtype=np.int32))

@@ -1,9 +1,11 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,19 +14,18 @@ from pydantic import Field, model_validator
 from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of
 from amlc.errors import DataError, ParamsError, read_errors_as
+from amlc.features.blocks import Terms
 from amlc.features.text import tokens
-from amlc.features.text.tokens import Analyzer, char_analyzer, word_analyzer
-from amlc.features.text.vocabulary import CharVocabulary, Vocabulary, WordVocabulary
+from amlc.features.text.tokens import char_ngrams, word_ngrams
 from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
 TextField = Literal["title", "text"]
 
 # Texts that are transformed together.
 CHUNK_ROWS = 1024
+# Maximum number of words whose character n-grams are kept, and maximum length of each.
+CACHE_SIZE, LONGEST_CACHED = 100_000, 30
 
 
 class VectorizerSettings(Settings):
@@ -50,6 +51,61 @@ class TermsSettings(Settings):
     vectorizers: dict[str, VectorizerSettings] = Field(min_length=1)
     # Bounds the time that a single product takes.
     max_chars: int = Field(ge=100)
+
+
+class Vocabulary:
+    """The terms of one vectorizer, and where they occur in texts.
+
+    Parameters
+    ----------
+    settings : VectorizerSettings
+        How a text is split into terms.
+    terms : list of str
+        In the order of their columns.
+    first_column : int
+        Column of the first term.
+    """
+
+    def __init__(self, settings: VectorizerSettings, terms: list[str], first_column: int) -> None:
+        self.terms = terms
+        self.first_column = first_column
+        self._columns = {term: first_column + index for index, term in enumerate(terms)}
+        self._analyze = analyzer(settings)
+        # The character n-grams of a word do not depend on the words around it.
+        self._by_word = settings.analyzer == "char_wb"
+        self.word_columns = lru_cache(CACHE_SIZE)(self._columns_of)
+
+    def occurrences(self, texts: Iterable[str]) -> tuple[Rows, Ints32]:
+        """Find all occurrences of terms in texts.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Texts as `amlc.features.text.tokens.join_numbers` returns them.
+
+        Returns
+        -------
+        rows : ndarray of int, shape (occurrences,)
+            The position of the text.
+        columns : ndarray of int32, shape (occurrences,)
+            The column of the term.
+        """
+        find = self._columns_by_word if self._by_word else self._columns_of
+        found = list(map(find, texts))
+        sizes = np.array([len(columns) for columns in found], dtype=np.intp)
+        columns = np.fromiter(chain.from_iterable(found), np.int32, sizes.sum())
+        return np.repeat(np.arange(len(sizes)), sizes), columns
+
+    def _columns_by_word(self, text: str) -> list[int]:
+        columns: list[int] = []
+        for word in text.split():
+            cached = len(word) <= LONGEST_CACHED
+            columns += self.word_columns(word) if cached else self._columns_of(word)
+        return columns
+
+    def _columns_of(self, text: str) -> list[int]:
+        found = map(self._columns.get, self._analyze(text))
+        return [column for column in found if column is not None]
 
 
 class TermFeatures:
@@ -88,7 +144,7 @@ class TermFeatures:
         )
         return self
 
-    def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> sp.csr_array:
+    def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> Terms:
         """Return TF-IDF, scaled so that each row has length 1 in each group of columns.
 
         Parameters
@@ -101,8 +157,8 @@ class TermFeatures:
 
         Returns
         -------
-        csr_array of float32, shape (n, terms)
-            Column indices are sorted within each row. A row depends on its text alone.
+        Terms
+            A row depends on its text alone.
 
         Notes
         -----
@@ -114,7 +170,8 @@ class TermFeatures:
             self._weights(self._fields(texts[chunk], None if titles is None else titles[chunk]))
             for chunk in chunks or [slice(0)]
         ]
-        return blocks[0] if len(blocks) == 1 else sp.csr_array(sp.vstack(blocks, format="csr"))
+        one = len(blocks) == 1
+        return Terms(blocks[0] if one else sp.csr_array(sp.vstack(blocks, format="csr")))
 
     def _weights(self, fields: dict[str, list[str]]) -> sp.csr_array:
         rows, columns = zip(
@@ -159,7 +216,7 @@ class TermFeatures:
             terms, idf = fitted[name]
             if len(terms) != len(idf):
                 raise DataError(f"{len(terms)} terms with {len(idf)} document frequencies")
-            self.vocabularies[name] = _vocabulary(settings, terms, first_column)
+            self.vocabularies[name] = Vocabulary(settings, terms, first_column)
             first_column += len(terms)
         self._idf = np.concatenate([fitted[name][1] for name in self.settings.vectorizers])
 
@@ -204,7 +261,7 @@ class TermFeatures:
         return features
 
 
-def analyzer(settings: VectorizerSettings) -> Analyzer:
+def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
     """Return the function that splits a text into the terms of a vectorizer.
 
     Notes
@@ -212,14 +269,9 @@ def analyzer(settings: VectorizerSettings) -> Analyzer:
     The terms are those of scikit-learn's analyzer of the same name, but programs that only predict
     need not import scikit-learn, which takes a second.
     """
-    split = word_analyzer if settings.analyzer == "word" else char_analyzer
-    return split(*settings.ngram_range)
-
-
-def _vocabulary(settings: VectorizerSettings, terms: list[str], first_column: int) -> Vocabulary:
-    if settings.analyzer == "word":
-        return WordVocabulary(terms, first_column)
-    return CharVocabulary(terms, first_column, analyzer(settings))
+    low, high = settings.ngram_range
+    ngrams = word_ngrams if settings.analyzer == "word" else char_ngrams
+    return partial(ngrams, low=low, high=high)
 
 
 def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_array:
@@ -238,23 +290,20 @@ def _fit_vectorizer(
     name: str, settings: VectorizerSettings, texts: list[str]
 ) -> tuple[list[str], Floats32]:
     """Fit a vectorizer, and return its terms and their inverse document frequencies."""
-    try:
-        vectorizer = _vectorizer(settings).fit(texts)
-    except ValueError as error:
-        raise DataError(
-            f"terms.vectorizers.{name}: no term in {len(texts)} train rows: {error}"
-        ) from None
-    return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_
-
-
-def _vectorizer(settings: VectorizerSettings) -> "TfidfVectorizer":
     # Slow to import, and only a fit needs it.
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - see above
 
-    return TfidfVectorizer(
+    vectorizer = TfidfVectorizer(
         analyzer=analyzer(settings),
         min_df=settings.min_df,
         max_features=settings.max_features,
         sublinear_tf=True,
         dtype=np.float32,
     )
+    try:
+        vectorizer.fit(texts)
+    except ValueError as error:
+        raise DataError(
+            f"terms.vectorizers.{name}: no term in {len(texts)} train rows: {error}"
+        ) from None
+    return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_

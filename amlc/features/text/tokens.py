@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 from amlc.catalog.quantities import find_unit, unit_pattern
 
@@ -15,16 +14,14 @@ _OF_COUNT = r"of\s*(\d{1,4})\b"
 _ANY_OF_COUNT = re.compile(_OF_COUNT, re.ASCII)
 _PACK_OF_COUNT = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_COUNT}", re.ASCII)
 # Punctuation that is part of a word inside it, but not at its ends.
-INNER_PUNCTUATION = b".'"
-_WORD_BYTES = INNER_PUNCTUATION + b"_"
+INNER_PUNCTUATION = ".'"
+_WORD_CHARACTERS = INNER_PUNCTUATION + "_"
 _OTHER_THAN_WORD_OR_ASCII = re.compile(r"[^\x00-\x7f\w]")
 # Maps ASCII bytes that are not part of a word to a space, and keeps the bytes of other characters.
 _SPACES = bytes(
-    byte if byte >= 0x80 or chr(byte).isalnum() or byte in _WORD_BYTES else ord(" ")
+    byte if byte >= 0x80 or chr(byte).isalnum() or chr(byte) in _WORD_CHARACTERS else ord(" ")
     for byte in range(256)
 )
-
-Analyzer = Callable[[str], list[str]]
 
 
 def join_numbers(text: str) -> str:
@@ -51,69 +48,38 @@ def _joined(match: re.Match[str]) -> str:
     return f"{float(number):g}{find_unit(unit).name.replace(' ', '_')} "
 
 
-def raw_tokens(text: str) -> list[bytes]:
-    """Split a text into runs of the characters that occur in words, in UTF-8.
-
-    A word is a raw token without the `INNER_PUNCTUATION` at its ends, which may leave nothing.
+def words(text: str) -> list[str]:
+    """Split a text into words: letters and digits, with underscores, and . and ' only inside.
 
     Examples
     --------
-    >>> raw_tokens("mom's tea. 1.5ounce - no. 1")
-    [b"mom's", b'tea.', b'1.5ounce', b'no.', b'1']
+    >>> words("mom's tea. 1.5ounce - no. 1")
+    ["mom's", 'tea', '1.5ounce', 'no', '1']
     """
     if not text.isascii():
         text = _OTHER_THAN_WORD_OR_ASCII.sub(" ", text)
-    return text.encode().translate(_SPACES).split()
+    tokens = text.encode().translate(_SPACES).decode().split()
+    return [word for token in tokens if (word := token.strip(INNER_PUNCTUATION))]
 
 
-def word_analyzer(low: int, high: int) -> Analyzer:
-    """Return a function that splits a text into its word n-grams.
-
-    Parameters
-    ----------
-    low, high : int
-        The smallest and the largest number of words in an n-gram.
-
-    Notes
-    -----
-    The n-grams are those of scikit-learn's analyzer ``word`` for the words in `raw_tokens`.
-    """
-
-    def analyze(text: str) -> list[str]:
-        words = [
-            word.decode() for token in raw_tokens(text) if (word := token.strip(INNER_PUNCTUATION))
-        ]
-        ngrams = words[:] if low == 1 else []
-        for size in range(max(low, 2), high + 1):
-            ngrams += map(" ".join, zip(*(words[start:] for start in range(size)), strict=False))
-        return ngrams
-
-    return analyze
+def word_ngrams(text: str, low: int, high: int) -> list[str]:
+    """Return the n-grams of `low` to `high` words, as scikit-learn's analyzer ``word`` does."""
+    single = words(text)
+    ngrams = single[:] if low == 1 else []
+    for size in range(max(low, 2), high + 1):
+        ngrams += map(" ".join, zip(*(single[start:] for start in range(size)), strict=False))
+    return ngrams
 
 
-def char_analyzer(low: int, high: int) -> Analyzer:
-    """Return a function that splits a text into the character n-grams of its words.
-
-    Parameters
-    ----------
-    low, high : int
-        The smallest and the largest number of characters in an n-gram.
-
-    Notes
-    -----
-    The n-grams are those of scikit-learn's analyzer ``char_wb``.
-    """
-
-    def analyze(text: str) -> list[str]:
-        ngrams: list[str] = []
-        for word in text.split():
-            padded = f" {word} "
-            for size in range(low, high + 1):
-                # A word that is shorter than the n-gram is its only n-gram.
-                ends = range(size, max(len(padded), size) + 1)
-                ngrams += [padded[end - size : end] for end in ends]
-                if len(padded) <= size:
-                    break
-        return ngrams
-
-    return analyze
+def char_ngrams(text: str, low: int, high: int) -> list[str]:
+    """Return the n-grams of `low` to `high` characters within words, as ``char_wb`` does."""
+    ngrams: list[str] = []
+    for word in text.split():
+        padded = f" {word} "
+        for size in range(low, high + 1):
+            # A word that is shorter than the n-gram is its only n-gram.
+            ends = range(size, max(len(padded), size) + 1)
+            ngrams += [padded[end - size : end] for end in ends]
+            if len(padded) <= size:
+                break
+    return ngrams

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
+from amlc.features.blocks import Dense
 from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.features.vision.descriptors import describe_scene
 from amlc.features.vision.scene import make_scene
@@ -36,7 +37,7 @@ class VisionSettings(Settings):
     size: Annotated[int, Field(ge=16, le=256, multiple_of=8)]
 
 
-def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats32:
+def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Dense:
     """Compute the descriptors of pictures.
 
     Parameters
@@ -49,8 +50,8 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
 
     Returns
     -------
-    ndarray of float32, shape (n, len(DESCRIPTORS))
-        Finite. The row of a picture depends on that picture alone.
+    Dense
+        The columns are `DESCRIPTORS`. The row of a picture depends on that picture alone.
     """
     described = np.zeros((len(bodies), len(DESCRIPTORS)), dtype=np.float32)
     decoded = [None if body is None else _decoded(body, settings.size) for body in bodies]
@@ -62,12 +63,12 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Floats
         pixels, aspects = zip(*(picture for row in rows if (picture := decoded[row])), strict=True)
         scene = make_scene(np.stack(pixels), np.array(aspects, dtype=np.float32))
         described[rows, 1:] = describe_scene(scene)
-    return described
+    return Dense(described, tuple(DESCRIPTORS))
 
 
 def describe_products(
     links: Sequence[str], folder: Path, settings: VisionSettings, threads: int
-) -> Floats32:
+) -> Dense:
     """Compute the descriptors of each product's picture, read from the image shards.
 
     Parameters
@@ -83,7 +84,7 @@ def describe_products(
 
     Returns
     -------
-    ndarray of float32, shape (n, len(DESCRIPTORS))
+    Dense
         In the products' order.
 
     Raises
@@ -92,7 +93,7 @@ def describe_products(
         The shards cannot be read, or have no row for a link.
     """
     row_of_link: dict[str, int] = {"": 0}
-    blocks = [describe([None], settings)]
+    blocks = [describe([None], settings).array]
     for batch, block in _described_shards(folder, settings, threads):
         first = len(row_of_link)
         row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
@@ -102,8 +103,8 @@ def describe_products(
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
-    table: Floats32 = np.concatenate(blocks)
-    return table[[row_of_link[link] for link in links]]
+    table = Dense(np.concatenate(blocks), tuple(DESCRIPTORS))
+    return table.take(np.array([row_of_link[link] for link in links], dtype=np.intp))
 
 
 def _described_shards(
@@ -111,7 +112,7 @@ def _described_shards(
 ) -> Iterator[tuple[list[str], Floats32]]:
     def describe_rows(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
         bodies = [row.data if row.status == OK else None for row in rows]
-        return [row.link for row in rows], describe(bodies, settings)
+        return [row.link for row in rows], describe(bodies, settings).array
 
     with tqdm(desc="vision", unit="image", disable=None) as bar:
         batches = _batches(read_rows(folder), 4 * BATCH)

@@ -1,8 +1,4 @@
-"""The names and meanings of the columns of the vision block.
-
-They are separate from the code that computes them, so that models, which only name their columns,
-do not depend on that code.
-"""
+"""The names and meanings of the columns of the vision block."""
 
 # Sectors of the hue circle, sectors of the half turn, cells along each side of the grid.
 HUES, DIRECTIONS, GRID = 8, 6, 3

@@ -4,30 +4,18 @@ A training step changes the weights of a term only if the term occurs in the bat
 depends on the batch and not on the size of the vocabulary.
 """
 
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Rows
+from amlc.models.design import Design
 
 # Adam's decay rates and its guard against division by 0: Kingma and Ba, arXiv:1412.6980.
 MOMENTUM, VARIANCE, TINY = 0.9, 0.999, 1e-8
 # Terms whose weights are updated at a time: their rows stay in the processor's cache.
 TERMS_AT_ONCE = 2048
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The inputs of a network: terms and standardised dense columns of the same rows."""
-
-    terms: sp.csr_array
-    dense: Floats32
-
-    def take(self, rows: Rows) -> Self:
-        """Return the inputs of some rows."""
-        return type(self)(self.terms[rows], self.dense[rows])
 
 
 class SparseNetwork:
@@ -47,7 +35,7 @@ class SparseNetwork:
         self.layers = layers
 
     @classmethod
-    def random(cls, inputs: Inputs, hidden: list[int], rng: np.random.Generator) -> Self:
+    def random(cls, inputs: Design, hidden: list[int], rng: np.random.Generator) -> Self:
         """Return a network with uniform weights as in Glorot and Bengio (AISTATS 2010)."""
         vocabulary, columns = inputs.terms.shape[1], inputs.dense.shape[1]
         reach = np.float32(np.sqrt(6 / (vocabulary + columns + hidden[0])))
@@ -57,7 +45,7 @@ class SparseNetwork:
             layers += [_uniform(rng, fan_in, fan_out, limit), np.zeros(fan_out, np.float32)]
         return cls(_uniform(rng, vocabulary, hidden[0], reach), layers)
 
-    def forward(self, inputs: Inputs) -> list[Floats32]:
+    def forward(self, inputs: Design) -> list[Floats32]:
         """Return the values after each layer; the last are the predictions, shape (n, 1)."""
         values = inputs.terms @ self.terms
         values += inputs.dense @ self.layers[0] + self.layers[1]
@@ -68,13 +56,13 @@ class SparseNetwork:
         return after
 
     def backward(
-        self, inputs: Inputs, after: list[Floats32], slope: Floats32
+        self, inputs: Design, after: list[Floats32], slope: Floats32
     ) -> tuple[list[Floats32], Floats32]:
         """Return the gradients of `layers`, and the gradient at the first layer's units.
 
         Parameters
         ----------
-        inputs, after : Inputs, list of ndarray
+        inputs, after : Design, list of ndarray
             The batch, and the values that `forward` returned for it.
         slope : ndarray of float32, shape (n, 1)
             Derivative of the loss with respect to the prediction.

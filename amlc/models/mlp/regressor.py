@@ -5,6 +5,7 @@ Several networks, each from its own seed, train in parallel; their mean is the p
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from threadpoolctl import threadpool_limits
 
 from amlc.arrays import Floats, Floats32, Rows
 from amlc.features.text.weight_table import WeightTable
-from amlc.files import write_array
+from amlc.files import read_arrays, write_arrays
 from amlc.models.base import ModelSettings, Regressor
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
-from amlc.models.mlp.network import Adam, Inputs, SparseNetwork, TermUpdates, output
+from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 
 # Columns are clipped at this many standard deviations, so that an outlier does not dominate.
@@ -71,15 +72,11 @@ class SparseMLP(Regressor):
             for first in range(len(inputs))
         ]
 
-    def _inputs(self, design: Design) -> list[Inputs]:
+    def _inputs(self, design: Design) -> list[Design]:
         """Return the different inputs; the networks use them alternately."""
-        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
-        no_terms = sp.csr_array(np.zeros((len(dense), 0), np.float32))
-        terms = no_terms if design.terms is None else design.terms
-        inputs = [Inputs(terms, dense)]
-        if self.settings.inputs_count > 1:
-            inputs.append(Inputs(binary_terms(terms), dense))
-        return inputs
+        clipped = replace(design, dense=np.clip(design.dense, -FARTHEST, FARTHEST))
+        binary = replace(clipped, terms=binary_terms(design.terms))
+        return [clipped, binary][: self.settings.inputs_count]
 
     def _predict(self, design: Design) -> Floats:
         outputs = np.empty((self.settings.networks, len(design.dense)))
@@ -96,13 +93,12 @@ class SparseMLP(Regressor):
         for index, table in enumerate(self.tables):
             table.save(folder / f"terms{index}")
         for index, layers in enumerate(self.layers):
-            for depth, layer in enumerate(layers):
-                write_array(folder / f"network{index}_layer{depth}.npy", layer)
+            names = [f"layer{depth}" for depth in range(len(layers))]
+            write_arrays(folder / f"network{index}.npz", **dict(zip(names, layers, strict=True)))
 
     def _load(self, folder: Path) -> None:
-        depth = 2 * len(self.settings.hidden_layer_sizes) + 2
         self.layers = [
-            [_read(folder / f"network{index}_layer{layer}.npy") for layer in range(depth)]
+            list(read_arrays(folder / f"network{index}.npz").values())
             for index in range(self.settings.networks)
         ]
         names = [f"terms{index}" for index in range(self.settings.inputs_count)]
@@ -110,7 +106,7 @@ class SparseMLP(Regressor):
 
 
 def fit_network(
-    inputs: Inputs, target: Target, settings: MlpSettings, rng: np.random.Generator
+    inputs: Design, target: Target, settings: MlpSettings, rng: np.random.Generator
 ) -> SparseNetwork:
     """Fit one network from random weights."""
     network = SparseNetwork.random(inputs, settings.hidden_layer_sizes, rng)
@@ -151,8 +147,3 @@ def binary_terms(terms: sp.csr_array) -> sp.csr_array:
     )
     level = np.sqrt(squares / np.maximum(counts, 1)).astype(np.float32)
     return sp.csr_array((np.repeat(level, counts), terms.indices, terms.indptr), shape=terms.shape)
-
-
-def _read(path: Path) -> Floats32:
-    layer: Floats32 = np.load(path, allow_pickle=False)
-    return layer

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amlc.errors import DataError
-from amlc.features.blocks import NO_NEIGHBOUR
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.features.text import neighbours as module
 from amlc.features.text.neighbours import (
     NeighbourIndex,
     NeighboursSettings,
-    nearest,
     nearest_train_products,
 )
 
@@ -39,6 +38,19 @@ def random_terms(rows: int, seed: int = 0) -> sp.csr_array:
     """Return random terms whose values are all different."""
     rng = np.random.default_rng(seed)
     return sp.csr_array(sp.random_array((rows, 40), density=0.3, rng=rng, dtype=np.float32))
+
+
+def nearest(
+    terms: sp.csr_array,
+    train: sp.csr_array,
+    chosen: NeighboursSettings,
+    position: Any = None,
+    *,
+    threads: int = 1,
+) -> Neighbours:
+    """Build an index of train products and search it once."""
+    index = NeighbourIndex.build(train, chosen)
+    return index.nearest(terms, chosen.n_neighbors, position, threads=threads)
 
 
 def naive(similarity: np.ndarray, count: int, position: Any) -> list[list[int]]:

@@ -13,7 +13,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from amlc.catalog.content import title_of
 from amlc.errors import DataError
-from amlc.features.blocks import write_terms
 from amlc.features.text import tfidf as module
 from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings, analyzer
 from amlc.features.text.tokens import join_numbers
@@ -35,7 +34,7 @@ TEXTS = [
 def test_each_group_of_columns_has_rows_of_length_one() -> None:
     """The weights of a long text are not larger than those of a short one."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    block = features.transform(TEXTS)
+    block = features.transform(TEXTS).weights
     words = len(features.vocabularies["words"].terms)
     for group in (block[:, :words], block[:, words:]):
         lengths = np.sqrt((group.multiply(group)).sum(axis=1))
@@ -66,7 +65,9 @@ def test_saved_features_give_the_same_block(tmp_path: Path) -> None:
     features = TermFeatures(SETTINGS).fit(TEXTS)
     features.save(tmp_path)
     loaded = TermFeatures.load(tmp_path).transform(TEXTS)
-    np.testing.assert_array_equal(loaded.toarray(), features.transform(TEXTS).toarray())
+    np.testing.assert_array_equal(
+        loaded.weights.toarray(), features.transform(TEXTS).weights.toarray()
+    )
 
 
 def test_missing_features_name_their_stage(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_weights_agree_with_scikit_learn(other_texts: list[str]) -> None:
         for settings, fields in ((WORDS, titles), (CHARS, bodies))
     ]
     np.testing.assert_array_equal(
-        features.transform(texts).toarray(), sp.hstack(expected, format="csr").toarray()
+        features.transform(texts).weights.toarray(), sp.hstack(expected, format="csr").toarray()
     )
 
 
@@ -138,16 +139,18 @@ def test_known_titles_give_the_same_block(texts: list[str]) -> None:
     """A title that is handed over equals one parsed from the text, even if the text is cut."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     known = features.transform(texts, [title_of(text) for text in texts])
-    np.testing.assert_array_equal(known.toarray(), features.transform(texts).toarray())
+    np.testing.assert_array_equal(
+        known.weights.toarray(), features.transform(texts).weights.toarray()
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7])
 def test_the_block_does_not_depend_on_chunks(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any number of texts per chunk gives the same bits."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
-    whole = features.transform(TEXTS)
+    whole = features.transform(TEXTS).weights
     monkeypatch.setattr(module, "CHUNK_ROWS", rows)
-    chunked = features.transform(TEXTS, [title_of(text) for text in TEXTS])
+    chunked = features.transform(TEXTS, [title_of(text) for text in TEXTS]).weights
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(chunked, name), getattr(whole, name))
 
@@ -162,13 +165,15 @@ def test_a_row_does_not_depend_on_the_others() -> None:
     """A single text has the weights that it has among others."""
     features = TermFeatures(SETTINGS).fit(TEXTS)
     alone = features.transform(TEXTS[1:2])
-    np.testing.assert_array_equal(alone.toarray(), features.transform(TEXTS)[1:2].toarray())
+    np.testing.assert_array_equal(
+        alone.weights.toarray(), features.transform(TEXTS).weights[1:2].toarray()
+    )
 
 
 def test_two_fits_write_the_same_bytes(tmp_path: Path) -> None:
     """The file is a function of texts and settings."""
     for name in ("one.npz", "two.npz"):
-        write_terms(tmp_path / name, TermFeatures(SETTINGS).fit(TEXTS).transform(TEXTS))
+        TermFeatures(SETTINGS).fit(TEXTS).transform(TEXTS).write(tmp_path / name)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 

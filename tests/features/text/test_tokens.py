@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.features.text.tokens import INNER_PUNCTUATION, join_numbers, raw_tokens, word_analyzer
+from amlc.features.text.tokens import INNER_PUNCTUATION, join_numbers, word_ngrams, words
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,17 @@ def test_joining_twice_is_joining_once_except_for_spaces(pieces: list[str]) -> N
 
 
 @given(st.text(alphabet="aZ é'._-\n\u00a0\u2019 9²漢\ud800") | st.text())
-def test_raw_tokens_are_split_at_other_characters(text: str) -> None:
+def test_words_are_split_at_other_characters(text: str) -> None:
     """ASCII and other characters are split alike, including those without a UTF-8 encoding."""
     blanked = "".join(
         character if character.isalnum() or character in ".'_" else " " for character in text
     )
-    assert raw_tokens(text) == [token.encode() for token in blanked.split(" ") if token]
+    stripped = [token.strip(INNER_PUNCTUATION) for token in blanked.split(" ")]
+    assert words(text) == [word for word in stripped if word]
 
 
 @given(st.text(alphabet="ab .'", max_size=20))
-def test_words_are_raw_tokens_without_punctuation_at_their_ends(text: str) -> None:
-    """A token of punctuation alone holds no word."""
-    stripped = [token.strip(INNER_PUNCTUATION).decode() for token in raw_tokens(text)]
-    assert word_analyzer(1, 1)(text) == [word for word in stripped if word]
+def test_words_have_no_punctuation_at_their_ends(text: str) -> None:
+    """A token of punctuation alone holds no word; single words are the n-grams of size 1."""
+    stripped = [token.strip(INNER_PUNCTUATION) for token in text.split(" ")]
+    assert words(text) == word_ngrams(text, 1, 1) == [word for word in stripped if word]

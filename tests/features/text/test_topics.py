@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from amlc.errors import DataError
-from amlc.features.text.topics import TopicFeatures, TopicsSettings
+from amlc.features.text.topics import TopicsSettings, fit_topics, project
 
 
 def terms(rows: int = 30, columns: int = 50) -> sp.csr_array:
@@ -16,20 +16,20 @@ def terms(rows: int = 30, columns: int = 50) -> sp.csr_array:
 
 def test_topics_have_length_one_and_one_column_per_component() -> None:
     """The block has a column for each component, and its rows have length 1."""
-    block = (
-        TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms()).transform(terms())
-    )
+    components = fit_topics(terms(), TopicsSettings(n_components=5, n_iter=4), 0)
+    block = project(terms(), components)
     assert block.shape == (30, 5)
-    np.testing.assert_allclose(np.linalg.norm(block, axis=1), 1, rtol=1e-5)
+    assert block.names == ("0", "1", "2", "3", "4")
+    np.testing.assert_allclose(np.linalg.norm(block.array, axis=1), 1, rtol=1e-5)
 
 
 def test_components_span_the_leading_singular_vectors() -> None:
     """A full SVD spans the same space if the spectrum has a gap."""
     rng = np.random.default_rng(1)
     dense = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 20)) + 1e-3 * rng.normal(size=(40, 20))
-    features = TopicFeatures(TopicsSettings(n_components=3, n_iter=7), 0)
+    settings = TopicsSettings(n_components=3, n_iter=7)
     identity = sp.eye_array(20, format="csr", dtype=np.float32)
-    components = features.fit(sp.csr_array(dense.astype(np.float32))).components
+    components = fit_topics(sp.csr_array(dense.astype(np.float32)), settings, 0)
     vectors = components.product(identity)
     exact = np.linalg.svd(dense)[2][:3]
     np.testing.assert_allclose(np.abs(np.linalg.svd(exact @ vectors)[1]), 1, atol=0.01)
@@ -37,24 +37,24 @@ def test_components_span_the_leading_singular_vectors() -> None:
 
 def test_a_row_without_terms_stays_zero() -> None:
     """A row of zeros cannot be scaled to length 1."""
-    features = TopicFeatures(TopicsSettings(n_components=3, n_iter=4), 0).fit(terms())
-    assert not features.transform(sp.csr_array(np.zeros((1, 50), np.float32))).any()
+    components = fit_topics(terms(), TopicsSettings(n_components=3, n_iter=4), 0)
+    assert not project(sp.csr_array(np.zeros((1, 50), np.float32)), components).array.any()
 
 
 def test_few_rows_give_fewer_components() -> None:
     """Three rows give two components instead of five."""
-    features = TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms(rows=3))
-    assert features.components.rows.shape == (50, 2)
+    components = fit_topics(terms(rows=3), TopicsSettings(n_components=5, n_iter=4), 0)
+    assert components.rows.shape == (50, 2)
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """The block is a function of terms, settings and seed."""
     settings = TopicsSettings(n_components=5, n_iter=4)
-    first, second = (TopicFeatures(settings, 7).fit(terms()).transform(terms()) for _ in range(2))
-    assert first.tobytes() == second.tobytes()
+    first, second = (project(terms(), fit_topics(terms(), settings, 7)) for _ in range(2))
+    assert first.array.tobytes() == second.array.tobytes()
 
 
 def test_one_row_is_an_error() -> None:
     """The message says how many rows are needed."""
     with pytest.raises(DataError, match="two rows"):
-        TopicFeatures(TopicsSettings(n_components=5, n_iter=4), 0).fit(terms(rows=1))
+        fit_topics(terms(rows=1), TopicsSettings(n_components=5, n_iter=4), 0)

@@ -49,16 +49,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_row_depends_on_its_picture_alone() -> None:
     """The descriptors are the same one by one, all together and in another order."""
-    together = describe(PICTURES, SETTINGS)
-    alone = np.concatenate([describe([body], SETTINGS) for body in PICTURES])
+    together = describe(PICTURES, SETTINGS).array
+    alone = np.concatenate([describe([body], SETTINGS).array for body in PICTURES])
     assert (together == alone).all()
-    assert (describe(PICTURES[::-1], SETTINGS)[::-1] == alone).all()
+    assert (describe(PICTURES[::-1], SETTINGS).array[::-1] == alone).all()
     assert together.dtype == np.float32
 
 
 def test_a_missing_picture_is_flagged() -> None:
     """A row without a picture is 0 but for its flag."""
-    assert describe([None], SETTINGS).tolist() == [NEUTRAL]
+    assert describe([None], SETTINGS).array.tolist() == [NEUTRAL]
     assert describe([], SETTINGS).shape == (0, len(DESCRIPTORS))
 
 
@@ -75,7 +75,7 @@ def test_a_damaged_file_gives_a_finite_row(
     damaged = bytearray(body)
     for offset, value in changes:
         damaged[offset % len(damaged)] = value
-    row = describe([bytes(damaged[:length])], SETTINGS)
+    row = describe([bytes(damaged[:length])], SETTINGS).array
     assert np.isfinite(row).all()
     assert row[0, 0] == 0 or row[0].tolist() == NEUTRAL
 
@@ -85,13 +85,13 @@ def test_a_damaged_file_gives_a_finite_row(
 )
 def test_other_colour_modes_are_described(mode: str, kind: str) -> None:
     """Grey, CMYK, palette and transparent pictures are converted to RGB."""
-    assert describe([encoded(mode, kind)], SETTINGS)[0, 0] == 0
+    assert describe([encoded(mode, kind)], SETTINGS).array[0, 0] == 0
 
 
 def test_the_aspect_ratio_is_that_of_the_file() -> None:
     """A picture of 80 x 120 pixels has the aspect ratio 2 / 3."""
     column = list(DESCRIPTORS).index("picture_aspect")
-    aspect = describe([PICTURES[0]], SETTINGS)[0, column]
+    aspect = describe([PICTURES[0]], SETTINGS).array[0, column]
     assert aspect == pytest.approx(0.5 + np.log2(2 / 3) / 6)
 
 
@@ -99,8 +99,10 @@ def test_the_aspect_ratio_is_that_of_the_file() -> None:
 def test_products_get_the_rows_of_their_links(folder: Path, threads: int) -> None:
     """Rows are in the order of the products; placeholders and broken files count as missing."""
     links = ["b", "a69", "a00", "", "a69", "c"]
-    block = describe_products(links, folder, SETTINGS, threads)
-    expected = describe([None, PICTURES[69], PICTURES[0], None, PICTURES[69], b"broken"], SETTINGS)
+    block = describe_products(links, folder, SETTINGS, threads).array
+    expected = describe(
+        [None, PICTURES[69], PICTURES[0], None, PICTURES[69], b"broken"], SETTINGS
+    ).array
     assert (block == expected).all()
     assert block[:, 0].tolist() == [1, 0, 0, 1, 0, 1]
 
@@ -129,12 +131,12 @@ def test_a_size_that_cannot_be_halved_three_times_is_refused(tmp_path: Path, siz
 def test_synthetic_pictures_show_label_and_number_of_items() -> None:
     """The share of dark pixels grows with the label's tier, and objects with the items."""
     drawings = [
-        Packshot(shape="jar", hue=hue, house_hue=200, tier=tier, items=items, jitter=hue)
+        Packshot(shape="jar", hue=hue, brand_hue=200, tier=tier, items=items, seed=hue)
         for hue in (30, 120, 210)
         for tier in range(4)
         for items in (1, 4, 12)
     ]
-    block = describe([drawing.encode() for drawing in drawings], VisionSettings(size=64))
+    block = describe([drawing.encode() for drawing in drawings], VisionSettings(size=64)).array
     columns = dict(zip(DESCRIPTORS, block.T, strict=True))
     dark = columns["dark_share"]
     assert spearmanr(dark, [drawing.tier for drawing in drawings])[0] > 0.6
@@ -144,6 +146,6 @@ def test_synthetic_pictures_show_label_and_number_of_items() -> None:
 def test_photographs_differ_in_every_descriptor(competition: Path) -> None:
     """Only the flag of missing pictures is constant."""
     paths = sorted((competition / "images").iterdir())[:60]
-    block = describe([path.read_bytes() for path in paths], VisionSettings(size=64))
+    block = describe([path.read_bytes() for path in paths], VisionSettings(size=64)).array
     assert block[:, 0].max() == 0
     assert (block[:, 1:].std(axis=0) > 0).all()

@@ -3,12 +3,13 @@
 import numpy as np
 import scipy.sparse as sp
 
-from amlc.models.losses import loss_values
-from amlc.models.mlp.network import TINY, VARIANCE, Adam, Inputs, SparseNetwork, TermUpdates
+from amlc.models.design import Design
+from amlc.models.mlp.network import TINY, VARIANCE, Adam, SparseNetwork, TermUpdates
+from tests.helpers.losses import loss_values
 
 RNG = np.random.default_rng(4)
 TERMS = sp.random_array((9, 30), density=0.2, rng=RNG, dtype=np.float32)
-INPUTS = Inputs(sp.csr_array(TERMS), RNG.normal(size=(9, 3)).astype(np.float32))
+INPUTS = Design(RNG.normal(size=(9, 3)).astype(np.float32), sp.csr_array(TERMS))
 
 
 def double(network: SparseNetwork) -> SparseNetwork:

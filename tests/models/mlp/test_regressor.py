@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from amlc.models.design import Design
 from amlc.models.mlp import regressor as module
-from amlc.models.mlp.network import Inputs, SparseNetwork
+from amlc.models.mlp.network import SparseNetwork
 from amlc.models.mlp.regressor import (
     FARTHEST,
     MlpSettings,
@@ -47,7 +48,7 @@ def test_a_network_learns_the_effect_of_a_term() -> None:
     """The predictions double with a term that doubles the price."""
     rng = np.random.default_rng(0)
     has = rng.random((400, 2)) < 0.5
-    inputs = Inputs(sp.csr_array(has.astype(np.float32)), np.zeros((400, 1), np.float32))
+    inputs = Design(np.zeros((400, 1), np.float32), sp.csr_array(has.astype(np.float32)))
     target = Target(2.0 + np.log(2) * has[:, 0], np.arange(400))
     network = fit_network(inputs, target, settings(epochs=8, batch_size=4), rng)
     np.testing.assert_allclose(network.forward(inputs)[-1][:, 0], target.log_price, atol=0.1)
@@ -78,9 +79,9 @@ def test_a_prediction_is_the_mean_of_the_networks(
 ) -> None:
     """The joint table of weights gives the predictions that each network gives by itself."""
     blocks, target, _ = catalogue
-    trained: list[tuple[Inputs, SparseNetwork]] = []
+    trained: list[tuple[Design, SparseNetwork]] = []
 
-    def recorded(inputs: Inputs, *rest: Any) -> SparseNetwork:
+    def recorded(inputs: Design, *rest: Any) -> SparseNetwork:
         trained.append((inputs, fit_network(inputs, *rest)))
         return trained[-1][1]
 
@@ -88,6 +89,6 @@ def test_a_prediction_is_the_mean_of_the_networks(
     model = SparseMLP(settings(networks=networks, binary=binary))
     model.fit(blocks, target, seed=3, threads=1)
     dense = np.clip(model.design(blocks).dense, -FARTHEST, FARTHEST)
-    each = [network.forward(Inputs(inputs.terms, dense))[-1] for inputs, network in trained]
+    each = [network.forward(Design(dense, inputs.terms))[-1] for inputs, network in trained]
     expected = np.mean(each, axis=0)[:, 0]
     np.testing.assert_allclose(model.predict(blocks), expected, atol=0.01)

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from amlc.images.transport import Watchdog
+from amlc.images.deadlines import Watchdog
 
 
 def test_a_wait_for_bytes_ends_at_the_deadline() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import DataError
-from amlc.report.metrics_files import Details, Guards, Scores, read_metrics
+from amlc.evaluation.metrics_files import Details, Guards, HeldOut, Scores, read_metrics
 from tests.helpers.results import write_results
 
 
@@ -34,6 +34,13 @@ def test_models_are_ranked_by_their_score(folder: Path) -> None:
     content["models"]["lightgbm"]["smape"] = 2.0
     details = Details.model_validate(content)
     assert [name for name, _ in details.ranked()] == ["linear", "lightgbm"]
+
+
+@pytest.mark.parametrize(("gap", "agrees"), [(1.9, True), (2.1, False), (-2.1, False)])
+def test_a_held_out_score_has_to_be_close_to_the_other(gap: float, *, agrees: bool) -> None:
+    """It may differ by four standard errors, in either direction."""
+    held_out = HeldOut(rows=9, smape=50.0, smape_se=0.4, gap=gap, gap_se=0.5, coverage=80.0)
+    assert held_out.agrees == agrees
 
 
 def test_a_missing_key_is_named(folder: Path) -> None:

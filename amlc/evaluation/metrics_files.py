@@ -1,15 +1,14 @@
-"""The files that the stages write under ``metrics``, as typed models.
-
-A class lists the keys that the report reads; a file may have more.
-"""
+"""The files that the stages write under ``metrics``, as typed models; a file may have more keys."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from amlc.errors import DataError
-from amlc.files import read_json
+from amlc.files import read_json, write_json
+
+DECIMALS = 4
 
 
 class Metrics(BaseModel):
@@ -17,14 +16,30 @@ class Metrics(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
 
+    def write(self, path: Path) -> None:
+        """Write the file, numbers rounded to `DECIMALS`."""
+        write_json(path, _rounded(self.model_dump()))
+
+
+def _rounded(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _rounded(value) for key, value in node.items()}
+    # Python rounds correctly; NumPy's floats are rounded by a faster method.
+    return round(float(node), DECIMALS) if isinstance(node, float) else node
+
 
 class Scores(Metrics):
-    """``metrics.json``: SMAPE in percent, its standard error over folds and its interval."""
+    """``metrics.json``: SMAPE in percent, its standard error over folds and its interval.
+
+    `models` is the SMAPE of each member of the blend.
+    """
 
     smape: float
     smape_se: float
     smape_low: float
     smape_high: float
+    # Records of earlier runs have the blend's scores alone.
+    models: dict[str, float] = {}
 
 
 class ModelScore(Metrics):
@@ -60,13 +75,22 @@ class Interval(Metrics):
 
 
 class HeldOut(Metrics):
-    """Test rows with a known price; `gap` is their SMAPE minus that of the train rows."""
+    """Test rows with a known price; `gap` is their SMAPE minus that of the train rows.
+
+    The standard error of the gap assumes that rows are independent.
+    """
 
     rows: int
     smape: float
+    smape_se: float
     gap: float
     gap_se: float
     coverage: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether `gap` is at most four standard errors, so that chance explains it."""
+        return abs(self.gap) <= 4 * self.gap_se
 
 
 class Details(Metrics):
@@ -82,20 +106,20 @@ class Details(Metrics):
         """Return the models, the best first."""
         return sorted(self.models.items(), key=lambda item: item[1].smape)
 
-    def used(self) -> int:
-        """Return how many models have a weight in the blend."""
-        return sum(score.weight > 0 for score in self.models.values())
-
 
 class Permutation(Metrics):
-    """SMAPE of a model fitted to permuted prices, and of a constant price on the same rows."""
+    """Out-of-fold SMAPE of a model fitted to permuted prices, and of their other folds' median.
+
+    `error` is the standard error of the difference.
+    """
 
     smape: float
     constant: float
+    error: float
 
 
 class Leak(Metrics):
-    """The column that explains most of the variance of log price, and its partner."""
+    """The column that explains most of the variance of log price, and its partner or "nothing"."""
 
     feature: str
     partner: str
@@ -103,7 +127,10 @@ class Leak(Metrics):
 
 
 class Drift(Metrics):
-    """AUC of a classifier of train against test rows: on all columns, and on single columns."""
+    """AUC of a classifier of train against test rows, 0.5 if they do not differ.
+
+    Out of fold on all columns, and on each of the single columns that differ most.
+    """
 
     auc: float
     columns: dict[str, float]
@@ -114,7 +141,15 @@ class Guards(Metrics):
 
     permutation: Permutation
     leak: Leak
-    drift: Drift | None
+    drift: Drift
+
+    def __str__(self) -> str:
+        return (
+            f"permuted prices: SMAPE {self.permutation.smape:.2f} "
+            f"(constant {self.permutation.constant:.2f}); "
+            f"{self.leak.feature!r} explains {self.leak.share:.0%} of log price; "
+            f"train and test rows are separated with AUC {self.drift.auc:.3f}"
+        )
 
 
 class KeptRows(Metrics):
