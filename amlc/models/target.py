@@ -28,10 +28,12 @@ def log_prices(products: pd.DataFrame, rows: Rows | None = None) -> Floats:
     Returns
     -------
     ndarray of float64, shape (n,)
-        NaN where the price is not known.
+        NaN where the price is not known. The digits of float32: the last ones of a logarithm in
+        float64 differ between processors, and would change where boosters split.
     """
     prices = products[PRICE].to_numpy(dtype=np.float64)
-    return np.asarray(np.log(prices if rows is None else prices[rows]))
+    logarithms = np.log(prices if rows is None else prices[rows])
+    return logarithms.astype(np.float32).astype(np.float64)
 
 
 @dataclass(frozen=True)
