@@ -55,17 +55,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "processor"),
     [
-        ("tabular.parquet", "old"),
-        ("tabular.parquet", "native"),
-        ("vision.npy", "old"),
-        ("vision.npy", "native"),
+        ("features/tabular.parquet", "old"),
+        ("features/tabular.parquet", "native"),
+        ("features/vision.npy", "old"),
+        ("features/vision.npy", "native"),
         # Without AVX2, NumPy's logarithm of float32 rounds differently, and so do the terms.
-        ("topics.npy", "native"),
+        ("features/topics.npy", "native"),
+        ("models/forest/predictions.parquet", "native"),
+        ("models/lightgbm/predictions.parquet", "native"),
+        ("models/xgboost/predictions.parquet", "native"),
     ],
 )
-def test_features_are_the_same_bytes(folders: dict[str, Path], name: str, processor: str) -> None:
-    """What the boosters split on does not depend on the processor."""
-    pinned, other = (folders[key] / "data/features" / name for key in ("pinned", processor))
+def test_features_and_trees_are_the_same_bytes(
+    folders: dict[str, Path], name: str, processor: str
+) -> None:
+    """What trees split on does not depend on the processor, and neither do they."""
+    pinned, other = (folders[key] / "data" / name for key in ("pinned", processor))
     assert pinned.read_bytes() == other.read_bytes()
 
 
