@@ -97,7 +97,7 @@ remove the row from one of the files
 write a plain decimal such as 12.50
   test.csv: catalog_content: no text, in 1 of 2 rows: line 2 (''): describe the product
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
-write http(s)://HOST/... without user name and white space, in at most 2,048 characters"""
+write http(s)://HOST/... without user name, backslash and line break, in at most 2,048 characters"""
     )
     assert message.splitlines()[:-1] == rows.splitlines()
     assert "set data.on_invalid to drop" in message.splitlines()[-1]
