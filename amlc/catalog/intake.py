@@ -54,7 +54,7 @@ class CheckedCatalogue:
     products : DataFrame
         Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``) and
         ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
-        test rows.
+        test rows. Links are without white space around them, so that one link is one text.
     rejected : list of RowError
         Of train rows; each row with an error was left out.
     flagged : list of RowError
@@ -173,6 +173,7 @@ def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
     kept = sheet.cells.loc[keep, list(TRAIN_COLUMNS)]
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
+    kept[LINK] = kept[LINK].map(str.strip)
     return kept.assign(split=TRAIN)
 
 
@@ -182,7 +183,7 @@ def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.Da
     without_link = [error.row for error in errors if error.column == LINK]
     texts = kept[TEXT].str.slice(0, max_text)
     texts.iloc[without_text] = ""
-    links = kept[LINK].copy()
+    links = kept[LINK].map(str.strip)
     links.iloc[without_link] = ""
     kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, errors)
     return kept.assign(split=TEST)
