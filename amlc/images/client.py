@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -21,13 +22,14 @@ from urllib3.util import Timeout
 import amlc
 from amlc.catalog.links import Link, parse_link
 from amlc.errors import ImageError
-from amlc.images.addresses import Resolver, check_host
+from amlc.images.addresses import Resolver, check_address, check_host
 from amlc.images.deadlines import Watchdog
 from amlc.images.fetch_result import (
     BROKEN,
     EMPTY,
     NOT_HTTP,
     OPTED_OUT,
+    PROXY_FAILURE,
     REDIRECT_NOT_ALLOWED,
     TIMEOUT,
     TLS_FAILURE,
@@ -37,6 +39,7 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
+from amlc.images.proxies import EnvironmentProxies, Proxy
 from amlc.images.responses import (
     Cookies,
     covered_length,
@@ -108,12 +111,12 @@ class Client:
     max_bytes : int
         Limit of a body, as declared, as received and after decompression.
     fetching : FetchSettings
-        Time limits, connections per host and CA bundle.
+        Time limits, connections per host, CA bundle, and whether to use a proxy.
 
     Raises
     ------
     ImageError
-        The CA bundle cannot be read.
+        The CA bundle cannot be read, or the environment names an unusable proxy.
     """
 
     def __init__(self, rules: HostRules, max_bytes: int, fetching: FetchSettings) -> None:
@@ -122,25 +125,34 @@ class Client:
         self._fetching = fetching
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         # One context for all connections: loading the certificates takes longer than a picture.
-        context = _tls_context(fetching.ca_bundle)
+        self._context = _tls_context(fetching.ca_bundle)
+        self._environment = EnvironmentProxies() if fetching.use_proxy else None
         self._watchdog = Watchdog()
+        self._pools = urllib3.PoolManager(MAX_POOLS)
+        self._set_classes(self._pools, rules.allow_private_hosts)
+        self._lock = threading.Lock()
+        self._proxies: dict[str, urllib3.ProxyManager] = {}
+
+    def _set_classes(self, pools: urllib3.PoolManager, private: Collection[str]) -> None:
+        """Make the connections of `pools` go to checked addresses, and obey deadlines."""
+        fetching = self._fetching
         options: dict[str, Any] = {
             "timeout": Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds),
             "maxsize": fetching.per_host,
-            "resolver": Resolver(rules.allow_private_hosts, fetching.connect_seconds),
+            "resolver": Resolver(private, fetching.connect_seconds),
             "watchdog": self._watchdog,
         }
         classes: dict[str, Any] = {
             "http": functools.partial(_Pool, **options),
-            "https": functools.partial(_TlsPool, ssl_context=context, **options),
+            "https": functools.partial(_TlsPool, ssl_context=self._context, **options),
         }
-        self._pools = urllib3.PoolManager(MAX_POOLS)
-        self._pools.pool_classes_by_scheme = classes
+        pools.pool_classes_by_scheme = classes
 
     def close(self) -> None:
         """Abort all requests and close all connections."""
         self._watchdog.close()
-        self._pools.clear()
+        for pools in (self._pools, *self._proxies.values()):
+            pools.clear()
 
     def fetch(self, link: Link) -> Body:
         """Try once to get the body of a link, within the deadline.
@@ -186,15 +198,33 @@ class Client:
 
     def _get(self, link: Link, cookie: str) -> BaseHTTPResponse:
         """Send a request, and read the headers of the response."""
-        return self._pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
+        pools, target = self._pools, link.target
+        proxy = self._environment.find(link) if self._environment is not None else None
+        if proxy is not None:
+            check_address(link, self._rules)
+            pools = self._pools_of(proxy)
+            target = link.url if link.scheme == "http" else link.target
+        return pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
             "GET",
-            link.target,
+            target,
             headers={**HEADERS, "Cookie": cookie} if cookie else HEADERS,
             retries=False,
             redirect=False,
+            # The host of a link is not that of its proxy.
+            assert_same_host=False,
             preload_content=False,
             decode_content=False,
         )
+
+    def _pools_of(self, proxy: Proxy) -> urllib3.ProxyManager:
+        with self._lock:
+            pools = self._proxies.get(proxy.url)
+            if pools is None:
+                pools = urllib3.ProxyManager(proxy.url, MAX_POOLS, proxy_headers=proxy.headers)
+                # A proxy may have a private address, and these pools connect to nothing else.
+                self._set_classes(pools, [proxy.host])
+                self._proxies[proxy.url] = pools
+            return pools
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)
@@ -249,7 +279,10 @@ class _Connection(HTTPConnection):
         self._watchdog = watchdog
 
     def _new_conn(self) -> socket.socket:
-        sock = self._resolver.connect(self.host, self.port)
+        try:
+            sock = self._resolver.connect(self.host, self.port)
+        except FetchError as error:
+            raise FetchError(PROXY_FAILURE, error.retry) if self.proxy else error from None
         self._watchdog.attach(sock)
         return sock
 
@@ -288,6 +321,8 @@ def _release(response: BaseHTTPResponse) -> None:
 def _fetch_error(error: Exception) -> FetchError:
     """Translate an error of urllib3, http.client, ssl or a socket."""
     causes = [error, *error.args, error.__cause__, error.__context__]
+    if any(str(cause).startswith("Tunnel connection failed") for cause in causes):
+        return FetchError(PROXY_FAILURE, Retry.NOW)
     for kinds, reason, retry in _REASONS:
         if any(isinstance(cause, kinds) for cause in causes):
             return FetchError(reason, retry)
