@@ -15,7 +15,15 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult, Picture
+from amlc.images.fetch_result import (
+    HOST_NOT_FOUND,
+    MALFORMED,
+    NOT_IN_MIRROR,
+    OK,
+    FetchError,
+    FetchResult,
+    Picture,
+)
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
@@ -202,6 +210,8 @@ class _Fetcher:
         self._decoders = ThreadPoolExecutor(cores())
         # Batches that wait for a link; usually one.
         self._waiting: dict[str, list[_Batch]] = {}
+        # Links whose file in the mirror cannot be used.
+        self._unusable: set[str] = set()
 
     def close(self) -> None:
         """End all threads."""
@@ -261,6 +271,7 @@ class _Fetcher:
                 return decode(stream.read(self._settings.max_bytes + 1), self._settings)
         except (OSError, FetchError):
             self._progress.unusable.append(path)
+            self._unusable.add(link)
             return None
 
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
@@ -270,8 +281,14 @@ class _Fetcher:
         except LinkError:
             return FetchResult.failed(MALFORMED, 0)
         except FetchError as error:
-            return FetchResult.failed(error.reason, 0)
+            return self._failed(link, FetchResult.failed(error.reason, 0))
         return None if self._settings.retry_failed else stored
+
+    def _failed(self, link: str, failure: FetchResult) -> FetchResult:
+        """Say that the mirror lacks a picture, if no network was to be found either."""
+        if not self._mirror.exists or link in self._unusable or failure.reason != HOST_NOT_FOUND:
+            return failure
+        return FetchResult.failed(NOT_IN_MIRROR, failure.tries)
 
     def _finish(self, batch: _Batch) -> Iterator[tuple[str, FetchResult]]:
         """Wait for a batch's links, and yield its results."""
@@ -280,7 +297,7 @@ class _Fetcher:
             for waiting in self._waiting.pop(finished.link):
                 waiting.waiting.remove(finished.link)
                 if finished.failure is not None:
-                    waiting.results[finished.link] = finished.failure
+                    waiting.results[finished.link] = self._failed(finished.link, finished.failure)
             kind = "ok" if finished.failure is None else "failed"
             self._progress.count(kind, received=finished.received)
             self._progress.add_given_up(self._pool.pop_given_up())

@@ -9,6 +9,8 @@ MALFORMED = "malformed link"
 HOST_NOT_ALLOWED = "host not in allow_hosts"
 ADDRESS_NOT_ALLOWED = "address not allowed"
 HOST_NOT_FOUND = "host not found"
+# Where there is a mirror, so that the remedy can be a file.
+NOT_IN_MIRROR = "not in images.mirror, host not found"
 NO_CONNECTION = "no connection"
 PROXY_FAILURE = "proxy failure"
 TLS_FAILURE = "TLS failure"

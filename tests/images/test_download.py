@@ -189,6 +189,27 @@ def test_an_unusable_file_in_the_mirror_is_reported_and_ignored(
     assert "1 files cannot be used as pictures: a.jpg" in capsys.readouterr().err
 
 
+def test_what_a_mirror_lacks_is_named_so_where_the_host_is_not_found(
+    run: Run, make: MakeSettings, tmp_path: Path
+) -> None:
+    """Without a network, the remedy is a file in the folder; a bad file is not missing."""
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "b.jpg").write_bytes(b"no picture")
+    links = [f"https://images.invalid/{name}.jpg" for name in "ab"]
+    rows = run(links, make(mirror=str(tmp_path / "mirror")))
+    reasons = [rows[link].reason for link in links]
+    assert reasons == ["not in images.mirror, host not found", "host not found"]
+
+
+def test_other_failures_keep_their_reasons_beside_a_mirror(
+    site: Site, run: Run, make: MakeSettings, tmp_path: Path
+) -> None:
+    """What the host says about a link counts, not that the folder lacks it."""
+    (tmp_path / "mirror").mkdir()
+    link = site.url("/a.jpg")
+    assert run([link], make(mirror=str(tmp_path / "mirror")))[link].reason == "http 404"
+
+
 def test_a_final_failure_is_asked_for_again_only_with_retry_failed(
     site: Site, run: Run, make: MakeSettings
 ) -> None:
@@ -251,7 +272,7 @@ def test_a_dead_host_is_given_up_and_all_its_links_have_the_same_result(
 
 
 def test_six_thousand_links_without_a_name_server_fail_quickly(
-    run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    run: Run, make: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name is looked up a few times, not six thousand times."""
     lookups: list[object] = []
@@ -262,9 +283,14 @@ def test_six_thousand_links_without_a_name_server_fail_quickly(
 
     monkeypatch.setattr("socket.getaddrinfo", look_up)
     links = [f"https://cdn.com/{number}.jpg" for number in range(6000)]
-    rows = run(links, make(workers=60, per_host=60, give_up_after=20, shard_links=1000))
+    settings = make(workers=60, per_host=60, give_up_after=20, shard_links=1000)
+    rows = run(links, settings)
     assert {(row.reason, row.tries) for row in rows.values()} == {("host not found", 1)}
     assert len(lookups) < 200
+    images = settings.images.model_copy(update={"mirror": str(tmp_path)})
+    rows = run(links, BothSettings(images, settings.fetching))
+    reason = "not in images.mirror, host not found"
+    assert {(row.reason, row.tries) for row in rows.values()} == {(reason, 1)}
 
 
 @pytest.mark.parametrize(
