@@ -52,6 +52,8 @@ class _Progress:
         self._bar = tqdm(total=total, unit="image", disable=disable, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
+        # Links whose stored pictures have changed on the disk.
+        self.damaged: list[str] = []
         self._given_up = 0
         # Files of the mirror that are not usable pictures; any thread may add one.
         self.unusable: list[Path] = []
@@ -62,6 +64,11 @@ class _Progress:
         if self.unusable:
             names = first_few(sorted(path.name for path in self.unusable))
             _note(f"images.mirror: {len(self.unusable)} files cannot be used as pictures: {names}")
+        if self.damaged:
+            _note(
+                f"the image store: {len(self.damaged)} pictures were damaged on the disk, and were "
+                f"looked for again: {first_few(self.damaged)}"
+            )
         if self._given_up > _HOSTS_NAMED:
             _note(f"{self._given_up - _HOSTS_NAMED} more hosts were given up")
 
@@ -239,7 +246,8 @@ class _Fetcher:
         """Find results without the network, and submit the other links."""
         batch = _Batch(links)
         distinct = list(dict.fromkeys(links))
-        stored = self._store.find_results(distinct)
+        stored, damaged = self._store.find_results(distinct)
+        self._progress.damaged += damaged
         missing = [link for link in distinct if not _is_ok(stored.get(link))]
         pictures = self._decoders.map(self._read_mirror, missing)
         for link, picture in zip(missing, pictures, strict=True):
@@ -285,7 +293,7 @@ class _Fetcher:
         return None if self._settings.retry_failed else stored
 
     def _failed(self, link: str, failure: FetchResult) -> FetchResult:
-        """Say that the mirror lacks a picture, if no network was to be found either."""
+        """Return a failure, which names the mirror if the host was not found either."""
         if not self._mirror.exists or link in self._unusable or failure.reason != HOST_NOT_FOUND:
             return failure
         return FetchResult.failed(NOT_IN_MIRROR, failure.tries)

@@ -2,8 +2,10 @@
 
 import gzip
 import io
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,23 @@ def test_a_fetched_picture_is_not_fetched_again(site: Site, run: Run, tmp_path: 
     assert all(site.hits[path] == 1 for path in paths)
     assert _bytes(tmp_path / "first") == _bytes(tmp_path / "second")
     assert len(_bytes(tmp_path / "first")) == 3
+
+
+def test_a_picture_that_rotted_in_the_store_is_fetched_again(
+    site: Site, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row has the good picture, and a message names the link; a third run makes no request."""
+    site.pages["/a.jpg"] = GOOD
+    link = site.url("/a.jpg")
+    good = run([link])[link]
+    with closing(sqlite3.connect(tmp_path / "store")) as connection, connection:
+        connection.execute("UPDATE image SET bytes = substr(bytes, 1, 300) || x'00'")
+    assert run([link])[link] == good
+    assert f"1 pictures were damaged on the disk, and were looked for again: {link}" in (
+        capsys.readouterr().err
+    )
+    assert run([link])[link] == good
+    assert site.hits["/a.jpg"] == 2
 
 
 def test_a_repeated_link_is_fetched_once(site: Site, run: Run) -> None:
