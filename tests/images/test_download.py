@@ -2,11 +2,13 @@
 
 import gzip
 import io
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +132,40 @@ def test_a_placeholder_is_grey_and_has_a_reason(site: Site, run: Run) -> None:
     assert pixels.shape == (64, 64, 3)
     assert (pixels == 128).all()
     assert site.connections == 0
+
+
+def test_links_as_people_write_them_are_fetched(site: Site, run: Run) -> None:
+    """Blanks, capitals, white space around; the row has the link as the catalogue has it."""
+    site.pages |= dict.fromkeys(("/my%20pic.jpg", "/a.jpg", "/%C3%A9.jpg?q=1%202"), GOOD)
+    links = [
+        site.url("/my pic.jpg"),
+        site.url("/a.jpg").replace("http", "HTTP"),
+        f" \t{site.url('/a.jpg#top')}\r\n",
+        site.url("/é.jpg?q=1 2"),
+    ]
+    rows = run(links)
+    assert {link: rows[link].status for link in links} == dict.fromkeys(links, "ok")
+
+
+def test_the_host_that_is_asked_is_the_one_of_idna_2008(
+    site: Site, run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another domain, perhaps of somebody else, would be asked with ss for ß."""
+    lookups: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *others: Any, **options: Any) -> Any:
+        if host == "127.0.0.1":
+            return real(host, *others, **options)
+        lookups.append(host)
+        return real("127.0.0.1", *others, **options)
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    site.pages["/a.jpg"] = GOOD
+    link = site.url("/a.jpg", host="straße.de")
+    assert run([link], make(allow_private_hosts=["xn--strae-oqa.de"]))[link].status == "ok"
+    assert lookups == ["xn--strae-oqa.de"]
+    assert site.seen[0]["Host"] == f"xn--strae-oqa.de:{site.port}"
 
 
 def test_a_fetched_picture_is_not_fetched_again(site: Site, run: Run, tmp_path: Path) -> None:
