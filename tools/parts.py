@@ -10,6 +10,7 @@ import yaml
 from amlc import layout
 from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
+from amlc.evaluation.metrics_files import Scores
 from amlc.files import read_json
 from amlc.report.results import interval, results
 from amlc.service.limits import Limits
@@ -38,10 +39,10 @@ DOWNLOAD_COLUMNS = {
 def score(root: Path) -> str:
     """Return the sentence with the blend's score on real products."""
     record = read_json(root / REAL)
-    blend, rows = record["blend"], record["data"]["train"]["kept"]
+    blend, rows = Scores(**record["blend"]), record["data"]["train"]["kept"]
     return (
         f"On {rows:,} products of the Amazon ML Challenge 2025 it reaches a SMAPE of "
-        f"**{blend['smape']:.2f} %** ({interval(blend, root)}) without pretrained weights."
+        f"**{blend.smape:.2f} %** ({interval(blend, root)}) without pretrained weights."
     )
 
 
@@ -82,29 +83,15 @@ def synthetic(root: Path) -> str:
 def real(root: Path) -> str:
     """Return the models' table of the run on real products."""
     record = read_json(root / REAL)
-    blend, data, images = record["blend"], record["data"], record["images"]
-    rows = [
-        [
-            name,
-            f"{score['smape']:.2f}",
-            f"{score['smape_se']:.2f}",
-            f"{score['weight']:.2f}",
-        ]
-        for name, score in sorted(record["models"].items(), key=lambda item: -item[1]["smape"])
-    ]
-    rows.append(
-        [
-            "**blend**",
-            f"**{blend['smape']:.2f}**",
-            f"{blend['smape_se']:.2f}",
-            interval(blend, root),
-        ]
-    )
-    head = ["model", "SMAPE", "standard error", "weight in the blend"]
+    blend, data, images = Scores(**record["blend"]), record["data"], record["images"]
+    rows = [["model", "SMAPE", "standard error", "weight in the blend"]]
+    for name, score in sorted(record["models"].items(), key=lambda item: -item[1]["smape"]):
+        rows.append([name, *(f"{score[key]:.2f}" for key in ("smape", "smape_se", "weight"))])
+    cells = [f"**{blend.smape:.2f}**", f"{blend.smape_se:.2f}", interval(blend, root)]
     return (
         f"Commit `{record['commit']}`: {data['train']['kept']:,} train rows, "
         f"{data['test']['rows']:,} test rows, {images['ok']:,} of {images['links']:,} pictures "
-        f"available.\n\n{_table([head, *rows])}"
+        f"available.\n\n{_table([*rows, ['**blend**', *cells]])}"
     )
 
 
@@ -130,30 +117,19 @@ def guards(root: Path) -> str:
     permutation, leak, drift = (record["guards"][name] for name in ("permutation", "leak", "drift"))
     shares = record["interval"]
     column, auc = max(drift["columns"].items(), key=lambda item: item[1])
-    noise = (
-        f"SMAPE {permutation['smape']:.2f}; the constant has {permutation['constant']:.2f} "
-        f"(standard error of the difference {permutation['error']:.2f})"
-    )
-    strongest = (
-        f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the variance "
-        f"of log price, together with `{leak['partner']}`"
-    )
-    separation = (
-        f"AUC {drift['auc']:.3f}; the column that separates them best is `{column}` ({auc:.3f})"
-    )
-    coverage = (
-        f"holds {shares['coverage']:.1f} % of the prices: "
+    results_by_check = {
+        "permutation": f"SMAPE {permutation['smape']:.2f}; the constant has "
+        f"{permutation['constant']:.2f} (standard error of the difference "
+        f"{permutation['error']:.2f})",
+        "leak": f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the "
+        f"variance of log price, together with `{leak['partner']}`",
+        "train against test": f"AUC {drift['auc']:.3f}; the column that separates them best is "
+        f"`{column}` ({auc:.3f})",
+        "interval": f"holds {shares['coverage']:.1f} % of the prices: "
         f"{_range(shares['coverage_by_predicted_decile'])} in each tenth by predicted price, "
-        f"{_range(shares['coverage_by_price_decile'])} in each tenth by actual price"
-    )
-    rows = [
-        ["check", "result"],
-        ["permutation", noise],
-        ["leak", strongest],
-        ["train against test", separation],
-        ["interval", coverage],
-    ]
-    return _measured(record, rows)
+        f"{_range(shares['coverage_by_price_decile'])} in each tenth by actual price",
+    }
+    return _measured(record, [["check", "result"], *map(list, results_by_check.items())])
 
 
 def download(root: Path) -> str:

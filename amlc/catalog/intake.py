@@ -1,6 +1,6 @@
 """Read and check train.csv and test.csv as a whole; list and count their errors."""
 
-import csv
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from amlc.arrays import Floats
 from amlc.catalog.products import (
     ID,
     LINK,
@@ -25,10 +24,10 @@ from amlc.catalog.products import (
     TRAIN_COLUMNS,
 )
 from amlc.catalog.reading import CELL_LIMIT
-from amlc.catalog.sheet import Sheet, read_sheet
-from amlc.catalog.validation import RowError, describe_errors, find_row_errors, find_shared_ids
+from amlc.catalog.sheet import RowError, Sheet, read_sheet
+from amlc.catalog.validation import describe_errors, find_row_errors, find_shared_ids
 from amlc.errors import DataError
-from amlc.files import replacing
+from amlc.files import write_rows
 from amlc.params import Settings
 
 # Errors in test rows that always stop, because a submission has to name every test row once.
@@ -95,16 +94,19 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     if TRAIN in sheets and TEST in sheets:
         errors[TRAIN] += find_shared_ids(sheets[TRAIN], sheets[TEST])
         errors[TRAIN].sort(key=lambda error: error.line)
-    is_fatal = bool(messages) or any(error.reason in _FATAL_IN_TEST for error in errors[TEST])
-    if is_fatal or (settings.on_invalid == "error" and any(errors.values())):
-        lines = [line for split in sheets for line in _describe(sheets[split], errors[split])]
-        raise DataError(_message(messages + lines, drop_helps=not is_fatal))
+    rows_wrong = [
+        line
+        for split, sheet in sheets.items()
+        for line in describe_errors(sheet.path, errors[split], sheet.total)
+    ]
+    if messages or any(error.reason in _FATAL_IN_TEST for error in errors[TEST]):
+        raise _unusable([*messages, *rows_wrong], _DROP_DOES_NOT_HELP)
+    if rows_wrong and settings.on_invalid == "error":
+        raise _unusable(rows_wrong, _DROP_HELPS)
     train = _train_products(sheets[TRAIN], errors[TRAIN])
     if train.empty:
-        lines = _describe(sheets[TRAIN], errors[TRAIN])
-        raise DataError(
-            _message([f"{sheets[TRAIN].path}: no row is left", *lines], drop_helps=False)
-        )
+        lines = describe_errors(sheets[TRAIN].path, errors[TRAIN], sheets[TRAIN].total)
+        raise _unusable([f"{sheets[TRAIN].path}: no row is left", *lines], _DROP_DOES_NOT_HELP)
     test = _test_products(sheets[TEST], errors[TEST], settings.max_text)
     products = pd.concat([train, test], ignore_index=True)
     return CheckedCatalogue(products, errors[TRAIN], errors[TEST], sheets[TRAIN].total)
@@ -153,24 +155,20 @@ def _read_both(
     return sheets, errors, messages
 
 
-def _describe(sheet: Sheet, errors: list[RowError]) -> list[str]:
-    return describe_errors(sheet.path, errors, sheet.total)
+_DROP_HELPS = (
+    "correct the files, or set data.on_invalid to drop: train rows with errors are then left out "
+    "and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
+)
+_DROP_DOES_NOT_HELP = "correct the files and run again; data.on_invalid: drop does not help here"
 
 
-def _message(lines: list[str], *, drop_helps: bool) -> str:
-    remedy = (
-        "correct the files, or set data.on_invalid to drop: train rows with errors are then left "
-        "out and listed in data/rejected.csv, test rows keep an empty link or a shorter text"
-        if drop_helps
-        else "correct the files and run again; data.on_invalid: drop does not help here"
-    )
-    return "the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy])
+def _unusable(lines: list[str], remedy: str) -> DataError:
+    return DataError("the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy]))
 
 
 def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
-    keep = np.ones(len(sheet.cells), dtype=np.bool_)
-    keep[[error.row for error in errors if error.row >= 0]] = False
-    kept = sheet.cells.loc[keep, list(TRAIN_COLUMNS)]
+    rejected = [error.row for error in errors if error.row >= 0]
+    kept = sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)]
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
     kept[LINK] = kept[LINK].map(str.strip)
@@ -178,24 +176,21 @@ def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
 
 
 def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
-    kept = sheet.cells.loc[:, list(TEST_COLUMNS)]
+    products = sheet.cells[list(TEST_COLUMNS)].copy()
+    products[TEXT] = products[TEXT].str.slice(0, max_text)
+    products[LINK] = products[LINK].map(str.strip)
     without_text = [error.row for error in errors if error.reason == "text_empty"]
     without_link = [error.row for error in errors if error.column == LINK]
-    texts = kept[TEXT].str.slice(0, max_text)
-    texts.iloc[without_text] = ""
-    links = kept[LINK].map(str.strip)
-    links.iloc[without_link] = ""
-    kept[TEXT], kept[LINK], kept[PRICE] = texts, links, _test_prices(sheet, errors)
-    return kept.assign(split=TEST)
-
-
-def _test_prices(sheet: Sheet, errors: list[RowError]) -> Floats:
-    """Return the prices of test rows; NaN for a missing or invalid one."""
-    if PRICE not in sheet.cells:
-        return np.full(len(sheet.cells), np.nan)
-    invalid = {error.row for error in errors if error.column == PRICE}
-    cells = enumerate(sheet.cells[PRICE])
-    return np.array([np.nan if row in invalid else float(price) for row, price in cells])
+    products.loc[without_text, TEXT] = ""
+    products.loc[without_link, LINK] = ""
+    prices = np.full(len(products), np.nan)
+    if PRICE in sheet.cells:
+        invalid = {error.row for error in errors if error.column == PRICE}
+        for row, price in enumerate(sheet.cells[PRICE]):
+            if row not in invalid:
+                prices[row] = float(price)
+    products[PRICE] = prices
+    return products.assign(split=TEST)
 
 
 # The list of errors, data/rejected.csv.
@@ -217,17 +212,13 @@ _TEST_ACTIONS = {
 
 def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
     """Write a header and one line per error."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(REJECTED_COLUMNS)
-        for error in catalogue.rejected:
-            writer.writerow(["train.csv", *_error_cells(error), _TRAIN_ACTION])
-        for error in catalogue.flagged:
-            writer.writerow(["test.csv", *_error_cells(error), _TEST_ACTIONS[error.reason]])
-
-
-def _error_cells(error: RowError) -> list[str | int]:
-    return [error.line, error.sample_id, error.column, error.reason, error.cell]
+    train = (("train.csv", error, _TRAIN_ACTION) for error in catalogue.rejected)
+    test = (("test.csv", error, _TEST_ACTIONS[error.reason]) for error in catalogue.flagged)
+    rows = (
+        (file, error.line, error.sample_id, error.column, error.reason, error.cell, action)
+        for file, error, action in itertools.chain(train, test)
+    )
+    write_rows(path, REJECTED_COLUMNS, rows)
 
 
 # The counts, metrics/data.json.

@@ -123,7 +123,8 @@ def _count_breaks(block: bytes) -> int:
 class _CheckedBytes(io.BufferedIOBase):
     """The bytes of a file, checked as they are read."""
 
-    def __init__(self, file: IO[bytes], check: ByteCheck) -> None:
+    def __init__(self, file: IO[bytes], name: str, check: ByteCheck) -> None:
+        self.name = name
         self._file = file
         self._check = check
 
@@ -247,10 +248,12 @@ class _Lines:
     def __init__(self, file: IO[bytes], name: str, *, strict: bool) -> None:
         self._name = name
         self.check = ByteCheck(name, strict=strict)
-        checked: IO[bytes] = _CheckedBytes(file, self.check)  # type: ignore[assignment]  # BufferedIOBase is one
-        errors = "strict" if strict else "surrogateescape"
         # The default of `newline` turns every line ending into \n, including those inside cells.
-        self._text = io.TextIOWrapper(checked, encoding="utf-8-sig", errors=errors)
+        self._text = io.TextIOWrapper(
+            _CheckedBytes(file, name, self.check),
+            encoding="utf-8-sig",
+            errors="strict" if strict else "surrogateescape",
+        )
         self._again: Iterable[str] = ()
         self._reread = 0
         self.record: list[str] = []

@@ -18,23 +18,32 @@ SHOWN_CHARACTERS = 80  # of a cell, in messages and lists of errors
 BATCH_ROWS = 10_000  # that are read at a time; no result depends on it
 
 
-@dataclass(frozen=True)
-class RaggedRow:
-    """A row that has more or fewer cells than the header.
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """An error in one row.
 
     Parameters
     ----------
+    row : int
+        Position in the sheet's cells; -1 for a row that is not among them.
     line : int
-        The line of the file on which it starts.
-    count : int
-        Its number of cells.
-    first_cell : str
-        The start of its first cell.
+        The line of the file on which the row starts.
+    sample_id : str
+        The row's id as written.
+    column : str
+        The column's name; ``"row"`` for an error of the row as a whole.
+    reason : str
+        A key of `amlc.catalog.validation.REASONS`.
+    cell : str
+        The start of the cell.
     """
 
+    row: int
     line: int
-    count: int
-    first_cell: str
+    sample_id: str
+    column: str
+    reason: str
+    cell: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,8 @@ class Sheet:
         ``""``. Line breaks inside cells are ``\n``; everything else is as written.
     lines : ndarray of int64, shape (n,)
         The line on which each row starts, counted from 1 as in a text editor.
-    ragged : list of RaggedRow
-        Rows that are not in `cells`.
+    ragged : list of RowError
+        Rows with another number of cells than the header, which are not in `cells`.
     broken : str
         Why reading stopped before the end of the file; empty if it did not.
     """
@@ -59,7 +68,7 @@ class Sheet:
     path: Path
     cells: pd.DataFrame
     lines: Ints64
-    ragged: list[RaggedRow]
+    ragged: list[RowError]
     broken: str
 
     @property
@@ -128,7 +137,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 def _read_rows(path: Path, header: list[str], records: Iterator[Record]) -> Sheet:
     lines: list[int] = []
-    ragged: list[RaggedRow] = []
+    ragged: list[RowError] = []
     batches = [pd.DataFrame(columns=header, dtype="str")]
     batch: list[list[str]] = []
     broken = ""
@@ -142,7 +151,9 @@ def _read_rows(path: Path, header: list[str], records: Iterator[Record]) -> Shee
                     batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
                     batch = []
                 continue
-            ragged.append(RaggedRow(line, len(cells), cells[0][:SHOWN_CHARACTERS]))
+            counts = f"{len(cells)} cells, not {len(header)}"
+            sample_id = cells[0][:SHOWN_CHARACTERS]
+            ragged.append(RowError(-1, line, sample_id, "row", "cells", counts))
             if len(ragged) == MAX_RAGGED_ROWS:
                 fitting = f"{MAX_RAGGED_ROWS:,} rows do not fit the header"
                 broken = f"{path}: {fitting}; no row after them was read"

@@ -1,7 +1,5 @@
 """The submission file: one price for each test id, in the test file's order."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import pandas as pd
 from amlc.arrays import Floats
 from amlc.catalog.products import ID, PRICE
 from amlc.errors import CheckError, first_few
-from amlc.files import write_text
+from amlc.files import write_rows
 
 
 def check_submission(ids: Sequence[str], prices: Floats, expected: Sequence[str]) -> None:
@@ -61,13 +59,7 @@ def _check_ids(ids: Sequence[str], expected: Sequence[str]) -> None:
 
 def write_submission(path: Path, ids: Sequence[str], prices: Floats) -> None:
     """Write the columns `sample_id` and `price`, prices as `format_price` writes them."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([ID, PRICE])
-    writer.writerows(
-        (sample_id, format_price(price)) for sample_id, price in zip(ids, prices, strict=True)
-    )
-    write_text(path, text.getvalue())
+    write_rows(path, (ID, PRICE), zip(ids, map(format_price, prices), strict=True))
 
 
 def format_price(price: float) -> str:

@@ -2,15 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
 from amlc.catalog.links import LINK_RULE, LinkError, parse_link
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
-from amlc.catalog.sheet import SHOWN_CHARACTERS, Sheet
+from amlc.catalog.sheet import SHOWN_CHARACTERS, RowError, Sheet
 from amlc.errors import DataError, first_few
 
 MAX_ID_LENGTH = 200  # characters
@@ -104,34 +103,6 @@ def price_error(text: str) -> str:
 # The errors of a sheet.
 
 
-@dataclass(frozen=True, slots=True)
-class RowError:
-    """An error in one row.
-
-    Parameters
-    ----------
-    row : int
-        Position in the sheet's cells; -1 for a row that is not among them.
-    line : int
-        The line of the file on which the row starts.
-    sample_id : str
-        The row's id as written.
-    column : str
-        The column's name; ``"row"`` for an error of the row as a whole.
-    reason : str
-        A key of `REASONS`.
-    cell : str
-        The start of the cell.
-    """
-
-    row: int
-    line: int
-    sample_id: str
-    column: str
-    reason: str
-    cell: str
-
-
 def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
     """Return the errors that can be detected in one sheet, in the order of its rows.
 
@@ -153,11 +124,17 @@ def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
         LINK: link_error,
         PRICE: price_error,
     }
-    errors = [*_ragged_rows(sheet), *_duplicate_ids(sheet)]
+    ids = sheet.cells[ID]
+    repeated = np.flatnonzero((ids.duplicated() & (ids.str.strip() != "")).to_numpy()).tolist()
+    errors = [*sheet.ragged, *_row_errors(sheet, ID, dict.fromkeys(repeated, "id_duplicate"))]
     for column, check in checks.items():
         if column in sheet.cells:
             errors += _column_errors(sheet, column, check)
-            _check_count(sheet, errors)
+            if len(errors) > MAX_ROW_ERRORS:
+                lines = "\n  ".join(describe_errors(sheet.path, errors, sheet.total))
+                raise DataError(
+                    f"{sheet.path}: more than {MAX_ROW_ERRORS:,} errors, among them:\n  {lines}"
+                )
     return sorted(errors, key=lambda error: error.line)
 
 
@@ -165,6 +142,24 @@ def find_shared_ids(train: Sheet, test: Sheet) -> list[RowError]:
     """Return an error for each train row whose id is also in the test sheet."""
     test_ids = set(test.cells[ID])
     return _column_errors(train, ID, lambda text: "id_in_test" if text in test_ids else "")
+
+
+def _column_errors(sheet: Sheet, column: str, check: Callable[[str], str]) -> list[RowError]:
+    reasons = enumerate(map(check, sheet.cells[column]))
+    return _row_errors(sheet, column, {row: reason for row, reason in reasons if reason})
+
+
+def _row_errors(sheet: Sheet, column: str, reasons: dict[int, str]) -> list[RowError]:
+    """Return the errors of a column from the reasons of rows."""
+    # One more than allowed is enough to notice the excess.
+    rows = list(reasons)[: MAX_ROW_ERRORS + 1]
+    lines = sheet.lines[rows].tolist()
+    ids = sheet.cells[ID].iloc[rows].str.slice(0, MAX_ID_LENGTH)
+    cells = sheet.cells[column].iloc[rows].str.slice(0, SHOWN_CHARACTERS)
+    return [
+        RowError(row, line, sample_id, column, reasons[row], cell)
+        for row, line, sample_id, cell in zip(rows, lines, ids, cells, strict=True)
+    ]
 
 
 def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[str]:
@@ -179,61 +174,14 @@ def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[
     total : int
         The number of rows of the file.
     """
-    by_reason: dict[str, list[RowError]] = {}
+    by_reason: dict[str, list[RowError]] = {reason: [] for reason in REASONS}
     for error in errors:
-        by_reason.setdefault(error.reason, []).append(error)
-    return [
-        _describe_reason(path, reason, by_reason[reason], total)
-        for reason in REASONS
-        if reason in by_reason
-    ]
-
-
-def _describe_reason(path: Path, reason: str, errors: list[RowError], total: int) -> str:
-    what, remedy = REASONS[reason]
-    examples = first_few(f"line {error.line} ({error.cell[:40]!r})" for error in errors)
-    return (
-        f"{path}: {errors[0].column}: {what}, in {len(errors):,} of {total:,} rows: "
-        f"{examples}: {remedy}"
-    )
-
-
-def _check_count(sheet: Sheet, errors: list[RowError]) -> None:
-    if len(errors) > MAX_ROW_ERRORS:
-        lines = "\n  ".join(describe_errors(sheet.path, errors, sheet.total))
-        raise DataError(
-            f"{sheet.path}: more than {MAX_ROW_ERRORS:,} errors, among them:\n  {lines}"
-        )
-
-
-def _ragged_rows(sheet: Sheet) -> Iterator[RowError]:
-    width = sheet.cells.shape[1]
-    for ragged in sheet.ragged:
-        counts = f"{ragged.count} cells, not {width}"
-        yield RowError(-1, ragged.line, ragged.first_cell, "row", "cells", counts)
-
-
-def _duplicate_ids(sheet: Sheet) -> list[RowError]:
-    ids = sheet.cells[ID]
-    repeated = np.flatnonzero((ids.duplicated() & (ids.str.strip() != "")).to_numpy()).tolist()
-    return _row_errors(sheet, ID, repeated, ["id_duplicate"] * len(repeated))
-
-
-def _column_errors(sheet: Sheet, column: str, check: Callable[[str], str]) -> list[RowError]:
-    reasons = [check(text) for text in sheet.cells[column]]
-    rows = [row for row, reason in enumerate(reasons) if reason]
-    return _row_errors(sheet, column, rows, [reasons[row] for row in rows])
-
-
-def _row_errors(sheet: Sheet, column: str, rows: list[int], reasons: list[str]) -> list[RowError]:
-    # One more than allowed, so that `_check_count` notices the excess; `reasons` may be longer.
-    rows = rows[: MAX_ROW_ERRORS + 1]
-    lines = sheet.lines[rows].tolist()
-    ids = sheet.cells[ID].iloc[rows].str.slice(0, MAX_ID_LENGTH)
-    cells = sheet.cells[column].iloc[rows].str.slice(0, SHOWN_CHARACTERS)
-    return [
-        RowError(row, line, sample_id, column, reason, cell)
-        for row, line, sample_id, reason, cell in zip(
-            rows, lines, ids, reasons, cells, strict=False
-        )
-    ]
+        by_reason[error.reason].append(error)
+    lines = []
+    for reason, found in by_reason.items():
+        if found:
+            what, remedy = REASONS[reason]
+            rows = first_few(f"line {error.line} ({error.cell[:40]!r})" for error in found)
+            count = f"in {len(found):,} of {total:,} rows"
+            lines.append(f"{path}: {found[0].column}: {what}, {count}: {rows}: {remedy}")
+    return lines

@@ -27,13 +27,13 @@ from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
 from amlc.pricing.estimates import Estimate, Product, ProductPicture
 from amlc.pricing.pictures import download_pictures, find_pictures
-from amlc.pricing.pricer import BundlePricer
+from amlc.pricing.pricer import MAX_ROWS, BundlePricer
 from amlc.pricing.workers import Workers
 
 # The columns of the CSV that is written.
 HEADER = (ID, PRICE, "low", "high", "reason")
-# Rows that one worker prices at a time.
-CHUNK_ROWS = 512
+# Rows that are priced at a time: as many as go through the models together.
+CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
 
@@ -207,7 +207,8 @@ def _write(
             for row, estimate in zip(rows, estimates, strict=True):
                 counts.update(["rows", *_reasons(row, estimate)])
             bar.set_postfix(rows=counts["rows"], refresh=False)
-            bar.update(file.tell() - bar.n)
+            if file.seekable():
+                bar.update(file.tell() - bar.n)
     return counts
 
 

@@ -2,18 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from zipfile import BadZipFile
 
 import numpy as np
 from pydantic import Field
 
 from amlc import layout
 from amlc.catalog.products import read_products, train_rows
-from amlc.errors import CheckError, DataError, ModelError, ParamsError
+from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
 from amlc.features.tabular import TabularFeatures
 from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
@@ -39,6 +38,8 @@ PARAMS = (
     "images.quality",
     "images.max_bytes",
     "images.max_pixels",
+    "images.max_side",
+    "images.min_side",
     "tabular",
     "terms",
     "neighbours",
@@ -47,20 +48,8 @@ PARAMS = (
     "train",
     "blend",
 )
-# Files in a model's folder that pricing does not need.
-_LEFT_OUT = frozenset({PREDICTIONS, "curve.csv", "importance.csv"})
-
-# Everything that loading a wrong or damaged file can raise.
-_LOADING_ERRORS = (
-    DataError,
-    ParamsError,
-    OSError,
-    ValueError,
-    LookupError,
-    TypeError,
-    EOFError,
-    BadZipFile,
-)
+# What pricing does not need of a folder, or DVC writes beside its outputs.
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
 
 
 class TextSettings(Settings):
@@ -128,26 +117,17 @@ def _copy_fitted(root: Path, folder: Path) -> None:
         (folder / "encoders").mkdir()
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
-            _copy_folder(encoders / name, folder / "encoders" / name, _hidden)
+            _copy(encoders / name, folder / "encoders" / name)
         for name in names:
-            _copy_folder(root / layout.MODELS / name, folder / "models" / name, _unneeded)
+            _copy(root / layout.MODELS / name, folder / "models" / name)
     except (OSError, shutil.Error) as error:
         raise ModelError(
             f"{root / layout.DATA}: cannot be copied: {error}; run dvc repro"
         ) from None
 
 
-def _copy_folder(source: Path, target: Path, ignore: Callable[[str, list[str]], set[str]]) -> None:
-    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=ignore)
-
-
-def _hidden(_: str, names: list[str]) -> set[str]:
-    """Return the hidden files, such as the .gitignore that DVC writes beside its outputs."""
-    return {name for name in names if name.startswith(".")}
-
-
-def _unneeded(folder: str, names: list[str]) -> set[str]:
-    return _hidden(folder, names) | _LEFT_OUT.intersection(names)
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, copy_function=shutil.copyfile, ignore=_UNNEEDED)
 
 
 def _members(blend: Blend) -> list[str]:
@@ -206,11 +186,12 @@ class Bundle:
             do not fit together.
         """
         with verified(folder) as version:
-            _import_libraries()
-        try:
+            # Importing the libraries of the usual models takes about as long as the hashes.
+            for name in ("lightgbm", "xgboost"):
+                regressor(name)
+        message = f"{folder}: the files do not fit together"
+        with read_errors_as(ModelError, message, DataError, ParamsError):
             return cls(version=version, **_parts(folder))
-        except _LOADING_ERRORS as error:
-            raise ModelError(f"{folder}: the files do not fit together: {error}") from None
 
 
 def _parts(folder: Path) -> dict[str, Any]:
@@ -233,9 +214,3 @@ def _parts(folder: Path) -> dict[str, Any]:
         "blend": blend,
         "train_products": TrainProducts.load(folder / "products"),
     }
-
-
-def _import_libraries() -> None:
-    """Import the libraries of the usual models, which takes about as long as hashing the files."""
-    for name in ("lightgbm", "xgboost"):
-        regressor(name)

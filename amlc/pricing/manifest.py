@@ -2,14 +2,14 @@
 
 import hashlib
 import importlib.metadata
-import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ValidationError
 
 from amlc import __version__
 from amlc.errors import ModelError, first_few
@@ -48,17 +48,29 @@ def versions(libraries: Iterable[str] = LIBRARIES) -> dict[str, str]:
     return installed
 
 
+class _File(BaseModel):
+    bytes: int
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    """The content of a manifest; that of another version may have other keys as well."""
+
+    format: int
+    amlc: str | None = None
+    libraries: dict[str, str]
+    files: dict[str, _File]
+
+
 def write_manifest(folder: Path) -> None:
     """List every file of a finished bundle, with its size and SHA-256."""
     names = sorted(_files(folder))
     with ThreadPoolExecutor(_threads()) as pool:
-        hashes = pool.map(lambda name: _sha256(folder / name), names)
-        files = {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": sha256}
-            for name, sha256 in zip(names, hashes, strict=True)
-        }
-    content = {"format": FORMAT, "amlc": __version__, "libraries": versions(), "files": files}
-    write_json(folder / MANIFEST, content)
+        files = dict(
+            zip(names, pool.map(lambda name: _describe(folder / name), names), strict=True)
+        )
+    manifest = _Manifest(format=FORMAT, amlc=__version__, libraries=versions(), files=files)
+    write_json(folder / MANIFEST, manifest.model_dump())
 
 
 @contextmanager
@@ -83,21 +95,29 @@ def verified(folder: Path) -> Iterator[str]:
         The folder is not a bundle, was made by another version, or a file is missing, unexpected,
         a link or changed; raised before the block or at its end.
     """
-    raw = _read(folder)
-    manifest = _parsed(folder, raw)
+    raw = _read(folder / MANIFEST)
+    try:
+        manifest = _Manifest.model_validate_json(raw, strict=True)
+    except ValidationError:
+        raise ModelError(f"{folder / MANIFEST}: not a manifest; {_REMEDY}") from None
     _check_versions(folder, manifest)
-    files: dict[str, dict[str, Any]] = manifest["files"]
-    _check_names(folder, set(files))
+    _check_names(folder, set(manifest.files))
     with ThreadPoolExecutor(_threads()) as pool:
         # The largest first, so that no thread is left with it at the end.
-        order = sorted(files, key=lambda name: -files[name]["bytes"])
-        checks = {name: pool.submit(_unchanged, folder / name, files[name]) for name in order}
+        order = sorted(manifest.files, key=lambda name: -manifest.files[name].bytes)
+        checks = {
+            name: pool.submit(_is_unchanged, folder / name, manifest.files[name]) for name in order
+        }
         yield hashlib.sha256(raw).hexdigest()[:12]
-        _check_hashes(folder, checks)
+        try:
+            broken = sorted(name for name, unchanged in checks.items() if not unchanged.result())
+        except OSError as error:
+            raise ModelError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    if broken:
+        raise ModelError(f"{folder}: changed or damaged files: {first_few(broken)}: {_REMEDY}")
 
 
-def _read(folder: Path) -> bytes:
-    path = folder / MANIFEST
+def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             raw = stream.read(_MAX_BYTES + 1)
@@ -110,56 +130,39 @@ def _read(folder: Path) -> bytes:
     return raw
 
 
-def _parsed(folder: Path, raw: bytes) -> dict[str, Any]:
-    """Return the manifest, its types checked."""
-    try:
-        content: dict[str, Any] = json.loads(raw)
-        valid = isinstance(content["format"], int) and all(
-            isinstance(entry["bytes"], int) and isinstance(entry["sha256"], str)
-            for entry in content["files"].values()
-        )
-        dict(content["libraries"])
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        valid = False
-    if not valid:
-        raise ModelError(f"{folder / MANIFEST}: not a manifest; {_REMEDY}")
-    return content
-
-
-def _check_versions(folder: Path, manifest: dict[str, Any]) -> None:
-    if manifest["format"] != FORMAT or manifest.get("amlc") != __version__:
+def _check_versions(folder: Path, manifest: _Manifest) -> None:
+    if (manifest.format, manifest.amlc) != (FORMAT, __version__):
         raise ModelError(
-            f"{folder}: made by amlc {manifest.get('amlc')}, format {manifest['format']}; this is "
+            f"{folder}: made by amlc {manifest.amlc}, format {manifest.format}; this is "
             f"amlc {__version__}, format {FORMAT}: {_REMEDY}"
         )
-    here = versions()
-    made: dict[str, str] = manifest["libraries"]
+    made, here = manifest.libraries, versions()
     different = [name for name in sorted({*made, *here}) if made.get(name) != here.get(name)]
     listed = ", ".join(f"{name} {made.get(name)} (here {here.get(name)})" for name in different)
-    if any(name in MODEL_LIBRARIES and not _same_major(name, made, here) for name in different):
+    if _majors(made) != _majors(here):
         raise ModelError(f"{folder}: made with {listed}; install those, or {_REMEDY}")
     if different:
         _LOG.warning("%s: made with %s; prices may differ in their last digits", folder, listed)
 
 
-def _same_major(name: str, made: dict[str, str], here: dict[str, str]) -> bool:
-    # XGBoost comes in two builds that read the same files.
-    builds = [name] if name == "lightgbm" else ["xgboost-cpu", "xgboost"]
-    majors = [
-        {str(libraries[build]).split(".")[0] for build in builds if build in libraries}
-        for libraries in (made, here)
-    ]
-    return majors[0] == majors[1]
+def _majors(libraries: dict[str, str]) -> dict[str, str]:
+    """Return the major versions of the libraries that read model files."""
+    return {
+        # XGBoost comes in two builds that read the same files.
+        name.removesuffix("-cpu"): version.partition(".")[0]
+        for name, version in libraries.items()
+        if name in MODEL_LIBRARIES
+    }
 
 
 def _check_names(folder: Path, expected: set[str]) -> None:
-    links = [name for name in _files(folder) if (folder / name).is_symlink()]
+    present = set(_files(folder)) - {MANIFEST}
+    links = sorted(name for name in present if (folder / name).is_symlink())
     if links:
         raise ModelError(
             f"{folder}: holds links: {first_few(links)}; copy the files themselves, with DVC: "
             "dvc config --local cache.type reflink,hardlink,copy && dvc checkout --relink"
         )
-    present = set(_files(folder)) - {MANIFEST}
     differences = [
         f"{kind} files: {first_few(sorted(names))}"
         for kind, names in (("missing", expected - present), ("additional", present - expected))
@@ -177,23 +180,15 @@ def _files(folder: Path) -> Iterator[str]:
             yield (Path(place) / name).relative_to(folder).as_posix()
 
 
-def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
-    """Return whether a file is what the manifest says; its size is compared first."""
-    return path.stat().st_size == entry["bytes"] and bool(_sha256(path) == entry["sha256"])
-
-
-def _check_hashes(folder: Path, checks: dict[str, Future[bool]]) -> None:
-    try:
-        broken = sorted(name for name, unchanged in checks.items() if not unchanged.result())
-    except OSError as error:
-        raise ModelError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    if broken:
-        raise ModelError(f"{folder}: changed or damaged files: {first_few(broken)}: {_REMEDY}")
-
-
-def _sha256(path: Path) -> str:
+def _describe(path: Path) -> _File:
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _File(bytes=path.stat().st_size, sha256=sha256)
+
+
+def _is_unchanged(path: Path, entry: _File) -> bool:
+    """Return whether a file is what the manifest says; its size is compared first."""
+    return path.stat().st_size == entry.bytes and _describe(path) == entry
 
 
 def _threads() -> int:

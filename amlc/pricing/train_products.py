@@ -1,7 +1,7 @@
 """The train products as similar products are shown: title, price, link and a small picture."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -130,21 +130,18 @@ def _write_pictures(
     good = (row for row in images if row.status == OK and row.link in links)
     extents: dict[str, tuple[int, int]] = {}
     start = 0
-    with path.open("wb") as stream:
-        for link, picture in tqdm(
-            _small_pictures(good, threads), desc="small pictures", unit="image", disable=None
-        ):
-            extents[link] = (start, len(picture))
-            start += stream.write(picture)
-    return extents
-
-
-def _small_pictures(rows: Iterable[ImageRow], threads: int) -> Iterator[tuple[str, bytes]]:
-    remaining = iter(rows)
-    with ThreadPoolExecutor(threads) as pool:
-        while batch := list(islice(remaining, _BATCH)):
+    with (
+        path.open("wb") as stream,
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(desc="small pictures", unit="image", disable=None) as bar,
+    ):
+        while batch := list(islice(good, _BATCH)):
             pictures = pool.map(lambda row: small(row.data), batch)
-            yield from zip((row.link for row in batch), pictures, strict=True)
+            for row, picture in zip(batch, pictures, strict=True):
+                extents[row.link] = (start, len(picture))
+                start += stream.write(picture)
+                bar.update()
+    return extents
 
 
 def small(body: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The report's figures, each an SVG drawing with a description in words."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,42 @@ from amlc.report.svg import ACCENT, INK, SECOND, SERIES, inline_svg, price_ticks
 
 # Longest name in a figure, in characters.
 NAME_LENGTH = 28
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The drawings; None where there is nothing to draw."""
+
+    models: Markup
+    curves: Markup | None
+    predicted: Markup
+    coverage: Markup
+    residuals: Markup
+    deciles: Markup
+    blocks: Markup | None
+    prices: Markup
+
+
+def draw_figures(findings: Findings, coverage: float) -> Figures:
+    """Draw everything.
+
+    Parameters
+    ----------
+    findings : Findings
+        The results of the run.
+    coverage : float
+        The share of prices that the intervals should contain.
+    """
+    return Figures(
+        models=model_scores(findings),
+        curves=learning_curves(findings) if len(findings.curves) else None,
+        predicted=predicted_against_actual(findings),
+        coverage=interval_coverage(findings, coverage),
+        residuals=residuals(findings),
+        deciles=by_decile(findings),
+        blocks=important_blocks(findings) if len(findings.importance) else None,
+        prices=prices(findings),
+    )
 
 
 def model_scores(findings: Findings) -> Markup:
@@ -166,7 +203,7 @@ def by_decile(findings: Findings) -> Markup:
     return inline_svg("deciles", f"SMAPE by price decile, from cheap to expensive: {listed}.", draw)
 
 
-def coverage(findings: Findings, target: float) -> Markup:
+def interval_coverage(findings: Findings, target: float) -> Markup:
     """Return the share of prices inside their interval by tenth of the prices."""
     table = coverage_shares(findings.details.interval)
     palette = {"predicted": ACCENT, "actual": SECOND}
@@ -211,25 +248,13 @@ def prices(findings: Findings) -> Markup:
 
     def draw(axes: Axes) -> None:
         edges = np.geomspace(low, high, 37)
-        common = {"bins": edges, "stat": "percent", "ax": axes}
-        sns.histplot(
-            x=np.clip(train, low, high),
-            color=ACCENT,
-            element="step",
-            alpha=0.3,
-            linewidth=0,
-            label="train, actual",
-            **common,
-        )
-        sns.histplot(
-            x=np.clip(test, low, high),
-            color=SECOND,
-            element="step",
-            fill=False,
-            linewidth=1.6,
-            label="test, predicted",
-            **common,
-        )
+        for values, label, look in (
+            (train, "train, actual", {"color": ACCENT, "alpha": 0.3, "linewidth": 0}),
+            (test, "test, predicted", {"color": SECOND, "fill": False, "linewidth": 1.6}),
+        ):
+            shown = np.clip(values, low, high)
+            common = {"bins": edges, "stat": "percent", "element": "step", "ax": axes}
+            sns.histplot(x=shown, label=label, **common, **look)
         ticks = price_ticks(low, high)
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -1,7 +1,7 @@
 """What the page shows, as one typed object for the template.
 
-Numbers are not formatted, texts of the metrics files are as they are, and there is no wording: all
-this is the template's work. A field of type `Markup` is a drawing.
+Values are as the stages computed them: the template formats numbers, cuts the texts of the metrics
+files to size and adds the words.
 """
 
 import platform
@@ -13,38 +13,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from markupsafe import Markup
 
 from amlc.catalog.products import LINK, PRICE
 from amlc.evaluation.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 from amlc.pricing.manifest import LIBRARIES, versions
-from amlc.report import figures
 from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails, tiles
+from amlc.report.figures import Figures, draw_figures
 from amlc.report.findings import Findings
 
-# Number of columns whose importance the page shows.
-COLUMNS = 12
 # The libraries that draw the page.
 DRAWING = ("matplotlib", "seaborn", "jinja2")
 
 
 @dataclass(frozen=True)
-class Figures:
-    """The drawings; None where there is nothing to draw."""
-
-    models: Markup
-    curves: Markup | None
-    predicted: Markup
-    coverage: Markup
-    residuals: Markup
-    deciles: Markup
-    blocks: Markup | None
-    prices: Markup
-
-
-@dataclass(frozen=True)
 class Importance:
-    """The columns that a model relies on most, each with its share, the largest first."""
+    """The columns that a model relies on, each with its share, the largest first."""
 
     model: str
     columns: tuple[tuple[str, float], ...]
@@ -152,7 +135,7 @@ def make_page(
         factor_of_nine_tenths=float(nine_tenths),
         train=parameters["train"],
         median_prices={str(kind): float(rows[PRICE].median()) for kind, rows in kinds},
-        figures=_figures(findings, coverage),
+        figures=draw_figures(findings, coverage),
         importance=_importance(findings) if len(findings.importance) else None,
         too_low=cards(groups["too low"], pictures, findings),
         too_high=cards(groups["too high"], pictures, findings),
@@ -163,23 +146,8 @@ def make_page(
     )
 
 
-def _figures(findings: Findings, target: float) -> Figures:
-    return Figures(
-        models=figures.model_scores(findings),
-        curves=figures.learning_curves(findings) if len(findings.curves) else None,
-        predicted=figures.predicted_against_actual(findings),
-        coverage=figures.coverage(findings, target),
-        residuals=figures.residuals(findings),
-        deciles=figures.by_decile(findings),
-        blocks=figures.important_blocks(findings) if len(findings.importance) else None,
-        prices=figures.prices(findings),
-    )
-
-
 def _importance(findings: Findings) -> Importance:
     table, members = findings.importance, findings.details.models
     model = max(table["model"].unique(), key=lambda name: members[name].weight)
-    first = table[table["model"] == model].head(COLUMNS)
-    return Importance(
-        model, tuple(zip(first["feature"], first["share"].astype(float), strict=True))
-    )
+    rows = table[table["model"] == model]
+    return Importance(model, tuple(zip(rows["feature"], rows["share"].astype(float), strict=True)))

@@ -1,39 +1,48 @@
-"""The application: its routes, the pages, and the service that answers them."""
+"""The application: its routes, its pages and its description."""
 
-import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Form, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.params import Body
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.responses import FileResponse, StreamingResponse
+from starlette.routing import Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from amlc import __version__
+from amlc.catalog.products import ID, TEXT
 from amlc.images.decode import pillow_warning_filters
-from amlc.pricing.estimates import Estimate, Pricer, ReasonKind
+from amlc.pricing.batch import HEADER
+from amlc.pricing.estimates import Pricer
 from amlc.pricing.workers import Workers
-from amlc.service import openapi
-from amlc.service.batcher import Batcher, QueueFullError
-from amlc.service.csv_jobs import CsvJobs
+from amlc.service.csv_jobs import PricedCsv
 from amlc.service.limits import Limits
-from amlc.service.middleware import RequestMiddleware
-from amlc.service.monitoring import Metrics
-from amlc.service.price_requests import PriceRequest, RequestReader
-from amlc.service.problems import Problem, bad_picture, busy
-from amlc.service.schemas import HealthResponse, ModelResponse, PriceResponse, price_response
+from amlc.service.middleware import CSV, FORM, JSON, BoundsMiddleware, RequestMiddleware, media_type
+from amlc.service.price_service import PriceService
+from amlc.service.problems import (
+    MEDIA_TYPE,
+    PROBLEMS,
+    Problem,
+    answer_http_error,
+    answer_invalid_request,
+    bad_field,
+)
+from amlc.service.schemas import (
+    HealthResponse,
+    ModelResponse,
+    PriceResponse,
+    ProductForm,
+    ProductRequest,
+)
 
-PRICE, PRICES = "/v1/price", "/v1/prices"
 _WEB = Path(__file__).parent / "web"
-# A browser asks each time, and gets a 304 if nothing changed, so a new version shows at once.
-_CACHE_CONTROL = "no-cache"
-_DETAILS = {
-    404: "This path does not exist; the page is at / and the description of the API at /docs.",
-    405: "This path does not support this method.",
-}
 
 
 def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> FastAPI:
@@ -48,174 +57,201 @@ def create_app(pricer: Pricer, limits: Limits, workers: Workers | None = None) -
     workers : Workers, optional
         Processes for long CSVs.
     """
-    service = Service(pricer, limits, workers)
+    service = PriceService(pricer, limits, workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with pillow_warning_filters(), contextlib.closing(service):
             yield
 
-    app = FastAPI(
-        lifespan=lifespan,
+    app = _Application(
+        title="amlc",
+        summary="Prices of products from catalogue text and pictures.",
+        description="Send a product, get its price with an interval.",
+        version=__version__,
+        openapi_tags=[
+            {"name": "prices", "description": "Price one product, or a CSV of products."},
+            {"name": "health", "description": "For the operator of the service."},
+        ],
         docs_url=None,
         redoc_url=None,
-        routes=_page_routes(),
-        exception_handlers={Problem: _answer_problem, HTTPException: _answer_http_error},
-        **openapi.ABOUT,
+        lifespan=lifespan,
+        routes=[
+            Route("/", _page("index.html")),
+            Route("/docs", _page("docs.html")),
+            Mount("/static", StaticFiles(directory=_WEB)),
+        ],
+        exception_handlers={
+            HTTPException: answer_http_error,
+            RequestValidationError: answer_invalid_request,
+        },
+        # One picture, and the text fields of a product, of which bullets may be given 50 times.
+        form_limits={"max_files": 1, "max_fields": 100, "max_part_size": limits.body_bytes},
     )
-    app.add_middleware(RequestMiddleware, metrics=service.metrics, limits=limits)
-    _add_api(app, service)
-    _add_health(app, service)
-    app.openapi = lambda: openapi.description(app)  # type: ignore[method-assign]  # as FastAPI's documentation does
+    app.state.service = service
+    app.include_router(_prices)
+    app.include_router(_information)
+    app.add_middleware(RequestMiddleware, metrics=service.metrics)
+    app.add_middleware(BoundsMiddleware, limits=limits)
     return app
 
 
-def _add_api(app: FastAPI, service: "Service") -> None:
-    @app.post(PRICE, tags=["prices"], **openapi.PRICE)
-    async def price(request: Request) -> PriceResponse:
-        """Price one product."""
-        return await service.price(request)
+class _Application(FastAPI):
+    """FastAPI, with what it leaves out of its description of the API."""
 
-    @app.post(PRICES, tags=["prices"], **openapi.PRICES)
-    async def prices(request: Request) -> Response:
-        """Price a CSV of products."""
-        return await service.prices(request)
-
-    @app.get("/v1/model", tags=["prices"], response_description="The model and the limits.")
-    async def model() -> ModelResponse:
-        """Return the version of the model and the limits of the service."""
-        return service.model()
-
-
-def _add_health(app: FastAPI, service: "Service") -> None:
-    @app.get("/healthz", tags=["health"], response_description="The service is running.")
-    async def healthz() -> HealthResponse:
-        """Report that the service is running."""
-        return HealthResponse(state="alive", model=service.pricer.version)
-
-    @app.get("/readyz", tags=["health"], response_description="The service is ready.")
-    async def readyz() -> HealthResponse:
-        """Report that the service is ready; it listens only once the model is loaded."""
-        return HealthResponse(state="ready", model=service.pricer.version)
-
-    @app.get("/metrics", tags=["health"], **openapi.METRICS)
-    async def metrics() -> Response:
-        """Return counters in the format of Prometheus."""
-        return Response(service.metrics.text(), media_type=openapi.PROMETHEUS)
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            paths = super().openapi()["paths"]
+            # Of the routes that share a path, it describes the body of the last.
+            for route in _prices.routes:
+                one = get_openapi(title=self.title, version=self.version, routes=[route])
+                for path, operations in one["paths"].items():
+                    body = operations["post"]["requestBody"]
+                    paths[path]["post"]["requestBody"]["content"] |= body["content"]
+            # It takes errors for answers of the same media type.
+            for operations in paths.values():
+                for operation in operations.values():
+                    for status, response in operation["responses"].items():
+                        if int(status) >= 400:
+                            response["content"] = {MEDIA_TYPE: response["content"].popitem()[1]}
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
-class Service:
-    """Reads requests, has their products priced, and returns the responses.
+class _BodyRoute(APIRoute):
+    """A route for one media type of the body, so that several can share a path."""
 
-    Parameters
-    ----------
-    pricer : Pricer
-    limits : Limits
-    workers : Workers, optional
-        Processes for long CSVs.
-    """
-
-    def __init__(self, pricer: Pricer, limits: Limits, workers: Workers | None = None) -> None:
-        self.pricer = pricer
-        self.limits = limits
-        self.batcher = Batcher(
-            pricer, workers=limits.workers, batch=limits.batch, max_queue=limits.queue
-        )
-        self.metrics = Metrics(pricer.version, lambda: self.batcher.waiting)
-        self._reader = RequestReader(limits)
-        self._csv_jobs = CsvJobs(
-            self.batcher,
-            workers,
-            limits,
-            lambda count: self.metrics.count_products(PRICES, count),
-        )
-
-    def close(self) -> None:
-        """Price what is in the queue, and end all threads and processes."""
-        self._reader.close()
-        self._csv_jobs.close()
-        self.batcher.close()
-
-    def model(self) -> ModelResponse:
-        """Return the model and the limits that a client should know."""
-        names = ("image_bytes", "csv_bytes", "csv_rows")
-        return ModelResponse(
-            model=self.pricer.version,
-            coverage=self.pricer.coverage,
-            **{name: getattr(self.limits, name) for name in names},
-        )
-
-    async def price(self, request: Request) -> PriceResponse:
-        """Price the product of a request.
-
-        Raises
-        ------
-        Problem
-            The request cannot be used, or the service is busy.
-        """
-        price_request = await self._reader.read(request)
-        estimate = await self._estimate(price_request)
-        _check_picture(price_request, estimate)
-        self.metrics.count_products(PRICE, 1)
-        return price_response(estimate, self.pricer)
-
-    async def prices(self, request: Request) -> Response:
-        """Price the products of a CSV; raises `Problem` as `price` does."""
-        return await self._csv_jobs.respond(request)
-
-    async def _estimate(self, request: PriceRequest) -> Estimate:
-        try:
-            future = self.batcher.submit(
-                [request.product], similar=request.similar, contributions=request.contributions
-            )
-        except QueueFullError:
-            raise busy("Too many products are being priced") from None
-        return (await self._in_time(future))[0]
-
-    async def _in_time(self, future: Future[list[Estimate]]) -> list[Estimate]:
-        try:
-            async with asyncio.timeout(self.limits.price_seconds):
-                return await asyncio.wrap_future(future)
-        except TimeoutError:
-            raise busy("Pricing took too long", 5) from None
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        body = self.body_field.field_info if self.body_field is not None else None
+        if match is Match.FULL and isinstance(body, Body) and body.media_type != media_type(scope):
+            return Match.NONE, {}
+        return match, child_scope
 
 
-def _check_picture(request: PriceRequest, estimate: Estimate) -> None:
-    """Refuse an unusable picture: a client that sends one does not want a price without it."""
-    for reason in estimate.reasons:
-        if reason.kind is ReasonKind.PICTURE_NOT_USED:
-            raise bad_picture(request.picture_field, reason.detail)
+async def _service(request: Request) -> PriceService:
+    service: PriceService = request.app.state.service
+    return service
 
 
-class _PageFiles(StaticFiles):
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = _CACHE_CONTROL
-        return response
+async def _refuse_repeated_fields(request: Request) -> None:
+    """Refuse a form that gives a field twice, of which FastAPI would take the last."""
+    form = await request.form()
+    for name in form:
+        given = [value for value in form.getlist(name) if value != ""]
+        if name != "bullets" and len(given) > 1:
+            raise bad_field(name, "this field was given more than once")
 
 
-def _page_routes() -> list[BaseRoute]:
-    """Return the routes of the pages and of the files that they load."""
-    return [
-        Route("/", _page("index.html")),
-        Route("/docs", _page("docs.html")),
-        Mount("/static", _PageFiles(directory=_WEB)),
-    ]
+_Service = Annotated[PriceService, Depends(_service)]
+_prices = APIRouter(tags=["prices"], route_class=_BodyRoute, responses=PROBLEMS)
+_information = APIRouter()
 
 
-def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
-    async def page(_: Request) -> Response:
-        return FileResponse(_WEB / name, headers={"Cache-Control": _CACHE_CONTROL})
-
-    return page
-
-
-async def _answer_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
+@_prices.post("/v1/price", dependencies=[Depends(_refuse_repeated_fields)])
+async def price_form(
+    form: Annotated[ProductForm, Form(media_type=FORM)], service: _Service
+) -> PriceResponse:
+    """Price one product."""
+    return await service.price(form, form.image)
 
 
-async def _answer_http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    detail = _DETAILS.get(error.status_code, f"{error.detail}.")
-    return Problem(error.status_code, detail).response(dict(error.headers or {}))
+@_prices.post(
+    "/v1/price", response_description="The price, its interval, and what they are based on."
+)
+async def price(product: ProductRequest, service: _Service) -> PriceResponse:
+    """Price one product."""
+    return await service.price(product)
+
+
+@_prices.post("/v1/price", include_in_schema=False)
+async def price_other() -> None:
+    """Refuse a body of another type."""
+    raise Problem(415, f"Send the product as {JSON} or as {FORM}.")
+
+
+async def _priced_csv(request: Request, service: _Service) -> AsyncIterator[PricedCsv]:
+    """Receive the CSV of a request, as a stream, and keep it until the response is sent."""
+    if media_type(request.scope) != CSV:
+        raise Problem(415, f"Send the products as {CSV}.")
+    async with service.csv_jobs.price(request.stream()) as priced:
+        yield priced
+
+
+class _CsvResponse(StreamingResponse):
+    media_type = CSV
+
+
+@_prices.post(
+    "/v1/prices",
+    response_class=_CsvResponse,
+    response_description="One row for each product, in order, sent as they are priced.",
+    responses={
+        200: {
+            "headers": {
+                "X-Rows": {
+                    "description": "The number of products.",
+                    "schema": {"type": "integer"},
+                }
+            },
+            "content": {
+                CSV: {"example": f"{','.join(HEADER)}\n1,12.3400,8.0100,19.9900,no picture\n"}
+            },
+        }
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                CSV: {
+                    "schema": {"type": "string", "minLength": 1},
+                    "example": f'{ID},{TEXT}\n1,"Item Name: Green Tea, 20 Bags"\n',
+                }
+            },
+        }
+    },
+)
+async def prices(priced: Annotated[PricedCsv, Depends(_priced_csv)]) -> StreamingResponse:
+    """Price a CSV of products."""
+    headers = {
+        "X-Rows": str(priced.rows),
+        "Content-Disposition": 'attachment; filename="prices.csv"',
+    }
+    return _CsvResponse(priced.lines, headers=headers)
+
+
+@_information.get("/v1/model", tags=["prices"], response_description="The model and the limits.")
+async def model(service: _Service) -> ModelResponse:
+    """Return the version of the model and the limits of the service."""
+    return service.model()
+
+
+@_information.get("/healthz", tags=["health"], response_description="The service is running.")
+async def healthz(service: _Service) -> HealthResponse:
+    """Report that the service is running."""
+    return HealthResponse(state="alive", model=service.version)
+
+
+@_information.get("/readyz", tags=["health"], response_description="The service is ready.")
+async def readyz(service: _Service) -> HealthResponse:
+    """Report that the service is ready; it listens only once the model is loaded."""
+    return HealthResponse(state="ready", model=service.version)
+
+
+class _MetricsResponse(Response):
+    media_type = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@_information.get(
+    "/metrics",
+    tags=["health"],
+    response_class=_MetricsResponse,
+    response_description="The counters.",
+)
+async def metrics(service: _Service) -> _MetricsResponse:
+    """Return counters in the format of Prometheus."""
+    return _MetricsResponse(service.metrics.text())
+
+
+def _page(name: str) -> Callable[[Request], Response]:
+    return lambda _: FileResponse(_WEB / name)

@@ -15,16 +15,11 @@ class QueueFullError(Exception):
 
 @dataclass(frozen=True)
 class _Job:
-    """Products that were submitted together and are priced together."""
+    """Products that are priced together, and whether with similar products and contributions."""
 
     products: tuple[Product, ...]
-    similar: int
-    contributions: bool
+    options: tuple[int, bool]
     future: Future[list[Estimate]] = field(default_factory=Future)
-
-    def matches(self, other: "_Job") -> bool:
-        """Return whether one call of the pricer can serve both."""
-        return (self.similar, self.contributions) == (other.similar, other.contributions)
 
 
 class Batcher:
@@ -89,7 +84,7 @@ class Batcher:
         QueueFullError
             The queue is full, or the batcher is closed.
         """
-        job = _Job(tuple(products), similar, contributions)
+        job = _Job(tuple(products), (similar, contributions))
         with self._changed:
             full = bounded and self._waiting + len(products) > self._max_queue
             if self._closed or full:
@@ -109,7 +104,8 @@ class Batcher:
 
     def _work(self) -> None:
         while jobs := self._take():
-            self._price([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            if wanted := [job for job in jobs if job.future.set_running_or_notify_cancel()]:
+                self._price(wanted)
 
     def _take(self) -> list[_Job]:
         """Wait for a job; take it and those behind it that fit into the same batch."""
@@ -117,38 +113,30 @@ class Batcher:
             self._changed.wait_for(lambda: self._queue or self._closed)
             jobs: list[_Job] = []
             size = 0
-            while self._queue and self._fits(self._queue[0], jobs, size):
+            while self._queue and (not jobs or self._fits(jobs[0], size)):
                 jobs.append(self._queue.popleft())
                 size += len(jobs[-1].products)
             self._waiting -= size
             return jobs
 
-    def _fits(self, job: _Job, jobs: list[_Job], size: int) -> bool:
-        """Return whether a job fits into a batch of jobs with `size` products."""
-        return not jobs or (job.matches(jobs[0]) and size + len(job.products) <= self._batch)
+    def _fits(self, first: _Job, size: int) -> bool:
+        """Return whether the next job fits into the batch that `first` began."""
+        job = self._queue[0]
+        return job.options == first.options and size + len(job.products) <= self._batch
 
     def _price(self, jobs: list[_Job]) -> None:
-        if not jobs:
-            return
         products = [product for job in jobs for product in job.products]
-        first = jobs[0]
+        similar, contributions = jobs[0].options
         try:
-            estimates = self._pricer.price(
-                products, similar=first.similar, contributions=first.contributions
-            )
+            estimates = self._pricer.price(products, similar=similar, contributions=contributions)
         except Exception as error:  # noqa: BLE001 - handed to the caller by the future
-            self._price_singly(jobs, error)
-            return
-        start = 0
-        for job in jobs:
-            end = start + len(job.products)
-            job.future.set_result(estimates[start:end])
-            start = end
-
-    def _price_singly(self, jobs: list[_Job], error: Exception) -> None:
-        """Price each job by itself after an error, so that only the one that caused it fails."""
-        if len(jobs) == 1:
-            jobs[0].future.set_exception(error)
+            if len(jobs) == 1:
+                jobs[0].future.set_exception(error)
+                return
+            # Each by itself, so that only the one that caused the error fails.
+            for job in jobs:
+                self._price([job])
             return
         for job in jobs:
-            self._price([job])
+            job.future.set_result(estimates[: len(job.products)])
+            del estimates[: len(job.products)]

@@ -3,33 +3,28 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO
-
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from amlc.catalog.reading import ByteCheck
 from amlc.catalog.rows import ProductRows, Row, read_rows
 from amlc.errors import DataError
-from amlc.pricing.batch import HEADER, Group, csv_lines, price_rows
+from amlc.pricing.batch import CHUNK_ROWS, HEADER, Group, csv_lines, price_rows
 from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
 from amlc.service.limits import Limits
-from amlc.service.middleware import bound_body
 from amlc.service.monitoring import log
 from amlc.service.problems import Problem, busy
 
-CSV = "text/csv"
-# Rows that a worker process prices at a time; fewer for the batcher, where the products of other
+# Rows that the batcher prices at a time: fewer than a worker, because the products of other
 # requests wait meanwhile.
-_WORKER_ROWS, _BATCHER_ROWS = 512, 128
+_BATCHER_ROWS = 128
 # A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end after this time without a CSV.
@@ -48,29 +43,13 @@ def _data_errors_as_problems() -> Iterator[None]:
         raise Problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
-async def receive_csv(request: Request, limits: Limits) -> IO[bytes]:
-    """Receive the body of a request in a temporary file, which the caller closes.
-
-    The response cannot begin before the whole CSV is here: a browser does not read a response
-    while it is still sending.
-
-    Raises
-    ------
-    Problem
-        408, 413, or 422 for a NUL or an endless line; as soon as that is clear.
-    """
+async def _receive(parts: AsyncIterator[bytes], file: IO[bytes]) -> None:
+    """Write a body to a file; a NUL or an endless line is refused as soon as it is there."""
     check = ByteCheck(_NAME)
-    body = bound_body(request, limits.csv_bytes, limits)
-    file = tempfile.SpooledTemporaryFile(_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
-    try:
-        with _data_errors_as_problems():
-            async for part in body.stream():
-                check.add(part)
-                await asyncio.to_thread(file.write, part)
-    except BaseException:
-        file.close()
-        raise
-    return file
+    with _data_errors_as_problems():
+        async for part in parts:
+            check.add(part)
+            await asyncio.to_thread(file.write, part)
 
 
 def count_rows(file: IO[bytes], max_rows: int) -> int:
@@ -101,6 +80,22 @@ def open_csv(file: IO[bytes]) -> Iterator[ProductRows]:
         read_rows(file, _NAME, links=False, strict=True) as rows,
     ):
         yield rows
+
+
+@dataclass(frozen=True)
+class PricedCsv:
+    """A CSV whose rows are priced while its lines are read.
+
+    Parameters
+    ----------
+    rows : int
+        The number of products.
+    lines : generator of str
+        The header, then the lines of each group of rows.
+    """
+
+    rows: int
+    lines: Generator[str]
 
 
 class CsvJobs:
@@ -138,41 +133,39 @@ class CsvJobs:
         if self._workers is not None:
             self._workers.stop()
 
-    async def respond(self, request: Request) -> StreamingResponse:
-        """Receive the CSV of a request; return a response that prices it while it is sent.
+    @asynccontextmanager
+    async def price(self, parts: AsyncIterator[bytes]) -> AsyncIterator[PricedCsv]:
+        """Receive a CSV and check it to its end; its rows are priced while the lines are read.
+
+        No line can come before the whole CSV is here: a browser does not read a response while it
+        is still sending.
 
         Raises
         ------
         Problem
-            415 where the body is not a CSV; 408, 413 or 422 where it cannot be used; 503 where too
-            many are being priced.
+            422 or 413 where the CSV cannot be used; 503 where too many are being priced.
         """
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != CSV:
-            raise Problem(415, f"Send the products as {CSV}.")
         if self._jobs >= self._limits.csv_jobs:
             raise busy("Too many CSVs are being priced", 5)
         self._jobs += 1
         try:
-            file = await receive_csv(request, self._limits)
-            return await self._response(file)
-        except BaseException:
+            with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
+                await _receive(parts, file)
+                rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
+                if self._workers is not None and rows > LONG_ROWS:
+                    self._workers.start()
+                lines = self._lines(file)
+                try:
+                    yield PricedCsv(rows, lines)
+                finally:
+                    # When the server stops it, a thread may still be pricing a group.
+                    with suppress(ValueError):
+                        lines.close()
+        finally:
             self._jobs -= 1
-            raise
+            self._start_idle_timer()
 
-    async def _response(self, file: IO[bytes]) -> StreamingResponse:
-        try:
-            rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
-        except BaseException:
-            file.close()
-            raise
-        if self._workers is not None and rows > LONG_ROWS:
-            self._workers.start()
-        return _CsvResponse(self._lines(file), rows, lambda: self._end(file))
-
-    def _end(self, file: IO[bytes]) -> None:
-        self._jobs -= 1
-        file.close()
+    def _start_idle_timer(self) -> None:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
@@ -206,7 +199,7 @@ class CsvJobs:
         return self._limits.workers if workers is None else 2 * workers.count
 
     def _groups(self, rows: Iterator[Row]) -> Iterator[Group]:
-        while group := list(islice(rows, _WORKER_ROWS if self._ready_workers else _BATCHER_ROWS)):
+        while group := list(islice(rows, CHUNK_ROWS if self._ready_workers else _BATCHER_ROWS)):
             yield group, [Product(row.text) for row in group]
 
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
@@ -220,25 +213,3 @@ class CsvJobs:
         log("workers ended unexpectedly", logging.WARNING)
         self._workers = None
         return self._batcher.submit(products, bounded=False)
-
-
-class _CsvResponse(StreamingResponse):
-    """A CSV that is priced while it is sent; the header X-Rows has its number of rows."""
-
-    def __init__(self, lines: Generator[str], rows: int, end: Callable[[], None]) -> None:
-        headers = {
-            "X-Rows": str(rows),
-            "Content-Disposition": 'attachment; filename="prices.csv"',
-        }
-        super().__init__(lines, headers=headers, media_type=CSV)
-        self._lines = lines
-        self._end = end
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            # When the server stops it, a thread may still be pricing a group.
-            with suppress(ValueError):
-                self._lines.close()
-            self._end()

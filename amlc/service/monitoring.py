@@ -3,9 +3,9 @@
 import json
 import logging
 import sys
-import time
 import traceback
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import (
@@ -39,31 +39,25 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-            + f".{int(record.msecs):03d}Z",
+            "time": time.replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info and record.exc_info[1] is not None:
-            line |= _error_fields(record.exc_info[1])
+        if record.exc_info and (error := record.exc_info[1]):
+            frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+            line["error"] = type(error).__name__
+            line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def _error_fields(error: BaseException) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)
-    return {
-        "error": type(error).__name__,
-        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames[-_FRAMES:]],
-    }
-
-
 def configure_logging() -> None:
-    """Send the log of the service and of uvicorn to stderr, as JSON lines."""
+    """Send the log of the service, of decoding and of uvicorn to stderr, as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (LOGGER, "uvicorn"):
+    for name in (LOGGER, "amlc.images", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False
@@ -72,14 +66,11 @@ def configure_logging() -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
-def log(event: str, level: int = logging.INFO, **fields: Any) -> None:
-    """Log an event with its fields."""
-    logging.getLogger(LOGGER).log(level, event, extra={"fields": fields})
-
-
-def log_error(event: str, error: BaseException, **fields: Any) -> None:
-    """Log an unexpected error."""
-    logging.getLogger(LOGGER).error(event, exc_info=error, extra={"fields": fields})
+def log(
+    event: str, level: int = logging.INFO, error: Exception | None = None, **fields: Any
+) -> None:
+    """Log an event with its fields, and the error that it reports."""
+    logging.getLogger(LOGGER).log(level, event, exc_info=error, extra={"fields": fields})
 
 
 class Metrics:
@@ -94,44 +85,32 @@ class Metrics:
     """
 
     def __init__(self, version: str, waiting: Callable[[], int]) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
-        self._requests = Counter(
-            "amlc_requests",
-            "Requests answered.",
-            ("method", "path", "status"),
-            registry=self.registry,
-        )
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        labels = ("method", "path", "status")
+        self._requests = Counter("amlc_requests", "Requests answered.", labels, registry=registry)
         self._seconds = Histogram(
             "amlc_request_seconds",
             "Seconds from the headers of a request to the end of its response.",
             ("path",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=registry,
         )
-        self._products = Counter(
-            "amlc_products", "Products priced.", ("path",), registry=self.registry
-        )
+        self.products = Counter("amlc_products", "Products priced.", ("path",), registry=registry)
         self.in_flight = Gauge(
-            "amlc_requests_in_flight", "Requests being answered.", registry=self.registry
+            "amlc_requests_in_flight", "Requests being answered.", registry=registry
         )
-        Gauge(
-            "amlc_products_waiting", "Products in the queue.", registry=self.registry
-        ).set_function(waiting)
-        Info("amlc_model", "The model that prices.", registry=self.registry).info(
-            {"version": version}
-        )
+        queue = Gauge("amlc_products_waiting", "Products in the queue.", registry=registry)
+        queue.set_function(waiting)
+        model = Info("amlc_model", "The model that prices.", registry=registry)
+        model.info({"version": version})
 
     def count_request(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count a request; `path` is that of its route, never what the client wrote."""
         self._requests.labels(method, path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 
-    def count_products(self, path: str, products: int) -> None:
-        """Count priced products."""
-        self._products.labels(path).inc(products)
-
     def text(self) -> bytes:
         """Return all counters in the format of Prometheus."""
-        return generate_latest(self.registry)
+        return generate_latest(self._registry)

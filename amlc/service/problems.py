@@ -1,20 +1,43 @@
 """Errors as responses (RFC 9457): one sentence that says what is wrong and what to do."""
 
 import http
+from collections.abc import Mapping
+from typing import Any
 
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from amlc.images import fetch_result
 
 MEDIA_TYPE = "application/problem+json"
 
+# What the framework says for people, where its own words are for programmers.
+_DETAILS = {
+    404: "This path does not exist; the page is at / and the description of the API at /docs.",
+    405: "This path does not support this method.",
+}
+_MESSAGES = {
+    "model_attributes_type": "It should be a JSON object",
+    "extra_forbidden": "This field does not exist, or does not go with the other fields",
+    # The only such error of the models: text where the field "image" takes a file.
+    "value_error": "This field takes a file",
+}
+
 # Why a picture cannot be used, in words for the person who sent it or its link.
 _PICTURE_REASONS = {
     fetch_result.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
+    fetch_result.AVIF_NOT_ACCEPTED: "it is AVIF; send it as JPEG, PNG, WebP or GIF",
+    fetch_result.HEIC_NOT_ACCEPTED: "it is HEIC; send it as JPEG, PNG, WebP or GIF",
     fetch_result.DAMAGED: "the file is damaged",
+    fetch_result.CANNOT_BE_DECODED: "the file cannot be decoded",
     fetch_result.TRUNCATED: "the file ends too early",
     fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service accepts",
+    fetch_result.TOO_SMALL: "it is too small to show a product",
+    fetch_result.TOO_MANY_PARTS: "its file has more parts than this service accepts",
     fetch_result.TOO_MANY_BYTES: "it has more bytes than this service accepts",
     fetch_result.MALFORMED: "the link is not a valid http or https link",
     fetch_result.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",
@@ -43,7 +66,24 @@ class ProblemBody(BaseModel):
     errors: list[FieldError] = Field(description="The fields that are wrong, if any.")
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response, not a crash
+# What the description of the API says about errors.
+_DESCRIPTIONS = {
+    400: "The body cannot be read.",
+    408: "The body arrived too slowly.",
+    413: "The body, its picture or its CSV is too large.",
+    415: "The body has a type that this path does not accept.",
+    422: "A field, the picture or the CSV is wrong; `detail` says how.",
+    503: "The service is busy; `Retry-After` says when to try again.",
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ProblemBody, "description": text} for status, text in _DESCRIPTIONS.items()
+}
+PROBLEMS[503]["headers"] = {
+    "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+}
+
+
+class Problem(HTTPException):
     """An error that is sent as a response.
 
     Parameters
@@ -54,8 +94,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response
         What went wrong and what to do, in one sentence.
     errors : sequence of FieldError
         The fields that are wrong.
-    retry_after : int, optional
-        Seconds after which the client may try again.
+    headers : mapping, optional
+        Headers of the response.
     """
 
     def __init__(
@@ -63,36 +103,80 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word; it becomes a response
         status: int,
         detail: str,
         errors: tuple[FieldError, ...] = (),
-        *,
-        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        super().__init__(status, detail, headers)
         self.errors = errors
-        self.retry_after = retry_after
 
-    def body(self) -> ProblemBody:
-        """Return the body of the response."""
-        return ProblemBody(
+    def response(self) -> JSONResponse:
+        """Return the response."""
+        body = ProblemBody(
             type="about:blank",
-            title=http.HTTPStatus(self.status).phrase,
-            status=self.status,
+            title=http.HTTPStatus(self.status_code).phrase,
+            status=self.status_code,
             detail=self.detail,
             errors=list(self.errors),
         )
+        return JSONResponse(body.model_dump(), self.status_code, self.headers, MEDIA_TYPE)
 
-    def response(self, headers: dict[str, str] | None = None) -> JSONResponse:
-        """Return the response."""
-        headers = dict(headers or {})
-        if self.retry_after is not None:
-            headers["Retry-After"] = str(self.retry_after)
-        return JSONResponse(self.body().model_dump(), self.status, headers, MEDIA_TYPE)
+
+async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
+    """Return the response to an error of the service, of FastAPI or of Starlette."""
+    assert isinstance(error, HTTPException)
+    if not isinstance(error, Problem):
+        detail = _DETAILS.get(error.status_code, f"{error.detail}.")
+        if error.status_code == 400:
+            # A form or a JSON text that FastAPI cannot take apart.
+            detail = f"The body cannot be read: {_lower_first(error.detail.rstrip('.'))}."
+        error = Problem(error.status_code, detail, headers=error.headers)
+    return error.response()
+
+
+async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
+    """Return the response to a body that does not fit the models of the API."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    first = found[0]
+    if any(each["type"] == "string_unicode" for each in found):
+        detail = "The body is not Unicode: it has half of a surrogate pair."
+        return Problem(400, detail).response()
+    if first["type"] == "json_invalid":
+        reason, place = _lower_first(first["ctx"]["error"]), first["loc"][1] + 1
+        return Problem(400, f"The body is not JSON: {reason} at character {place}.").response()
+    if first["loc"] == ("body",):
+        return Problem(400, "The body is empty.").response()
+    errors = tuple(FieldError(field=_field(each["loc"]), message=_message(each)) for each in found)
+    detail = f"{errors[0].field}: {errors[0].message}"
+    return Problem(422, detail, errors[:20]).response()
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # The first two parts only say that it is the body, and which model it should fit.
+    return ".".join(str(part)[:80] for part in location[2:]) or "body"
+
+
+def _message(error: dict[str, Any]) -> str:
+    if isinstance(error["input"], UploadFile):
+        return "this field does not accept a file."
+    return f"{_lower_first(_MESSAGES.get(error['type'], error['msg']).rstrip('.'))}."
+
+
+def _lower_first(text: str) -> str:
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def bad_field(field: str, message: str) -> Problem:
+    """Return the problem of a field that the models do not find."""
+    # The charset that a form declares can make half of a surrogate pair, which is not UTF-8.
+    name = field[:80].encode(errors="replace").decode()
+    error = FieldError(field=name, message=f"{message}.")
+    return Problem(422, f"{error.field}: {error.message}", (error,))
 
 
 def busy(message: str, seconds: int = 1) -> Problem:
     """Return the problem of a service that is busy; the client may try again later."""
-    return Problem(503, f"{message}; try again in {seconds} s.", retry_after=seconds)
+    detail = f"{message}; try again in {seconds} s."
+    return Problem(503, detail, headers={"Retry-After": str(seconds)})
 
 
 def bad_picture(field: str, reason: str) -> Problem:

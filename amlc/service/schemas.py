@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from fastapi import UploadFile
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -10,22 +11,20 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    TypeAdapter,
-    ValidationError,
+    model_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from amlc.catalog.content import Content, render_content
 from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_link
 from amlc.images.decode import data_url
-from amlc.pricing.estimates import Estimate, Pricer, SimilarProduct
-from amlc.service.problems import FieldError, Problem
+from amlc.pricing.estimates import Estimate, Pricer
 
-MAX_TEXT = 100_000  # characters, as data.max_text
-MAX_SIMILAR = 20
-
-# Types of a ValidationError for a body that is not JSON.
-_JSON_ERRORS = {"json_invalid", "json_type"}
+# Bounds of the API, the same for every model. The limit of data.max_text is another: a pricer cuts
+# a longer text, which separate fields can make as well, and says so in a reason.
+_MAX_TEXT = 100_000  # characters
+_MAX_SIMILAR = 20
 
 
 def _whole(number: Any) -> Any:
@@ -33,7 +32,7 @@ def _whole(number: Any) -> Any:
     return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
-def _link(text: str) -> str:
+def _check_link(text: str) -> str:
     try:
         parse_link(text)
     except LinkError as error:
@@ -41,19 +40,32 @@ def _link(text: str) -> str:
     return text
 
 
-_LinkText = Annotated[str, Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"})]
+_Link = Annotated[
+    str,
+    Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"}),
+    AfterValidator(_check_link),
+]
+_Text = Annotated[
+    str,
+    Field(
+        max_length=_MAX_TEXT,
+        description="As the column catalog_content: lines that begin with `Item Name:`, "
+        "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
+        examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
+    ),
+]
 
 
 class _ProductRequest(BaseModel):
     """The fields that both kinds of request have."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    image_url: Annotated[_LinkText, AfterValidator(_link)] | None = Field(
+    image_url: _Link | None = Field(
         None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
-        0, ge=0, le=MAX_SIMILAR, description="How many of the most similar products to return."
+        0, ge=0, le=_MAX_SIMILAR, description="How many of the most similar products to return."
     )
     contributions: bool = Field(
         False, description="Whether to return how much each part of the product moves its price."
@@ -63,12 +75,7 @@ class _ProductRequest(BaseModel):
 class TextRequest(_ProductRequest):
     """A product as catalogue text."""
 
-    text: str = Field(
-        max_length=MAX_TEXT,
-        description="As the column catalog_content: lines that begin with `Item Name:`, "
-        "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
-        examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
-    )
+    text: _Text
 
     def as_text(self) -> str:
         """Return the catalogue text."""
@@ -82,7 +89,7 @@ class FieldsRequest(_ProductRequest):
     bullets: list[Annotated[str, Field(max_length=10_000)]] = Field(
         [], max_length=50, examples=[["Organic", "Rich in antioxidants"]]
     )
-    description: str = Field("", max_length=MAX_TEXT)
+    description: str = Field("", max_length=_MAX_TEXT)
     value: Annotated[float, Field(ge=0, le=1e12)] | None = Field(
         None, description="The amount, in the unit.", examples=[120.0]
     )
@@ -95,31 +102,78 @@ class FieldsRequest(_ProductRequest):
         )
 
 
+_ONE_PICTURE: JsonDict = {"not": {"required": ["image", "image_url"]}}
+
+
+class _Form(_ProductRequest):
+    """The fields that both kinds of form have; all their values are texts."""
+
+    model_config = ConfigDict(strict=False, json_schema_extra=_ONE_PICTURE)
+
+    image: UploadFile | None = Field(
+        None, description="A JPEG, PNG, WebP or GIF file; instead of `image_url`."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, form: dict[str, Any]) -> dict[str, Any]:
+        """Take an empty field for one that is not given; FastAPI does so for those it knows."""
+        return {
+            name: [text for text in value if text != ""] if isinstance(value, list) else value
+            for name, value in form.items()
+            if value != ""
+        }
+
+
+class TextForm(TextRequest, _Form):
+    """A form with a product as catalogue text."""
+
+    model_config = ConfigDict(json_schema_extra={**_ONE_PICTURE, "required": ["text"]})
+
+    # An empty text is a product without text.
+    text: _Text = ""
+
+
+class FieldsForm(FieldsRequest, _Form):
+    """A form with a product as separate fields, each of them optional."""
+
+
 def _kind(body: Any) -> str:
     return "text" if isinstance(body, dict) and "text" in body else "fields"
 
 
-_REQUEST: TypeAdapter[TextRequest | FieldsRequest] = TypeAdapter(
-    Annotated[
-        Annotated[TextRequest, Tag("text")] | Annotated[FieldsRequest, Tag("fields")],
-        Discriminator(_kind),
-    ]
-)
+ProductRequest = Annotated[
+    Annotated[TextRequest, Tag("text")] | Annotated[FieldsRequest, Tag("fields")],
+    Discriminator(_kind),
+]
+ProductForm = Annotated[
+    Annotated[TextForm, Tag("text")] | Annotated[FieldsForm, Tag("fields")], Discriminator(_kind)
+]
+
+
+def _picture_url(picture: bytes | None) -> str | None:
+    return None if picture is None else data_url(picture)
 
 
 class SimilarItem(BaseModel):
     """A product that the model was trained on, with text similar to that of the request."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     sample_id: str
     title: str
     image_link: str
     price: float
     similarity: float = Field(description="Similarity of the texts, from 0 to 1.")
-    picture: str | None = Field(description="A small JPEG as a data: URL, if there is one.")
+    picture: Annotated[str | None, BeforeValidator(_picture_url)] = Field(
+        description="A small JPEG as a data: URL, if there is one."
+    )
 
 
 class ContributionItem(BaseModel):
     """How much one part of the product moves its price."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     part: str = Field(description="The part that was left out, such as picture.")
     factor: float = Field(description="The price divided by the price without that part.")
@@ -155,109 +209,7 @@ class ModelResponse(BaseModel):
     csv_rows: int = Field(description="Largest number of rows of a CSV.")
 
 
-_FILE = Annotated[
-    bytes,
-    Field(
-        description="A JPEG, PNG, WebP or GIF file; instead of `image_url`.",
-        json_schema_extra={"format": "binary"},
-    ),
-]
-_ONE_PICTURE = ConfigDict(json_schema_extra={"not": {"required": ["image", "image_url"]}})
-
-
-# These models only describe the forms; `from_form` reads their fields with the models of JSON.
-class TextForm(TextRequest):
-    """A form with a product as catalogue text."""
-
-    model_config = _ONE_PICTURE
-
-    image: _FILE = b""
-    image_url: _LinkText = ""
-
-
-class FieldsForm(FieldsRequest):
-    """A form with a product as separate fields, each of them optional."""
-
-    model_config = _ONE_PICTURE
-
-    image: _FILE = b""
-    image_url: _LinkText = ""
-    value: Annotated[float, Field(ge=0, le=1e12)] = 0.0
-
-
-def from_json(body: bytes) -> TextRequest | FieldsRequest:
-    """Read a product from JSON.
-
-    Raises
-    ------
-    Problem
-        400 where the body is not JSON, 422 where a field is wrong.
-    """
-    try:
-        return _REQUEST.validate_json(body, strict=True)
-    except ValidationError as error:
-        raise _problem(error) from None
-
-
-def from_form(fields: dict[str, str | list[str]]) -> TextRequest | FieldsRequest:
-    """Read a product from the text fields of a form.
-
-    Raises
-    ------
-    Problem
-        422 where a field is wrong.
-    """
-    # An empty field counts as not given; an empty text is a product without text.
-    given = {name: text for name, text in fields.items() if text or name == "text"}
-    try:
-        return _REQUEST.validate_python(given)
-    except ValidationError as error:
-        raise _problem(error) from None
-
-
-def _problem(error: ValidationError) -> Problem:
-    details = error.errors(include_url=False, include_input=False)
-    if any(detail["type"] in _JSON_ERRORS for detail in details):
-        return Problem(400, f"The body is not JSON: {details[0]['msg'].partition(': ')[2]}.")
-    errors = tuple(
-        FieldError(field=_field(detail["loc"]), message=_sentence(detail["msg"]))
-        for detail in details
-    )
-    return Problem(422, f"{errors[0].field}: {errors[0].message}", errors[:20])
-
-
-def _field(location: tuple[int | str, ...]) -> str:
-    # The first part only says which kind of request it is.
-    return ".".join(str(part)[:80] for part in location[1:]) or "body"
-
-
-def _sentence(message: str) -> str:
-    text = message.rstrip(".")
-    return f"{text[:1].lower()}{text[1:]}."
-
-
 def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
     """Return an estimate as a response of the API."""
-    return PriceResponse(
-        price=estimate.price,
-        low=estimate.low,
-        high=estimate.high,
-        coverage=pricer.coverage,
-        model=pricer.version,
-        reasons=list(map(str, estimate.reasons)),
-        similar=[_similar_item(product) for product in estimate.similar],
-        contributions=[
-            ContributionItem(part=each.part, factor=each.factor) for each in estimate.contributions
-        ],
-    )
-
-
-def _similar_item(product: SimilarProduct) -> SimilarItem:
-    return SimilarItem(
-        sample_id=product.sample_id,
-        title=product.title,
-        image_link=product.image_link,
-        price=product.price,
-        similarity=product.similarity,
-        picture=None if product.picture is None else data_url(product.picture),
-    )
+    fields = vars(estimate) | {"reasons": [str(reason) for reason in estimate.reasons]}
+    return PriceResponse(**fields, coverage=pricer.coverage, model=pricer.version)

@@ -2,7 +2,6 @@
 
 import asyncio
 import http
-import json
 import socket
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from amlc.pricing.workers import Workers
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from amlc.service.monitoring import configure_logging, log
-from amlc.service.problems import MEDIA_TYPE, Problem
+from amlc.service.problems import Problem, busy
 
 # Priced before the service listens, so that no client waits for what only the first price needs.
 _WARM_UP = Product("Item Name: Green Tea, 20 Bags\nValue: 20.0\nUnit: Count\n")
@@ -42,7 +41,7 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
     AmlcError
         The bundle cannot be used, or the address cannot be listened on.
     """
-    with _listener(host, port) as listener:
+    with listen(host, port) as listener:
         configure_logging()
         pricer = BundlePricer.load(bundle)
         pricer.price([_WARM_UP], similar=1, contributions=True)
@@ -50,21 +49,27 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
         create_server(pricer, limits, workers).run([listener])
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; the parameters are those of `serve`."""
     if not 0 <= port <= 65_535:
         raise AmlcError(f"cannot listen on {host}:{port}: a port is a number from 0 to 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise AmlcError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    # Its connections inherit this. Without it, each response waits 40 ms for the client to
+    # acknowledge its headers; asyncio sets it only where a socket names TCP as its protocol.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def create_server(pricer: Pricer, limits: Limits, workers: Workers | None = None) -> uvicorn.Server:
     """Return a server that is not running yet; the parameters are those of `create_app`."""
     config = uvicorn.Config(
         create_app(pricer, limits, workers),
-        http=_protocol(limits),
+        # uvicorn makes the instances itself.
+        http=type("BoundedProtocol", (_BoundedProtocol,), {"limits": limits}),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -89,26 +94,20 @@ class _Server(uvicorn.Server):
             log("started", host=host, port=port)
 
 
-def _protocol(limits: Limits) -> type[H11Protocol]:
-    """Return a protocol class with these limits: uvicorn instantiates the class itself."""
-    return type("Bounded", (_BoundedProtocol,), {"limits": limits})
-
-
 class _BoundedProtocol(H11Protocol):
-    """Bounds the number of connections, and the time that the headers of a request take."""
+    """Bounds the number of connections, and the time that the headers of a request take.
+
+    No setting of uvicorn, Hypercorn or Granian refuses a connection that sends nothing or too
+    slowly with a status, or one beyond a number of idle ones.
+    """
 
     limits: Limits
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        # asyncio does this only for sockets that were created with the protocol number of TCP, and
-        # ours may not be. Without it, each response waits 40 ms for the client to acknowledge its
-        # headers.
-        sock: socket.socket = transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections:
-            self._refuse(503, "Too many connections are open; try again in 1 s.", "Retry-After: 1")
+            self._refuse(busy("Too many connections are open"))
         else:
             self._start_timer()
 
@@ -124,31 +123,26 @@ class _BoundedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, f"The request cannot be read: {msg.rstrip('.').lower()}.")
+        self._refuse(Problem(400, f"The request cannot be read: {msg.rstrip('.').lower()}."))
 
     def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(self.limits.header_seconds, self._time_out)
+        problem = Problem(408, "The headers of the request arrived too slowly; send it again.")
+        self._timer = self.loop.call_later(self.limits.header_seconds, self._refuse, problem)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _time_out(self) -> None:
-        self._timer = None
-        if not self.transport.is_closing():
-            self._refuse(408, "The headers of the request arrived too slowly; send it again.")
-
-    def _refuse(self, status: int, detail: str, *headers: str) -> None:
+    def _refuse(self, problem: Problem) -> None:
         """Send an error without reading a request, and close the connection."""
-        body = json.dumps(Problem(status, detail).body().model_dump()).encode()
-        lines = [
-            f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}",
-            f"Content-Type: {MEDIA_TYPE}",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *headers,
-        ]
         self._stop_timer()
-        self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
+        if self.transport.is_closing():
+            return
+        response = problem.response()
+        response.headers["Connection"] = "close"
+        status = http.HTTPStatus(response.status_code)
+        headers = (f"{name}: {value}" for name, value in response.headers.items())
+        head = "\r\n".join([f"HTTP/1.1 {status} {status.phrase}", *headers, "", ""])
+        self.transport.write(head.encode() + bytes(response.body))
         self.transport.close()

@@ -18,6 +18,7 @@ from amlc.synthetic.words import (
 BRANDS = len(BRAND_HEADS) * len(BRAND_ENDS)
 # Standard deviation of the effects of brands on log price.
 BRAND_SPREAD = 0.32
+USUAL_SIZES = np.array([category.size for category in CATEGORIES])
 # Sizes as multiples of the category's usual size.
 SIZE_FACTORS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 SIZE_WEIGHTS = (1.5, 1.0, 6.0, 1.5, 1.5, 0.7, 0.3)
@@ -154,9 +155,8 @@ def _zipf_weights(count: int, offset: float) -> Floats:
 
 
 def _sizes(draws: Draws, category: Rows) -> Floats:
-    usual = np.array([entry.size for entry in CATEGORIES])[category]
     is_whole = np.array([entry.kind in {"count", "length"} for entry in CATEGORIES])[category]
-    size = usual * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
+    size = USUAL_SIZES[category] * np.array(SIZE_FACTORS)[draws.pick("size", SIZE_WEIGHTS)]
     rounded: Floats = np.where(is_whole, np.maximum(np.round(size), 1.0), np.round(size, 3))
     return rounded
 
@@ -175,7 +175,6 @@ def _shown_packs(draws: Draws) -> Rows:
 
 
 def _log_price(seed: int, looks: dict[str, Rows], size: Floats, pack: Rows) -> Floats:
-    usual = np.array([entry.size for entry in CATEGORIES])[looks["category"]]
     brand_effects = BRAND_SPREAD * Draws(seed, np.arange(BRANDS)).normal("brand effect")
     log_price: Floats = (
         np.log([entry.price for entry in CATEGORIES])[looks["category"]]
@@ -183,7 +182,7 @@ def _log_price(seed: int, looks: dict[str, Rows], size: Floats, pack: Rows) -> F
         + np.array([effect for _, effect, _ in QUALITIES])[looks["quality"]]
         + np.array([effect for _, effect, _ in FLAVOURS])[looks["flavour"]]
         + np.array(TIER_EFFECTS)[looks["tier"]]
-        + SIZE_POWER * np.log(size / usual)
+        + SIZE_POWER * np.log(size / USUAL_SIZES[looks["category"]])
         + PACK_POWER * np.log(pack)
     )
     return log_price

@@ -119,10 +119,10 @@ def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dic
         images = temporary / "images"
         images.mkdir()
         train = _chunks(seed, settings, settings.rows, first_key=1)
-        prices, medians = _write(temporary / "train.csv", TRAIN_COLUMNS, train, images)
+        prices, medians = _write_split(temporary / "train.csv", TRAIN_COLUMNS, train, images)
         test = _chunks(seed, settings, settings.test_rows, first_key=2)
         columns = TRAIN_COLUMNS if settings.test_prices else TEST_COLUMNS
-        _write(temporary / "test.csv", columns, test, images)
+        _write_split(temporary / "test.csv", columns, test, images)
     return {
         "rows": settings.rows,
         "test_rows": settings.test_rows,
@@ -141,7 +141,7 @@ def _chunks(
         yield chunk if settings.images else chunk.assign(missing=True)
 
 
-def _write(
+def _write_split(
     path: Path, columns: Sequence[str], chunks: Iterator[pd.DataFrame], images: Path
 ) -> tuple[Floats, Floats]:
     """Write a CSV file and the pictures of its links; return the rows' prices and medians."""

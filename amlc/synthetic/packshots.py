@@ -108,7 +108,8 @@ class Packshot:
 
 def make_packshots(seed: int, products: SyntheticProducts) -> list[Packshot]:
     """Return the picture of each product; a variant shares its origin's."""
-    seeds = (Draws(seed, products.shot).bits("picture") >> np.uint64(16)).tolist()
+    seeds = Draws(seed, products.shot).bits("picture") >> np.uint64(16)
+    columns = (products.category, products.brand, products.tier, products.shown_pack, seeds)
     return [
         Packshot(
             shape=CATEGORIES[category].shape,
@@ -119,12 +120,7 @@ def make_packshots(seed: int, products: SyntheticProducts) -> list[Packshot]:
             seed=picture_seed,
         )
         for category, brand, tier, shown, picture_seed in zip(
-            products.category.tolist(),
-            products.brand.tolist(),
-            products.tier.tolist(),
-            products.shown_pack.tolist(),
-            seeds,
-            strict=True,
+            *(column.tolist() for column in columns), strict=True
         )
     ]
 

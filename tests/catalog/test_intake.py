@@ -20,7 +20,7 @@ from amlc.catalog.intake import (
     read_test_ids,
     write_rejected,
 )
-from amlc.catalog.validation import RowError
+from amlc.catalog.sheet import RowError
 from amlc.errors import DataError
 
 TRAIN = "sample_id,catalog_content,image_link,price\n"

@@ -157,9 +157,9 @@ def test_ragged_rows_are_kept_apart(tmp_path: Path) -> None:
     """They do not shift the cells of other rows."""
     sheet = read(tmp_path, "sample_id,text\n1,a\n2\n3,b,c\n4,d\n")
     assert rows_of(sheet) == [["1", "a"], ["4", "d"]]
-    assert [(row.line, row.count, row.first_cell) for row in sheet.ragged] == [
-        (3, 1, "2"),
-        (4, 3, "3"),
+    assert [(row.line, row.cell, row.sample_id) for row in sheet.ragged] == [
+        (3, "1 cells, not 2", "2"),
+        (4, "3 cells, not 2", "3"),
     ]
     assert sheet.total == 4
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from amlc.catalog import validation
 from amlc.catalog.products import TRAIN_COLUMNS
-from amlc.catalog.sheet import Sheet, read_sheet
-from amlc.catalog.validation import REASONS, RowError
+from amlc.catalog.sheet import RowError, Sheet, read_sheet
+from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
 
 LINK = "https://h/a.jpg"

@@ -1,5 +1,7 @@
 """Pricing of a CSV file: the summary, and workers that end unexpectedly."""
 
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -60,6 +62,18 @@ def test_a_file_of_the_folder_that_is_no_picture_is_a_reason(
         target = tmp_path / f"{workers}.csv"
         price_csv(source, target, pipeline / "bundle", images=folder, workers=workers)
         assert target.read_text().splitlines()[1].endswith(",picture not used: not an image")
+
+
+def test_a_file_is_read_once(pipeline: Path, tmp_path: Path) -> None:
+    """Without a folder of pictures, a pipe will do, which can be read only once."""
+    source, target = tmp_path / "products.csv", tmp_path / "prices.csv"
+    os.mkfifo(source)
+    text = "sample_id,catalog_content\n" + "1,Item Name: Tea\n" * 5_000
+    writer = threading.Thread(target=source.write_text, args=(text,))
+    writer.start()
+    price_csv(source, target, pipeline / "bundle", no_images=True)
+    writer.join()
+    assert len(target.read_text().splitlines()) == 5_001
 
 
 class RefusingWorkers(Workers):

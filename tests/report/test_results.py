@@ -6,21 +6,25 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import DataError
-from amlc.files import write_json
+from amlc.files import read_json, write_json
 from amlc.report.results import results
+from tests.helpers.results import write_results
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a repository of which only the metrics exist."""
-    score = {"smape": 50.0, "smape_se": 0.5}
-    models = {name: {**score, "weight": weight} for name, weight in (("a", 1.0), ("b", 0.0))}
-    scores = {**score, "smape_low": 49.0, "smape_high": 51.0, "models": {"a": 50.0, "b": 50.0}}
+    """Return a repository with the results of a run."""
+    write_results(tmp_path)
+    scores = {"smape": 50.0, "smape_se": 0.5, "smape_low": 49.0, "smape_high": 51.0}
     write_json(tmp_path / "metrics/metrics.json", scores)
-    write_json(tmp_path / "metrics/details.json", {"models": models})
-    write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
-    data = {"train": {"kept": 5, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
-    write_json(tmp_path / "metrics/data.json", data)
+    details = read_json(tmp_path / "metrics/details.json")
+    details["models"] = {
+        "a": {"smape": 51.0, "smape_se": 0.5, "weight": 1.0},
+        "b": {"smape": 52.0, "smape_se": 0.5, "weight": 0.0},
+    }
+    write_json(tmp_path / "metrics/details.json", details)
+    images = {"links": 9, "ok": 7, "placeholders": 2, "failures": {}}
+    write_json(tmp_path / "metrics/images.json", images)
     (tmp_path / "params.yaml").write_text("evaluate: {bootstrap_level: 0.975}\n")
     return tmp_path
 
@@ -28,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 def test_it_names_every_model_the_images_and_the_submission(root: Path) -> None:
     """These are what a newcomer wants to know after the first run."""
     text = results(root)
-    assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "a", "b", "blend"]
+    assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "b", "a", "blend"]
     assert "9 links: 7 good, 2 placeholders" in text
     assert "data/submission.csv" in text
 
@@ -49,4 +53,11 @@ def test_a_broken_file_is_named(root: Path) -> None:
     """The message names the file that is not JSON."""
     (root / "metrics/images.json").write_text("{")
     with pytest.raises(DataError, match=r"images\.json: not JSON"):
+        results(root)
+
+
+def test_a_missing_key_is_named(root: Path) -> None:
+    """The metrics of an older version end in a message that says what to do."""
+    (root / "metrics/images.json").write_text('{"links": 9}')
+    with pytest.raises(DataError, match=r"images\.json: ok: field required; run dvc repro"):
         results(root)

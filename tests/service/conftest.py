@@ -1,8 +1,8 @@
 """Fixtures for the tests of the service: a pricer without a model, and servers on loopback."""
 
 import contextlib
-import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -10,7 +10,8 @@ import pytest
 
 from amlc.pricing.workers import Workers
 from amlc.service.limits import Limits
-from amlc.service.server import create_server
+from amlc.service.monitoring import JsonLines
+from amlc.service.server import create_server, listen
 from tests.helpers.pricing import FakePricer
 
 Start = Callable[..., httpx.Client]
@@ -21,7 +22,7 @@ def running(
     pricer: FakePricer, *, pool: Workers | None = None, **limits: object
 ) -> Iterator[httpx.Client]:
     """Run a server on a free loopback port; yield a client of it."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listener = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = create_server(pricer, Limits.model_validate(limits), pool)
     thread = threading.Thread(target=server.run, args=([listener],))
@@ -52,3 +53,14 @@ def start(pricer: FakePricer) -> Iterator[Start]:
     """Return a function that starts a server for one test, with some limits changed."""
     with contextlib.ExitStack() as stack:
         yield lambda **limits: stack.enter_context(running(pricer, **limits))
+
+
+def request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
+    """Yield the log's lines on requests; each is written after its answer was sent."""
+    count = 0
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        records = caplog.records[count:]
+        count += len(records)
+        yield from (JsonLines().format(each) for each in records if each.getMessage() == "request")
+        time.sleep(0.01)

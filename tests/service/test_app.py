@@ -2,15 +2,18 @@
 
 import base64
 import logging
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import httpx
 import pytest
+from PIL import PngImagePlugin
 
 from amlc.pricing.estimates import Product
 from tests.helpers.api import TEXT, problem
-from tests.helpers.pictures import jpeg, png_bomb
+from tests.helpers.hostile_pictures import with_scans
+from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.pricing import FakePricer, price_of
 from tests.helpers.site import Site, page
 from tests.service.conftest import Start
@@ -98,7 +101,14 @@ def test_a_wrong_field_is_named(client: httpx.Client, sent: object, field: str) 
 
 
 @pytest.mark.parametrize(
-    "link", ["ftp://a.com/x.jpg", "https://", "https://me@a.com/x.jpg", "https://a.com/x\ty.jpg"]
+    "link",
+    [
+        "file:///etc/hostname",
+        "ftp://a.com/x.jpg",
+        "https://",
+        "https://me@a.com/x.jpg",
+        "https://a.com/x\ty.jpg",
+    ],
 )
 def test_a_malformed_link_gets_a_sentence_for_people(client: httpx.Client, link: str) -> None:
     """The message says how to write a link, without a regular expression."""
@@ -128,10 +138,44 @@ def test_a_wrong_field_of_a_form_is_named(
     assert error["errors"][0]["field"] == field
 
 
+@pytest.mark.parametrize(("times", "status"), [(1, 400), (2, 422)])
+def test_a_field_whose_name_is_not_unicode_is_refused(
+    client: httpx.Client, times: int, status: int
+) -> None:
+    """The charset of a form can make half of a surrogate pair, which no answer can repeat."""
+    part = b'--x\r\nContent-Disposition: form-data; name="+2AA-"\r\n\r\nTea\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+    body = part * times + b"--x--\r\n"
+    problem(client.post("/v1/price", content=body, headers=headers), status)
+
+
 def test_a_file_in_a_text_field_is_refused(client: httpx.Client) -> None:
     """A file in a field other than image is a 422."""
     error = problem(client.post("/v1/price", files={"title": ("a.txt", b"Tea")}), 422)
-    assert error["errors"][0]["field"] == "title"
+    assert error["errors"] == [{"field": "title", "message": "this field does not accept a file."}]
+
+
+def test_a_text_in_the_field_of_the_picture_is_refused(client: httpx.Client) -> None:
+    """A text where a file belongs is a 422."""
+    answer = client.post("/v1/price", data={"image": "tea.jpg"}, files={"unit": (None, b"oz")})
+    assert problem(answer, 422)["detail"] == "image: this field takes a file."
+
+
+@pytest.mark.parametrize(
+    ("form", "text"),
+    [
+        ({"text": "", "unit": ""}, ""),
+        ({"text": "Tea", "title": "", "colour": ""}, "Tea"),
+        ({"title": "Tea", "bullets": ["", "Black", ""], "value": ""},
+         "Item Name: Tea\nBullet Point: Black\nValue: nan\nUnit: None\n"),
+    ],
+)  # fmt: skip
+def test_an_empty_field_counts_as_not_given(
+    client: httpx.Client, form: dict[str, Any], text: str
+) -> None:
+    """A browser sends every field of a form; an empty text is a product without text."""
+    answer = client.post("/v1/price", data=form, files={"image": ("", b"")})
+    assert answer.json()["price"] == price_of(Product(text))
 
 
 @pytest.mark.parametrize(
@@ -145,6 +189,32 @@ def test_a_body_that_is_not_json_is_refused(client: httpx.Client, body: bytes) -
     headers = {"Content-Type": "application/json"}
     problem(client.post("/v1/price", content=body, headers=headers), 400)
     assert client.get("/healthz").json()["state"] == "alive"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "empty"),
+        (b'{"title": "Tea",}', "not JSON: expecting property name .* at character 17"),
+        (b'{"\\ud800": 1}', "half of a surrogate pair"),
+    ],
+)
+def test_an_error_in_json_has_its_place(client: httpx.Client, body: bytes, message: str) -> None:
+    """The message says what is wrong with the text, and where."""
+    answer = client.post("/v1/price", content=body, headers={"Content-Type": "application/json"})
+    assert re.search(message, problem(answer, 400)["detail"])
+
+
+def test_each_wrong_field_has_a_sentence(client: httpx.Client) -> None:
+    """All wrong fields are named as the client did, without regular expressions."""
+    sent = {"colour": "green", "bullets": ["Tea", 3], "image_url": "ftp://a.com/x.jpg"}
+    errors = problem(client.post("/v1/price", json=sent), 422)["errors"]
+    messages = {error["field"]: error["message"] for error in errors}
+    assert messages.pop("image_url").startswith("malformed link: write http(s)://HOST/...")
+    assert messages == {
+        "colour": "this field does not exist, or does not go with the other fields.",
+        "bullets.1": "input should be a valid string.",
+    }
 
 
 @pytest.mark.parametrize(
@@ -162,14 +232,25 @@ def test_another_type_of_body_is_refused(client: httpx.Client, kind: str) -> Non
         (b"no picture", "not a JPEG"),
         (jpeg(width=400, height=400)[:2000], "too early"),
         (png_bomb(), "more pixels"),
+        (jpeg(width=2, height=2), "too small"),
+        (with_scans(encoded(noise(64, 64), progressive=True), 20_000), "more parts"),
+        (encoded(noise(64, 64), "AVIF"), "it is AVIF"),
     ],
-    ids=["text", "cut", "bomb"],
+    ids=["text", "cut", "bomb", "pixel", "scans", "AVIF"],
 )
 def test_an_unusable_picture_is_refused(client: httpx.Client, picture: bytes, message: str) -> None:
     """A file that is not a good picture is a 422; a decompression bomb is not decompressed."""
     error = problem(client.post("/v1/price", files={"image": picture}), 422)
     assert error["errors"][0]["field"] == "image"
     assert message in error["detail"]
+
+
+def test_a_picture_with_a_long_comment_has_a_price(client: httpx.Client) -> None:
+    """What does not fit into a JPEG's comment does not stop its picture."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "c" * 70_000)
+    picture = encoded(noise(64, 64), "PNG", pnginfo=info)
+    assert client.post("/v1/price", files={"image": picture}).status_code == 200
 
 
 def test_a_picture_with_too_many_bytes_is_refused(start: Start) -> None:

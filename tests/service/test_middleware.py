@@ -1,14 +1,26 @@
 """Around every request: headers, caching, and bounds on bodies and answers."""
 
+import itertools
+import json
+import logging
 import socket
+import threading
 from contextlib import closing
 
 import httpx
 import pytest
 
-from tests.helpers.api import TEXT, connect, problem, request_head, send_raw
+from amlc.service.middleware import CLIENT_LEFT
+from tests.helpers.api import (
+    TEXT,
+    connect,
+    problem,
+    product_csv,
+    request_head,
+    send_raw,
+)
 from tests.helpers.pricing import FakePricer
-from tests.service.conftest import Start
+from tests.service.conftest import Start, request_lines
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/static/page.js", "/healthz", "/nothing"])
@@ -47,6 +59,7 @@ def test_a_huge_body_is_refused_by_its_declared_length(
     request = request_head("Content-Length: 2000000000", f"Content-Type: {media_type}", path=path)
     answer = send_raw(client, request, b"{")
     assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"\r\ncontent-type: application/problem+json\r\n" in answer
     assert b"connection: close" in answer.lower()
     assert client.get("/healthz").status_code == 200
 
@@ -58,11 +71,69 @@ def test_a_huge_body_without_declared_length_is_refused(client: httpx.Client) ->
     problem(client.post("/v1/price", content=body, headers=headers), 413)
 
 
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/v1/price", "text/plain"), ("/v1/prices", "text/plain"), ("/nothing", "application/json")],
+)
+def test_a_body_that_no_path_takes_is_not_read(
+    client: httpx.Client, path: str, media_type: str
+) -> None:
+    """Its type or its path is refused, whatever its size."""
+    request = request_head("Content-Length: 2000000000", f"Content-Type: {media_type}", path=path)
+    status = b"404" if path == "/nothing" else b"415"
+    assert send_raw(client, request, b"{").startswith(b"HTTP/1.1 " + status)
+
+
+def test_a_form_with_an_endless_picture_is_refused(start: Start) -> None:
+    """A form without declared length is a 413 once it is larger than a picture and its fields."""
+    client = start(image_bytes=1_000, body_bytes=1_000)
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
+    body = itertools.chain([head], itertools.repeat(b"x" * 100_000, 100))
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (
+        "2,000 bytes"
+        in problem(client.post("/v1/price", content=body, headers=headers), 413)["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [("/v1/price", "application/json"), ("/v1/price", "multipart/form-data; boundary=x"),
+     ("/v1/prices", "text/csv")],
+)  # fmt: skip
+def test_a_client_that_leaves_is_logged(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, path: str, media_type: str
+) -> None:
+    """A request that its client does not finish is no error of the server."""
+    caplog.set_level(logging.INFO)
+    with closing(connect(client)) as connection:
+        request = request_head("Content-Length: 9", f"Content-Type: {media_type}", path=path)
+        connection.sendall(request + b"-")
+    line = next(request_lines(caplog))
+    assert json.loads(line)["status"] == CLIENT_LEFT
+
+
 def test_a_body_that_stops_is_given_up(start: Start) -> None:
     """A body of which nothing comes for too long is a 408, and the connection is closed."""
     client = start(idle_seconds=0.1)
     request = request_head("Content-Length: 100", "Content-Type: application/json")
     assert send_raw(client, request, b"{").startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "media_type"),
+    [("/v1/price", "{}", "application/json"), ("/v1/prices", product_csv(9), "text/csv")],
+    ids=["json", "csv"],
+)
+def test_the_time_of_a_body_ends_with_it(
+    start: Start, pricer: FakePricer, path: str, body: str, media_type: str
+) -> None:
+    """A client that waits for its answer is not too slow."""
+    client = start(idle_seconds=1, upload_seconds=1)
+    pricer.gate.clear()
+    threading.Timer(1.5, pricer.gate.set).start()
+    answer = client.post(path, content=body, headers={"Content-Type": media_type})
+    assert answer.status_code == 200
 
 
 def test_a_body_that_takes_too_long_is_given_up(start: Start) -> None:

@@ -2,24 +2,12 @@
 
 import json
 import logging
-import time
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from amlc.service.monitoring import LOGGER, JsonLines
-
-
-def _request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
-    """Yield the log's lines on requests; each is written after its answer was sent."""
-    count = 0
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        records = caplog.records[count:]
-        count += len(records)
-        yield from (JsonLines().format(each) for each in records if each.getMessage() == "request")
-        time.sleep(0.01)
+from tests.service.conftest import request_lines
 
 
 def test_each_request_is_one_line_of_the_log(
@@ -28,7 +16,7 @@ def test_each_request_is_one_line_of_the_log(
     """The line has method, route, status and time, and nothing of the product."""
     caplog.set_level(logging.INFO)
     client.post("/v1/price?secret=1", json={"title": "secret tea"})
-    line = next(line for line in _request_lines(caplog) if '"/v1/price"' in line)
+    line = next(line for line in request_lines(caplog) if '"/v1/price"' in line)
     fields = json.loads(line)
     assert (fields["method"], fields["path"], fields["status"]) == ("POST", "/v1/price", 200)
     assert fields["seconds"] >= 0

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
-from amlc.service import price_requests
+from amlc.service import price_service
 from amlc.service.app import create_app
 from amlc.service.limits import Limits
 from tests.helpers.pictures import jpeg
@@ -83,7 +83,7 @@ def test_described_requests_are_accepted(
 ) -> None:
     """A valid request gets an answer that matches the description."""
     # Every link has a picture, because a valid request must be accepted.
-    monkeypatch.setattr(price_requests, "fetch", lambda *_: jpeg())
+    monkeypatch.setattr(price_service, "fetch", lambda *_: jpeg())
     _check(client, operation, GenerationMode.POSITIVE)
 
 
@@ -91,3 +91,26 @@ def test_described_requests_are_accepted(
 def test_undescribed_requests_are_refused(client: httpx.Client, operation: tuple[str, str]) -> None:
     """An invalid request gets a described error, never a 500 or a price."""
     _check(client, operation, GenerationMode.NEGATIVE)
+
+
+def test_each_way_to_send_a_product_is_described() -> None:
+    """Two routes share a path; what FastAPI knows of both stands in one description."""
+    body = create_app(FakePricer(), Limits()).openapi()["paths"]["/v1/price"]["post"]["requestBody"]
+    models = {
+        media_type: [each["$ref"].rpartition("/")[2] for each in content["schema"]["oneOf"]]
+        for media_type, content in body["content"].items()
+    }
+    assert models == {
+        "application/json": ["TextRequest", "FieldsRequest"],
+        "multipart/form-data": ["TextForm", "FieldsForm"],
+    }
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_each_error_is_described_as_a_problem(path: str, method: str) -> None:
+    """Errors have one media type and one model, for routes that answer with JSON and with CSV."""
+    responses = API.raw_schema["paths"][path][method]["responses"]
+    errors = [each["content"] for status, each in responses.items() if int(status) >= 400]
+    assert (method == "post") == bool(errors)
+    reference = {"$ref": "#/components/schemas/ProblemBody"}
+    assert all(each == {"application/problem+json": {"schema": reference}} for each in errors)

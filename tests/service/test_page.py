@@ -104,6 +104,19 @@ def test_all_fields_are_sent(page: Page) -> None:
     expect(page.locator("#price")).to_have_text(shown(text))
 
 
+def test_bullet_points_that_do_not_count_are_told(page: Page) -> None:
+    """More bullet points than the API accepts are not left out silently."""
+    lines = [f"Point {number}" for number in range(51)]
+    page.get_by_label("Bullet points").fill("\n".join(lines))
+    expect(page.get_by_text("based on the first 50 of 51 bullet points")).to_be_visible()
+    text = "".join(f"Bullet Point {n}: {line}\n" for n, line in enumerate(lines[:50], start=1))
+    expect(page.locator("#price")).to_have_text(
+        shown(f"Item Name: \n{text}Value: nan\nUnit: None\n")
+    )
+    page.get_by_label("Bullet points").fill("\n".join(lines[:50]))
+    expect(page.locator("#bullets-error")).to_be_hidden()
+
+
 def test_a_dropped_picture_counts(page: Page) -> None:
     """A dropped picture is shown, sent unchanged, and can be removed again."""
     page.get_by_label("Title").fill("Green tea")
@@ -285,3 +298,7 @@ def test_the_api_is_described_offline(browser: Browser, client: httpx.Client) ->
     for page in _opened(browser, f"{client.base_url}/docs"):
         expect(page.locator("article h2")).to_have_count(6)
         expect(page.locator("article").first).to_contain_text("image_url")
+        # JSON and forms share a path, and a form can hold a file.
+        forms = page.get_by_role("heading", name="multipart/form-data")
+        expect(forms).to_have_count(2)
+        expect(page.get_by_role("row", name="image file")).to_have_count(2)

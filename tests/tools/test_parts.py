@@ -11,6 +11,7 @@ from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
 from amlc.files import read_json, write_json
 from amlc.service.limits import Limits
+from tests.helpers.results import write_results
 from tools import parts
 from tools.record import REAL, RESULTS
 
@@ -64,11 +65,9 @@ def root(tmp_path: Path) -> Path:
     scores = {**SCORE, "smape_low": 49.0, "smape_high": 51.0}
     models = {"a": {**SCORE, "weight": 0.75}, "b": {**SCORE, "smape": 60.0, "weight": 0.25}}
     data = {"train": {"kept": 5000, "rejected": 0}, "test": {"rows": 3, "flagged": 0}}
+    write_results(tmp_path)
     write_json(tmp_path / "metrics/metrics.json", scores)
-    write_json(tmp_path / "metrics/details.json", {"models": models})
     write_json(tmp_path / "metrics/synthetic.json", {"smape_floor": 29.98, "smape_constant": 75.2})
-    write_json(tmp_path / "metrics/images.json", {"links": 9, "ok": 7, "placeholders": 2})
-    write_json(tmp_path / "metrics/data.json", data)
     write_json(
         tmp_path / REAL,
         {

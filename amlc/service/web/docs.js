@@ -59,7 +59,7 @@ function type(api, property) {
   const schema = resolved(api, property);
   if (schema.enum ?? schema.const) return (schema.enum ?? [schema.const]).join(" or ");
   if (schema.type === "array") return `list of ${type(api, schema.items)}`;
-  if (schema.format === "binary") return "file";
+  if (schema.contentMediaType) return "file";
   if (schema.properties) return Object.keys(schema.properties).join(", ");
   const [min, max] = [schema.minimum, schema.maximum ?? schema.maxLength];
   const range = max === undefined ? "" : `, ${min === undefined ? "at most" : `${min} to`} ${max.toLocaleString("en")}`;

@@ -8,6 +8,7 @@ import { pictureField } from "./picture.js";
 const TYPING_PAUSE = 250; // milliseconds without a keystroke before a request is sent
 const SPEECH_PAUSE = 900; // ... and before a screen reader announces the price
 const SIMILAR = 6;
+const MAX_BULLETS = 50; // as in the API
 const EXAMPLE = {
   title: "Organic Green Tea, 20 Bags (Pack of 6)",
   bullets: "USDA certified organic\nIndividually wrapped tea bags\nNo artificial flavours",
@@ -60,6 +61,10 @@ function scheduleUpdate(milliseconds) {
 // The fields of the form, or null where the amount is not a number.
 function readFields() {
   const { title, bullets, description, value, unit } = byId("product").elements;
+  const lines = bullets.value.split("\n").map((line) => line.trim()).filter(Boolean);
+  byId("bullets-error").hidden = lines.length <= MAX_BULLETS;
+  byId("bullets-error").textContent =
+    `The price is based on the first ${MAX_BULLETS} of ${lines.length} bullet points.`;
   const amount = value.value.trim().replace(",", ".");
   const bad = amount !== "" && !(/^\d*\.?\d+$|^\d+\.$/.test(amount) && Number(amount) <= 1e12);
   value.setAttribute("aria-invalid", bad);
@@ -67,7 +72,7 @@ function readFields() {
   if (bad) return null;
   return {
     title: title.value,
-    bullets: bullets.value.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, 50),
+    bullets: lines.slice(0, MAX_BULLETS),
     description: description.value,
     value: amount === "" ? null : Number(amount),
     unit: unit.value,

@@ -4,15 +4,15 @@ import threading
 
 import pytest
 
+from amlc.catalog.links import parse_link
 from amlc.images.fetch_result import (
     ADDRESS_NOT_ALLOWED,
     HOST_NOT_ALLOWED,
-    MALFORMED,
     TOO_MANY_BYTES,
     FetchError,
 )
 from amlc.service.limits import Limits
-from amlc.service.price_requests import fetch
+from amlc.service.price_service import fetch
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
@@ -30,19 +30,13 @@ OPEN = {"private_hosts": ["127.0.0.1"]}
 def test_a_picture_beyond_a_limit_is_refused(limits: dict[str, object], reason: str) -> None:
     """Addresses, sizes and hosts that are not allowed have their own reasons."""
     with Site({"/a.jpg": page(bytes(1_001))}) as site, pytest.raises(FetchError, match=reason):
-        fetch(site.url("/a.jpg"), Limits.model_validate(limits))
-
-
-def test_a_malformed_link_is_an_error() -> None:
-    """Anything but a link to the web raises a FetchError."""
-    with pytest.raises(FetchError, match=MALFORMED):
-        fetch("file:///etc/hostname", Limits())
+        fetch(parse_link(site.url("/a.jpg")), Limits.model_validate(limits))
 
 
 def test_fetching_leaves_no_thread_behind() -> None:
     """The threads of a fetch end with it, because a service runs for long."""
     with Site({"/a.jpg": page(jpeg())}) as site:
         before = {thread.name for thread in threading.enumerate()}
-        assert fetch(site.url("/a.jpg"), Limits.model_validate(OPEN)) == jpeg()
+        assert fetch(parse_link(site.url("/a.jpg")), Limits.model_validate(OPEN)) == jpeg()
         after = {thread.name for thread in threading.enumerate()}
     assert "watchdog" not in after - before
