@@ -39,7 +39,7 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
-from amlc.images.proxies import EnvironmentProxies, Proxy
+from amlc.images.proxies import environment_proxies, goes_direct
 from amlc.images.responses import (
     Cookies,
     covered_length,
@@ -126,12 +126,17 @@ class Client:
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         # One context for all connections: loading the certificates takes longer than a picture.
         self._context = _tls_context(fetching.ca_bundle)
-        self._environment = EnvironmentProxies() if fetching.use_proxy else None
+        proxies = environment_proxies() if fetching.use_proxy else {}
         self._watchdog = Watchdog()
         self._pools = urllib3.PoolManager(MAX_POOLS)
         self._set_classes(self._pools, rules.allow_private_hosts)
-        self._lock = threading.Lock()
+        # By scheme of the link.
         self._proxies: dict[str, urllib3.ProxyManager] = {}
+        for scheme, proxy in proxies.items():
+            pools = urllib3.ProxyManager(proxy.url, MAX_POOLS, proxy_headers=proxy.headers)
+            # A proxy may have a private address, and these pools connect to nothing else.
+            self._set_classes(pools, [proxy.host])
+            self._proxies[scheme] = pools
 
     def _set_classes(self, pools: urllib3.PoolManager, private: Collection[str]) -> None:
         """Make the connections of `pools` go to checked addresses, and obey deadlines."""
@@ -199,10 +204,9 @@ class Client:
     def _get(self, link: Link, cookie: str) -> BaseHTTPResponse:
         """Send a request, and read the headers of the response."""
         pools, target = self._pools, link.target
-        proxy = self._environment.find(link) if self._environment is not None else None
-        if proxy is not None:
+        if link.scheme in self._proxies and not goes_direct(link):
             check_address(link, self._rules)
-            pools = self._pools_of(proxy)
+            pools = self._proxies[link.scheme]
             target = link.url if link.scheme == "http" else link.target
         return pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
             "GET",
@@ -215,16 +219,6 @@ class Client:
             preload_content=False,
             decode_content=False,
         )
-
-    def _pools_of(self, proxy: Proxy) -> urllib3.ProxyManager:
-        with self._lock:
-            pools = self._proxies.get(proxy.url)
-            if pools is None:
-                pools = urllib3.ProxyManager(proxy.url, MAX_POOLS, proxy_headers=proxy.headers)
-                # A proxy may have a private address, and these pools connect to nothing else.
-                self._set_classes(pools, [proxy.host])
-                self._proxies[proxy.url] = pools
-            return pools
 
     def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)

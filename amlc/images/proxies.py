@@ -35,29 +35,27 @@ class Proxy:
         return f"http://{self.host}:{self.port}"
 
 
-class EnvironmentProxies:
-    """What HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say, in capitals or not.
+def environment_proxies() -> dict[str, Proxy]:
+    """Return the proxies that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name, by scheme of a link.
 
     Raises
     ------
     ImageError
         A variable does not name an HTTP proxy.
     """
+    environment = getproxies_environment()
+    return {
+        scheme: _parse(f"{name.upper()}_PROXY", environment[name])
+        for scheme in ("http", "https")
+        for name in ("all", scheme)
+        if name in environment
+    }
 
-    def __init__(self) -> None:
-        environment = getproxies_environment()
-        self._proxies = {
-            scheme: _parse(f"{name.upper()}_PROXY", environment[name])
-            for scheme in ("http", "https")
-            for name in ("all", scheme)
-            if name in environment
-        }
 
-    def find(self, link: Link) -> Proxy | None:
-        """Return the proxy for a link; None if its host is to be asked directly."""
-        host = f"[{link.host}]" if ":" in link.host else link.host
-        direct = link.scheme not in self._proxies or proxy_bypass(f"{host}:{link.port}")
-        return None if direct else self._proxies[link.scheme]
+def goes_direct(link: Link) -> bool:
+    """Return whether NO_PROXY names a link's host."""
+    host = f"[{link.host}]" if ":" in link.host else link.host
+    return bool(proxy_bypass(f"{host}:{link.port}"))
 
 
 def _parse(variable: str, text: str) -> Proxy:

@@ -9,7 +9,7 @@ from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.client import Client
 from amlc.images.fetch_result import FetchError
-from amlc.images.proxies import EnvironmentProxies
+from amlc.images.proxies import environment_proxies
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.images.conftest import BothSettings, MakeSettings
@@ -90,6 +90,23 @@ def test_a_link_with_tls_goes_through_a_tunnel(
     assert site.seen[0]["Proxy-Authorization"] == "Basic bWU6c2VjcmV0"
     with pytest.raises(FetchError, match="TLS failure"):
         fetch("https://other.com/a.jpg", proxied)
+
+
+def test_each_scheme_has_its_own_user(
+    site: Site,
+    fetch: Fetch,
+    proxied: BothSettings,
+    authority: trustme.CA,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One proxy may be named twice, and the more special variable counts."""
+    monkeypatch.setenv("ALL_PROXY", f"http://all:x@127.0.0.1:{site.port}")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://tls:x@127.0.0.1:{site.port}")
+    site.pages |= {LINK: page(GOOD), "cdn.com:443": _tunnel(authority, "cdn.com")}
+    for link in (LINK, "https://cdn.com/a.jpg"):
+        assert fetch(link, proxied) == GOOD
+    users = [seen["Proxy-Authorization"] for seen in site.seen]
+    assert users == ["Basic YWxsOng=", "Basic dGxzOng="]
 
 
 @pytest.mark.parametrize("answer", [page(b"", "403 Forbidden"), page(b"", "407 Who are you")])
@@ -198,5 +215,5 @@ def test_a_variable_that_names_no_http_proxy_is_an_error(
     """The message names the setting and the variable, and shows no password."""
     monkeypatch.setenv("https_proxy", value)
     with pytest.raises(ImageError, match=r"fetching\.use_proxy: HTTPS_PROXY") as caught:
-        EnvironmentProxies()
+        environment_proxies()
     assert "word" not in str(caught.value)
