@@ -53,7 +53,7 @@ class CheckedCatalogue:
     products : DataFrame
         Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``) and
         ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
-        test rows.
+        test rows. Links are without white space around them, so that one link is one text.
     rejected : list of RowError
         Of train rows; each row with an error was left out.
     flagged : list of RowError
@@ -171,12 +171,14 @@ def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
     kept = sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)]
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
+    kept[LINK] = kept[LINK].map(str.strip)
     return kept.assign(split=TRAIN)
 
 
 def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
     products = sheet.cells[list(TEST_COLUMNS)].copy()
     products[TEXT] = products[TEXT].str.slice(0, max_text)
+    products[LINK] = products[LINK].map(str.strip)
     without_text = [error.row for error in errors if error.reason == "text_empty"]
     without_link = [error.row for error in errors if error.column == LINK]
     products.loc[without_text, TEXT] = ""

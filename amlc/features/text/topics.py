@@ -51,7 +51,9 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
 
     count = min(settings.n_components, limit)
     svd = TruncatedSVD(count, n_iter=settings.n_iter, random_state=seed)
-    return WeightTable.quantize(svd.fit(terms).components_.T)
+    # In double precision, last bits, which differ between processors, do not survive the rounding
+    # to 8 bits.
+    return WeightTable.quantize(svd.fit(terms.astype(np.float64)).components_.T)
 
 
 def project(terms: sp.csr_array, components: WeightTable) -> Dense:
