@@ -127,6 +127,23 @@ def test_text_alone_needs_no_links(
     assert "predict: 2 prices in" in capsys.readouterr().out
 
 
+def test_only_prices_go_to_what_is_no_file(
+    pipeline: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Prices that go to another program are not followed by the summary."""
+    source, pipe = tmp_path / "products.csv", tmp_path / "pipe"
+    source.write_text("sample_id,catalog_content\n=1,Tea\n")
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        bundle = pipeline / "bundle"
+        predict(source, "-o", pipe, "--bundle", bundle, "--no-images", "--spreadsheet")
+        assert read.result(30).splitlines()[1].startswith("'=1,")
+    out, errors = capfd.readouterr()
+    assert out == ""
+    assert errors.startswith("predict: 1 prices in ")
+
+
 def test_pictures_are_downloaded_without_a_folder(
     pipeline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
