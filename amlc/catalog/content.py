@@ -8,11 +8,27 @@ from dataclasses import dataclass
 
 _TITLE, _BULLET, _DESCRIPTION = "Item Name", "Bullet Point", "Product Description"
 _VALUE, _UNIT = "Value", "Unit"
-_ANY_LABEL = rf"(?P<label>{_TITLE}|{_BULLET}|{_DESCRIPTION}|{_VALUE}|{_UNIT})"
+# The labels of fields that a text may have several times.
+_NUMBERED = rf"(?P<numbered>{_BULLET}|{_DESCRIPTION})(?: ?\d+)?"
 # A line that starts a field.
-_LABELLED_LINE = re.compile(rf"{_ANY_LABEL}(?:(?<={_BULLET}) ?\d+)?:(?P<rest>.*)")
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
-_MISSING_UNITS = frozenset({"none", "nan", "null", "n/a"})
+_LABELLED_LINE = re.compile(
+    rf"(?:{_NUMBERED}|(?P<single>{_TITLE}|{_VALUE}|{_UNIT})) ?:(?P<rest>.*)",
+    re.ASCII | re.IGNORECASE,
+)
+# The white space before a label, in a text that is one line. Words like these are common in titles,
+# so a value counts only with the number or the unit that follows it.
+_INNER_LABEL = re.compile(
+    rf"(?<!\s)\s+(?=(?:{_BULLET}|{_DESCRIPTION})(?: ?\d+)? ?:"
+    rf"|{_VALUE} ?: ?\S{{1,30}}\s{{1,3}}{_UNIT} ?:|{_VALUE} ?: ?[\d.,]{{1,30}}\Z)",
+    re.ASCII | re.IGNORECASE,
+)
+_UNIT_AFTER_VALUE = re.compile(rf"(?<!\s)\s+(?={_UNIT} ?:)", re.ASCII | re.IGNORECASE)
+_ESCAPED_BREAK = re.compile(r"(?:\\r)?\\n")
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII
+)
+# What programs write for a missing value.
+_MISSING = frozenset({"none", "nan", "null", "n/a", "na", "nat", "<na>", "#n/a"})
 # Runs of ASCII characters that are neither letters nor digits.
 _NOT_WORD = re.compile(r"[ \x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")
 
@@ -51,40 +67,93 @@ def parse_content(text: str) -> Content:
     ----------
     text : str
         Lines that start with ``Item Name:``, ``Bullet Point N:``, ``Product Description:``,
-        ``Value:`` or ``Unit:``; a line without a label continues the field above it. In a text
-        without any label the first line is the title and the rest is the description.
+        ``Value:`` or ``Unit:``, in any case; a line without a label continues the field above it.
+        In a text without any label the first line is the title and the rest is the description.
 
     Returns
     -------
     Content
-        If a field occurs several times, the first title and description count, but the last value
-        and unit: these stand at the end of a text, and a line above them that looks like one of
-        them belongs to a bullet point.
+        If a field occurs several times, the first title counts, but the last value and unit: these
+        stand at the end of a text, and a line above them that looks like one of them belongs to a
+        bullet point. Several descriptions are joined. Words for a missing value, such as ``nan``,
+        make a field empty.
 
     Examples
     --------
     >>> parse_content("Item Name: Tea, 20 Bags\nValue: 20.0\nUnit: Count\n").value
     20.0
     """
-    fields = _fields(text)
+    usual = usual_form(text)
+    fields = _fields(usual)
     if not fields:
-        title, _, description = text.strip().partition("\n")
+        title, _, description = usual.strip().partition("\n")
         return Content(title.strip(), (), description.strip(), None, "")
     by_label: dict[str, list[str]] = {}
     for label, content in fields:
         by_label.setdefault(label, []).append(content)
     return Content(
-        title=by_label.get(_TITLE, [""])[0],
-        bullets=tuple(content for content in by_label.get(_BULLET, []) if content),
-        description=by_label.get(_DESCRIPTION, [""])[0],
+        title=_present(by_label.get(_TITLE, [""])[0]),
+        bullets=tuple(filter(_present, by_label.get(_BULLET, []))),
+        description="\n".join(filter(_present, by_label.get(_DESCRIPTION, []))),
         value=parse_number(by_label.get(_VALUE, [""])[-1]),
-        unit=_parse_unit(by_label.get(_UNIT, [""])[-1]),
+        # Lines below that of the unit do not belong to any field.
+        unit=_present(by_label.get(_UNIT, [""])[-1].partition("\n")[0].strip()),
     )
 
 
 def title_of(text: str) -> str:
     """Return the title of one catalog_content."""
     return parse_content(text).title
+
+
+def usual_form(text: str) -> str:
+    r"""Return a text with one line per field, also if it came as one line.
+
+    Parameters
+    ----------
+    text : str
+        As in the column ``catalog_content``. If it is one line, a backslash and ``n`` count as a
+        line break; if it still is and begins with a label, a line begins at each label.
+
+    Returns
+    -------
+    str
+        Any other text as it is; empty if it is a word for a missing value.
+
+    Examples
+    --------
+    >>> usual_form("Item Name: Great Value: Tea Bullet Point: Black Value: 20 Unit: Count")
+    'Item Name: Great Value: Tea\nBullet Point: Black\nValue: 20\nUnit: Count'
+    """
+    line = text.strip()
+    if is_missing(line):
+        return ""
+    if "\n" in line or len(line.splitlines()) > 1:
+        return text
+    if "\\n" in line:
+        return _ESCAPED_BREAK.sub("\n", line)
+    if not _LABELLED_LINE.fullmatch(line):
+        return text
+    *lines, last = _INNER_LABEL.split(line)
+    if last[: len(_VALUE)].casefold() == _VALUE.casefold():
+        last = _UNIT_AFTER_VALUE.sub("\n", last, count=1)
+    return "\n".join([*lines, last])
+
+
+def is_missing(text: str) -> bool:
+    """Return whether a text is a word that programs write for a missing value, or empty.
+
+    Examples
+    --------
+    >>> is_missing(" NaN "), is_missing("Naan")
+    (True, False)
+    """
+    word = text.strip()
+    return not word or (len(word) <= 4 and word.casefold() in _MISSING)
+
+
+def _present(text: str) -> str:
+    return "" if is_missing(text) else text
 
 
 def normalised_title(title: str) -> str:
@@ -103,30 +172,34 @@ def normalised_title(title: str) -> str:
 
 
 def parse_number(text: str) -> float | None:
-    """Return the decimal number in a text; None if it is not one, negative or not finite."""
+    """Return the decimal number in a text; None if it is not one, negative or not finite.
+
+    Examples
+    --------
+    >>> parse_number("1,000.0"), parse_number("1,5")
+    (1000.0, None)
+    """
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         return None
-    number = float(stripped)
+    number = float(stripped.replace(",", ""))
     return number if math.isfinite(number) and number >= 0 else None
 
 
 def _fields(text: str) -> list[tuple[str, str]]:
     """Return the label and the content of each field, in the order of the text."""
     fields: list[tuple[str, list[str]]] = []
-    for line in text.splitlines():
+    for line in map(str.strip, text.splitlines()):
         match = _LABELLED_LINE.fullmatch(line)
         if match:
-            fields.append((match["label"], [match["rest"]]))
+            fields.append((_label(match), [match["rest"]]))
         elif fields:
             fields[-1][1].append(line)
     return [(label, "\n".join(lines).strip()) for label, lines in fields]
 
 
-def _parse_unit(text: str) -> str:
-    # Lines below that of the unit do not belong to any field.
-    first_line = text.partition("\n")[0].strip()
-    return "" if first_line.casefold() in _MISSING_UNITS else first_line
+def _label(match: re.Match[str]) -> str:
+    return (match["numbered"] or match["single"]).title()
 
 
 # Rendering.
@@ -175,9 +248,6 @@ def _one_line(text: str) -> str:
 
 # Leaving a part out.
 
-# Here any label may have a number: some texts have a "Product Description 1:". For `parse_content`
-# such a line continues the field above, but it has to be left out with the description.
-_NUMBERED_LINE = re.compile(rf"{_ANY_LABEL}(?: ?\d+)?:(?P<rest>.*)")
 # Words of a title that are never left out, mostly the brand: a product without a title would be
 # unlike any other.
 KEPT_WORDS = 3
@@ -209,10 +279,10 @@ def without_parts(text: str) -> Iterator[tuple[str, str]]:
     >>> dict(without_parts("Item Name: Tea\nValue: 20.0\nUnit: Count"))
     {'value and unit': 'Item Name: Tea'}
     """
-    lines = list(_lines_with_labels(text))
-    shorter = "\n".join(_shorten_title(line) if label == _TITLE else line for label, line in lines)
-    if shorter != text:
-        yield TITLE, shorter
+    lines = list(_lines_with_labels(usual_form(text)))
+    shorter = [_shorten_title(line) if label == _TITLE else line for label, line in lines]
+    if any(line != short for (_, line), short in zip(lines, shorter, strict=True)):
+        yield TITLE, "\n".join(shorter)
     content = parse_content(text)
     # `render_content` writes a missing amount as the lines `Value: nan` and `Unit: None`.
     is_given = {
@@ -233,19 +303,19 @@ def _lines_with_labels(text: str) -> Iterator[tuple[str, str]]:
     the title and the rest is the description.
     """
     lines = text.splitlines()
-    matches = [_NUMBERED_LINE.fullmatch(line) for line in lines]
+    matches = [_LABELLED_LINE.fullmatch(line.strip()) for line in lines]
     if not any(matches):
         for number, line in enumerate(lines):
             yield _DESCRIPTION if number else _TITLE, line
         return
     label = ""
     for line, match in zip(lines, matches, strict=True):
-        label = match["label"] if match else label
+        label = _label(match) if match else label
         yield label, line
 
 
 def _shorten_title(line: str) -> str:
-    match = _NUMBERED_LINE.fullmatch(line)
-    head, title = (line[: match.start("rest")] + " ", match["rest"]) if match else ("", line)
+    match = _LABELLED_LINE.fullmatch(line.strip())
+    head, title = (f"{_TITLE}: ", match["rest"]) if match else ("", line)
     words = title.split()
     return head + " ".join(words[:KEPT_WORDS]) if len(words) > KEPT_WORDS else line

@@ -1,162 +1,32 @@
-"""Units of measure, and the quantities in a title: mass, volume, number of pieces and of packs."""
+"""The quantities that a title states: mass and volume, the number of pieces and of packs."""
 
-import re
+import math
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
 
-UnitKind = Literal["mass", "volume", "count", "length", "none"]
-UNIT_KINDS: tuple[UnitKind, ...] = ("mass", "volume", "count", "length", "none")
-
-# Units of measure.
-
-
-@dataclass(frozen=True)
-class Unit:
-    """A unit of measure.
-
-    Parameters
-    ----------
-    name : str
-        Canonical name.
-    kind : str
-        One of `UNIT_KINDS`.
-    factor : float
-        Grams, millilitres, pieces or centimetres in one unit; ounces, gallons and the like are US
-        customary units.
-    """
-
-    name: str
-    kind: UnitKind
-    factor: float
-
-
-NO_UNIT = Unit("none", "none", 1.0)
-
-# Factors: NIST Handbook 44, appendix C (avoirdupois and US liquid measure).
-_SPELLINGS: dict[Unit, str] = {
-    Unit("ounce", "mass", 28.349523125): "oz|ounce|ounces|ozs|onz|onza|onzas|oz av",
-    Unit("pound", "mass", 453.59237): "lb|lbs|pound|pounds",
-    Unit("gram", "mass", 1.0): "g|gr|gm|gms|gram|grams|gramm|gramme|grammes",
-    Unit("kilogram", "mass", 1000.0): "kg|kgs|kilo|kilos|kilogram|kilograms",
-    Unit("milligram", "mass", 0.001): "mg|mgs|milligram|milligrams",
-    Unit("fluid ounce", "volume", 29.5735295625): (
-        "fl oz|floz|fl ozs|fl ounce|fl ounces|fluid oz|fluid ounce|fluid ounces|fz|oz fl|fl"
-    ),
-    Unit("millilitre", "volume", 1.0): "ml|mls|millilitre|millilitres|milliliter|milliliters|cc",
-    Unit("centilitre", "volume", 10.0): "cl|centilitre|centiliter|centilitres|centiliters",
-    Unit("litre", "volume", 1000.0): "l|lt|ltr|litre|litres|liter|liters",
-    Unit("gallon", "volume", 3785.411784): "gal|gallon|gallons",
-    Unit("quart", "volume", 946.352946): "qt|quart|quarts",
-    Unit("pint", "volume", 473.176473): "pt|pint|pints",
-    Unit("count", "count", 1.0): (
-        "count|counts|ct|cts|each|ea|unit|units|piece|pieces|pc|pcs|item|items|per box|per package"
-        "|pair|pairs|serving|servings"
-    ),
-    Unit("pack", "count", 1.0): "pack|packs|pk|pks|package|packages|case|cases|set|sets",
-    Unit("container", "count", 1.0): (
-        "jar|jars|bottle|bottles|box|boxes|bag|bags|can|cans|packet|packets|pouch|pouches|tin|tins"
-        "|tub|tubs|tube|tubes|bucket|buckets|carton|cartons|bundle|bundles"
-    ),
-    Unit("portion", "count", 1.0): (
-        "tea bags|tea bag|teabag|teabags|pod|pods|k cup|k cups|capsule|capsules|bar|bars|stick"
-        "|sticks|sachet|sachets|cookie|cookies|tablet|tablets"
-    ),
-    Unit("inch", "length", 2.54): "in|inch|inches",
-    Unit("foot", "length", 30.48): "ft|foot|feet",
-    Unit("yard", "length", 91.44): "yd|yard|yards",
-    Unit("centimetre", "length", 1.0): "cm|centimetre|centimetres|centimeter|centimeters",
-    Unit("metre", "length", 100.0): "m|metre|metres|meter|meters",
-}
-_BY_SPELLING = {
-    spelling: unit for unit, spellings in _SPELLINGS.items() for spelling in spellings.split("|")
-}
-UNIT_NAMES = tuple(sorted({unit.name for unit in (*_SPELLINGS, NO_UNIT)}))
-_PUNCTUATION = re.compile(r"[\s.\-_()]+")
-
-
-def find_unit(spelling: str) -> Unit:
-    """Return the unit that a spelling stands for; `NO_UNIT` if it is unknown.
-
-    Parameters
-    ----------
-    spelling : str
-        In any case; dots, hyphens and the like count as spaces, and spaces at the ends do not
-        count.
-
-    Examples
-    --------
-    >>> find_unit(" Fl. Oz ").kind
-    'volume'
-    >>> find_unit("None").name
-    'none'
-    """
-    # Longer than any spelling: a text of any length must not be kept in the cache.
-    return _find_unit(spelling[:40])
-
-
-@lru_cache(4096)
-def _find_unit(spelling: str) -> Unit:
-    return _BY_SPELLING.get(_PUNCTUATION.sub(" ", spelling.casefold()).strip(), NO_UNIT)
-
-
-def unit_spellings(*kinds: UnitKind) -> tuple[str, ...]:
-    """Return the known spellings of the units of some kinds, the longest first."""
-    spellings = [spelling for spelling, unit in _BY_SPELLING.items() if unit.kind in kinds]
-    return tuple(sorted(spellings, key=lambda spelling: (-len(spelling), spelling)))
-
-
-def unit_pattern(*kinds: UnitKind) -> str:
-    """Return a regular expression for the spellings of the units of some kinds.
-
-    For a space in a spelling it accepts any number of dots, hyphens and white space.
-    """
-    return "|".join(spelling.replace(" ", r"[\s.\-]*") for spelling in unit_spellings(*kinds))
-
-
-# Quantities in a title.
+from amlc.catalog.title_tokens import (
+    BAGS,
+    CONTAINERS,
+    CUP,
+    CUPS,
+    LENGTHS,
+    NUMBER_WORDS,
+    PACKS,
+    Role,
+    Title,
+    word_set,
+)
+from amlc.catalog.units import find_unit
 
 # Upper limits: a larger number is most likely an article number.
 _MAX_PACKS = 2_000
 _MAX_PIECES = 100_000
-
-_NUMBER = r"(?P<number>\d{1,6}(?:\.\d{1,4})?|\.\d{1,4})"
-_COUNT_WORDS = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
-    "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "single": 1, "twin": 2,
-}  # fmt: skip
-_COUNT = rf"(?P<number>\d{{1,6}}|{'|'.join(_COUNT_WORDS)})"
-
-# A unit has to follow its number directly and must not be the beginning of a longer word: "500 g"
-# is an amount, "model 500gt" is not.
-_AMOUNT = re.compile(
-    rf"(?<![\w.]){_NUMBER}[\s\-]*(?P<unit>{unit_pattern('mass', 'volume')})(?![a-z])", re.ASCII
-)
-_PIECES = re.compile(
-    rf"(?<![\w.]){_NUMBER}[\s\-]*(?:tea[\s\-]+)?(?P<unit>{unit_pattern('count')})(?![a-z])",
-    re.ASCII,
-)
-_CONTAINER = "(?:bags|boxes|jars|cans|bottles|pouches|ct|count|pcs)"
-# Patterns of pack counts, each after strings of which every match contains at least one. Most
-# titles contain none of these, so that the slower search for the pattern is not needed.
-PACK_PATTERNS = tuple(
-    (substrings, re.compile(pattern, re.ASCII))
-    for substrings, pattern in (
-        (
-            ("of",),
-            rf"\b(?:pack|packs|case|set|box|bundle|lot|carton|tray)\s+of\s*:?\s*\(?{_COUNT}\b",
-        ),
-        (("pack", "pk"), rf"(?<![\w.]){_COUNT}[\s\-]*(?:pack|packs|pk|pks)\b"),
-        (
-            ("per", "/"),
-            rf"(?<![\w.]){_COUNT}[\s\-]*(?:{_CONTAINER}\s+)?(?:per|/)\s*(?:case|pack|carton)\b",
-        ),
-        (("x",), rf"(?<![\w.]){_COUNT}\s*x\s*(?=\d)"),
-        (("x",), rf"(?<=\d)\s*(?:oz|g|ml|lb|l)?\.?\s*x\s*{_COUNT}\b"),
-    )
-)
-# Units of `_PIECES` that count packs.
-_PACK_UNITS = frozenset({"pack", "packs", "pk", "pks", "package", "packages", "case", "set"})
+_MAX_AMOUNT = 1_000_000
+# A number alone in parentheses, as in "8 oz (2)", counts packs up to this.
+_MAX_LONE = 144
+# A number before "natural wood sticks", likewise.
+_MAX_DESCRIBED = 1_000
+# An amount in two units is often rounded.
+_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -166,13 +36,14 @@ class Quantity:
     Parameters
     ----------
     mass : float
-        Grams: the largest stated amount.
+        Grams in one pack: the largest stated amount that is not the total of all packs.
     volume : float
-        Millilitres: the largest stated amount.
+        Millilitres in one pack, likewise.
     pieces : float
-        The largest stated number of pieces.
+        Pieces in one pack: the largest stated number that is not the total of all packs.
     packs : float
-        The product of the distinct stated pack counts, at most 2,000.
+        The product of the distinct stated pack counts, at most 2,000; boxes, bottles and the like
+        count as packs where nothing else does.
     """
 
     mass: float
@@ -195,45 +66,314 @@ def parse_quantity(title: str) -> Quantity:
     6.0
     >>> round(parse_quantity("Lemon Soda, 12 Fl Oz Cans, Pack of 6").volume)
     355
+    >>> parse_quantity("Pantry Salt, 3 x 100 g")
+    Quantity(mass=100.0, volume=0.0, pieces=0.0, packs=3.0)
     """
-    text = title[:2_000].lower()
-    amounts = [
-        (float(match["number"]), find_unit(match["unit"])) for match in _AMOUNT.finditer(text)
-    ]
-    return Quantity(
-        mass=_largest(amounts, "mass"),
-        volume=_largest(amounts, "volume"),
-        pieces=_pieces(text),
-        packs=_packs(text),
+    reader = _Reader(Title(title))
+    reader.read()
+    return reader.quantity()
+
+
+# "Box of 12": what may stand before `of` and a number of packs.
+_BEFORE_OF = PACKS | CONTAINERS | BAGS | {"bundle", "lot", "tray"}
+# "12 per case" are packs, "12 per box" are pieces.
+_CASES = frozenset({"case", "cs", "order"})
+_COUNTS = frozenset({"count", "counts", "ct", "cts"})
+# "Pack of 24 packets" are 24 packs, "pack of 24 cookies" are 24 pieces.
+_WRAPPED = word_set("packet packets bar bars unit units item items roll rolls each ea")
+# Amounts of these, up to so many grams, are those in a serving.
+_NUTRIENTS = word_set(
+    "protein proteins sugar sugars carb carbs carbohydrates fat fats fiber fibre caffeine sodium "
+    "net collagen prebiotics"
+)
+_MAX_NUTRIENT = 60.0
+_HOLDERS = frozenset({"container", "pack"})
+# What follows these is what one makes of the product: "Makes 2 quarts".
+_MAKES = frozenset({"makes", "brews", "yields"})
+# Words that do not describe pieces: "100 calorie bars".
+_NOT_DESCRIBING = word_set(
+    "in of or and by for with per x calorie calories cal percent hour hours grain year years to "
+    "flavor flavors from"
+)
+
+
+class _Reader:
+    """Read a title from left to right, one number after the other."""
+
+    def __init__(self, title: Title) -> None:
+        self.title = title
+        self.texts = title.texts
+        # Grams or millilitres; with pieces, a flag for the total of all packs.
+        self.amounts: dict[str, list[tuple[float, bool]]] = {"mass": [], "volume": []}
+        self.pieces: list[tuple[float, bool]] = []
+        self.packs: list[float] = []
+        self.sets: list[float] = []
+        self.containers: list[float] = []
+        self.amount_end = -1
+
+    def read(self) -> None:
+        """Collect what the title states."""
+        end = 0
+        for position, (text, value) in enumerate(zip(self.texts, self.title.values, strict=True)):
+            if position >= end:
+                if value:
+                    end = self._read_number(position)
+                elif text in _BEFORE_OF:
+                    end = self._read_after_pack(position)
+
+    # Looking around.
+
+    def _is_total(self, position: int, end: int) -> bool:
+        before = {self.texts[position - 1], self.texts[position - 2]}
+        return "total" in before or self.texts[end] == "total"
+
+    def _is_made(self, position: int) -> bool:
+        for before in range(position - 1, position - 4, -1):
+            if self.texts[before] in _MAKES:
+                return True
+            if not self.texts[before].isalnum():
+                break
+        return False
+
+    # Reading what begins at a position. Each method returns the position after it, or 0 if the
+    # title does not have this form there.
+
+    def _read_after_pack(self, position: int) -> int:
+        """Read "Pack of 6", "Box of 20 Tea Bags" or "(Pack 6)"."""
+        word = self.texts[position]
+        if self.texts[position + 1] == "of":
+            start = self.title.skip(position + 2, ":", "(", "approx", ".")
+        elif word == "pack" and self.texts[position + 2] in {")", ""}:
+            start = position + 1
+        else:
+            return position + 1
+        count, role = self.title.count(start), self.title.role(start + 1)
+        if not count or role.name == "amount" or self.texts[start + 1] in {"x", "/"}:
+            return start
+        if role.name == "piece" and (word not in PACKS or role.words not in _WRAPPED):
+            self.pieces.append((count, False))
+        else:
+            (self.sets if word.startswith("set") else self.packs).append(count)
+        return role.end if role.name in {"piece", "container"} else start + 1
+
+    def _read_number(self, position: int) -> int:
+        if end := (
+            self._read_product(position) or self._read_ratio(position) or self._read_range(position)
+        ):
+            return end
+        after = self._after_restated(position)
+        role = self.title.role(after)
+        if role.name == "amount":
+            return self._read_amount(position, role)
+        count = self.title.count(position)
+        if not count or role.name == "length":
+            return max(role.end, after)
+        return (
+            self._read_share(count, role)
+            or self._read_counted(position, count, role)
+            or self._read_lone(position, count, after)
+            or self._read_described(position, count, after)
+            or after
+        )
+
+    def _after_restated(self, position: int) -> int:
+        """Return the position after "6", "Six(6)" or "8 (eight)"."""
+        is_restated = (
+            self.texts[position + 1] == "("
+            and self.texts[position + 3] == ")"
+            and self.title.values[position + 2] == self.title.values[position]
+        )
+        return position + (4 if is_restated else 1)
+
+    def _read_product(self, position: int) -> int:
+        """Read "3 x 100 g", "6x18 ct" or a size: "9 x 13", "8 in x 10 in"."""
+        factors, is_size = [position], False
+        end = position + 1
+        while True:
+            mark = self.title.skip(end, "-", *LENGTHS, *(("l",) if is_size else ()))
+            if self.texts[mark] != "x" or not self.title.values[mark + 1]:
+                break
+            is_size = is_size or mark > end
+            factors.append(mark + 1)
+            end = mark + 2
+        if len(factors) == 1:
+            return 0
+        role = self.title.role(end)
+        *counts, last = factors
+        packs = math.prod(self.title.count(factor) for factor in counts)
+        if is_size or not packs or role.name in {"length", ""}:
+            return last if role.name == "amount" and not is_size else end
+        if role.name in {"amount", "piece"}:
+            self.packs.append(packs)
+            return self._read_number(last)
+        self.packs.append(packs * self.title.count(last))
+        return role.end
+
+    def _read_ratio(self, position: int) -> int:
+        """Read "16/4 oz" or "6/3 ct": packs, and the amount or the pieces of each."""
+        is_ratio = self.texts[position + 1] == "/" and self.title.joined[position + 1]
+        if not is_ratio or not self.title.values[position + 2] or self.texts[position - 1] == "/":
+            return 0
+        count, role = self.title.count(position), self.title.role(position + 3)
+        if count and role.name in {"amount", "piece", "pack"}:
+            self.packs.append(count)
+            if role.name == "pack":
+                self.pieces.append((self.title.values[position + 2], False))
+                return role.end
+        return position + 2
+
+    def _read_range(self, position: int) -> int:
+        """Read "12 - 8 oz", which is 12 packs, or "2 to 3 oz", of which the last counts."""
+        joint = self.texts[position + 1]
+        count, amount = self.title.count(position), self.title.values[position + 2]
+        role = self.title.role(position + 3)
+        if joint not in {"-", "to"} or not count or not amount or role.name != "amount":
+            return 0
+        is_contained = self.title.role(role.end).name in _HOLDERS
+        if joint == "-" and (count > amount or is_contained or amount >= 4 * count):
+            self.packs.append(count)
+        return position + 2
+
+    def _read_amount(self, position: int, role: Role) -> int:
+        """Read "12 oz", "12 oz x 6"."""
+        value = self.title.values[position]
+        unit = CUP if role.words in CUPS else find_unit(role.words)
+        following = [self.texts[role.end + step] for step in range(3)]
+        is_in_serving = (
+            unit.name == "gram" and value <= _MAX_NUTRIENT and _NUTRIENTS.intersection(following)
+        ) or following[:2] == ["per", "serving"]
+        if not is_in_serving and not self._is_made(position) and value <= _MAX_AMOUNT:
+            total = self._is_total(position, role.end)
+            self.amounts[unit.kind].append((value * unit.factor, total))
+            self.amount_end = role.end
+        factor = self.title.skip(role.end, ".", ")") + 1
+        if self.texts[factor - 1] == "x" and (count := self.title.count(factor)):
+            counted = self.title.role(factor + 1)
+            if counted.name not in {"amount", "length"}:
+                self.packs.append(count)
+                return max(counted.end, factor + 1)
+        return role.end
+
+    def _read_share(self, count: float, role: Role) -> int:
+        """Read "12 per case", "20/box", "24 in a pack"."""
+        end = role.end
+        if self.texts[end] == "in" and self.texts[end + 1] == "a":
+            end += 1
+        elif self.texts[end] not in {"per", "/"}:
+            return 0
+        whole = self.texts[end + 1]
+        if whole in _CASES:
+            self.packs.append(count)
+        elif whole in _BEFORE_OF and role.name != "pack":
+            self.pieces.append((count, False))
+        else:
+            return 0
+        return end + 2
+
+    def _read_counted(self, position: int, count: float, role: Role) -> int:
+        """Read "6 pack", "5 boxes of 20", "20 tea bags", "2 dozen"."""
+        is_plural_name = self.texts[position] in {"single", "twin"} and role.words.endswith("s")
+        if not role.name or is_plural_name:
+            if self.texts[role.end] != "dozen":
+                return 0
+            count, role = 12 * count, Role("piece", role.end + 1)
+        if role.name == "piece":
+            self.pieces.append((count, self._is_total(position, role.end)))
+            return role.end
+        (self.packs if role.name == "pack" else self.containers).append(count)
+        inner = role.end + 1
+        if self.texts[role.end] != "of" or not self.title.count(inner):
+            return role.end
+        content = self.title.role(inner + 1)
+        if content.name == "amount":
+            return inner
+        self.pieces.append((self.title.count(inner), False))
+        return content.end
+
+    def _read_lone(self, position: int, count: float, after: int) -> int:
+        """Read the packs in "Six 22 oz jars", "(1) 6 oz bag", "8.8 oz (2)", "1x jar"."""
+        opened = self.texts[position - 1] in {"(", "["} and self.texts[after] in {")", "]"}
+        following = self.title.skip(after, ")", "]", "-") if opened else after
+        is_number = self.texts[position] in NUMBER_WORDS or opened
+        if self.title.values[following]:
+            role = self.title.role(following + 1)
+            is_pack = is_number and role.name in {"amount", "piece"} and not self._is_made(position)
+        elif opened:
+            is_last = following >= self.title.end or self.amount_end == position - 1
+            is_pack = is_last or self.title.role(following).name in _HOLDERS
+        else:
+            is_pack = self.texts[after] == "x" and self.title.role(after + 1).name in _HOLDERS
+            following = after + 2
+        if not is_pack or count > _MAX_LONE:
+            return 0
+        self.packs.append(count)
+        return following
+
+    def _read_described(self, position: int, count: float, after: int) -> int:
+        """Read "100 red roses": up to three words between a number and a word for pieces."""
+        if not 2 <= count <= _MAX_DESCRIBED or self.texts[position] in NUMBER_WORDS:
+            return 0
+        for gap in range(1, 4):
+            word = self.texts[after + gap - 1]
+            if not word.isalpha() or word in _NOT_DESCRIBING:
+                return 0
+            role = self.title.role(after + gap)
+            if role.name == "piece" and role.words.endswith("s") and role.words not in _COUNTS:
+                total = word == "total" or self._is_total(position, role.end)
+                self.pieces.append((count, total))
+                return role.end
+        return 0
+
+    # The result.
+
+    def quantity(self) -> Quantity:
+        """Return what was read, without totals and repetitions."""
+        packs, counts = self._all_packs()
+        pieces = self.pieces
+        if self.packs or self.sets:
+            pieces = pieces + [(count, False) for count in self.containers if count not in counts]
+        factors = {packs, *counts} - {0.0, 1.0}
+        return Quantity(
+            mass=_in_one_pack(self.amounts["mass"], factors, packs),
+            volume=_in_one_pack(self.amounts["volume"], factors, packs),
+            pieces=min(_in_one_pack(pieces, {packs} - {0.0, 1.0}, packs), _MAX_PIECES),
+            packs=packs,
+        )
+
+    def _all_packs(self) -> tuple[float, set[float]]:
+        """Return the number of packs, and the distinct counts of which it is the product."""
+        stated = self.packs or ([] if self.sets else [max(self.containers, default=0.0)])
+        # The same count is often stated twice: "6 Pack (Pack of 6)".
+        counts = {count for count in stated if 0 < count <= _MAX_PACKS}
+        largest = max(counts, default=0.0)
+        if len(counts) > 2 and math.prod(counts - {largest}) == largest:
+            counts.remove(largest)
+        # A set of packs is a level of its own: "(Pack of 2) - Set of 2".
+        every = [*counts, *{count for count in self.sets if count <= _MAX_PACKS}]
+        return (min(math.prod(every), _MAX_PACKS) if every else 0.0), counts
+
+
+def _in_one_pack(values: list[tuple[float, bool]], factors: set[float], packs: float) -> float:
+    """Return the largest value that is not the total of all packs.
+
+    Parameters
+    ----------
+    values : list of (float, bool)
+        Each with a flag that says whether the title calls it a total.
+    factors : set of float
+        Numbers of packs by which a total may exceed another value.
+    packs : float
+        The number of all packs.
+    """
+    single = [value for value, is_total in values if not is_total or packs <= 1]
+    if not single:
+        return max((value / packs for value, _ in values), default=0.0)
+    totals = [value * factor for value in single for factor in factors]
+    return max(
+        (
+            value
+            for value in single
+            if not any(abs(value - total) <= _TOLERANCE * total for total in totals)
+        ),
+        default=0.0,
     )
-
-
-def _largest(amounts: list[tuple[float, Unit]], kind: UnitKind) -> float:
-    return max((number * unit.factor for number, unit in amounts if unit.kind == kind), default=0.0)
-
-
-def _pieces(text: str) -> float:
-    counts = (
-        float(match["number"])
-        for match in _PIECES.finditer(text)
-        if match["unit"] not in _PACK_UNITS
-    )
-    return min(max(counts, default=0.0), _MAX_PIECES)
-
-
-def _packs(text: str) -> float:
-    # The same count is often stated twice: "6 Pack (Pack of 6)".
-    counts = {
-        _count(match["number"])
-        for substrings, pattern in PACK_PATTERNS
-        if any(substring in text for substring in substrings)
-        for match in pattern.finditer(text)
-    }
-    total = 1.0
-    for count in sorted(counts):
-        total *= max(count, 1.0)
-    return min(total, _MAX_PACKS) if counts else 0.0
-
-
-def _count(text: str) -> float:
-    return float(_COUNT_WORDS.get(text, 0) or text)

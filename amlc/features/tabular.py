@@ -15,7 +15,8 @@ from pydantic import Field
 
 from amlc.arrays import Floats, Floats32, Objects
 from amlc.catalog.content import Content, normalised_title, parse_content
-from amlc.catalog.quantities import UNIT_KINDS, UNIT_NAMES, find_unit, parse_quantity
+from amlc.catalog.quantities import parse_quantity
+from amlc.catalog.units import UNIT_KINDS, UNIT_NAMES, find_unit
 from amlc.errors import DataError, read_errors_as
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
 from amlc.files import write_json

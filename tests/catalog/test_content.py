@@ -1,6 +1,7 @@
 """Parsing, rendering and shortening of catalogue texts."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,16 @@ from amlc.catalog.content import (
     QUANTITY,
     TITLE,
     Content,
+    is_missing,
     normalised_title,
     parse_content,
     parse_number,
     render_content,
     title_of,
+    usual_form,
     without_parts,
 )
+from tests.helpers.forms import FORMS
 
 FULL = """Item Name: Bear Bowl, 1.9 Ounce
 Bullet Point 1: Hearty
@@ -67,6 +71,81 @@ def test_the_first_title_and_the_last_value_count() -> None:
         "Item Name: a\nBullet Point 1: b\nValue: 1\nItem Name: c\nValue: 2\nUnit: oz"
     )
     assert (content.title, content.value) == ("a", 2.0)
+
+
+def test_several_descriptions_are_joined() -> None:
+    """Some texts number their descriptions."""
+    content = parse_content(
+        "Item Name: x\nBullet Point 1: a\nProduct Description 1: b\nProduct Description 2: c\n"
+    )
+    assert (content.bullets, content.description) == (("a",), "b\nc")
+
+
+def test_a_grouped_value_is_a_number() -> None:
+    """`1,000.0` is a thousand; `1,5` may be anything."""
+    assert parse_content("Item Name: Cups\nValue: 1,000.0\nUnit: Count").value == 1000.0
+
+
+MISSING = ["nan", "NaN", "None", "NULL", "N/A", "na", "NaT", "<NA>", "#N/A", " nan ", ""]
+
+
+@pytest.mark.parametrize("word", MISSING)
+def test_words_for_missing_values_are_missing_in_every_field(word: str) -> None:
+    """Programs write them for a missing text, title, bullet point, description, value or unit."""
+    assert is_missing(word)
+    fields = ("Item Name", "Bullet Point 1", "Product Description", "Value", "Unit")
+    text = "\n".join(f"{field}: {word}" for field in fields)
+    assert parse_content(text) == parse_content(word) == parse_content("")
+    assert not list(without_parts(text))
+
+
+@pytest.mark.parametrize("word", ["Naan", "None of these", "nano", "Nana", "0"])
+def test_other_words_are_not_missing(word: str) -> None:
+    """A product may be called so."""
+    assert parse_content(f"Item Name: {word}").title == word
+
+
+PLAIN = st.text(
+    "abcdefghijklmnopqrstuvwxyzéßİ0123456789 ,.()½-", max_size=30
+).map(lambda text: " ".join(text.split()))  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(
+    content=st.builds(
+        Content, PLAIN, st.lists(PLAIN, max_size=3).map(tuple), PLAIN, st.floats(0, 1e6), PLAIN
+    )
+)
+def test_other_forms_of_a_text_have_the_same_fields(
+    form: Callable[[str], str], content: Content
+) -> None:
+    """Escaped, missing and indented line breaks and labels in any case are those of one text."""
+    text = render_content(content)
+    assert parse_content(form(text)) == parse_content(text)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_other_forms_of_a_text_have_the_same_parts(form: Callable[[str], str]) -> None:
+    """What is left without a part has the same fields, too."""
+    # One line cannot have lines that continue a field.
+    text = TEXT.replace("\nand", " and")
+    parts = {part: parse_content(rest) for part, rest in without_parts(text)}
+    assert {part: parse_content(rest) for part, rest in without_parts(form(text))} == parts
+    assert len(parts) == 4
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Item Name: Great Value: Tea",
+        "Item Name: Unit: a novel\nValue: 1\nUnit: Count",
+        "Great Bullet Point: a pen",
+        "Item Name: Tea\nBullet Point 1: a Bullet Point 2: b",
+    ],
+)
+def test_labels_inside_a_field_are_no_labels(text: str) -> None:
+    """A text that has line breaks, or does not begin with a label, is in its usual form."""
+    assert usual_form(text) == text
 
 
 def test_a_text_without_labels_is_title_and_description() -> None:
@@ -129,20 +208,19 @@ CONTENTS = st.builds(
 
 
 def _line(text: str) -> str:
-    return " ".join(part.strip() for part in text.splitlines() if part.strip())
+    line = " ".join(part.strip() for part in text.splitlines() if part.strip())
+    return "" if is_missing(line) else line
 
 
 @given(CONTENTS)
 def test_rendered_fields_are_parsed_back(content: Content) -> None:
-    """Line breaks become spaces, a word for a missing unit an empty one; the rest is unchanged."""
-    unit = _line(content.unit)
-    bullets = tuple(line for line in map(_line, content.bullets) if line)
+    """Line breaks become spaces, words for missing values empty; the rest is unchanged."""
     assert parse_content(render_content(content)) == Content(
         _line(content.title),
-        bullets,
+        tuple(line for line in map(_line, content.bullets) if line),
         _line(content.description),
         content.value,
-        "" if unit.casefold() in {"none", "nan", "null", "n/a"} else unit,
+        _line(content.unit),
     )
 
 
@@ -201,6 +279,11 @@ def test_each_part_is_left_out_by_itself() -> None:
 def test_missing_parts_are_not_left_out() -> None:
     """A short title alone has no part that could be left out."""
     assert list(without_parts("Item Name: Green Tea")) == []
+
+
+def test_a_short_title_is_not_shortened() -> None:
+    """A line break at the end of a text makes no difference."""
+    assert list(without_parts("Item Name: Green Tea\n")) == []
 
 
 def test_empty_parts_are_not_left_out() -> None:

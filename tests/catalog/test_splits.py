@@ -85,7 +85,9 @@ def test_titles_with_different_words_are_different(title: str) -> None:
     assert product_groups(texts, ["a", "b"]).tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("text", ["", "Item Name: ", "Item Name:\nValue: 1", "Item Name: !!!"])
+@pytest.mark.parametrize(
+    "text", ["", "nan", "Item Name: ", "Item Name: None", "Item Name:\nValue: 1", "Item Name: !!!"]
+)
 def test_empty_titles_and_links_connect_nothing(text: str) -> None:
     """Products without title and link may be different products."""
     assert product_groups([text, text], ["", ""]).tolist() == [0, 1]

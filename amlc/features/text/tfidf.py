@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from pydantic import Field, model_validator
 
 from amlc.arrays import Floats32, Ints32, Rows
-from amlc.catalog.content import title_of
+from amlc.catalog.content import title_of, usual_form
 from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
@@ -200,6 +200,7 @@ class TermFeatures:
         """Return the texts that the vectorizers read, by field."""
         used = {settings.field for settings in self.settings.vectorizers.values()}
         limit = self.settings.max_chars
+        texts = [usual_form(text) for text in texts]
         fields = {"text": [text[:limit] for text in texts]}
         if "title" in used:
             known = [""] * len(texts) if titles is None else titles

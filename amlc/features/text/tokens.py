@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-from amlc.catalog.quantities import find_unit, unit_pattern
+from amlc.catalog.units import find_unit, unit_pattern
 
 _UNIT = unit_pattern("mass", "volume", "count", "length")
 # The lookbehind follows the first digit or dot, because the search for a pattern is much faster if
