@@ -10,8 +10,8 @@ import yaml
 from amlc import layout
 from amlc.catalog.validation import REASONS
 from amlc.errors import DataError
+from amlc.evaluation.metrics_files import Scores
 from amlc.files import read_json
-from amlc.report.metrics_files import Scores
 from amlc.report.results import interval, results
 from amlc.service.limits import Limits
 from tools.record import REAL, RESULTS

@@ -38,7 +38,8 @@ class Scores(Metrics):
     smape_se: float
     smape_low: float
     smape_high: float
-    models: dict[str, float]
+    # Records of earlier runs have the blend's scores alone.
+    models: dict[str, float] = {}
 
 
 class ModelScore(Metrics):

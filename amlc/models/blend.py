@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from amlc.arrays import Bools, Floats, Rows
-from amlc.catalog.products import ID, test_rows, train_rows
+from amlc.catalog.products import test_rows, train_rows
 from amlc.errors import ModelError, read_errors_as
-from amlc.files import replacing_folder, write_frame, write_json
+from amlc.files import replacing_folder, write_json
 from amlc.metrics import smape_of_logs
 from amlc.models.losses import gradient
-from amlc.models.predictions import PREDICTIONS, read_log_prices
+from amlc.models.predictions import read_log_prices, write_predictions
 from amlc.models.target import log_prices
 from amlc.params import Settings
 
@@ -277,11 +277,10 @@ class Blended:
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write blend.json and predictions.parquet into a folder, which is replaced as a whole."""
-        frame = pd.DataFrame(self.predicted, columns=list(COLUMNS))
-        frame.insert(0, ID, products[ID].to_numpy())
+        columns = dict(zip(COLUMNS, self.predicted.T, strict=True))
         with replacing_folder(folder) as temporary:
             self.blend.save(temporary / "blend.json")
-            write_frame(temporary / PREDICTIONS, frame)
+            write_predictions(temporary, products, **columns)
 
 
 def blend_members(

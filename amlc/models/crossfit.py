@@ -48,7 +48,7 @@ class Crossfit:
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write the model, its predictions, learning curve and importances into a folder."""
         self.model.save(folder)
-        write_predictions(folder, products, self.log_price)
+        write_predictions(folder, products, log_price=self.log_price)
         if self.curve:
             write_rows(folder / "curve.csv", ("round", "smape"), self.curve)
         shares = sorted(self.model.feature_importances().items(), key=lambda item: -item[1])

@@ -15,10 +15,9 @@ from amlc.files import write_frame
 PREDICTIONS = "predictions.parquet"
 
 
-def write_predictions(folder: Path, products: pd.DataFrame, log_price: Floats) -> None:
-    """Write sample_id and log_price of each product, in the product table's order."""
-    frame = pd.DataFrame({ID: products[ID].to_numpy(), "log_price": log_price})
-    write_frame(folder / PREDICTIONS, frame)
+def write_predictions(folder: Path, products: pd.DataFrame, **columns: Floats) -> None:
+    """Write sample_id and log prices of each product, in the product table's order."""
+    write_frame(folder / PREDICTIONS, pd.DataFrame({ID: products[ID].to_numpy(), **columns}))
 
 
 def remove_others(folder: Path, names: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amlc import layout, params
-from amlc.report.metrics_files import DataCounts, Details, ImageCounts, Scores, read_metrics
+from amlc.evaluation.metrics_files import DataCounts, Details, ImageCounts, Scores, read_metrics
 
 
 def results(root: Path = layout.ROOT) -> str:

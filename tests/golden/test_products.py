@@ -13,7 +13,7 @@ from pytest_regressions.data_regression import DataRegressionFixture
 from amlc.catalog.content import parse_content
 from amlc.catalog.quantities import parse_quantity
 from amlc.features.blocks import Blocks
-from amlc.features.text.tokens import join_numbers, word_analyzer
+from amlc.features.text.tokens import join_numbers, words
 from amlc.pricing.estimates import Product
 from amlc.pricing.pricer import BundlePricer
 
@@ -53,7 +53,7 @@ def test_a_product_keeps_its_features_and_price(
         {
             "content": {**vars(content), "bullets": list(content.bullets)},
             "quantity": rounded(vars(parse_quantity(content.title))),
-            "words": word_analyzer(1, 1)(join_numbers(content.title)),
+            "words": words(join_numbers(content.title)),
             "tabular": tabular_row(blocks),
             "terms": int(blocks.terms.weights.nnz) if blocks.terms is not None else 0,
             "similar": [rounded({"title": s.title, "to": s.similarity}) for s in estimate.similar],

@@ -98,6 +98,21 @@ def test_the_last_stage_is_the_prediction(name: str, loss: str, catalogue: Catal
 
 
 @pytest.mark.parametrize("name", BOOSTERS)
+def test_a_loaded_model_has_the_same_stages(
+    name: str, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """The price that boosting starts from is saved, too."""
+    new = catalogue[0].take(NEW)
+    model = fitted(name, catalogue)
+    model.save(tmp_path)
+    loaded = regressor(name).load(tmp_path)
+    for (_, before), (_, after) in zip(
+        model.staged_predict(new), loaded.staged_predict(new), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
 def test_a_stage_equals_a_model_with_that_number_of_rounds(name: str, catalogue: Catalogue) -> None:
     """A model of 10 rounds predicts what a model of 40 predicts after 10."""
     blocks, _, _ = catalogue

@@ -15,13 +15,13 @@ LOG_PRICE = np.array([0.5, -1.0, 3.25])
 
 def test_round_trip(tmp_path: Path) -> None:
     """Predictions are read as they were written, in the product table's order."""
-    write_predictions(tmp_path, PRODUCTS, LOG_PRICE)
+    write_predictions(tmp_path, PRODUCTS, log_price=LOG_PRICE)
     np.testing.assert_array_equal(read_predictions(tmp_path, PRODUCTS), LOG_PRICE)
 
 
 def test_predictions_of_other_products(tmp_path: Path) -> None:
     """A stale file is refused instead of being matched with the wrong rows."""
-    write_predictions(tmp_path, PRODUCTS, LOG_PRICE)
+    write_predictions(tmp_path, PRODUCTS, log_price=LOG_PRICE)
     with pytest.raises(DataError, match="another product table; run the stage train again"):
         read_predictions(tmp_path, PRODUCTS.iloc[::-1])
 
@@ -41,6 +41,6 @@ def test_file_of_another_kind(tmp_path: Path) -> None:
 
 def test_infinite_prediction_is_named(tmp_path: Path) -> None:
     """The error counts the invalid rows and names the first."""
-    write_predictions(tmp_path, PRODUCTS, np.array([0.5, np.inf, np.nan]))
+    write_predictions(tmp_path, PRODUCTS, log_price=np.array([0.5, np.inf, np.nan]))
     with pytest.raises(DataError, match="2 rows are not finite, the first 1, 2"):
         read_predictions(tmp_path, PRODUCTS)

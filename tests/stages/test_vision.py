@@ -9,7 +9,7 @@ import yaml
 
 from amlc.catalog.products import write_products
 from amlc.features.blocks import Dense
-from amlc.features.vision.descriptors import DESCRIPTORS
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from stages import vision

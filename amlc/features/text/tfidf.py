@@ -1,8 +1,8 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Literal, Self
@@ -16,7 +16,7 @@ from amlc.catalog.content import title_of, usual_form
 from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
-from amlc.features.text.tokens import Analyzer, char_analyzer, word_analyzer
+from amlc.features.text.tokens import char_ngrams, word_ngrams
 from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
 
@@ -262,7 +262,7 @@ class TermFeatures:
         return features
 
 
-def analyzer(settings: VectorizerSettings) -> Analyzer:
+def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
     """Return the function that splits a text into the terms of a vectorizer.
 
     Notes
@@ -270,8 +270,9 @@ def analyzer(settings: VectorizerSettings) -> Analyzer:
     The terms are those of scikit-learn's analyzer of the same name, but programs that only predict
     need not import scikit-learn, which takes a second.
     """
-    split = word_analyzer if settings.analyzer == "word" else char_analyzer
-    return split(*settings.ngram_range)
+    low, high = settings.ngram_range
+    ngrams = word_ngrams if settings.analyzer == "word" else char_ngrams
+    return partial(ngrams, low=low, high=high)
 
 
 def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_array:

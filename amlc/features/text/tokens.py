@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Callable
 
 from amlc.catalog.units import find_unit, unit_pattern
 
@@ -23,8 +22,6 @@ _SPACES = bytes(
     byte if byte >= 0x80 or chr(byte).isalnum() or chr(byte) in _WORD_CHARACTERS else ord(" ")
     for byte in range(256)
 )
-
-Analyzer = Callable[[str], list[str]]
 
 
 def join_numbers(text: str) -> str:
@@ -65,52 +62,24 @@ def words(text: str) -> list[str]:
     return [word for token in tokens if (word := token.strip(INNER_PUNCTUATION))]
 
 
-def word_analyzer(low: int, high: int) -> Analyzer:
-    """Return a function that splits a text into its word n-grams.
-
-    Parameters
-    ----------
-    low, high : int
-        The smallest and the largest number of words in an n-gram.
-
-    Notes
-    -----
-    The n-grams are those of scikit-learn's analyzer ``word`` for the words in `words`.
-    """
-
-    def analyze(text: str) -> list[str]:
-        single = words(text)
-        ngrams = single[:] if low == 1 else []
-        for size in range(max(low, 2), high + 1):
-            ngrams += map(" ".join, zip(*(single[start:] for start in range(size)), strict=False))
-        return ngrams
-
-    return analyze
+def word_ngrams(text: str, low: int, high: int) -> list[str]:
+    """Return the n-grams of `low` to `high` words, as scikit-learn's analyzer ``word`` does."""
+    single = words(text)
+    ngrams = single[:] if low == 1 else []
+    for size in range(max(low, 2), high + 1):
+        ngrams += map(" ".join, zip(*(single[start:] for start in range(size)), strict=False))
+    return ngrams
 
 
-def char_analyzer(low: int, high: int) -> Analyzer:
-    """Return a function that splits a text into the character n-grams of its words.
-
-    Parameters
-    ----------
-    low, high : int
-        The smallest and the largest number of characters in an n-gram.
-
-    Notes
-    -----
-    The n-grams are those of scikit-learn's analyzer ``char_wb``.
-    """
-
-    def analyze(text: str) -> list[str]:
-        ngrams: list[str] = []
-        for word in text.split():
-            padded = f" {word} "
-            for size in range(low, high + 1):
-                # A word that is shorter than the n-gram is its only n-gram.
-                ends = range(size, max(len(padded), size) + 1)
-                ngrams += [padded[end - size : end] for end in ends]
-                if len(padded) <= size:
-                    break
-        return ngrams
-
-    return analyze
+def char_ngrams(text: str, low: int, high: int) -> list[str]:
+    """Return the n-grams of `low` to `high` characters within words, as ``char_wb`` does."""
+    ngrams: list[str] = []
+    for word in text.split():
+        padded = f" {word} "
+        for size in range(low, high + 1):
+            # A word that is shorter than the n-gram is its only n-gram.
+            ends = range(size, max(len(padded), size) + 1)
+            ngrams += [padded[end - size : end] for end in ends]
+            if len(padded) <= size:
+                break
+    return ngrams

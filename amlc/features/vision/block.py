@@ -16,7 +16,8 @@ from tqdm import tqdm
 from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
 from amlc.features.blocks import Dense
-from amlc.features.vision.descriptors import DESCRIPTORS, describe_scene
+from amlc.features.vision.descriptor_names import DESCRIPTORS
+from amlc.features.vision.descriptors import describe_scene
 from amlc.features.vision.scene import make_scene
 from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow, read_rows

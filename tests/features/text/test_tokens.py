@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.features.text.tokens import INNER_PUNCTUATION, join_numbers, word_analyzer, words
+from amlc.features.text.tokens import INNER_PUNCTUATION, join_numbers, word_ngrams, words
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_words_are_split_at_other_characters(text: str) -> None:
 def test_words_have_no_punctuation_at_their_ends(text: str) -> None:
     """A token of punctuation alone holds no word; single words are the n-grams of size 1."""
     stripped = [token.strip(INNER_PUNCTUATION) for token in text.split(" ")]
-    assert words(text) == word_analyzer(1, 1)(text) == [word for word in stripped if word]
+    assert words(text) == word_ngrams(text, 1, 1) == [word for word in stripped if word]

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from amlc import params
 from amlc.errors import DataError, ParamsError
 from amlc.features.vision.block import VisionSettings, describe, describe_products
-from amlc.features.vision.descriptors import DESCRIPTORS
+from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.synthetic.packshots import Packshot

@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from amlc.arrays import Floats32, Pixels
-from amlc.features.vision.descriptors import (
-    DESCRIPTORS,
-    FUNCTIONS,
-    GROUPS,
-    describe_scene,
-    patterns,
-)
+from amlc.features.vision.descriptor_names import DESCRIPTORS, GROUPS
+from amlc.features.vision.descriptors import FUNCTIONS, describe_scene, patterns
 from amlc.features.vision.scene import make_scene
 
 NAMES = [name for names in GROUPS.values() for name in names]
