@@ -16,7 +16,7 @@ from amlc.files import write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, ModelSettings, Regressor
 from amlc.models.design import Design
-from amlc.models.losses import LossName, curvature, gradient
+from amlc.models.losses import LossName, best_constant, curvature, gradient
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
 
@@ -24,6 +24,8 @@ from amlc.models.target_encoding import inner_splits
 NOT_PASSED = {*ModelSettings.model_fields, "loss", "n_estimators", "early_stopping_rounds", "extra"}
 # Points of a learning curve.
 CURVE_POINTS = 40
+# What a booster's file holds where there is none.
+NO_BOOSTER = "nothing to split on\n"
 
 Scalar = bool | int | float | str
 # Some rows: what a model computes with, and their prices.
@@ -83,9 +85,9 @@ class Boosting(Regressor):
     Attributes
     ----------
     booster : Any
-        Fitted: the library's model.
+        Fitted: the library's model; None if there was nothing to split on.
     start : float
-        Fitted: the log price that boosting starts from.
+        Fitted: the log price that boosting starts from, and the prediction if there is no booster.
     """
 
     settings: BoostingSettings
@@ -108,9 +110,18 @@ class Boosting(Regressor):
                 rounds = self._boost(fit, rounds, seed, threads, validation=held_out)
             self._boost((design, target), rounds, seed, threads)
         except self.library_error as error:
-            # Such as: no column varies, or the library refuses the value of an `extra` parameter.
+            # Such as: the library refuses the value of an `extra` parameter.
             reason = str(error).splitlines()[0]
             raise ModelError(f"{library} cannot be fitted: {reason}") from None
+        if self.booster is None or not self._gains().any():
+            # Too few rows, columns that do not vary, or equal prices: no tree has a split.
+            self.booster = None
+            self.start = best_constant(self.settings.loss, target.log_price, target.weight)
+
+    def _predict(self, design: Design) -> Floats:
+        if self.booster is None:
+            return np.full(len(design.dense), self.start)
+        return self._boosted(design.dense)
 
     def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:
         """Yield the log prices after some of the rounds.
@@ -123,7 +134,8 @@ class Boosting(Regressor):
             What the model predicts after them.
         """
         columns = self.design(blocks).dense
-        marks = np.linspace(0, self._rounds(), CURVE_POINTS + 1).round().astype(int)
+        rounds = 0 if self.booster is None else self._rounds()
+        marks = np.linspace(0, rounds, CURVE_POINTS + 1).round().astype(int)
         log_price = np.full(len(columns), self.start)
         for first, last in pairwise(np.unique(marks).tolist()):
             log_price = log_price + self._sum_of_rounds(columns, first, last)
@@ -131,7 +143,7 @@ class Boosting(Regressor):
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the reduction of the loss by all splits."""
-        gains = self._gains()
+        gains = np.zeros(len(self.encoder.columns)) if self.booster is None else self._gains()
         total = float(gains.sum()) or 1.0
         return dict(zip(self.encoder.columns, (gains / total).tolist(), strict=True))
 
@@ -144,14 +156,16 @@ class Boosting(Regressor):
         return scale * gradient(loss, gap), scale * curvature(loss, gap)
 
     def _save(self, folder: Path) -> None:
-        write_text(folder / self.file_name, self._to_text())
+        text = NO_BOOSTER if self.booster is None else self._to_text()
+        write_text(folder / self.file_name, text)
         write_text(folder / "start.txt", repr(self.start) + "\n")
 
     def _load(self, folder: Path) -> None:
         path = folder / self.file_name
         self.start = float((folder / "start.txt").read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
         try:
-            self.booster = self._from_text(path.read_text(encoding="utf-8"))
+            self.booster = None if text == NO_BOOSTER else self._from_text(text)
         except self.library_error as error:
             raise ModelError(f"{path}: {error}") from None
 
@@ -160,6 +174,9 @@ class Boosting(Regressor):
         self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         """Fit the booster; return the best number of rounds on the validation rows, if any."""
+
+    @abstractmethod
+    def _boosted(self, columns: Floats32) -> Floats: ...
 
     @abstractmethod
     def _rounds(self) -> int: ...

@@ -1,6 +1,6 @@
 """Losses in log price: their gradient, and a curvature that boosting can divide by."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def gradient(loss: LossName, gap: Floats) -> Floats:
     return np.asarray(100 * np.sign(gap) * (1 - np.tanh(gap / 2) ** 2))
 
 
-def curvature(loss: LossName, gap: Floats) -> Floats:
+def curvature(loss: LossName, gap: Floats, smallest_gap: float = SMALLEST_GAP) -> Floats:
     """Return a positive surrogate of each row's second derivative.
 
     Notes
@@ -50,9 +50,38 @@ def curvature(loss: LossName, gap: Floats) -> Floats:
     """
     if loss == "squared":
         return np.ones_like(gap)
-    size = np.maximum(np.abs(gap), SMALLEST_GAP)
+    size = np.maximum(np.abs(gap), smallest_gap)
     # For SMAPE, curvature vanishes far from 0: a leaf of such rows alone would divide by 0.
     return np.maximum(np.abs(gradient(loss, size)) / size, 1e-6)
+
+
+def best_constant(loss: str, log_price: Floats, weight: Floats | None = None) -> float:
+    """Return the constant prediction with the smallest loss.
+
+    Parameters
+    ----------
+    loss : str
+        As in `gradient`, or "native_l1".
+    log_price : ndarray of float64, shape (n,)
+        The actual log prices.
+    weight : ndarray of float64, shape (n,), optional
+        The weight of each row.
+    """
+    if loss == "smape":
+        # Between two log prices it is concave, so that its minimum is at one of them.
+        some = np.unique(np.quantile(log_price, np.linspace(0, 1, 1001), method="nearest"))
+        losses = [np.average(np.tanh(np.abs(log_price - at) / 2), weights=weight) for at in some]
+        return float(some[np.argmin(losses)])
+    known: Any = "l1" if loss == "native_l1" else loss
+    constant = center(loss, log_price)
+    # The next constant is the minimum of the parabolas that touch the losses at this one, narrower
+    # each time at their kinks.
+    for smallest_gap in np.geomspace(1.0, 1e-6, 100):
+        scale = curvature(known, constant - log_price, smallest_gap)
+        if weight is not None:
+            scale = scale * weight
+        constant = float(np.average(log_price, weights=scale))
+    return constant
 
 
 def center(loss: str, log_price: Floats) -> float:
