@@ -150,6 +150,8 @@ def _settings(job: Job) -> "ImageSettings":
         thumbnail_hosts=["127.0.0.1"],
         max_bytes=20_000_000,
         max_pixels=40_000_000,
+        max_side=65_535,
+        min_side=8,
         tries=job["tries"],
     )
 

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import logging
+import re
 import struct
 import warnings
 import zlib
@@ -13,21 +15,31 @@ import numpy as np
 from PIL import Image
 
 from amlc.images.fetch_result import (
+    CANNOT_BE_DECODED,
     DAMAGED,
-    NOT_AN_IMAGE,
     TOO_MANY_BYTES,
     TOO_MANY_PIXELS,
+    TOO_SMALL,
     TRUNCATED,
     FetchError,
     Picture,
     Retry,
 )
+from amlc.images.inspection import Inspected, inspect
 from amlc.images.settings import PictureSettings
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+_LOG = logging.getLogger(__name__)
+
+# Memory that decoding a WebP picture takes, in that of other formats: four copies of its pixels.
+_WEBP_MEMORY = 2
+# Pixels that are converted at once.
+_STRIP_PIXELS = 1 << 20
+# Irregular bytes that continue a JPEG file which may be cut off, enough for some blocks of pixels.
+# Neither they nor their opposites are 255, which would begin a marker.
+_CONTINUATION = bytes(1 + number * number * 31 % 251 for number in range(1000))
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 GREY = (128, 128, 128)
-# The EXIF tag of the orientation, and what undoes each of its values.
-_ORIENTATION = 0x0112
+# What undoes each orientation of EXIF.
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -66,17 +78,19 @@ def pillow_warning_filters() -> Iterator[None]:
         yield
 
 
-def decode(body: bytes, settings: PictureSettings) -> Picture:
+def decode(body: bytes, settings: PictureSettings, source: str = "a picture") -> Picture:
     """Check an image file and reduce it to a small RGB JPEG.
 
     Parameters
     ----------
     body : bytes
         Content of a JPEG, PNG, WebP or GIF file, or any other bytes. Only the first frame of an
-        animation is read.
+        animation is read, and of metadata only the orientation.
     settings : PictureSettings
         The longest side of the result, to which a smaller picture is enlarged, its JPEG quality,
-        and limits: an image that declares too many pixels is refused before it is decoded.
+        and limits, which are checked before anything is decoded.
+    source : str
+        Its link or path, for the log.
 
     Returns
     -------
@@ -86,24 +100,44 @@ def decode(body: bytes, settings: PictureSettings) -> Picture:
     Raises
     ------
     FetchError
-        `TOO_MANY_BYTES`, `NOT_AN_IMAGE`, `TOO_MANY_PIXELS`, `TRUNCATED` or `DAMAGED`.
+        `TOO_MANY_BYTES`, `TOO_MANY_PIXELS`, `TOO_SMALL`, `DAMAGED`, `CANNOT_BE_DECODED` or an
+        error of `amlc.images.inspection.inspect`.
     """
     if len(body) > settings.max_bytes:
         raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
-    image = _open(body)
-    if image.width * image.height > settings.max_pixels:
-        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
-    longest = max(image.size)
-    width, height = (max(1, round(side * settings.size / longest)) for side in image.size)
     try:
+        return _decode(inspect(body), settings)
+    except FetchError:
+        raise
+    except Exception as error:
+        # Whatever the bytes of one picture do to a decoder, the run goes on.
+        _LOG.warning("%s: cannot be decoded: %s: %s", source, type(error).__name__, error)
+        raise FetchError(CANNOT_BE_DECODED, Retry.AFTER_EXPIRY) from error
+
+
+def _decode(inspected: Inspected, settings: PictureSettings) -> Picture:
+    size = inspected.size
+    if min(size) < settings.min_side:
+        raise FetchError(TOO_SMALL, Retry.AFTER_EXPIRY)
+    memory = _WEBP_MEMORY if inspected.format == "WEBP" else 1
+    if max(size) > settings.max_side or size[0] * size[1] * memory > settings.max_pixels:
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY)
+    longest = max(size)
+    width, height = (max(1, round(side * settings.size / longest)) for side in size)
+    try:
+        if not inspected.ended and _is_cut_off(inspected.body):
+            raise FetchError(TRUNCATED, Retry.AFTER_EXPIRY)
+        image = _open(inspected)
         # Decodes a JPEG at a half, a quarter or an eighth of its size if that is enough.
         image.draft("RGB", (width, height))
         image.load()
         small = _resized(_rgb(image), width, height)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
     except _DECODE_ERRORS as error:
         reason = TRUNCATED if "truncated" in str(error).lower() else DAMAGED
         raise FetchError(reason, Retry.AFTER_EXPIRY) from None
-    turn = _TURNS.get(_orientation(image))
+    turn = _TURNS.get(inspected.orientation)
     return _picture(small.transpose(turn) if turn is not None else small, settings.quality)
 
 
@@ -141,13 +175,33 @@ def placeholder(size: int, quality: int) -> Picture:
     return _picture(Image.new("RGB", (size, size), GREY), quality)
 
 
-def _open(body: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(body), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise FetchError(TOO_MANY_PIXELS, Retry.AFTER_EXPIRY) from None
-    except _DECODE_ERRORS:
-        raise FetchError(NOT_AN_IMAGE, Retry.AFTER_EXPIRY) from None
+def _open(inspected: Inspected) -> Image.Image:
+    image = Image.open(io.BytesIO(inspected.body), formats=(inspected.format,))
+    if image.size != inspected.size:
+        # It declares two sizes, of which only one was checked.
+        raise FetchError(DAMAGED, Retry.AFTER_EXPIRY)
+    return image
+
+
+def _is_cut_off(jpeg: bytes) -> bool:
+    """Return whether data are missing before the end marker of a JPEG file.
+
+    Bytes that follow complete data are ignored; where data are missing, they become pixels. The
+    second continuation has the opposite bits of the first.
+    """
+    restarts = _RESTART.findall(jpeg, jpeg.rindex(b"\xff\xda"))
+    # The data may be cut off where a restart marker comes next.
+    restart = bytes((0xFF, 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0))
+    checksums = set()
+    for bits in (_CONTINUATION, bytes(255 - byte for byte in _CONTINUATION)):
+        body = b"".join((jpeg[:-2], bits, restart, bits, jpeg[-2:]))
+        image = Image.open(io.BytesIO(body), formats=("JPEG",))
+        image.load()
+        checksum = 0
+        for strip in _strips(image):
+            checksum = zlib.crc32(strip.tobytes(), checksum)
+        checksums.add(checksum)
+    return len(checksums) > 1
 
 
 def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -160,6 +214,22 @@ def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
+    converted = Image.new("RGB", image.size)
+    top = 0
+    for strip in _strips(image):
+        converted.paste(_rgb_strip(strip), (0, top))
+        top += strip.height
+    return converted
+
+
+def _strips(image: Image.Image) -> Iterator[Image.Image]:
+    """Yield an image in parts, so that what is made of them takes little memory at a time."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _rgb_strip(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's conversion would clip 16-bit values at 255.
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
@@ -169,14 +239,6 @@ def _rgb(image: Image.Image) -> Image.Image:
         over_white.paste(image, mask=image.getchannel("A"))
         return over_white
     return image.convert("RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except _DECODE_ERRORS:
-        # Damaged EXIF data says nothing about the pixels.
-        return 1
 
 
 def _picture(image: Image.Image, quality: int) -> Picture:

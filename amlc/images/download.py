@@ -258,7 +258,8 @@ class _Fetcher:
         try:
             with path.open("rb") as stream:
                 # One byte more than allowed is enough to see that a file is too large.
-                return decode(stream.read(self._settings.max_bytes + 1), self._settings)
+                body = stream.read(self._settings.max_bytes + 1)
+            return decode(body, self._settings, str(path))
         except (OSError, FetchError):
             self._progress.unusable.append(path)
             return None

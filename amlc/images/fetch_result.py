@@ -22,7 +22,12 @@ TOO_MANY_REDIRECTS = "too many redirects"
 REDIRECT_NOT_ALLOWED = "redirect not allowed"
 NOT_AN_IMAGE = "not an image"
 DAMAGED = "damaged image"
+AVIF_NOT_ACCEPTED = "image format not accepted: AVIF"
+HEIC_NOT_ACCEPTED = "image format not accepted: HEIC"
 TOO_MANY_PIXELS = "too many pixels"
+TOO_SMALL = "too small"
+TOO_MANY_PARTS = "too many parts"
+CANNOT_BE_DECODED = "cannot be decoded"
 OPTED_OUT = "opted out by X-Robots-Tag"
 
 

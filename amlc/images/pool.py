@@ -146,7 +146,7 @@ class FetchPool:
             with contextlib.suppress(FetchError):
                 if smaller is not None:
                     body = client.fetch(smaller)
-                    picture = self._decode(body)
+                    picture = self._decode(body, job.text)
                     self._schedule.done(job, None)
                     return picture, len(body.data)
         try:
@@ -155,12 +155,12 @@ class FetchPool:
             self._schedule.done(job, error)
             raise
         self._schedule.done(job, None)
-        return self._decode(body), len(body.data)
+        return self._decode(body, job.text), len(body.data)
 
-    def _decode(self, body: Body) -> Picture:
+    def _decode(self, body: Body, source: str) -> Picture:
         with self._decoders:
             try:
-                return decode(body.data, self._settings)
+                return decode(body.data, self._settings, source)
             except FetchError as error:
                 if error.reason != TRUNCATED:
                     raise

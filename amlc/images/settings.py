@@ -21,6 +21,8 @@ class PictureSettings(Settings):
     max_bytes: int = Field(ge=1_000, le=100_000_000)
     # Above this range, Pillow warns of a decompression bomb.
     max_pixels: int = Field(ge=10_000, le=89_000_000)
+    max_side: int = Field(ge=1_000, le=100_000)
+    min_side: int = Field(ge=1, le=100)
 
 
 class HostRules(Settings):

@@ -83,6 +83,7 @@ class Store:
         self._variant = f"jpeg {settings.size} px quality {settings.quality}"
         self._limits = (
             f"{settings.max_bytes} bytes, {settings.max_pixels} pixels, "
+            f"sides {settings.min_side} to {settings.max_side}, "
             f"respect_noai {settings.respect_noai}"
         )
         self._remember_seconds = settings.remember_days * 86_400

@@ -38,6 +38,8 @@ PARAMS = (
     "images.quality",
     "images.max_bytes",
     "images.max_pixels",
+    "images.max_side",
+    "images.min_side",
     "tabular",
     "terms",
     "neighbours",

@@ -146,13 +146,14 @@ class BundlePricer:
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
         limits = self.bundle.picture
+        source = str(picture) if isinstance(picture, Path) else "a picture"
         try:
             if isinstance(picture, Path):
                 with picture.open("rb") as stream:
                     # One byte more than allowed is enough to see that a file is too large.
                     picture = stream.read(limits.max_bytes + 1)
             if isinstance(picture, bytes):
-                picture = decode(picture, limits)
+                picture = decode(picture, limits, source)
         except FetchError as error:
             return Reason(ReasonKind.PICTURE_NOT_USED, error.reason)
         except OSError as error:

@@ -54,10 +54,10 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging() -> None:
-    """Send the log of the service and of uvicorn to stderr, as JSON lines."""
+    """Send the log of the service, of decoding and of uvicorn to stderr, as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (LOGGER, "uvicorn"):
+    for name in (LOGGER, "amlc.images", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

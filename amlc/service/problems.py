@@ -30,9 +30,14 @@ _MESSAGES = {
 # Why a picture cannot be used, in words for the person who sent it or its link.
 _PICTURE_REASONS = {
     fetch_result.NOT_AN_IMAGE: "it is not a JPEG, PNG, WebP or GIF file",
+    fetch_result.AVIF_NOT_ACCEPTED: "it is AVIF; send it as JPEG, PNG, WebP or GIF",
+    fetch_result.HEIC_NOT_ACCEPTED: "it is HEIC; send it as JPEG, PNG, WebP or GIF",
     fetch_result.DAMAGED: "the file is damaged",
+    fetch_result.CANNOT_BE_DECODED: "the file cannot be decoded",
     fetch_result.TRUNCATED: "the file ends too early",
     fetch_result.TOO_MANY_PIXELS: "it has more pixels than this service accepts",
+    fetch_result.TOO_SMALL: "it is too small to show a product",
+    fetch_result.TOO_MANY_PARTS: "its file has more parts than this service accepts",
     fetch_result.TOO_MANY_BYTES: "it has more bytes than this service accepts",
     fetch_result.MALFORMED: "the link is not a valid http or https link",
     fetch_result.ADDRESS_NOT_ALLOWED: "the link leads to an address that is not public",

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -29,12 +30,49 @@ def jpeg(seed: int = 0, width: int = 96, height: int = 64) -> bytes:
 
 def png_bomb(width: int = 30_000, height: int = 30_000) -> bytes:
     """Return the content of a small PNG file of a huge black picture."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = zlib.compress(bytes(1_000_000), 9)
-    chunks = [(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in chunks)
+    return png(width, height, 2, bytes(1_000_000))
 
 
-def _chunk(name: bytes, data: bytes) -> bytes:
+def png(
+    width: int,
+    height: int,
+    colours: int,
+    data: bytes,
+    *,
+    depth: int = 8,
+    interlaced: bool = False,
+    extra: Sequence[bytes] = (),
+) -> bytes:
+    """Return the content of a PNG file.
+
+    Parameters
+    ----------
+    width, height : int
+        What its header says, whatever the data.
+    colours : int
+        The type of its colours: 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha.
+    data : bytes
+        Its rows, each with a byte for the filter before it, before compression.
+    depth : int
+        Bits of a channel.
+    interlaced : bool
+        Whether the header says so.
+    extra : sequence of bytes
+        Chunks between header and data.
+    """
+    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlaced)
+    chunks = [(b"IDAT", zlib.compress(data, 9)), (b"IEND", b"")]
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            png_chunk(b"IHDR", header),
+            *extra,
+            *(png_chunk(name, content) for name, content in chunks),
+        )
+    )
+
+
+def png_chunk(name: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
     checksum = zlib.crc32(name + data)
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)

@@ -18,7 +18,9 @@ from amlc.pricing.estimates import (
 )
 from tests.helpers.pictures import jpeg
 
-PICTURES = PictureSettings(size=64, quality=90, max_bytes=20_000_000, max_pixels=1_000_000)
+PICTURES = PictureSettings(
+    size=64, quality=90, max_bytes=20_000_000, max_pixels=1_000_000, max_side=65_535, min_side=8
+)
 TITLES = ("Green Tea, 20 Bags (Pack of 6)", "Black Tea, 100 Bags", "Mint Tea <b>loose</b>, 1 lb")
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from amlc.images.settings import ImageSettings
 from amlc.images.store import Store
 
-SETTINGS = ImageSettings(size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
+SETTINGS = ImageSettings(
+    size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000, max_side=65_535, min_side=8
+)
 
 
 def create_unwritable_store(path: Path) -> None:

@@ -26,6 +26,8 @@ SETTINGS = {
     "thumbnail_hosts": ["127.0.0.1"],
     "max_bytes": 1_000_000,
     "max_pixels": 1_000_000,
+    "max_side": 65_535,
+    "min_side": 8,
     "tries": 1,
 }
 FETCHING = {

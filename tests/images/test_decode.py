@@ -1,22 +1,33 @@
 """Every kind of picture becomes a small RGB JPEG; anything else is an error with its reason."""
 
+import contextlib
 import io
+import struct
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from amlc.images.decode import decode, encode_jpeg, placeholder
 from amlc.images.fetch_result import FetchError, Picture
 from amlc.images.settings import PictureSettings
-from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
+from tests.helpers.hostile_pictures import segment, with_jpeg_size, with_scans
+from tests.helpers.pictures import encoded, jpeg, noise, png, png_bomb
+
+SETTINGS = PictureSettings(
+    size=64,
+    quality=90,
+    max_bytes=5_000_000,
+    max_pixels=1_000_000,
+    max_side=20_000,
+    min_side=8,
+)
 
 
 def _decode(body: bytes, size: int = 64) -> Picture:
-    settings = PictureSettings(size=size, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
-    return decode(body, settings)
+    return decode(body, SETTINGS.model_copy(update={"size": size}))
 
 
 def _pixels(picture: Picture) -> np.ndarray:
@@ -44,7 +55,7 @@ def test_each_format_keeps_its_appearance(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "expected"),
-    [(400, 300, (64, 48)), (300, 400, (48, 64)), (20, 10, (64, 32)), (1, 900, (1, 64))],
+    [(400, 300, (64, 48)), (300, 400, (48, 64)), (20, 10, (64, 32)), (8, 9_000, (1, 64))],
 )
 def test_the_longest_side_is_the_size(width: int, height: int, expected: tuple[int, int]) -> None:
     """Larger pictures are reduced, smaller ones enlarged, and each side has at least one pixel."""
@@ -154,6 +165,144 @@ def test_a_truncated_file_is_never_a_picture(kind: str, share: float) -> None:
     body = encoded(noise(300, 200), kind)
     with pytest.raises(FetchError):
         _decode(body[: int(len(body) * share)])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"progressive": True},
+        {"subsampling": 0, "quality": 95},
+        {"restart_marker_blocks": 2},
+        {"optimize": True, "quality": 20},
+    ],
+)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_jpeg_that_lacks_only_its_end_marker_is_a_picture(
+    mode: str, options: dict[str, bool | int]
+) -> None:
+    """The same one as with it; cut off anywhere before, it is none, or lacks no pixel."""
+    rough = np.random.default_rng(0).integers(-30, 30, (40, 56, 3))
+    image = Image.fromarray(np.clip(np.asarray(noise(56, 40)) + rough, 0, 255).astype(np.uint8))
+    body = encoded(image.convert(mode), "JPEG", **options)
+    whole = _decode(body)
+    assert _decode(body[:-1]) == _decode(body[:-2]) == whole
+    for end in range(len(body) - 2):
+        with contextlib.suppress(FetchError):
+            # The last bits of a scan may say that nothing follows.
+            picture = _decode(body[:end])
+            assert picture == whole
+            assert end > len(body) - 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {"comment": b"c" * 65_533}),
+        ("GIF", {"comment": b"c" * 100_000}),
+        ("PNG", {"pnginfo": "c" * 100_000}),
+        ("JPEG", {"icc_profile": b"i" * 200_000, "xmp": b"x" * 60_000}),
+        ("WEBP", {"icc_profile": b"i" * 200_000, "xmp": b"x" * 60_000}),
+    ],
+)
+def test_metadata_do_not_travel(kind: str, options: dict[str, object]) -> None:
+    """A picture with a comment is, byte for byte, the picture without it."""
+    if kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_text("comment", str(options["pnginfo"]))
+        options = {"pnginfo": info}
+    image = noise(64, 48)
+    assert _decode(encoded(image, kind, **options)) == _decode(encoded(image, kind))
+
+
+@pytest.mark.parametrize("side", [(1, 1), (2, 2), (7, 300), (300, 7)])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_a_picture_of_a_few_pixels_is_too_small(kind: str, side: tuple[int, int]) -> None:
+    """Tracking pixels and lines show no product."""
+    with pytest.raises(FetchError, match="too small"):
+        _decode(encoded(noise(*side), kind))
+
+
+def test_the_smallest_picture_is_as_the_settings_say() -> None:
+    """A picture of exactly this side is decoded."""
+    assert _decode(encoded(noise(8, 8))).width == 64
+
+
+@pytest.fixture
+def no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if a file reaches Pillow."""
+
+    def opened(*_: object, **__: object) -> None:
+        pytest.fail("Pillow was called")
+
+    monkeypatch.setattr(Image, "open", opened)
+
+
+@pytest.mark.usefixtures("no_decoder")
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(png(8, 100_000, 0, b""), "too many pixels", id="a long side"),
+        pytest.param(png(1, 24_900_000, 0, b""), "too small", id="a line"),
+        pytest.param(png_bomb(1_001, 1_000), "too many pixels", id="pixels"),
+        pytest.param(with_jpeg_size(jpeg(), 65_500, 65_500), "too many p", id="pixels of a JPEG"),
+        pytest.param(encoded(Image.new("L", (800, 800)), "WEBP"), "too many pixels", id="WebP"),
+        pytest.param(
+            with_scans(encoded(noise(64, 64), progressive=True), 20_000),
+            "too many parts",
+            id="scans",
+        ),
+        pytest.param(encoded(noise(64, 64), "AVIF"), "not accepted: AVIF", id="AVIF"),
+    ],
+)
+def test_what_costs_too_much_never_reaches_a_decoder(body: bytes, reason: str) -> None:
+    """Sizes and parts are known from a look at the file."""
+    with pytest.raises(FetchError, match=reason):
+        _decode(body)
+
+
+def test_two_declared_sizes_are_damage() -> None:
+    """Only one of them was checked."""
+    frame = struct.pack(">BHHB", 8, 900, 900, 1) + b"\x01\x11\x00"
+    body = jpeg()
+    scan = body.index(b"\xff\xda")
+    with pytest.raises(FetchError, match="damaged image"):
+        _decode(body[:scan] + segment(0xC0, frame) + body[scan:])
+
+
+def test_a_picture_in_strips_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converting a few rows at a time gives the same bytes as converting all at once."""
+    image = noise(90, 70)
+    image.putalpha(noise(90, 70, 1).convert("L"))
+    bodies = [
+        encoded(image, "PNG"),
+        encoded(image, "WEBP", lossless=True),
+        encoded(image.convert("LA"), "PNG"),
+        encoded(image.quantize(32), "GIF", transparency=3),
+        encoded(image.convert("RGB").convert("CMYK")),
+        encoded(Image.fromarray(np.arange(6300, dtype=np.uint16).reshape(70, 90) * 10), "PNG"),
+    ]
+    whole = [_decode(body) for body in bodies]
+    monkeypatch.setattr("amlc.images.decode._STRIP_PIXELS", 500)
+    assert [_decode(body) for body in bodies] == whole
+
+
+class _OddError(Exception):
+    """An error that no decoder is known to raise."""
+
+
+def test_an_unexpected_error_is_a_reason_and_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log names the link, so that the picture can be looked at."""
+
+    def fails(_: bytes) -> None:
+        raise _OddError("odd")
+
+    monkeypatch.setattr("amlc.images.decode.inspect", fails)
+    with pytest.raises(FetchError, match="cannot be decoded"):
+        decode(jpeg(), SETTINGS, "https://example.org/odd.jpg")
+    assert caplog.messages == ["https://example.org/odd.jpg: cannot be decoded: _OddError: odd"]
 
 
 @settings(max_examples=150, deadline=None)

@@ -14,8 +14,10 @@ from PIL import Image
 from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.download import download
+from amlc.images.inspection import Inspected, inspect
 from amlc.images.shards import ImageRow, check_links, read_rows
-from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
+from tests.helpers.hostile_pictures import with_scans
+from tests.helpers.pictures import encoded, jpeg, noise, png, png_bomb
 from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.helpers.stores import create_unwritable_store
 from tests.images.conftest import BothSettings, MakeSettings
@@ -84,6 +86,13 @@ MIXED: dict[str, tuple[Page, str]] = {
     "/empty": (page(b""), "empty body"),
     "/bomb": (page(png_bomb()), "too many pixels"),
     "/half": (page(jpeg()[:700]), "damaged image"),
+    "/pixel": (page(encoded(noise(1, 1), "GIF")), "too small"),
+    "/line": (page(png(10, 90_000, 0, b"")), "too many pixels"),
+    "/scans": (
+        page(with_scans(encoded(noise(64, 64), progressive=True), 2_000)),
+        "too many parts",
+    ),
+    "/avif": (page(encoded(noise(64, 64), "AVIF")), "image format not accepted: AVIF"),
     "/half-of-unknown": (_half_of_unknown_length, "truncated body"),
     "/cut": (_cut, "truncated body"),
     "/reset": (_reset, "connection broken"),
@@ -113,6 +122,28 @@ def test_each_link_gets_its_picture_or_the_reason_of_its_failure(
             assert _looks_like(row, image)
         reasons = {path: rows[site.url(path)].reason for path in MIXED}
     assert reasons == {path: reason for path, (_, reason) in MIXED.items()}
+
+
+def test_a_picture_that_breaks_the_decoder_is_a_placeholder(
+    site: Site, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The run goes on, and the log names the link and the error."""
+
+    class OddError(Exception):
+        """An error that no decoder is known to raise."""
+
+    def fails_for_gif(body: bytes) -> Inspected:
+        if body.startswith(b"GIF"):
+            raise OddError("odd")
+        return inspect(body)
+
+    monkeypatch.setattr("amlc.images.decode.inspect", fails_for_gif)
+    site.pages |= {"/odd": page(encoded(noise(64, 64), "GIF")), "/good": GOOD}
+    odd, good = site.url("/odd"), site.url("/good")
+    rows = run([odd, good])
+    assert (rows[odd].status, rows[odd].reason) == ("placeholder", "cannot be decoded")
+    assert rows[good].status == "ok"
+    assert caplog.messages == [f"{odd}: cannot be decoded: OddError: odd"]
 
 
 def test_a_placeholder_is_grey_and_has_a_reason(site: Site, run: Run) -> None:

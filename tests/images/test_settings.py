@@ -5,7 +5,14 @@ from pydantic import ValidationError
 
 from amlc.images.settings import FetchSettings, ImageSettings
 
-PICTURE = {"size": 256, "quality": 90, "max_bytes": 20_000_000, "max_pixels": 25_000_000}
+PICTURE = {
+    "size": 256,
+    "quality": 90,
+    "max_bytes": 20_000_000,
+    "max_pixels": 25_000_000,
+    "max_side": 65_535,
+    "min_side": 8,
+}
 
 
 def test_a_change_replaces_a_default() -> None:

@@ -16,7 +16,9 @@ from amlc.images.settings import ImageSettings
 from amlc.images.store import Store, default_path
 from tests.helpers.stores import create_unwritable_store
 
-SETTINGS = ImageSettings(size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
+SETTINGS = ImageSettings(
+    size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000, max_side=65_535, min_side=8
+)
 OK = FetchResult.ok(Picture(4, 3, b"picture"))
 GONE = FetchResult.failed("http 404", 1)
 
@@ -58,12 +60,12 @@ def test_what_was_put_can_be_read_at_once(path: Path) -> None:
         assert len(store.read_pictures([str(number) for number in range(1200)])) == 1200
 
 
-def test_the_keys_of_the_store_are_those_of_earlier_releases(path: Path) -> None:
-    """Whoever updates the program keeps the pictures and the failures."""
+def test_pictures_of_earlier_releases_have_the_same_key(path: Path) -> None:
+    """Whoever updates the program keeps the pictures; failures depend on all the limits."""
     _put(path, a=OK)
     with closing(sqlite3.connect(path)) as connection:
         (key,) = connection.execute("SELECT variant, link, limits FROM image").fetchall()
-    limits = "1000000 bytes, 1000000 pixels, respect_noai True"
+    limits = "1000000 bytes, 1000000 pixels, sides 8 to 65535, respect_noai True"
     assert key == ("jpeg 64 px quality 90", "a", limits)
 
 

@@ -13,7 +13,9 @@ from amlc.pricing.pictures import download_pictures, find_pictures
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 
-LIMITS = PictureSettings(size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000)
+LIMITS = PictureSettings(
+    size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000, max_side=65_535, min_side=8
+)
 FIRST, SECOND = "https://a.com/one.jpg", "https://a.com/two.jpg"
 
 

@@ -8,10 +8,12 @@ from typing import Any, Self
 
 import httpx
 import pytest
+from PIL import PngImagePlugin
 
 from amlc.pricing.estimates import Product
 from tests.helpers.api import TEXT, problem
-from tests.helpers.pictures import jpeg, png_bomb
+from tests.helpers.hostile_pictures import with_scans
+from tests.helpers.pictures import encoded, jpeg, noise, png_bomb
 from tests.helpers.pricing import FakePricer, price_of
 from tests.helpers.site import Site, page
 from tests.service.conftest import Start
@@ -227,14 +229,25 @@ def test_another_type_of_body_is_refused(client: httpx.Client, kind: str) -> Non
         (b"no picture", "not a JPEG"),
         (jpeg(width=400, height=400)[:2000], "too early"),
         (png_bomb(), "more pixels"),
+        (jpeg(width=2, height=2), "too small"),
+        (with_scans(encoded(noise(64, 64), progressive=True), 20_000), "more parts"),
+        (encoded(noise(64, 64), "AVIF"), "it is AVIF"),
     ],
-    ids=["text", "cut", "bomb"],
+    ids=["text", "cut", "bomb", "pixel", "scans", "AVIF"],
 )
 def test_an_unusable_picture_is_refused(client: httpx.Client, picture: bytes, message: str) -> None:
     """A file that is not a good picture is a 422; a decompression bomb is not decompressed."""
     error = problem(client.post("/v1/price", files={"image": picture}), 422)
     assert error["errors"][0]["field"] == "image"
     assert message in error["detail"]
+
+
+def test_a_picture_with_a_long_comment_has_a_price(client: httpx.Client) -> None:
+    """What does not fit into a JPEG's comment does not stop its picture."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("comment", "c" * 70_000)
+    picture = encoded(noise(64, 64), "PNG", pnginfo=info)
+    assert client.post("/v1/price", files={"image": picture}).status_code == 200
 
 
 def test_a_picture_with_too_many_bytes_is_refused(start: Start) -> None:
