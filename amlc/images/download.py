@@ -15,7 +15,7 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import MALFORMED, OK, FetchError, FetchResult, Picture
+from amlc.images.fetch_result import MALFORMED, NO_LINK, OK, FetchError, FetchResult, Picture
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
@@ -91,7 +91,7 @@ def download(
     Parameters
     ----------
     links : sequence of str
-        As in the product table; links may be repeated, and an empty one counts as malformed.
+        As in the product table; links may be repeated, and an empty one has no picture.
     settings, fetching, store_path
         As for `fetch_results`.
     folder : Path
@@ -139,7 +139,7 @@ def fetch_results(
     Parameters
     ----------
     links : iterable of str
-        Any number of links, which may be repeated. An empty link counts as malformed.
+        Any number of links, which may be repeated. An empty link has no picture.
     settings : ImageSettings
         The section `images`; its mirror is not used, but the one below.
     fetching : FetchSettings
@@ -269,7 +269,7 @@ class _Fetcher:
         try:
             check_host(parse_link(link), self._settings)
         except LinkError:
-            return FetchResult.failed(MALFORMED, 0)
+            return FetchResult.failed(MALFORMED if link else NO_LINK, 0)
         except FetchError as error:
             return FetchResult.failed(error.reason, 0)
         return None if self._settings.retry_failed else stored
