@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import BlockName, Tabular
+from amlc.features.blocks import BlockName, Blocks, Tabular, Terms
 from amlc.models.base import Regressor
 from amlc.models.registry import MODELS, members, regressor
 from amlc.params import check
@@ -92,6 +93,18 @@ def test_few_rows_and_equal_prices_are_enough(
         np.testing.assert_allclose(predicted, 2.5, atol=0.2 if name == "mlp" else 0.01)
     model.save(tmp_path)
     np.testing.assert_array_equal(regressor(name).load(tmp_path).predict(blocks), predicted)
+
+
+@pytest.mark.parametrize("name", ["ridge", "mlp"])
+def test_terms_may_have_no_columns(name: str, catalogue: Catalogue) -> None:
+    """In a catalogue without texts there is no term."""
+    blocks, target, _ = catalogue
+    no_terms = Terms(sp.csr_array(np.empty((240, 0), np.float32)))
+    assert blocks.tabular is not None
+    assert blocks.neighbours is not None
+    without = Blocks(tabular=blocks.tabular, terms=no_terms, neighbours=blocks.neighbours)
+    model = make(name).fit(without, target, seed=5, threads=1)
+    assert np.ptp(model.predict(without)) > 0
 
 
 @pytest.mark.parametrize("name", MODELS)
