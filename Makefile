@@ -28,6 +28,7 @@ help:
 
 repro: $(VENV)/base.done
 	dvc repro
+	@python -m tools.rebuilt record
 	@amlc results
 
 test: $(VENV)/dev.done

@@ -55,7 +55,8 @@ class CheckedCatalogue:
     products : DataFrame
         Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``, empty where
         the text or the link is missing) and ``price`` (float64, NaN in test rows without one): the
-        train rows that are left, then all test rows.
+        train rows that are left, then all test rows. Links are without white space around them, so
+        that one link is one text.
     rejected : list of RowError
         Of train rows; each row with an error was left out.
     flagged : list of RowError
@@ -173,12 +174,14 @@ def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
     kept = _without_words(sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)])
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
+    kept[LINK] = kept[LINK].map(str.strip)
     return kept.assign(split=TRAIN)
 
 
 def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
     products = _without_words(sheet.cells[list(TEST_COLUMNS)])
     products[TEXT] = products[TEXT].str.slice(0, max_text)
+    products[LINK] = products[LINK].map(str.strip)
     products.loc[[error.row for error in errors if error.column == LINK], LINK] = ""
     prices = np.full(len(products), np.nan)
     if PRICE in sheet.cells:

@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+import idna
+
 MAX_LINK_LENGTH = 2048  # characters
 # What a link has to be, as an instruction to the user.
 LINK_RULE = (
-    "write http(s)://HOST/... without user name and white space, in at most "
+    "write http(s)://HOST/... without user name, backslash and line break, in at most "
     f"{MAX_LINK_LENGTH:,} characters"
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -54,7 +56,11 @@ class Link:
 
 
 def parse_link(text: str) -> Link:
-    """Parse and check a link.
+    """Parse and check a link as browsers do, apart from what could hide where it leads.
+
+    White space around the link is left out. Blanks in its path and query, and characters that are
+    not ASCII, are percent-encoded. The name of the host follows IDNA 2008, after the mapping of
+    UTS 46; a label of characters that only UTS 46 allows, such as emoji, is encoded all the same.
 
     Parameters
     ----------
@@ -69,22 +75,24 @@ def parse_link(text: str) -> Link:
     Raises
     ------
     LinkError
-        Not http or https, user info, no host or an invalid one, a port out of range, a character
-        that is white space or cannot be printed, a backslash, or longer than `MAX_LINK_LENGTH`.
+        Not http or https, user info, no host or an invalid one, a port out of range, a backslash,
+        a character inside that cannot be printed (line breaks, tabs and all white space but the
+        blank are such), or longer than `MAX_LINK_LENGTH`.
 
     Examples
     --------
-    >>> parse_link("https://M.Example.com/I/é.jpg#top").url
-    'https://m.example.com/I/%C3%A9.jpg'
+    >>> parse_link("HTTPS://Straße.example.com/I/my é.jpg#top ").url
+    'https://xn--strae-oqa.example.com/I/my%20%C3%A9.jpg'
     """
+    text = text.strip()
     # Among the characters that cannot be printed are all white space but the blank, and surrogates.
-    if len(text) > MAX_LINK_LENGTH or not text.isprintable() or " " in text or "\\" in text:
+    if len(text) > MAX_LINK_LENGTH or not text.isprintable() or "\\" in text:
         raise LinkError
     try:
         parts = urlsplit(text)
         port = parts.port
-        host = _ascii_host(parts.hostname or "", bracketed="[" in parts.netloc)
-    except ValueError:  # UnicodeError is one
+        host = _ipv6(parts.hostname) if "[" in parts.netloc else _ascii_host(parts.netloc)
+    except ValueError:  # UnicodeError and IDNAError are two
         raise LinkError from None
     if parts.scheme not in _DEFAULT_PORTS or "@" in parts.netloc or port == 0:
         raise LinkError
@@ -94,12 +102,26 @@ def parse_link(text: str) -> Link:
     return Link(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
 
 
-def _ascii_host(host: str, *, bracketed: bool) -> str:
-    if bracketed:
-        return ipaddress.IPv6Address(host.partition("%")[0]).compressed
-    host = host.lower().removesuffix(".")
+def _ipv6(host: str | None) -> str:
+    return ipaddress.IPv6Address((host or "").partition("%")[0]).compressed
+
+
+def _ascii_host(netloc: str) -> str:
+    # The attribute `hostname` is in lower case already, which turns a final Σ into ς.
+    host = netloc.partition(":")[0]
     if not host.isascii():
-        host = host.encode("idna").decode("ascii")
+        mapped = idna.uts46_remap(host, std3_rules=False)
+        host = ".".join(_ascii_label(label) for label in mapped.split("."))
+    host = host.lower().removesuffix(".")
     if len(host) > 253 or not _HOST.fullmatch(host):
         raise ValueError(host)
     return host
+
+
+def _ascii_label(label: str) -> str:
+    if label.isascii():
+        return label
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.InvalidCodepoint:
+        return f"xn--{label.encode('punycode').decode('ascii')}"

@@ -29,8 +29,8 @@ class Row:
     Parameters
     ----------
     sample_id, text, link : str
-        As written, but with bytes that are not UTF-8 replaced; `link` is empty if it is missing or
-        malformed.
+        As written, but with bytes that are not UTF-8 replaced; `link` is without white space around
+        it, and empty if it is missing or malformed.
     reasons : tuple of str
         What is wrong with the row.
     """
@@ -106,7 +106,7 @@ class ProductRows:
             if sample_id in self._ids:
                 reasons.append("repeated id")
             self._ids.add(sample_id)
-        return Row(sample_id, values[TEXT], "" if errors[1] else link, tuple(reasons))
+        return Row(sample_id, values[TEXT], "" if errors[1] else link.strip(), tuple(reasons))
 
 
 def _is_text(value: str) -> bool:

@@ -108,6 +108,23 @@ def check_host(link: Link, rules: HostRules) -> None:
         raise FetchError(HOST_NOT_FOUND, Retry.NEXT_RUN)
 
 
+def check_address(link: Link, rules: HostRules) -> None:
+    """Check the host of a link that a proxy looks up, as far as it is an address and no name.
+
+    Raises
+    ------
+    FetchError
+        `ADDRESS_NOT_ALLOWED`.
+    """
+    try:
+        # inet_aton reads what getaddrinfo does, such as 127.1 and 0x7f000001.
+        address = link.host if ":" in link.host else socket.inet_ntoa(socket.inet_aton(link.host))
+    except OSError:
+        return
+    if link.host not in rules.allow_private_hosts and not is_public(address):
+        raise FetchError(ADDRESS_NOT_ALLOWED, Retry.NEXT_RUN)
+
+
 @dataclass(frozen=True, slots=True)
 class _Answer:
     addresses: list[str]

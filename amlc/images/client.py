@@ -1,15 +1,13 @@
 """One attempt to fetch a link: the connection, redirects, headers and the body, within limits."""
 
-import email.utils
 import functools
 import http.client
-import math
 import os
 import socket
 import ssl
 import threading
 import time
-import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
@@ -24,14 +22,14 @@ from urllib3.util import Timeout
 import amlc
 from amlc.catalog.links import Link, parse_link
 from amlc.errors import ImageError
-from amlc.images.addresses import Resolver, check_host
+from amlc.images.addresses import Resolver, check_address, check_host
 from amlc.images.deadlines import Watchdog
 from amlc.images.fetch_result import (
-    BAD_ENCODING,
     BROKEN,
     EMPTY,
     NOT_HTTP,
     OPTED_OUT,
+    PROXY_FAILURE,
     REDIRECT_NOT_ALLOWED,
     TIMEOUT,
     TLS_FAILURE,
@@ -41,6 +39,16 @@ from amlc.images.fetch_result import (
     FetchError,
     Retry,
 )
+from amlc.images.proxies import environment_proxies, goes_direct
+from amlc.images.responses import (
+    Cookies,
+    covered_length,
+    declared_length,
+    decompress,
+    location_text,
+    opted_out,
+    retry_after,
+)
 from amlc.images.settings import FetchSettings, HostRules
 
 MAX_REDIRECTS = 5
@@ -49,7 +57,8 @@ MAX_POOLS = 64
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 GONE = frozenset({404, 410})
 BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
-OPT_OUTS = frozenset({"noai", "noimageai"})
+# Statuses of an answer with the whole content; so is 206, if its range covers it.
+WHOLE = frozenset({200, 201, 203})
 HEADERS = {
     "User-Agent": (
         f"{amlc.__name__}/{amlc.__version__} (image downloader of a price prediction project)"
@@ -102,12 +111,12 @@ class Client:
     max_bytes : int
         Limit of a body, as declared, as received and after decompression.
     fetching : FetchSettings
-        Time limits, connections per host and CA bundle.
+        Time limits, connections per host, CA bundle, and whether to use a proxy.
 
     Raises
     ------
     ImageError
-        The CA bundle cannot be read.
+        The CA bundle cannot be read, or the environment names an unusable proxy.
     """
 
     def __init__(self, rules: HostRules, max_bytes: int, fetching: FetchSettings) -> None:
@@ -116,25 +125,39 @@ class Client:
         self._fetching = fetching
         self._large = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         # One context for all connections: loading the certificates takes longer than a picture.
-        context = _tls_context(fetching.ca_bundle)
+        self._context = _tls_context(fetching.ca_bundle)
+        proxies = environment_proxies() if fetching.use_proxy else {}
         self._watchdog = Watchdog()
+        self._pools = urllib3.PoolManager(MAX_POOLS)
+        self._set_classes(self._pools, rules.allow_private_hosts)
+        # By scheme of the link.
+        self._proxies: dict[str, urllib3.ProxyManager] = {}
+        for scheme, proxy in proxies.items():
+            pools = urllib3.ProxyManager(proxy.url, MAX_POOLS, proxy_headers=proxy.headers)
+            # A proxy may have a private address, and these pools connect to nothing else.
+            self._set_classes(pools, [proxy.host])
+            self._proxies[scheme] = pools
+
+    def _set_classes(self, pools: urllib3.PoolManager, private: Collection[str]) -> None:
+        """Make the connections of `pools` go to checked addresses, and obey deadlines."""
+        fetching = self._fetching
         options: dict[str, Any] = {
             "timeout": Timeout(connect=fetching.connect_seconds, read=fetching.read_seconds),
             "maxsize": fetching.per_host,
-            "resolver": Resolver(rules.allow_private_hosts, fetching.connect_seconds),
+            "resolver": Resolver(private, fetching.connect_seconds),
             "watchdog": self._watchdog,
         }
         classes: dict[str, Any] = {
             "http": functools.partial(_Pool, **options),
-            "https": functools.partial(_TlsPool, ssl_context=context, **options),
+            "https": functools.partial(_TlsPool, ssl_context=self._context, **options),
         }
-        self._pools = urllib3.PoolManager(MAX_POOLS)
-        self._pools.pool_classes_by_scheme = classes
+        pools.pool_classes_by_scheme = classes
 
     def close(self) -> None:
         """Abort all requests and close all connections."""
         self._watchdog.close()
-        self._pools.clear()
+        for pools in (self._pools, *self._proxies.values()):
+            pools.clear()
 
     def fetch(self, link: Link) -> Body:
         """Try once to get the body of a link, within the deadline.
@@ -161,29 +184,38 @@ class Client:
 
     def _follow(self, link: Link) -> Body:
         """Get the body of a link, or of the link that it redirects to."""
+        cookies = Cookies()
         for _ in range(MAX_REDIRECTS + 1):
             check_host(link, self._rules)
-            response = self._get(link)
+            response = self._get(link, cookies.header(link))
             try:
                 location: str | None = response.headers.get("Location")
                 if response.status not in REDIRECTS or location is None:
                     return self._read_body(response)
+                cookies.add(link, response.headers.getlist("Set-Cookie"))
             finally:
                 _release(response)
             try:
-                link = parse_link(urljoin(link.url, location))
+                link = parse_link(urljoin(link.url, location_text(location)))
             except ValueError:  # LinkError is one
                 raise FetchError(REDIRECT_NOT_ALLOWED, Retry.AFTER_EXPIRY) from None
         raise FetchError(TOO_MANY_REDIRECTS, Retry.AFTER_EXPIRY)
 
-    def _get(self, link: Link) -> BaseHTTPResponse:
+    def _get(self, link: Link, cookie: str) -> BaseHTTPResponse:
         """Send a request, and read the headers of the response."""
-        return self._pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
+        pools, target = self._pools, link.target
+        if link.scheme in self._proxies and not goes_direct(link):
+            check_address(link, self._rules)
+            pools = self._proxies[link.scheme]
+            target = link.url if link.scheme == "http" else link.target
+        return pools.connection_from_host(link.host, link.port, link.scheme).urlopen(
             "GET",
-            link.target,
-            headers=HEADERS,
+            target,
+            headers={**HEADERS, "Cookie": cookie} if cookie else HEADERS,
             retries=False,
             redirect=False,
+            # The host of a link is not that of its proxy.
+            assert_same_host=False,
             preload_content=False,
             decode_content=False,
         )
@@ -191,7 +223,9 @@ class Client:
     def _read_body(self, response: BaseHTTPResponse) -> Body:
         self._check_headers(response)
         limit = self._max_bytes
-        declared = _declared_length(response)
+        declared = declared_length(response.headers.get("Content-Length", ""))
+        if response.status == http.HTTPStatus.PARTIAL_CONTENT:
+            declared = covered_length(response.headers.get("Content-Range", ""))
         if declared is not None and declared > limit:
             raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
         data = self._read(response, limit + 1)
@@ -199,7 +233,7 @@ class Client:
             raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
         if declared is not None and len(data) < declared:
             raise FetchError(TRUNCATED, Retry.NOW)
-        data = _decompress(data, response.headers.get("Content-Encoding", ""), limit)
+        data = decompress(data, response.headers.get("Content-Encoding", ""), limit)
         if not data:
             raise FetchError(EMPTY, Retry.AFTER_EXPIRY)
         chunked = "chunked" in response.headers.get("Transfer-Encoding", "").lower()
@@ -221,7 +255,10 @@ class Client:
             wait = retry_after(response.headers.get("Retry-After", ""), time.time())
             if wait <= self._fetching.retry_after_seconds:
                 raise FetchError(f"http {status}", Retry.NOW, wait)
-        if status != http.HTTPStatus.OK:
+        whole = status == http.HTTPStatus.PARTIAL_CONTENT and covered_length(
+            response.headers.get("Content-Range", "")
+        )
+        if status not in WHOLE and not whole:
             raise FetchError(f"http {status}", Retry.NEXT_RUN)
         if self._rules.respect_noai and opted_out(response.headers.get("X-Robots-Tag", "")):
             raise FetchError(OPTED_OUT, Retry.AFTER_EXPIRY)
@@ -236,7 +273,10 @@ class _Connection(HTTPConnection):
         self._watchdog = watchdog
 
     def _new_conn(self) -> socket.socket:
-        sock = self._resolver.connect(self.host, self.port)
+        try:
+            sock = self._resolver.connect(self.host, self.port)
+        except FetchError as error:
+            raise FetchError(PROXY_FAILURE, error.retry) if self.proxy else error from None
         self._watchdog.attach(sock)
         return sock
 
@@ -258,51 +298,9 @@ class _TlsPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def retry_after(text: str, now: float) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 if it is not valid.
-
-    Parameters
-    ----------
-    text : str
-        Value of the header: seconds or a date (RFC 9110, section 10.2.3).
-    now : float
-        Current time in seconds since the epoch.
-
-    Examples
-    --------
-    >>> retry_after("3", 0), retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 50)
-    (3.0, 10.0)
-    """
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text) if len(text) < 10 else math.inf
-    try:
-        date = email.utils.parsedate_to_datetime(text)
-        return max(0.0, date.timestamp() - now)
-    except (ValueError, TypeError, OverflowError, IndexError, OSError):
-        return 0.0
-
-
-def opted_out(text: str) -> bool:
-    """Return whether an X-Robots-Tag header forbids use by machine learning.
-
-    Examples
-    --------
-    >>> opted_out("otherbot: noindex, NoImageAI"), opted_out("noarchive")
-    (True, False)
-    """
-    directives = text.lower().replace(":", ",").split(",")
-    return not OPT_OUTS.isdisjoint(directive.strip() for directive in directives)
-
-
-def _declared_length(response: BaseHTTPResponse) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
 def _release(response: BaseHTTPResponse) -> None:
     """Return the connection to its pool if the body was read to its end, else close it."""
-    declared = _declared_length(response)
+    declared = declared_length(response.headers.get("Content-Length", ""))
     try:
         # Reading the rest of a short body is cheaper than another handshake.
         if not response.closed and declared is not None and declared <= _DRAIN_BYTES:
@@ -314,29 +312,11 @@ def _release(response: BaseHTTPResponse) -> None:
     response.release_conn()
 
 
-def _decompress(data: bytes, encoding: str, limit: int) -> bytes:
-    """Undo a content encoding, which servers may use although it was not requested."""
-    encoding = encoding.strip().lower()
-    if encoding in {"", "identity"}:
-        return data
-    if encoding not in {"gzip", "x-gzip", "deflate"}:
-        raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY)
-    # 32 added to the window's size makes zlib detect from the header whether it is gzip or zlib.
-    decompressor = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    try:
-        decompressed = decompressor.decompress(data, limit + 1)
-    except zlib.error:
-        raise FetchError(BAD_ENCODING, Retry.AFTER_EXPIRY) from None
-    if len(decompressed) > limit:
-        raise FetchError(TOO_MANY_BYTES, Retry.AFTER_EXPIRY)
-    if not decompressor.eof:
-        raise FetchError(TRUNCATED, Retry.NOW)
-    return decompressed
-
-
 def _fetch_error(error: Exception) -> FetchError:
     """Translate an error of urllib3, http.client, ssl or a socket."""
     causes = [error, *error.args, error.__cause__, error.__context__]
+    if any(str(cause).startswith("Tunnel connection failed") for cause in causes):
+        return FetchError(PROXY_FAILURE, Retry.NOW)
     for kinds, reason, retry in _REASONS:
         if any(isinstance(cause, kinds) for cause in causes):
             return FetchError(reason, retry)

@@ -15,7 +15,16 @@ from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
-from amlc.images.fetch_result import MALFORMED, NO_LINK, OK, FetchError, FetchResult, Picture
+from amlc.images.fetch_result import (
+    HOST_NOT_FOUND,
+    MALFORMED,
+    NO_LINK,
+    NOT_IN_MIRROR,
+    OK,
+    FetchError,
+    FetchResult,
+    Picture,
+)
 from amlc.images.mirror import Mirror
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
@@ -44,6 +53,8 @@ class _Progress:
         self._bar = tqdm(total=total, unit="image", disable=disable, mininterval=0.5)
         self._counts: Counter[str] = Counter()
         self._received = 0
+        # Links whose stored pictures have changed on the disk.
+        self.damaged: list[str] = []
         self._given_up = 0
         # Files of the mirror that are not usable pictures; any thread may add one.
         self.unusable: list[Path] = []
@@ -54,6 +65,11 @@ class _Progress:
         if self.unusable:
             names = first_few(sorted(path.name for path in self.unusable))
             _note(f"images.mirror: {len(self.unusable)} files cannot be used as pictures: {names}")
+        if self.damaged:
+            _note(
+                f"the image store: {len(self.damaged)} pictures were damaged on the disk, and were "
+                f"looked for again: {first_few(self.damaged)}"
+            )
         if self._given_up > _HOSTS_NAMED:
             _note(f"{self._given_up - _HOSTS_NAMED} more hosts were given up")
 
@@ -202,6 +218,8 @@ class _Fetcher:
         self._decoders = ThreadPoolExecutor(cores())
         # Batches that wait for a link; usually one.
         self._waiting: dict[str, list[_Batch]] = {}
+        # Links whose file in the mirror cannot be used.
+        self._unusable: set[str] = set()
 
     def close(self) -> None:
         """End all threads."""
@@ -229,7 +247,8 @@ class _Fetcher:
         """Find results without the network, and submit the other links."""
         batch = _Batch(links)
         distinct = list(dict.fromkeys(links))
-        stored = self._store.find_results(distinct)
+        stored, damaged = self._store.find_results(distinct)
+        self._progress.damaged += damaged
         missing = [link for link in distinct if not _is_ok(stored.get(link))]
         pictures = self._decoders.map(self._read_mirror, missing)
         for link, picture in zip(missing, pictures, strict=True):
@@ -262,6 +281,7 @@ class _Fetcher:
             return decode(body, self._settings, str(path))
         except (OSError, FetchError):
             self._progress.unusable.append(path)
+            self._unusable.add(link)
             return None
 
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
@@ -271,8 +291,14 @@ class _Fetcher:
         except LinkError:
             return FetchResult.failed(MALFORMED if link else NO_LINK, 0)
         except FetchError as error:
-            return FetchResult.failed(error.reason, 0)
+            return self._failed(link, FetchResult.failed(error.reason, 0))
         return None if self._settings.retry_failed else stored
+
+    def _failed(self, link: str, failure: FetchResult) -> FetchResult:
+        """Return a failure, which names the mirror if the host was not found either."""
+        if not self._mirror.exists or link in self._unusable or failure.reason != HOST_NOT_FOUND:
+            return failure
+        return FetchResult.failed(NOT_IN_MIRROR, failure.tries)
 
     def _finish(self, batch: _Batch) -> Iterator[tuple[str, FetchResult]]:
         """Wait for a batch's links, and yield its results."""
@@ -281,7 +307,7 @@ class _Fetcher:
             for waiting in self._waiting.pop(finished.link):
                 waiting.waiting.remove(finished.link)
                 if finished.failure is not None:
-                    waiting.results[finished.link] = finished.failure
+                    waiting.results[finished.link] = self._failed(finished.link, finished.failure)
             kind = "ok" if finished.failure is None else "failed"
             self._progress.count(kind, received=finished.received)
             self._progress.add_given_up(self._pool.pop_given_up())

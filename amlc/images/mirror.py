@@ -1,6 +1,7 @@
 """The mirror: a folder of pictures that the user already has."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,7 +10,7 @@ from urllib.parse import unquote
 from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.errors import ImageError
 
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+_EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".gif")
 
 
 class Mirror:
@@ -35,7 +36,11 @@ class Mirror:
     def __init__(self, folder: str | None, links: Iterable[str]) -> None:
         self._folder = Path(folder) if folder is not None else None
         self._names: frozenset[str] = frozenset()
+        # The names of the files whose letters are the same, apart from their case.
+        self._alike: dict[str, list[str]] = {}
+        # How many links fit a name, a name apart from case, and such a name without extension.
         self._claims: Counter[str] = Counter()
+        self._folded_claims: Counter[str] = Counter()
         self._stem_claims: Counter[str] = Counter()
         if self._folder is None:
             return
@@ -45,44 +50,74 @@ class Mirror:
             raise ImageError(
                 f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
             ) from None
-        stems = _stems(self._names)
-        for link in {link for link in links if stems & _stems(_names(link))}:
-            names = _names(link)
+        for name in sorted(self._names):
+            self._alike.setdefault(_folded(name), []).append(name)
+        stems = _stems(self._alike)
+        # Two texts can be one link, which has the right to its file.
+        for link in {link for text in links for link in _parsed(text) if stems & _link_stems(link)}:
+            names = file_names(link)
+            folded = {_folded(name) for name in names}
             self._claims.update(names)
-            self._stem_claims.update(_stems(names))
+            self._folded_claims.update(folded)
+            self._stem_claims.update(_stems(folded))
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a folder."""
+        return self._folder is not None
 
     @property
     def ambiguous(self) -> int:
         """The number of file names in the folder that fit two or more links."""
-        return sum(1 for name in self._names if self._claims[name] > 1)
+        return sum(
+            (self._claims[name] or self._folded_claims[_folded(name)]) > 1 for name in self._names
+        )
 
     def find(self, link: Link) -> Path | None:
         """Return the file of a link's picture, or None.
 
-        The file may have another extension than the link. Only names that were listed in the
-        folder are joined to it, so that no link can lead outside.
+        The file may have another extension than the link, and capitals for small letters; the more
+        exact name counts. Only names that were listed in the folder are joined to it, so that no
+        link can lead outside.
         """
         if self._folder is None:
             return None
         names = file_names(link)
-        exact = (name for name in names if self._claims[name] == 1)
-        converted = (
+        for name in names:
+            if self._claims[name] == 1 and name in self._names:
+                return self._folder / name
+        folded = list(dict.fromkeys(map(_folded, names)))
+        alike = [name for name in folded if self._folded_claims[name] == 1]
+        converted = [
             stem + extension
-            for stem in sorted(_stems(names))
+            for stem in sorted(_stems(folded))
             if self._stem_claims[stem] == 1
             for extension in _EXTENSIONS
-        )
-        name = next((name for name in (*exact, *converted) if name in self._names), None)
-        return self._folder / name if name is not None else None
+        ]
+        for name in alike + converted:
+            files = self._alike.get(name, [])
+            # Where two files differ only in case, neither is known to be the picture.
+            if len(files) == 1:
+                return self._folder / files[0]
+        return None
+
+
+def _folded(name: str) -> str:
+    """Return a name without the differences that file systems make: case, and Unicode's forms."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _stems(names: Iterable[str]) -> set[str]:
     return {Path(name).stem for name in names}
 
 
-def _names(link: str) -> list[str]:
+def _link_stems(link: Link) -> set[str]:
+    return _stems(map(_folded, file_names(link)))
+
+
+def _parsed(text: str) -> list[Link]:
     try:
-        return file_names(parse_link(link))
+        return [parse_link(text)]
     except LinkError:
         return []
 
@@ -90,16 +125,22 @@ def _names(link: str) -> list[str]:
 def file_names(link: Link) -> list[str]:
     """Return the file names, never paths, that the link's picture may have in a folder.
 
+    Tools such as wget keep the query in the name of a file, after ``?`` or, for Windows, ``@``.
+
     Examples
     --------
     >>> file_names(parse_link("https://a.com/I/21Rv+jEL.jpg?x=/y.jpg"))
-    ['21Rv+jEL.jpg']
+    ['21Rv+jEL.jpg?x=%2Fy.jpg', '21Rv+jEL.jpg@x=%2Fy.jpg', '21Rv+jEL.jpg']
     >>> file_names(parse_link("https://a.com/b/.."))
     []
     """
-    segment = link.target.partition("?")[0].rpartition("/")[2]
-    names = dict.fromkeys([unquote(segment), segment])
-    return [name for name in names if _is_plain_name(name)]
+    path, _, query = link.target.partition("?")
+    segment = path.rpartition("/")[2]
+    names = [unquote(segment), segment]
+    if query:
+        tails = [part.replace("/", "%2F") for part in (unquote(query), query)]
+        names = [f"{name}{mark}{tail}" for mark in "?@" for name in names for tail in tails] + names
+    return [name for name in dict.fromkeys(names) if _is_plain_name(name)]
 
 
 def _is_plain_name(name: str) -> bool:

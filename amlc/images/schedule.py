@@ -17,13 +17,16 @@ from amlc.images.fetch_result import (
     BROKEN,
     HOST_NOT_FOUND,
     NO_CONNECTION,
+    PROXY_FAILURE,
     TIMEOUT,
     TLS_FAILURE,
     FetchError,
 )
 
 # Errors of a host rather than of a single link; statuses 5xx are such errors, too.
-_HOST_REASONS = frozenset({HOST_NOT_FOUND, NO_CONNECTION, TLS_FAILURE, TIMEOUT, BROKEN})
+_HOST_REASONS = frozenset(
+    {HOST_NOT_FOUND, NO_CONNECTION, PROXY_FAILURE, TLS_FAILURE, TIMEOUT, BROKEN}
+)
 # Seconds of the pauses, each followed by a probe, before a host that has worked is given up.
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 

@@ -57,3 +57,4 @@ class FetchSettings(Settings):
     backoff_seconds: Seconds = 0.5
     retry_after_seconds: Seconds = 30.0
     ca_bundle: str | None = None
+    use_proxy: bool = False

@@ -1,5 +1,6 @@
 """The store of fetched pictures: one SQLite file for all repositories, by size and link."""
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -15,8 +16,8 @@ from amlc.errors import ImageError, first_few
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.settings import ImageSettings
 
-# Version of the table below; a file of another version is refused.
-VERSION = 1
+# Version of the tables below; a file of a later version is refused. Version 1 had no hashes.
+VERSION = 2
 # How long to wait while another run writes to the file.
 BUSY_SECONDS = 120.0
 _LINKS_PER_QUERY = 500
@@ -36,6 +37,20 @@ CREATE TABLE IF NOT EXISTS image (
     PRIMARY KEY (variant, link)
 )
 """
+# In a table of its own, so that a file of version 1 gets hashes without being written as a whole.
+_CREATE_HASHES = """
+CREATE TABLE IF NOT EXISTS picture_hash (
+    variant TEXT NOT NULL,
+    link TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (variant, link)
+) WITHOUT ROWID
+"""
+_HASH_ALL = """
+INSERT OR REPLACE INTO picture_hash
+SELECT variant, link, sha256(bytes) FROM image WHERE status = 'ok' AND typeof(bytes) = 'blob'
+"""
+_PUT_HASH = "INSERT OR REPLACE INTO picture_hash VALUES (?, ?, ?)"
 # Of two runs that disagree, the picture is kept and the failure is not, whichever comes last.
 _PUT = """
 INSERT INTO image VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -47,7 +62,14 @@ WHERE image.status != 'ok' OR excluded.status = 'ok'
 _WHERE = """
 WHERE variant = ? AND (status = 'ok' OR (limits = ? AND stored_at > ?)) AND link IN
 """
-_SELECT_RESULTS = f"SELECT link, status, reason, tries FROM image {_WHERE}"  # noqa: S608 - constant text
+# Damage can make a picture a value of another type.
+_INTACT = """
+CASE WHEN status != 'ok' THEN 1 WHEN typeof(bytes) = 'blob' THEN sha256 IS sha256(bytes) ELSE 0 END
+"""
+_SELECT_RESULTS = (
+    f"SELECT link, status, reason, tries, {_INTACT} "  # noqa: S608 - constant text
+    f"FROM image LEFT JOIN picture_hash USING (variant, link) {_WHERE}"
+)
 _SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # noqa: S608 - constant text
 
 
@@ -99,12 +121,23 @@ class Store:
         with self._lock:
             self._connection.close()
 
-    def find_results(self, links: Sequence[str]) -> dict[str, FetchResult]:
-        """Return the stored results of links, without pictures; links without one are left out."""
-        rows = self._select(_SELECT_RESULTS, links)
-        return {
-            link: FetchResult(status, reason, tries, None) for link, status, reason, tries in rows
-        }
+    def find_results(self, links: Sequence[str]) -> tuple[dict[str, FetchResult], list[str]]:
+        """Look links up, without reading pictures into memory.
+
+        Returns
+        -------
+        results : dict of FetchResult
+            By link; links without a result are left out.
+        damaged : list of str
+            Links whose pictures are left out, too, because they have changed on the disk.
+        """
+        results, damaged = {}, []
+        for link, status, reason, tries, intact in self._select(_SELECT_RESULTS, links):
+            if intact:
+                results[link] = FetchResult(status, reason, tries, None)
+            else:
+                damaged.append(link)
+        return results, damaged
 
     def read_pictures(self, links: Sequence[str]) -> dict[str, Picture]:
         """Return the pictures of links whose status is ok."""
@@ -134,6 +167,8 @@ class Store:
         )
         with self._exclusive(), self._connection:
             self._connection.execute(_PUT, row)
+            if result.picture is not None:
+                self._connection.execute(_PUT_HASH, (self._variant, link, _sha256(picture.data)))
 
     def _select(self, query: str, links: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         youngest = int(time.time()) - self._remember_seconds
@@ -170,6 +205,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         # Runs do not block each other for long, and a killed run loses no committed row.
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.create_function("sha256", 1, _sha256, deterministic=True)
         _prepare(connection)
     except BaseException:
         connection.close()
@@ -177,11 +213,18 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     with connection:
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in {0, VERSION}:
+        if version > VERSION:
             raise sqlite3.DatabaseError(f"it has version {version}, this program knows {VERSION}")
         connection.execute(_CREATE)
+        connection.execute(_CREATE_HASHES)
+        if version == 1:
+            connection.execute(_HASH_ALL)
         connection.execute(f"PRAGMA user_version = {VERSION}")

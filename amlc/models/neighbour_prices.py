@@ -5,8 +5,6 @@ import numpy as np
 from amlc.arrays import Floats, Floats32, Ints32, Ints64, Rows
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 
-# Similarities are raised to this power: one near-duplicate outweighs many distant neighbours.
-POWER = 4
 NEAREST = 3
 _NEAREST_NAMES = (
     "similarity of the nearest",
@@ -101,7 +99,10 @@ class NeighbourPrices:
         prices = np.where(known, self.log_price[rows], self._means[0])
         totals = np.where(known, self.total[rows], self._means[1])
         # Without any neighbour all weights are equal, and the mean is that of all train rows.
-        weights = np.where(known, similarity.astype(np.float64) ** POWER, 0) + 1e-12
+        # The fourth power: one near-duplicate outweighs many distant neighbours. `numpy.power`
+        # would differ between processors.
+        squares = np.square(similarity, dtype=np.float64)
+        weights = np.where(known, squares * squares, 0) + 1e-12
         columns = [similarity[:, 0], prices[:, 0], prices[:, :NEAREST].mean(axis=1)]
         for count in self.counts:
             share = weights[:, :count] / weights[:, :count].sum(axis=1, keepdims=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from amlc.arrays import Floats, Rows
+from amlc.arrays import Floats, Floats32, Rows
 from amlc.catalog.products import PRICE
 from amlc.errors import DataError, ParamsError, first_few
 from amlc.features.blocks import Tabular
@@ -28,10 +28,12 @@ def log_prices(products: pd.DataFrame, rows: Rows | None = None) -> Floats:
     Returns
     -------
     ndarray of float64, shape (n,)
-        NaN where the price is not known.
+        NaN where the price is not known. The digits of float32: the last ones of a logarithm in
+        float64 differ between processors, and would change where boosters split.
     """
     prices = products[PRICE].to_numpy(dtype=np.float64)
-    return np.asarray(np.log(prices if rows is None else prices[rows]))
+    logarithms: Floats32 = np.log(prices if rows is None else prices[rows]).astype(np.float32)
+    return logarithms.astype(np.float64)
 
 
 @dataclass(frozen=True)

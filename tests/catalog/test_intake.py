@@ -69,6 +69,13 @@ def test_valid_files_become_products(tmp_path: Path) -> None:
     assert (catalogue.rejected, catalogue.flagged, catalogue.train_total) == ([], [], 2)
 
 
+def test_white_space_around_a_link_is_left_out(tmp_path: Path) -> None:
+    """Rows of one picture keep one link, which the image store and the groups know it by."""
+    train = row(1, link="https://h/a") + '2,tea," https://h/a\r\n",1\n'
+    products = read(tmp_path, train, "9,oil,https://h/a \n").products
+    assert products["image_link"].tolist() == ["https://h/a"] * 3
+
+
 def test_the_order_of_columns_makes_no_difference(tmp_path: Path) -> None:
     """The columns of the product table always have the same order."""
     expected = read(tmp_path, row(1)).products
@@ -100,7 +107,7 @@ write a plain decimal such as 12.50
   test.csv: catalog_content: neither text nor link, in 1 of 2 rows: line 2 (''): \
 describe the product, or give its image's link
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
-write http(s)://HOST/... without user name and white space, in at most 2,048 characters"""
+write http(s)://HOST/... without user name, backslash and line break, in at most 2,048 characters"""
     )
     assert message.splitlines()[:-1] == rows.splitlines()
     assert "set data.on_invalid to drop" in message.splitlines()[-1]

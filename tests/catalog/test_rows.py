@@ -39,10 +39,11 @@ def test_a_valid_row_has_no_reasons(tmp_path: Path) -> None:
         f"image_link,price,sample_id,catalog_content\n{LINK},3,7,Tea\n",
         f"{HEADER}7,Tea,{LINK}".replace("\n", "\r\n"),
         f"{HEADER}\n\n7,Tea,{LINK}\n\n",
+        f'{HEADER}7,Tea," {LINK}\n"\n',
     ],
 )
 def test_equivalent_files_have_the_same_rows(tmp_path: Path, content: str) -> None:
-    """A byte order mark, the order of columns, line endings and blank lines do not matter."""
+    """A byte order mark, the order of columns, line endings and blanks do not matter."""
     assert read(tmp_path, content) == [Row("7", "Tea", LINK, ())]
 
 

@@ -141,7 +141,8 @@ class Site:
     def _answer(self, sock: socket.socket, first: bytes, stream: IO[bytes]) -> bool:
         if not first:
             return False
-        if not first.endswith(b" HTTP/1.1\r\n"):
+        # Proxies are asked for tunnels in the older version.
+        if not first.endswith((b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")):
             sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return False
         path = first.split()[1].decode()

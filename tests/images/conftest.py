@@ -40,6 +40,7 @@ FETCHING = {
     "backoff_seconds": 0.01,
     "retry_after_seconds": 5.0,
     "ca_bundle": None,
+    "use_proxy": False,
 }
 
 

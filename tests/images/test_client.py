@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import trustme
-from hypothesis import given
-from hypothesis import strategies as st
 
 from amlc.catalog.links import parse_link
-from amlc.images.client import Client, opted_out, retry_after
+from amlc.images.client import Client
 from amlc.images.fetch_result import FetchError, Retry
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
@@ -107,6 +105,18 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r
         page(zlib.compress(GOOD), Content_Encoding="deflate"),
         _raw(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD % len(GOOD) + GOOD),
         _raw(b"HTTP/1.0 200 OK\r\n\r\n" + GOOD),
+        page(GOOD, Content_Encoding="UTF-8"),
+        page(GOOD, Content_Encoding="aws-chunked"),
+        page(gzip.compress(GOOD[:99]) + gzip.compress(GOOD[99:]), Content_Encoding="gzip"),
+        page(zlib.compress(GOOD, wbits=-zlib.MAX_WBITS), Content_Encoding="deflate"),
+        page(GOOD, "201 Created"),
+        page(GOOD, "203 Non-Authoritative Information"),
+        page(GOOD, "206 Partial Content", Content_Range=f"bytes 0-{len(GOOD) - 1}/{len(GOOD)}"),
+        _raw(
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-%d/%d\r\n\r\n"
+            % (len(GOOD) - 1, len(GOOD))
+            + GOOD
+        ),
     ],
 )
 def test_a_good_answer_in_any_framing_is_accepted(
@@ -123,6 +133,17 @@ FAILURES: dict[str, tuple[Page, str, Retry]] = {
     "forbidden": (page(b"", "403 Forbidden"), "http 403", Retry.NEXT_RUN),
     "no content": (_raw(b"HTTP/1.1 204 No Content\r\n\r\n"), "http 204", Retry.NEXT_RUN),
     "partial": (page(GOOD, "206 Partial Content"), "http 206", Retry.NEXT_RUN),
+    "a part": (
+        page(GOOD, "206 Partial Content", Content_Range=f"bytes 0-{len(GOOD) - 1}/{len(GOOD) + 9}"),
+        "http 206",
+        Retry.NEXT_RUN,
+    ),
+    "less than its range": (
+        page(GOOD, "206 Partial Content", Content_Range=f"bytes 0-{len(GOOD) + 8}/{len(GOOD) + 9}"),
+        "truncated body",
+        Retry.NOW,
+    ),
+    "accepted": (page(GOOD, "202 Accepted"), "http 202", Retry.NEXT_RUN),
     "busy": (page(b"", "503 Service Unavailable"), "http 503", Retry.NOW),
     "limited": (page(b"", "429 Too Many Requests", Retry_After="2"), "http 429", Retry.NOW),
     "limited for long": (page(b"", "429 Slow", Retry_After="9999"), "http 429", Retry.NEXT_RUN),
@@ -268,6 +289,65 @@ def test_redirects_are_followed(site: Site, fetch: Fetch, settings: BothSettings
     assert fetch(site.url("/0"), settings) == GOOD
 
 
+@pytest.mark.parametrize(
+    ("location", "path"),
+    [
+        ("/my é Å à.jpg", "/my%20%C3%A9%20%C3%85%20%C3%A0.jpg"),
+        ("/a%20b.jpg  ", "/a%20b.jpg"),
+        ("HTTP://127.0.0.1:{port}/À", "/%C3%80"),
+        ("/日本.jpg?q=ü x", "/%E6%97%A5%E6%9C%AC.jpg?q=%C3%BC%20x"),
+    ],
+)
+def test_a_location_in_plain_text_is_followed(
+    location: str, path: str, site: Site, fetch: Fetch, settings: BothSettings
+) -> None:
+    """Servers write UTF-8 and blanks where they should be percent-encoded."""
+    location = location.format(port=site.port)
+    site.pages["/x"] = page(b"", "302 Found", Location=location)
+    site.pages[path] = page(GOOD)
+    assert fetch(site.url("/x"), settings) == GOOD
+
+
+def test_a_location_in_another_charset_goes_back_as_it_came(
+    site: Site, fetch: Fetch, settings: BothSettings
+) -> None:
+    """The bytes of ISO 8859-1 are percent-encoded one by one."""
+    site.pages["/x"] = _raw(
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\xe9 \xe4.jpg\r\n\r\n", stay=True
+    )
+    site.pages["/%E9%20%E4.jpg"] = page(GOOD)
+    assert fetch(site.url("/x"), settings) == GOOD
+
+
+def _needs_cookie(exchange: Exchange) -> bool:
+    if exchange.headers["Cookie"] == "consent=yes":
+        exchange.send(GOOD)
+    else:
+        exchange.send(b"", "302 Found", Location="/x", Set_Cookie="consent=yes; Path=/; HttpOnly")
+    return True
+
+
+def test_a_cookie_is_kept_along_a_chain_of_redirects(
+    site: Site, fetch: Fetch, settings: BothSettings
+) -> None:
+    """A host that asks for its cookie gets it; the next chain starts without one."""
+    site.pages["/x"] = _needs_cookie
+    for _ in range(2):
+        assert fetch(site.url("/x"), settings) == GOOD
+    assert [seen["Cookie"] for seen in site.seen] == [None, "consent=yes"] * 2
+
+
+def test_a_cookie_goes_to_no_other_host(fetch: Fetch, make: MakeSettings) -> None:
+    """A host that is redirected to gets no cookie of the host that redirects."""
+    with Site() as site:
+        location = site.url("/y", host="localhost")
+        site.pages["/x"] = page(b"", "302 Found", Location=location, Set_Cookie="a=1")
+        site.pages["/y"] = page(GOOD)
+        settings = make(allow_private_hosts=["127.0.0.1", "localhost"])
+        assert fetch(site.url("/x"), settings) == GOOD
+        assert site.seen[1]["Cookie"] is None
+
+
 def test_a_sixth_redirect_is_not_followed(site: Site, fetch: Fetch, settings: BothSettings) -> None:
     """The chain ends after five, and its next link is not asked for."""
     for step in range(6):
@@ -382,33 +462,3 @@ def test_an_opt_out_may_be_ignored(site: Site, fetch: Fetch, make: MakeSettings)
     """With respect_noai false, X-Robots-Tag has no effect."""
     site.pages["/a"] = page(GOOD, X_Robots_Tag="noai")
     assert fetch(site.url("/a"), make(respect_noai=False)) == GOOD
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("5", 5),
-        (" 7 ", 7),
-        ("Thu, 01 Jan 1970 00:20:00 GMT", 200),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-        ("-3", 0),
-        ("soon", 0),
-        ("", 0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(text: str, seconds: float) -> None:
-    """Both forms of RFC 9110 are read; a past date and an invalid value mean now."""
-    assert retry_after(text, 1000.0) == seconds
-
-
-@given(st.text(max_size=40))
-def test_no_retry_after_crashes(text: str) -> None:
-    """Any text gives a number of seconds that is not negative."""
-    assert retry_after(text, 1e9) >= 0
-
-
-@given(st.text(max_size=40))
-def test_no_robots_tag_crashes(text: str) -> None:
-    """Any text is read; with the directive added, it is an opt-out."""
-    opted_out(text)
-    assert opted_out(f"{text}, noai")

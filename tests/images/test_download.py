@@ -2,9 +2,13 @@
 
 import gzip
 import io
+import socket
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -161,6 +165,40 @@ def test_a_placeholder_is_grey_and_has_a_reason(site: Site, run: Run) -> None:
     assert site.connections == 0
 
 
+def test_links_as_people_write_them_are_fetched(site: Site, run: Run) -> None:
+    """Blanks, capitals, white space around; the row has the link as the catalogue has it."""
+    site.pages |= dict.fromkeys(("/my%20pic.jpg", "/a.jpg", "/%C3%A9.jpg?q=1%202"), GOOD)
+    links = [
+        site.url("/my pic.jpg"),
+        site.url("/a.jpg").replace("http", "HTTP"),
+        f" \t{site.url('/a.jpg#top')}\r\n",
+        site.url("/é.jpg?q=1 2"),
+    ]
+    rows = run(links)
+    assert {link: rows[link].status for link in links} == dict.fromkeys(links, "ok")
+
+
+def test_the_host_that_is_asked_is_the_one_of_idna_2008(
+    site: Site, run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another domain, perhaps of somebody else, would be asked with ss for ß."""
+    lookups: list[str] = []
+    real = socket.getaddrinfo
+
+    def look_up(host: str, *others: Any, **options: Any) -> Any:
+        if host == "127.0.0.1":
+            return real(host, *others, **options)
+        lookups.append(host)
+        return real("127.0.0.1", *others, **options)
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    site.pages["/a.jpg"] = GOOD
+    link = site.url("/a.jpg", host="straße.de")
+    assert run([link], make(allow_private_hosts=["xn--strae-oqa.de"]))[link].status == "ok"
+    assert lookups == ["xn--strae-oqa.de"]
+    assert site.seen[0]["Host"] == f"xn--strae-oqa.de:{site.port}"
+
+
 def test_a_fetched_picture_is_not_fetched_again(site: Site, run: Run, tmp_path: Path) -> None:
     """The second run makes no request, and writes the same bytes."""
     paths = [f"/{number}.jpg" for number in range(25)]
@@ -171,6 +209,23 @@ def test_a_fetched_picture_is_not_fetched_again(site: Site, run: Run, tmp_path: 
     assert all(site.hits[path] == 1 for path in paths)
     assert _bytes(tmp_path / "first") == _bytes(tmp_path / "second")
     assert len(_bytes(tmp_path / "first")) == 3
+
+
+def test_a_picture_that_rotted_in_the_store_is_fetched_again(
+    site: Site, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row has the good picture, and a message names the link; a third run makes no request."""
+    site.pages["/a.jpg"] = GOOD
+    link = site.url("/a.jpg")
+    good = run([link])[link]
+    with closing(sqlite3.connect(tmp_path / "store")) as connection, connection:
+        connection.execute("UPDATE image SET bytes = substr(bytes, 1, 300) || x'00'")
+    assert run([link])[link] == good
+    assert f"1 pictures were damaged on the disk, and were looked for again: {link}" in (
+        capsys.readouterr().err
+    )
+    assert run([link])[link] == good
+    assert site.hits["/a.jpg"] == 2
 
 
 def test_a_repeated_link_is_fetched_once(site: Site, run: Run) -> None:
@@ -218,6 +273,27 @@ def test_an_unusable_file_in_the_mirror_is_reported_and_ignored(
     link = site.url("/a.jpg")
     assert run([link], make(mirror=str(tmp_path / "mirror")))[link].status == "ok"
     assert "1 files cannot be used as pictures: a.jpg" in capsys.readouterr().err
+
+
+def test_what_a_mirror_lacks_is_named_so_where_the_host_is_not_found(
+    run: Run, make: MakeSettings, tmp_path: Path
+) -> None:
+    """Without a network, the remedy is a file in the folder; a bad file is not missing."""
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "b.jpg").write_bytes(b"no picture")
+    links = [f"https://images.invalid/{name}.jpg" for name in "ab"]
+    rows = run(links, make(mirror=str(tmp_path / "mirror")))
+    reasons = [rows[link].reason for link in links]
+    assert reasons == ["not in images.mirror, host not found", "host not found"]
+
+
+def test_other_failures_keep_their_reasons_beside_a_mirror(
+    site: Site, run: Run, make: MakeSettings, tmp_path: Path
+) -> None:
+    """What the host says about a link counts, not that the folder lacks it."""
+    (tmp_path / "mirror").mkdir()
+    link = site.url("/a.jpg")
+    assert run([link], make(mirror=str(tmp_path / "mirror")))[link].reason == "http 404"
 
 
 def test_a_final_failure_is_asked_for_again_only_with_retry_failed(
@@ -282,7 +358,7 @@ def test_a_dead_host_is_given_up_and_all_its_links_have_the_same_result(
 
 
 def test_six_thousand_links_without_a_name_server_fail_quickly(
-    run: Run, make: MakeSettings, monkeypatch: pytest.MonkeyPatch
+    run: Run, make: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name is looked up a few times, not six thousand times."""
     lookups: list[object] = []
@@ -293,9 +369,14 @@ def test_six_thousand_links_without_a_name_server_fail_quickly(
 
     monkeypatch.setattr("socket.getaddrinfo", look_up)
     links = [f"https://cdn.com/{number}.jpg" for number in range(6000)]
-    rows = run(links, make(workers=60, per_host=60, give_up_after=20, shard_links=1000))
+    settings = make(workers=60, per_host=60, give_up_after=20, shard_links=1000)
+    rows = run(links, settings)
     assert {(row.reason, row.tries) for row in rows.values()} == {("host not found", 1)}
     assert len(lookups) < 200
+    images = settings.images.model_copy(update={"mirror": str(tmp_path)})
+    rows = run(links, BothSettings(images, settings.fetching))
+    reason = "not in images.mirror, host not found"
+    assert {(row.reason, row.tries) for row in rows.values()} == {(reason, 1)}
 
 
 @pytest.mark.parametrize(

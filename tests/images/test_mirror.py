@@ -30,10 +30,66 @@ def test_a_picture_may_have_another_extension(tmp_path: Path, link: str, name: s
     assert _find(tmp_path, f"https://a.com/{link}") == name
 
 
+@pytest.mark.parametrize(
+    ("link", "name"),
+    [
+        ("71Xb.jpg", "71xb.JPG"),
+        ("a.jpg", "a.JPEG"),
+        ("a.jpg", "a.jfif"),
+        ("a.jpg?v=2", "a.jpg?v=2"),
+        ("a.jpg?v=2&w=%20x/y", "a.jpg?v=2&w= x%2Fy"),
+        ("a.jpg?v=2", "a.jpg@v=2"),
+        ("a.jpg?v=2", "A.JPG"),
+        ("image?id=7", "image?id=7.jpg"),
+        ("caf\u00e9.jpg", "cafe\u0301.jpg"),
+        ("cafe%CC%81.jpg", "caf\u00e9.jpg"),
+        ("caf%c3%a9.jpg", "caf%c3%a9.jpg"),
+        ("my pic.jpg", "my pic.jpg"),
+        ("my%20pic.jpg", "My Pic.jpeg"),
+    ],
+)
+def test_a_picture_is_found_under_the_name_that_tools_give_it(
+    tmp_path: Path, link: str, name: str
+) -> None:
+    """In another case, with the query of its link, or with accents as macOS writes them."""
+    (tmp_path / name).touch()
+    assert _find(tmp_path, f"https://a.com/{link}") == name
+
+
+def test_case_decides_where_it_can(tmp_path: Path) -> None:
+    """Names of Amazon differ only in case: the picture of one is not that of another."""
+    (tmp_path / "71XB.jpg").touch()
+    capitals, small = "https://a.com/71XB.jpg", "https://a.com/71xb.jpg"
+    assert _find(tmp_path, small, capitals) is None
+    assert _find(tmp_path, capitals, small) == "71XB.jpg"
+    (tmp_path / "71Xb.jpg").touch()
+    assert _find(tmp_path, small) is None
+    assert _find(tmp_path, capitals) == "71XB.jpg"
+
+
+def test_queries_tell_links_apart(tmp_path: Path) -> None:
+    """Files that keep the query belong to their links, although the paths are the same."""
+    for name in ("a.jpg?v=1", "a.jpg?v=2"):
+        (tmp_path / name).touch()
+    first, second = "https://a.com/a.jpg?v=1", "https://a.com/a.jpg?v=2"
+    assert _find(tmp_path, first, second) == "a.jpg?v=1"
+    assert _find(tmp_path, "https://a.com/a.jpg?v=3", first, second) is None
+
+
+def test_two_texts_of_one_link_are_no_two_links(tmp_path: Path) -> None:
+    """Capitals in the host and escapes in the path change nothing."""
+    (tmp_path / "a b.jpg").touch()
+    links = ["https://a.com/a b.jpg", "HTTPS://A.com/a%20b.jpg", "https://a.com/a b.jpg#c"]
+    assert {_find(tmp_path, link, *links) for link in links} == {"a b.jpg"}
+
+
 def test_a_name_of_two_links_belongs_to_neither(tmp_path: Path) -> None:
     """No product gets the picture of another; such files are counted."""
     (tmp_path / "main.jpg").touch()
     first, second = "https://a.com/1/main.jpg", "https://a.com/2/main.jpg"
+    assert _find(tmp_path, first, second) is None
+    assert Mirror(str(tmp_path), [first, second]).ambiguous == 1
+    (tmp_path / "main.jpg").rename(tmp_path / "MAIN.jpg")
     assert _find(tmp_path, first, second) is None
     assert Mirror(str(tmp_path), [first, second]).ambiguous == 1
 

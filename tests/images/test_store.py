@@ -19,7 +19,7 @@ from tests.helpers.stores import create_unwritable_store
 SETTINGS = ImageSettings(
     size=64, quality=90, max_bytes=1_000_000, max_pixels=1_000_000, max_side=65_535, min_side=8
 )
-OK = FetchResult.ok(Picture(4, 3, b"picture"))
+OK = FetchResult.ok(Picture(4, 3, b"\xff\xd8picture"))
 GONE = FetchResult.failed("http 404", 1)
 
 
@@ -41,7 +41,7 @@ def _put(path: Path, **results: FetchResult) -> None:
 
 def _read(path: Path, *links: str, settings: ImageSettings = SETTINGS) -> dict[str, FetchResult]:
     with Store(path, settings) as store:
-        results = store.find_results(links)
+        results, _ = store.find_results(links)
         pictures = store.read_pictures([link for link in results if results[link].status == "ok"])
     return results | {link: FetchResult.ok(picture) for link, picture in pictures.items()}
 
@@ -145,7 +145,7 @@ def test_a_row_that_cannot_be_written_is_an_error_each_time(path: Path) -> None:
         for link in ("a", "b"):
             with pytest.raises(ImageError, match="cannot be used as the image store"):
                 store.put(link, OK)
-        assert store.find_results(["a", "b"]) == {}
+        assert store.find_results(["a", "b"]) == ({}, [])
 
 
 def test_a_second_connection_is_never_needed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,10 @@ def test_many_threads_may_use_one_store(path: Path) -> None:
         written = pool.map(lambda number: store.put(str(number), OK), range(400))
         found = [store.find_results([str(number) for number in range(400)]) for _ in range(20)]
         assert len(list(written)) == 400
-        assert all(set(results.values()) <= {FetchResult("ok", "", 0, None)} for results in found)
+        assert all(
+            set(results.values()) <= {FetchResult("ok", "", 0, None)} for results, _ in found
+        )
+        assert not any(damaged for _, damaged in found)
         assert len(store.read_pictures([str(number) for number in range(400)])) == 400
 
 
@@ -193,6 +196,55 @@ def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:
     connection.close()
     with pytest.raises(ImageError, match="version 99"):
         Store(path, SETTINGS)
+
+
+def _rot(path: Path, link: str) -> None:
+    """Change one byte of a stored picture in the file, as a bad disk does."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (data,) = connection.execute("SELECT bytes FROM image WHERE link = ?", [link]).fetchone()
+    content = bytearray(path.read_bytes())
+    content[content.index(data)] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_picture_that_has_changed_on_the_disk_does_not_count(path: Path) -> None:
+    """It is told apart from links without a result, and a new picture takes its place."""
+    _put(path, a=OK, b=GONE, c=FetchResult.ok(Picture(4, 3, b"another")))
+    _rot(path, "a")
+    with Store(path, SETTINGS) as store:
+        results, damaged = store.find_results(["a", "b", "c", "d"])
+        assert (set(results), damaged) == ({"b", "c"}, ["a"])
+        store.put("a", GONE)
+        assert store.find_results(["a"]) == ({}, ["a"])
+        store.put("a", OK)
+    assert _read(path, "a", "b") == {"a": OK, "b": GONE}
+
+
+def _make_version_1(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE picture_hash")
+        connection.execute("PRAGMA user_version = 1")
+
+
+def test_a_store_of_the_first_version_goes_on(path: Path) -> None:
+    """No picture is fetched again, and those that it has are guarded from now on."""
+    _put(path, a=OK, b=GONE)
+    _make_version_1(path)
+    assert _read(path, "a", "b") == {"a": OK, "b": GONE}
+    _rot(path, "a")
+    assert _read(path, "a", "b") == {"b": GONE}
+
+
+def test_several_runs_may_find_a_store_of_the_first_version(path: Path) -> None:
+    """One of them adds the hashes, the others wait for it."""
+    _put(path, **{str(number): OK for number in range(99)})
+    _make_version_1(path)
+    names = [str(number) for number in range(99)]
+    with ThreadPoolExecutor(4) as pool:
+        assert [len(found) for found in pool.map(lambda _: _read(path, *names), range(8))] == [
+            99
+        ] * 8
 
 
 def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:

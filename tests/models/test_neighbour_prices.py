@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
-from amlc.models.neighbour_prices import POWER, NeighbourPrices
+from amlc.models.neighbour_prices import NeighbourPrices
 
 _, NEAREST, _, MEAN, DEVIATION, AMOUNT, _ = range(7)
 LOG_PRICE = np.array([1.0, 2.0, 3.0, 4.0])
@@ -48,7 +48,7 @@ def test_no_column_depends_on_the_price_of_its_own_row() -> None:
 
 def test_the_mean_is_weighted_by_a_power_of_similarity() -> None:
     """A plain formula gives the same number."""
-    weights = np.array([0.6, 0.3]) ** POWER
+    weights = np.array([0.6, 0.3]) ** 4
     expected = (weights @ [3.0, 4.0]) / weights.sum()
     assert fitted()[1][0, MEAN] == pytest.approx(expected, rel=1e-6)
 

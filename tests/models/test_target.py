@@ -8,7 +8,8 @@ from amlc.errors import DataError, ParamsError
 from amlc.features.blocks import Tabular
 from amlc.models.target import WeightSettings, log_prices, make_target, row_weights
 
-LOG_PRICE = np.log([2.0, 10.0, 30.0, 100.0])
+# The digits of float32.
+LOG_PRICE = np.log([2.0, 10.0, 30.0, 100.0]).astype(np.float32).astype(np.float64)
 PRODUCTS = pd.DataFrame({"price": [2.0, 10.0, 30.0, 100.0], "group": [0, 0, 1, 2]})
 
 

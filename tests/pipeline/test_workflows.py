@@ -11,7 +11,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-SCRIPTS = sorted((ROOT / ".ci").iterdir())
+# Beside them lies arithmetic.json.
+SCRIPTS = sorted(path for path in (ROOT / ".ci").iterdir() if not path.suffix)
 
 
 def jobs(workflow: Path) -> dict[str, Any]:

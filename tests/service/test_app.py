@@ -107,12 +107,15 @@ def test_a_wrong_field_is_named(client: httpx.Client, sent: object, field: str) 
         "ftp://a.com/x.jpg",
         "https://",
         "https://me@a.com/x.jpg",
-        "https://a.com/x y.jpg",
+        "https://a.com/x\ty.jpg",
     ],
 )
 def test_a_malformed_link_gets_a_sentence_for_people(client: httpx.Client, link: str) -> None:
     """The message says how to write a link, without a regular expression."""
-    rule = "write http(s)://HOST/... without user name and white space, in at most 2,048 characters"
+    rule = (
+        "write http(s)://HOST/... without user name, backslash and line break, "
+        "in at most 2,048 characters"
+    )
     error = problem(client.post("/v1/price", json={"image_url": link}), 422)
     assert error["detail"] == f"image_url: malformed link: {rule}."
 

@@ -47,7 +47,9 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
     svd = TruncatedSVD(count, n_iter=settings.n_iter, random_state=seed)
     # It divides by the variance of the terms, which may be 0, for a result that is not used.
     with np.errstate(divide="ignore", invalid="ignore"):
-        svd.fit(terms)
+        # In double precision, last bits, which differ between processors, do not survive the
+        # rounding to 8 bits.
+        svd.fit(terms.astype(np.float64))
     return WeightTable.quantize(svd.components_.T)
 
 

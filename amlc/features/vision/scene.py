@@ -1,4 +1,10 @@
-"""Prepare a stack of pictures for the descriptors: colours, foreground and areas."""
+"""Prepare a stack of pictures for the descriptors: colours, foreground and areas.
+
+The result is the same on every processor. Elementary functions such as `cbrt`, and the order of
+the terms of a sum, differ between processors; additions, multiplications, divisions and square
+roots of single numbers do not. So cube roots are read from a table, and the planes of a `Scene`
+hold multiples of 1 / `STEPS`, whose sums are exact in float64, in any order.
+"""
 
 from typing import Any, NamedTuple
 
@@ -13,15 +19,23 @@ WHITE_LIGHTNESS, WHITE_CHROMA = 0.93, 0.093
 # Chroma in OKLab of the most vivid colour of sRGB; dividing by it gives values from 0 to 1.
 VIVID = 0.3225
 
+# Steps of lightness, redness, yellowness and chroma between 0 and 1.
+STEPS = np.float32(4096)
+
 # Areas are connected within a picture, not from one picture of the stack to the next.
 _WITHIN_PICTURES = np.zeros((3, 3, 3), dtype=np.int_)
 _WITHIN_PICTURES[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]
 
-# From 8-bit sRGB to linear light, and the matrices of OKLab.
+# Cube roots of the multiples of 1 / _CUBES between 0 and 1, rounded to multiples of 1 / 2**14. No
+# multiple is so close to the middle between two steps that the error of `cbrt` could matter.
+_CUBES = 2**18
+_CUBE_ROOTS = np.rint(np.cbrt(np.arange(_CUBES + 1)) * 256).astype(np.float32) / 2**14
+
+# From 8-bit sRGB to linear light, from 0 to _CUBES, and the matrices of OKLab.
 _LEVELS = np.arange(256) / 255
-_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
+_LINEAR = _CUBES * np.where(
+    _LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4
+).astype(np.float32)
 _TO_CONES = (
     (0.4122214708, 0.5363325363, 0.0514459929),
     (0.2119034982, 0.6806995451, 0.1073969566),
@@ -36,6 +50,8 @@ _TO_LAB = (
 
 class Scene(NamedTuple):
     """A stack of square pictures in the form that the descriptors share.
+
+    The colours are multiples of 1 / `STEPS`.
 
     Parameters
     ----------
@@ -69,10 +85,11 @@ def make_scene(pixels: Pixels, aspect: Floats32) -> Scene:
     aspect : ndarray of float32, shape (n,)
         Width divided by height of each picture before it was resized to a square.
     """
-    lightness, redness, yellowness = oklab(pixels)
-    redness /= np.float32(VIVID)
-    yellowness /= np.float32(VIVID)
-    chroma = np.minimum(np.hypot(redness, yellowness), 1)
+    lightness, green_red, blue_yellow = oklab(pixels)
+    lightness, redness, yellowness = (
+        in_steps(plane) for plane in (lightness, green_red / VIVID, blue_yellow / VIVID)
+    )
+    chroma = np.minimum(in_steps(magnitude(redness, yellowness)), 1)
     white = (lightness > WHITE_LIGHTNESS) & (chroma < WHITE_CHROMA)
     return Scene(lightness, redness, yellowness, chroma, ~keep_touching_border(white), aspect)
 
@@ -95,9 +112,20 @@ def oklab(pixels: Pixels) -> tuple[Floats32, Floats32, Floats32]:
     B. Ottosson, "A perceptual color space for image processing" (2020).
     """
     linear = [_LINEAR[pixels[..., channel]] for channel in range(3)]
-    cones = [np.cbrt(_mixed(row, linear)) for row in _TO_CONES]
+    cones = [_CUBE_ROOTS[np.rint(_mixed(row, linear)).astype(np.intp)] for row in _TO_CONES]
     lightness, green_red, blue_yellow = (_mixed(row, cones) for row in _TO_LAB)
     return lightness, green_red, blue_yellow
+
+
+def in_steps(values: Floats32) -> Floats32:
+    """Round values to multiples of 1 / `STEPS`."""
+    rounded: Floats32 = np.rint(values * STEPS) / STEPS
+    return rounded
+
+
+def magnitude(across: Floats32, down: Floats32) -> Floats32:
+    """Return the length of each vector; `numpy.hypot` differs between processors."""
+    return np.sqrt(across * across + down * down)
 
 
 def border_pixels(values: NDArray[Any]) -> NDArray[Any]:

@@ -6,11 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from amlc.arrays import Floats32, Pixels
+from amlc.arrays import Bools, Floats, Floats32, Pixels
 from amlc.features.vision.descriptor_names import DESCRIPTORS, GROUPS
-from amlc.features.vision.descriptors import FUNCTIONS, describe_scene, patterns
-from amlc.features.vision.scene import make_scene
+from amlc.features.vision.descriptors import (
+    FUNCTIONS,
+    describe_scene,
+    edges,
+    hues,
+    log_aspect,
+    objects,
+    patterns,
+)
+from amlc.features.vision.scene import Scene, make_scene
 
+PIXELS = arrays(np.uint8, (16, 16, 3))
 NAMES = [name for names in GROUPS.values() for name in names]
 SIZE = 48
 WHITE, BLACK, RED, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 0, 255)
@@ -19,6 +28,17 @@ WHITE, BLACK, RED, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 0, 255)
 def canvas(colour: tuple[int, int, int] = WHITE) -> Pixels:
     """Return a picture of one colour."""
     return np.full((SIZE, SIZE, 3), colour, dtype=np.uint8)
+
+
+def scene_of(pixels: Pixels) -> Scene:
+    """Return the scene of one square picture."""
+    return make_scene(pixels[np.newaxis], np.ones(1, dtype=np.float32))
+
+
+def near(values: Floats | Floats32, offset: float) -> Bools:
+    """Return where values are within 1e-4 of an integer plus an offset."""
+    distance = values - offset
+    return np.asarray(np.abs(distance - np.rint(distance)) < 1e-4)
 
 
 def describe(pixels: Pixels, aspect: float = 1.0) -> dict[str, float]:
@@ -160,6 +180,58 @@ def test_patterns_agree_with_counting_pixel_by_pixel(grey: Pixels) -> None:
         for column in range(1, 15):
             counts[_pattern(scene.lightness[0], row, column)] += 1
     np.testing.assert_allclose(patterns(scene)[0], counts / counts.sum(), atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PIXELS)
+def test_hues_agree_with_angles(pixels: Pixels) -> None:
+    """The octants are those of the angle in the plane of redness and yellowness."""
+    scene = scene_of(pixels)
+    angles = np.arctan2(scene.yellowness, scene.redness) % (2 * np.pi)
+    octants = np.minimum(angles / (np.pi / 4), 7.5).astype(int)
+    weight = np.where(near(angles / (np.pi / 4), 0), 0, scene.chroma)
+    scene = scene._replace(chroma=weight, foreground=np.ones_like(scene.foreground))
+    expected = [weight[octants == octant].sum() / octants.size for octant in range(8)]
+    np.testing.assert_allclose(hues(scene)[0], expected, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PIXELS)
+def test_directions_agree_with_angles(pixels: Pixels) -> None:
+    """The sectors are those of the angle of the gradient, up to pixels on their limits."""
+    scene = scene_of(pixels)
+    down, across = np.gradient(scene.lightness[0].astype(np.float64))
+    turns = np.arctan2(down, across) / (np.pi / 6)
+    sectors, strength = np.rint(turns).astype(int) % 6, np.hypot(across, down)
+    unsure = strength[near(turns, 0.5)].sum() / strength.size + 1e-3
+    actual = edges(scene)[0]
+    assert actual[0] == pytest.approx(strength.mean(), abs=2e-4)
+    expected = [strength[sectors == sector].sum() / strength.size for sector in range(6)]
+    np.testing.assert_allclose(actual[1:] * actual[0], expected, atol=unsure)
+
+
+@given(st.floats(0.125, 8, width=32))
+def test_log_aspect_is_a_binary_logarithm(ratio: float) -> None:
+    """Within its range, it agrees with the library's logarithm to 14 digits."""
+    actual = log_aspect(np.array([ratio], dtype=np.float32))
+    np.testing.assert_allclose(actual, 0.5 + np.log2(ratio) / 6, rtol=0, atol=1e-14)
+
+
+@settings(max_examples=25, deadline=None)
+@given(PIXELS)
+def test_repeats_agree_with_a_fourier_transform(pixels: Pixels) -> None:
+    """The highest autocorrelation after the first dip below zero is that of a direct formula."""
+    scene = scene_of(pixels)
+    actual = objects(scene)[0, 1:]
+    for axis, value in enumerate(actual):
+        profile = scene.lightness[0].mean(axis=axis, dtype=np.float64)
+        power = np.abs(np.fft.rfft(profile - profile.mean(), 32)) ** 2
+        correlation = np.fft.irfft(power)[:9]
+        if correlation[0] < 1e-9 or np.abs(correlation).min() < 1e-9:
+            continue
+        dips = np.flatnonzero(correlation < 0)
+        expected = correlation[dips[0] :].max() / correlation[0] if len(dips) else 0
+        assert value == pytest.approx(max(expected, 0), abs=1e-6)
 
 
 def test_mirroring_keeps_symmetry_and_swaps_the_sides() -> None:

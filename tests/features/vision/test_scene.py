@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from amlc.arrays import Bools, Floats32
+from amlc.arrays import Bools, Floats32, Pixels
+from amlc.features.vision import scene as scene_module
 from amlc.features.vision.scene import (
+    STEPS,
     border_pixels,
     count_areas,
     keep_touching_border,
@@ -34,6 +36,35 @@ def test_oklab_agrees_with_published_values(
     """White, black and the primary colours have their published coordinates."""
     actual = oklab(np.array(colour, dtype=np.uint8))
     np.testing.assert_allclose(actual, expected, atol=2e-4)
+
+
+def test_the_table_of_cube_roots_is_exact() -> None:
+    """Each entry is the root rounded, by integers: no error of a library's `cbrt` shows in it."""
+    roots = (scene_module._CUBE_ROOTS * 2**14).astype(np.int64)  # noqa: SLF001 - what it is made of
+    cubes = np.arange(len(roots)) * 2**27
+    assert ((2 * roots - 1) ** 3 < cubes)[1:].all()
+    assert (cubes < (2 * roots + 1) ** 3).all()
+    assert roots[0] == 0
+
+
+def test_the_table_of_linear_light_is_the_same_for_every_library() -> None:
+    """No exact value is so close to the middle between two float32 that rounding could differ."""
+    levels = np.arange(11, 256) / 255
+    exact = scene_module._CUBES * ((levels + 0.055) / 1.055) ** 2.4  # noqa: SLF001 - as above
+    table = scene_module._LINEAR[11:]  # noqa: SLF001 - as above
+    above, below = np.nextafter(table, np.float32(np.inf)), np.nextafter(table, np.float32(0))
+    for neighbour in (above, below):
+        middle = (table.astype(np.float64) + neighbour) / 2
+        assert (np.abs(exact / middle - 1) > 1e-12)[:-1].all()
+    assert table[-1] == scene_module._CUBES  # noqa: SLF001 - as above
+
+
+@settings(max_examples=25, deadline=None)
+@given(arrays(np.uint8, (1, 16, 16, 3)))
+def test_colours_are_multiples_of_a_step(pixels: Pixels) -> None:
+    """The colours of any pixels are whole numbers of steps, so that their sums are exact."""
+    for plane in make_scene(pixels, _ones(1))[:4]:
+        assert (plane * STEPS % 1 == 0).all()
 
 
 def test_chroma_lies_between_zero_and_one() -> None:
