@@ -1,6 +1,6 @@
 """Losses in log price: their gradient, and a curvature that boosting can divide by."""
 
-from typing import Any, Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def gradient(loss: LossName, gap: Floats) -> Floats:
     return np.asarray(100 * np.sign(gap) * (1 - np.tanh(gap / 2) ** 2))
 
 
-def curvature(loss: LossName, gap: Floats, smallest_gap: float = SMALLEST_GAP) -> Floats:
+def curvature(loss: LossName, gap: Floats) -> Floats:
     """Return a positive surrogate of each row's second derivative.
 
     Notes
@@ -50,7 +50,7 @@ def curvature(loss: LossName, gap: Floats, smallest_gap: float = SMALLEST_GAP) -
     """
     if loss == "squared":
         return np.ones_like(gap)
-    size = np.maximum(np.abs(gap), smallest_gap)
+    size = np.maximum(np.abs(gap), SMALLEST_GAP)
     # For SMAPE, curvature vanishes far from 0: a leaf of such rows alone would divide by 0.
     return np.maximum(np.abs(gradient(loss, size)) / size, 1e-6)
 
@@ -67,21 +67,22 @@ def best_constant(loss: str, log_price: Floats, weight: Floats | None = None) ->
     weight : ndarray of float64, shape (n,), optional
         The weight of each row.
     """
+    weights = np.ones_like(log_price) if weight is None else weight
     if loss == "smape":
-        # Between two log prices it is concave, so that its minimum is at one of them.
+        # Between two log prices the loss is concave, so the minimum is at one of them.
         some = np.unique(np.quantile(log_price, np.linspace(0, 1, 1001), method="nearest"))
-        losses = [np.average(np.tanh(np.abs(log_price - at) / 2), weights=weight) for at in some]
+        losses = [weights @ np.tanh(np.abs(log_price - constant) / 2) for constant in some]
         return float(some[np.argmin(losses)])
-    known: Any = "l1" if loss == "native_l1" else loss
-    constant = center(loss, log_price)
-    # The next constant is the minimum of the parabolas that touch the losses at this one, narrower
-    # each time at their kinks.
-    for smallest_gap in np.geomspace(1.0, 1e-6, 100):
-        scale = curvature(known, constant - log_price, smallest_gap)
-        if weight is not None:
-            scale = scale * weight
-        constant = float(np.average(log_price, weights=scale))
-    return constant
+    # The other losses are convex: their slope is negative below the minimum and positive above it.
+    convex: LossName = "l1" if loss == "native_l1" else cast("LossName", loss)
+    low, high = float(log_price.min()), float(log_price.max())
+    for _ in range(64):
+        middle = (low + high) / 2
+        if weights @ gradient(convex, middle - log_price) > 0:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def center(loss: str, log_price: Floats) -> float:
