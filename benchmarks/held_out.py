@@ -42,7 +42,7 @@ from amlc.catalog.products import (
     test_rows,
     train_rows,
 )
-from amlc.catalog.splits import product_groups
+from amlc.catalog.splits import placeholder_links, product_groups
 from amlc.errors import CheckError, ParamsError, run
 from amlc.metrics import row_smape
 from amlc.models.blend import read_blend_predictions
@@ -109,7 +109,8 @@ def read_rows(folder: Path, settings: DataSettings) -> pd.DataFrame:
     """Return the train rows of a folder's CSV files, each with its duplicate group."""
     products = read_catalogue(settings.model_copy(update={"dir": str(folder)})).products
     rows = products.iloc[train_rows(products)]
-    return rows.assign(group=product_groups(rows[TEXT], rows[LINK]))
+    placeholders = placeholder_links(rows[TEXT], rows[LINK], settings.placeholder_titles)
+    return rows.assign(group=product_groups(rows[TEXT], rows[LINK], placeholders))
 
 
 def prepare_copy(folder: Path, rows: pd.DataFrame, held_out: Bools, mirror: str) -> None:

@@ -2,9 +2,9 @@
 
 from amlc import layout, params
 from amlc.catalog.intake import DataSettings, data_metrics, read_catalogue, write_rejected
-from amlc.catalog.products import write_products
-from amlc.catalog.splits import add_groups_and_folds
-from amlc.errors import run
+from amlc.catalog.products import LINK, TEXT, write_products
+from amlc.catalog.splits import add_groups_and_folds, placeholder_links
+from amlc.errors import first_few, run
 from amlc.files import write_json
 
 
@@ -12,8 +12,11 @@ def main() -> None:
     """Read the catalogue and add groups and folds; write nothing before all of it has succeeded."""
     settings = params.load(DataSettings, "data")
     catalogue = read_catalogue(settings)
-    products = add_groups_and_folds(catalogue.products, settings.folds, params.seed())
-    metrics = data_metrics(catalogue, products)
+    placeholders = placeholder_links(
+        catalogue.products[TEXT], catalogue.products[LINK], settings.placeholder_titles
+    )
+    products = add_groups_and_folds(catalogue.products, placeholders, settings.folds, params.seed())
+    metrics = data_metrics(catalogue, products, placeholders)
     write_products(layout.PRODUCTS, products)
     write_rejected(layout.REJECTED, catalogue)
     write_json(layout.DATA_METRICS, metrics)
@@ -23,6 +26,23 @@ def main() -> None:
         f"{test['rows']:,} test rows ({test['flagged']:,} flagged), {groups['count']:,} groups, "
         f"the largest has {groups['largest']:,} rows"
     )
+    for split, counts in (("train", train), ("test", test)):
+        if counts["without_text"] or counts["without_link"]:
+            print(
+                f"prepare: {counts['without_text']:,} {split} rows have no text, "
+                f"{counts['without_link']:,} no link"
+            )
+    if placeholders:
+        named = first_few(f"{link} ({rows:,} rows)" for link, rows in placeholders.items())
+        print(
+            "prepare: links beside many different titles, most likely a picture that says that "
+            f"there is none, so that they make no groups: {named}"
+        )
+    if groups["largest"] > len(products) / settings.folds:
+        print(
+            f"prepare: one group has {groups['largest']:,} of {len(products):,} rows, which makes "
+            "the folds uneven: do these rows share a link or a title by mistake?"
+        )
     if train["rejected"] or test["flagged"]:
         print(f"prepare: {layout.REJECTED} lists each row with its reason")
 

@@ -17,6 +17,9 @@ def main() -> None:
     block.write(layout.TERMS)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)
+    for name, vocabulary in features.vocabularies.items():
+        if not vocabulary.terms:
+            print(f"terms: {name}: no term is in enough train texts, so it has no columns")
     per_row = block.weights.nnz / max(block.shape[0], 1)
     print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} per row")
 

@@ -28,6 +28,12 @@ def main() -> None:
     folds = " ".join(f"{score:.2f}" for score in result.fold_smape)
     seconds = time.monotonic() - started
     print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {seconds:.0f} s")
+    if result.constant:
+        fits = len(result.fold_smape) + 1
+        print(
+            f"train: {name}: {result.constant} of {fits} fits predict one price for all products: "
+            "there are too few rows to tell prices apart, or columns or prices do not vary"
+        )
 
 
 def _name(arguments: list[str]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from amlc.catalog.content import is_missing
 from amlc.catalog.products import (
     ID,
     LINK,
@@ -40,6 +41,7 @@ class DataSettings(Settings):
     dir: Annotated[str, Field(min_length=1)]
     on_invalid: Literal["error", "drop"]
     folds: Annotated[int, Field(ge=2, le=100)]
+    placeholder_titles: Annotated[int, Field(ge=2, le=1000)]
     max_text: Annotated[int, Field(ge=1, le=CELL_LIMIT)]
     max_bytes: Annotated[int, Field(ge=1)]
 
@@ -51,9 +53,10 @@ class CheckedCatalogue:
     Parameters
     ----------
     products : DataFrame
-        Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``) and
-        ``price`` (float64, NaN in test rows without one): the train rows that are left, then all
-        test rows. Links are without white space around them, so that one link is one text.
+        Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``, empty where
+        the text or the link is missing) and ``price`` (float64, NaN in test rows without one): the
+        train rows that are left, then all test rows. Links are without white space around them, so
+        that one link is one text.
     rejected : list of RowError
         Of train rows; each row with an error was left out.
     flagged : list of RowError
@@ -168,7 +171,7 @@ def _unusable(lines: list[str], remedy: str) -> DataError:
 
 def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
     rejected = [error.row for error in errors if error.row >= 0]
-    kept = sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)]
+    kept = _without_words(sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)])
     prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
     kept[PRICE] = prices
     kept[LINK] = kept[LINK].map(str.strip)
@@ -176,13 +179,10 @@ def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
 
 
 def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
-    products = sheet.cells[list(TEST_COLUMNS)].copy()
+    products = _without_words(sheet.cells[list(TEST_COLUMNS)])
     products[TEXT] = products[TEXT].str.slice(0, max_text)
     products[LINK] = products[LINK].map(str.strip)
-    without_text = [error.row for error in errors if error.reason == "text_empty"]
-    without_link = [error.row for error in errors if error.column == LINK]
-    products.loc[without_text, TEXT] = ""
-    products.loc[without_link, LINK] = ""
+    products.loc[[error.row for error in errors if error.column == LINK], LINK] = ""
     prices = np.full(len(products), np.nan)
     if PRICE in sheet.cells:
         invalid = {error.row for error in errors if error.column == PRICE}
@@ -193,15 +193,23 @@ def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.Da
     return products.assign(split=TEST)
 
 
+def _without_words(products: pd.DataFrame) -> pd.DataFrame:
+    """Return the products with empty texts and links where these are words for a missing value."""
+    cells = {
+        column: ["" if is_missing(cell) else cell for cell in products[column]]
+        for column in (TEXT, LINK)
+    }
+    return products.assign(**cells).astype("str")
+
+
 # The list of errors, data/rejected.csv.
 
 REJECTED_COLUMNS = ("file", "line", ID, "column", "reason", "found", "action")
 # What is done to a train row with an error, and to a test row, by reason.
 _TRAIN_ACTION = "dropped"
 _TEST_ACTIONS = {
-    "text_empty": "text left empty",
+    "text_and_link_missing": "text and link left empty",
     "text_long": "text cut",
-    "link_missing": "link left empty",
     "link_malformed": "link left empty",
     "price_missing": "price not known",
     "price_not_number": "price not known",
@@ -234,8 +242,10 @@ _PRICE_QUANTILES = {
 }
 
 
-def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[str, Any]:
-    """Return counts of rows, errors, groups and folds, and quantiles of the price.
+def data_metrics(
+    catalogue: CheckedCatalogue, products: pd.DataFrame, placeholders: dict[str, int]
+) -> dict[str, Any]:
+    """Return counts of rows, errors, missing values, groups and folds, and quantiles of the price.
 
     Parameters
     ----------
@@ -243,20 +253,25 @@ def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[st
         The catalogue as it was read.
     products : DataFrame
         Its products with ``group`` and ``fold``.
+    placeholders : dict of str to int
+        What `amlc.catalog.splits.placeholder_links` returns.
     """
-    train = products[products["split"] == TRAIN]
+    train, test = (products[products["split"] == split] for split in (TRAIN, TEST))
     return {
         "train": {
             "read": catalogue.train_total,
             "kept": len(train),
             "rejected": catalogue.train_total - len(train),
             "rejected_by_reason": _count_by_reason(catalogue.rejected),
+            **_count_missing(train),
         },
         "test": {
-            "rows": len(products) - len(train),
+            "rows": len(test),
             "flagged": len({error.row for error in catalogue.flagged}),
             "flagged_by_reason": _count_by_reason(catalogue.flagged),
+            **_count_missing(test),
         },
+        "placeholder_links": placeholders,
         "groups": _count_groups(products),
         "price": {name: float(train[PRICE].quantile(q)) for name, q in _PRICE_QUANTILES.items()},
         "folds": {
@@ -269,6 +284,13 @@ def data_metrics(catalogue: CheckedCatalogue, products: pd.DataFrame) -> dict[st
 def _count_by_reason(errors: Iterable[RowError]) -> dict[str, int]:
     # A row with two errors counts under both reasons.
     return dict(Counter(error.reason for error in errors))
+
+
+def _count_missing(products: pd.DataFrame) -> dict[str, int]:
+    return {
+        "without_text": int((products[TEXT] == "").sum()),
+        "without_link": int((products[LINK] == "").sum()),
+    }
 
 
 def _count_groups(products: pd.DataFrame) -> dict[str, int]:

@@ -23,7 +23,7 @@ PRODUCT_SCHEMA = pa.schema(
         pa.field(ID, pa.string(), nullable=False),
         pa.field("split", pa.string(), nullable=False),
         pa.field(TEXT, pa.string(), nullable=False),
-        # Empty if a test row's link is missing or malformed.
+        # Empty if it is missing; in a test row also if it is malformed.
         pa.field(LINK, pa.string(), nullable=False),
         # Null (NaN in pandas) in test rows without a price; models never see prices of test rows.
         pa.field(PRICE, pa.float64()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from amlc.catalog.content import is_missing
 from amlc.catalog.products import ID, LINK, TEXT
 from amlc.catalog.reading import Record, read_records
 from amlc.catalog.validation import id_error, link_error
@@ -17,7 +18,6 @@ _NOT_TEXT = re.compile("[\x00\udc80-\udcff]")
 _REASONS = {
     "id_missing": "no id",
     "id_malformed": "malformed id",
-    "link_missing": "no image link",
     "link_malformed": "malformed image link",
 }
 
@@ -30,7 +30,7 @@ class Row:
     ----------
     sample_id, text, link : str
         As written, but with bytes that are not UTF-8 replaced; `link` is without white space around
-        it, and empty if it is malformed.
+        it, and empty if it is missing or malformed.
     reasons : tuple of str
         What is wrong with the row.
     """
@@ -97,8 +97,11 @@ class ProductRows:
             reasons.append("bytes that are not UTF-8 text")
             values = {column: _NOT_TEXT.sub("\ufffd", value) for column, value in values.items()}
         sample_id, link = values[ID], values.get(LINK, "")
-        errors = [id_error(sample_id), link_error(link) if LINK in values else ""]
+        errors = [id_error(sample_id), link_error(link)]
         reasons += [_REASONS[error] for error in errors if error]
+        if LINK in values and is_missing(link):
+            reasons.append("no image link")
+            link = ""
         if not errors[0]:
             if sample_id in self._ids:
                 reasons.append("repeated id")

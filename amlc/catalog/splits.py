@@ -1,7 +1,8 @@
 """Groups of duplicates, and cross-validation folds that keep each group together."""
 
 import heapq
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pandas as pd
@@ -13,14 +14,21 @@ from amlc.catalog.content import normalised_title, title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, train_rows
 from amlc.errors import DataError
 
+# Titles that share at least this part of the words of the shorter one may be variants of a product.
+ALIKE = 0.5
 
-def add_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.DataFrame:
+
+def add_groups_and_folds(
+    products: pd.DataFrame, placeholders: Collection[str], folds: int, seed: int
+) -> pd.DataFrame:
     """Return the products with the columns ``group`` and ``fold``.
 
     Parameters
     ----------
     products : DataFrame
         The products of both splits, with their texts, links and prices.
+    placeholders
+        As in `product_groups`.
     folds, seed
         As in `grouped_folds`.
 
@@ -35,7 +43,7 @@ def add_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.Da
     DataError
         There are fewer groups than folds.
     """
-    groups = product_groups(products[TEXT], products[LINK])
+    groups = product_groups(products[TEXT], products[LINK], placeholders)
     train = train_rows(products)
     fold = np.full(len(products), -1, dtype=np.int8)
     fold[train] = grouped_folds(
@@ -51,7 +59,60 @@ def add_groups_and_folds(products: pd.DataFrame, folds: int, seed: int) -> pd.Da
 # Groups.
 
 
-def product_groups(texts: Iterable[str], links: Iterable[str]) -> Ints32:
+def placeholder_links(texts: Iterable[str], links: Iterable[str], least: int) -> dict[str, int]:
+    """Return the links that say nothing about sameness, each with its number of rows.
+
+    Such a link most likely leads to a picture that says "no image": products that have it in common
+    are not one product. Variants of one product share a picture, too, and most of a title's words.
+
+    Parameters
+    ----------
+    texts, links : iterable of str, n values
+        As in `product_groups`.
+    least : int
+        A link is a placeholder if it stands beside this many titles of which no two are alike.
+
+    Returns
+    -------
+    dict of str to int
+        The link with the most rows comes first.
+
+    Examples
+    --------
+    >>> titles = ["Green Tea", "Green Tea Bags", "Oil", "Olive Oil", "Salt"]
+    >>> texts = [f"Item Name: {title}" for title in titles]
+    >>> placeholder_links(texts, ["a"] * 5, 3), placeholder_links(texts, ["a"] * 5, 4)
+    ({'a': 5}, {})
+    """
+    texts, links = list(texts), list(links)
+    # No title is parsed of a link that has too few rows.
+    often = {link: rows for link, rows in Counter(links).most_common() if link and rows >= least}
+    titles: dict[str, set[str]] = defaultdict(set)
+    for text, link in zip(texts, links, strict=True):
+        if link in often:
+            titles[link].add(normalised_title(title_of(text)))
+    return {link: rows for link, rows in often.items() if _has_unlike(titles[link], least)}
+
+
+def _has_unlike(titles: set[str], least: int) -> bool:
+    """Return whether there are so many titles of which no two are alike."""
+    unlike: list[set[str]] = []
+    for title in sorted(titles):
+        words = set(title.split())
+        if words and not any(_alike(words, other) for other in unlike):
+            unlike.append(words)
+            if len(unlike) == least:
+                return True
+    return False
+
+
+def _alike(words: set[str], others: set[str]) -> bool:
+    return len(words & others) >= ALIKE * min(len(words), len(others))
+
+
+def product_groups(
+    texts: Iterable[str], links: Iterable[str], placeholders: Collection[str] = ()
+) -> Ints32:
     """Return the group of each product.
 
     Parameters
@@ -59,7 +120,9 @@ def product_groups(texts: Iterable[str], links: Iterable[str]) -> Ints32:
     texts : iterable of str, n values
         catalog_content.
     links : iterable of str, n values
-        Image links.
+        Image links; empty where there is none.
+    placeholders : collection of str
+        Links that connect nothing, as `placeholder_links` returns them.
 
     Returns
     -------
@@ -74,7 +137,7 @@ def product_groups(texts: Iterable[str], links: Iterable[str]) -> Ints32:
     array([0, 0, 0], dtype=int32)
     """
     titles = [normalised_title(title_of(text)) for text in texts]
-    return linked_groups([titles, list(links)])
+    return linked_groups([titles, ["" if link in placeholders else link for link in links]])
 
 
 def linked_groups(keys: list[list[str]]) -> Ints32:

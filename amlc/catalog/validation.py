@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from amlc.catalog.content import is_missing
 from amlc.catalog.links import LINK_RULE, LinkError, parse_link
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.catalog.sheet import SHOWN_CHARACTERS, RowError, Sheet
@@ -28,9 +29,11 @@ REASONS = {
     ),
     "id_duplicate": ("the id of an earlier row", "give each row its own id"),
     "id_in_test": ("an id that test.csv has too", "remove the row from one of the files"),
-    "text_empty": ("no text", "describe the product"),
+    "text_and_link_missing": (
+        "neither text nor link",
+        "describe the product, or give its image's link",
+    ),
     "text_long": ("text longer than data.max_text", "shorten it, or raise data.max_text"),
-    "link_missing": ("no link", "give the image's link"),
     "link_malformed": ("malformed link", LINK_RULE),
     "price_missing": ("no price", "give the price"),
     "price_not_number": ("a price that is not a number", "write a plain decimal such as 12.50"),
@@ -39,7 +42,8 @@ REASONS = {
 }
 
 
-# The rules for single cells. Each function returns a key of `REASONS`, or an empty string.
+# The rules for single cells. Each function returns a key of `REASONS`, or an empty string. In every
+# column an empty cell and a word such as ``nan`` are missing; a text or a link may be missing.
 
 
 def id_error(text: str) -> str:
@@ -47,26 +51,24 @@ def id_error(text: str) -> str:
 
     Examples
     --------
-    >>> id_error("007"), id_error("7 ")
-    ('', 'id_malformed')
+    >>> id_error("007"), id_error("7 "), id_error("nan")
+    ('', 'id_malformed', 'id_missing')
     """
-    if not text.strip():
+    if is_missing(text):
         return "id_missing"
     valid = len(text) <= MAX_ID_LENGTH and text == text.strip() and text.isprintable()
     return "" if valid else "id_malformed"
 
 
 def text_error(text: str, max_text: int) -> str:
-    """Return the reason why a catalogue text is refused; an empty string if it is valid."""
-    if not text.strip():
-        return "text_empty"
+    """Return the reason why a catalogue text is refused; an empty string if it is not."""
     return "text_long" if len(text) > max_text else ""
 
 
 def link_error(text: str) -> str:
-    """Return the reason why an image link is refused; an empty string if it is valid."""
-    if not text.strip():
-        return "link_missing"
+    """Return the reason why an image link is refused; an empty string if it is not."""
+    if is_missing(text):
+        return ""
     try:
         parse_link(text)
     except LinkError:
@@ -86,7 +88,7 @@ def price_error(text: str) -> str:
     ['', '', 'price_not_number', 'price_not_finite', 'price_not_positive']
     """
     number = text.strip()
-    if not number:
+    if is_missing(number):
         return "price_missing"
     if len(number) > _MAX_PRICE_LENGTH:
         return "price_not_number"
@@ -124,9 +126,16 @@ def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
         LINK: link_error,
         PRICE: price_error,
     }
-    ids = sheet.cells[ID]
-    repeated = np.flatnonzero((ids.duplicated() & (ids.str.strip() != "")).to_numpy()).tolist()
-    errors = [*sheet.ragged, *_row_errors(sheet, ID, dict.fromkeys(repeated, "id_duplicate"))]
+    no_id, no_text, no_link = (
+        np.fromiter(map(is_missing, sheet.cells[column]), dtype=bool) for column in (ID, TEXT, LINK)
+    )
+    repeated = np.flatnonzero(sheet.cells[ID].duplicated().to_numpy() & ~no_id).tolist()
+    silent = np.flatnonzero(no_text & no_link).tolist()
+    errors = [
+        *sheet.ragged,
+        *_row_errors(sheet, ID, dict.fromkeys(repeated, "id_duplicate")),
+        *_row_errors(sheet, TEXT, dict.fromkeys(silent, "text_and_link_missing")),
+    ]
     for column, check in checks.items():
         if column in sheet.cells:
             errors += _column_errors(sheet, column, check)

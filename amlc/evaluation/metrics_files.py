@@ -153,20 +153,24 @@ class Guards(Metrics):
 
 
 class KeptRows(Metrics):
-    """How many rows of train.csv were read, kept and rejected."""
+    """How many rows of train.csv were read, kept and rejected, and how many lack a text or link."""
 
     read: int
     kept: int
     rejected: int
     rejected_by_reason: dict[str, int]
+    without_text: int
+    without_link: int
 
 
 class FlaggedRows(Metrics):
-    """How many rows of test.csv there are, and how many of them have an error."""
+    """How many rows of test.csv there are, have an error, and lack a text or a link."""
 
     rows: int
     flagged: int
     flagged_by_reason: dict[str, int]
+    without_text: int
+    without_link: int
 
 
 class DuplicateGroups(Metrics):
@@ -187,10 +191,14 @@ class PriceSummary(Metrics):
 
 
 class DataCounts(Metrics):
-    """``data.json``: rows, duplicates and prices of the catalogue."""
+    """``data.json``: rows, duplicates and prices of the catalogue.
+
+    `placeholder_links` has the rows of each link that most likely leads to no picture of a product.
+    """
 
     train: KeptRows
     test: FlaggedRows
+    placeholder_links: dict[str, int]
     groups: DuplicateGroups
     price: PriceSummary
 

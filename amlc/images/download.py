@@ -18,6 +18,7 @@ from amlc.images.decode import decode, pillow_warning_filters, placeholder
 from amlc.images.fetch_result import (
     HOST_NOT_FOUND,
     MALFORMED,
+    NO_LINK,
     NOT_IN_MIRROR,
     OK,
     FetchError,
@@ -106,7 +107,7 @@ def download(
     Parameters
     ----------
     links : sequence of str
-        As in the product table; links may be repeated, and an empty one counts as malformed.
+        As in the product table; links may be repeated, and an empty one has no picture.
     settings, fetching, store_path
         As for `fetch_results`.
     folder : Path
@@ -154,7 +155,7 @@ def fetch_results(
     Parameters
     ----------
     links : iterable of str
-        Any number of links, which may be repeated. An empty link counts as malformed.
+        Any number of links, which may be repeated. An empty link has no picture.
     settings : ImageSettings
         The section `images`; its mirror is not used, but the one below.
     fetching : FetchSettings
@@ -288,7 +289,7 @@ class _Fetcher:
         try:
             check_host(parse_link(link), self._settings)
         except LinkError:
-            return FetchResult.failed(MALFORMED, 0)
+            return FetchResult.failed(MALFORMED if link else NO_LINK, 0)
         except FetchError as error:
             return self._failed(link, FetchResult.failed(error.reason, 0))
         return None if self._settings.retry_failed else stored

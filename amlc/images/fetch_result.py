@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 OK, PLACEHOLDER = "ok", "placeholder"
 
+NO_LINK = "no link"
 MALFORMED = "malformed link"
 HOST_NOT_ALLOWED = "host not in allow_hosts"
 ADDRESS_NOT_ALLOWED = "address not allowed"

@@ -17,7 +17,7 @@ from amlc.files import read_json, write_json, write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, ModelSettings, Regressor
 from amlc.models.design import Design
-from amlc.models.losses import LossName, curvature, gradient
+from amlc.models.losses import LossName, best_constant, curvature, gradient
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
 
@@ -27,6 +27,8 @@ NOT_PASSED = {*ModelSettings.model_fields, "loss", "n_estimators", "early_stoppi
 CURVE_POINTS = 40
 # What is saved beside the library's file: where boosting starts, and the hash of that file.
 FIT_FILE = "fit.json"
+# What a booster's file holds where there is none.
+NO_BOOSTER = "nothing to split on\n"
 
 Scalar = bool | int | float | str
 # Some rows: what a model computes with, and their prices.
@@ -86,9 +88,9 @@ class Boosting(Regressor):
     Attributes
     ----------
     booster : Any
-        Fitted: the library's model.
+        Fitted: the library's model; None if there was nothing to split on.
     start : float
-        Fitted: the log price that boosting starts from.
+        Fitted: the log price that boosting starts from, and the prediction if there is no booster.
     """
 
     settings: BoostingSettings
@@ -111,9 +113,18 @@ class Boosting(Regressor):
                 rounds = self._boost(fit, rounds, seed, threads, validation=held_out)
             self._boost((design, target), rounds, seed, threads)
         except self.library_error as error:
-            # Such as: no column varies, or the library refuses the value of an `extra` parameter.
+            # Such as: the library refuses the value of an `extra` parameter.
             reason = str(error).splitlines()[0]
             raise ModelError(f"{library} cannot be fitted: {reason}") from None
+        if self.booster is None or not self._gains().any():
+            # Too few rows, columns that do not vary, or equal prices: no tree has a split.
+            self.booster = None
+            self.start = best_constant(self.settings.loss, target.log_price, target.weight)
+
+    def _predict(self, design: Design) -> Floats:
+        if self.booster is None:
+            return np.full(len(design.dense), self.start)
+        return self._boosted(design.dense)
 
     def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:
         """Yield the log prices after some of the rounds.
@@ -126,7 +137,8 @@ class Boosting(Regressor):
             What the model predicts after them.
         """
         columns = self.design(blocks).dense
-        marks = np.linspace(0, self._rounds(), CURVE_POINTS + 1).round().astype(int)
+        rounds = 0 if self.booster is None else self._rounds()
+        marks = np.linspace(0, rounds, CURVE_POINTS + 1).round().astype(int)
         log_price = np.full(len(columns), self.start)
         for first, last in pairwise(np.unique(marks).tolist()):
             log_price = log_price + self._sum_of_rounds(columns, first, last)
@@ -134,7 +146,7 @@ class Boosting(Regressor):
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the reduction of the loss by all splits."""
-        gains = self._gains()
+        gains = np.zeros(len(self.encoder.columns)) if self.booster is None else self._gains()
         total = float(gains.sum()) or 1.0
         return dict(zip(self.encoder.columns, (gains / total).tolist(), strict=True))
 
@@ -147,7 +159,7 @@ class Boosting(Regressor):
         return scale * gradient(loss, gap), scale * curvature(loss, gap)
 
     def _save(self, folder: Path) -> None:
-        text = self._to_text()
+        text = NO_BOOSTER if self.booster is None else self._to_text()
         write_text(folder / self.file_name, text)
         write_json(folder / FIT_FILE, {"sha256": _sha256(text), "start": self.start})
 
@@ -160,7 +172,7 @@ class Boosting(Regressor):
         if fit["sha256"] != _sha256(text):
             raise ModelError(f"{path}: damaged since it was written: run dvc repro")
         try:
-            self.booster = self._from_text(text)
+            self.booster = None if text == NO_BOOSTER else self._from_text(text)
         except self.library_error as error:
             raise ModelError(f"{path}: {error}") from None
 
@@ -169,6 +181,9 @@ class Boosting(Regressor):
         self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         """Fit the booster; return the best number of rounds on the validation rows, if any."""
+
+    @abstractmethod
+    def _boosted(self, columns: Floats32) -> Floats: ...
 
     @abstractmethod
     def _rounds(self) -> int: ...

@@ -37,6 +37,8 @@ class Crossfit:
     curve : list of (int, float)
         Rounds of training and the mean over folds of the held-out SMAPE after them; empty for a
         model without rounds.
+    constant : int
+        Number of the fits, that to all train rows included, that found nothing to predict from.
     """
 
     model: Regressor
@@ -44,6 +46,7 @@ class Crossfit:
     smape: float
     fold_smape: list[float]
     curve: list[tuple[int, float]]
+    constant: int
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write the model, its predictions, learning curve and importances into a folder."""
@@ -121,7 +124,13 @@ def crossfit(
         smape=smape_of_logs(actual[train], log_price[train]),
         fold_smape=[smape_of_logs(actual[fit.rows], fit.log_price) for fit in folds],
         curve=_mean_curve(folds, blocks, actual),
+        constant=sum(_is_constant(fit.model) for fit in (*folds, final)),
     )
+
+
+def _is_constant(model: Regressor) -> bool:
+    shares = model.feature_importances()
+    return bool(shares) and not any(shares.values())
 
 
 def _mean_curve(folds: list[Fit], blocks: Blocks, actual: Floats) -> list[tuple[int, float]]:

@@ -92,36 +92,35 @@ class LightGBM(Boosting):
         parameters = {
             **FIXED,
             **settings.library_parameters(),
-            "objective": "regression_l1" if settings.loss == "native_l1" else self._objective,
             "bagging_freq": 1 if settings.subsample < 1 else 0,
             "seed": seed,
             "num_threads": threads,
         }
+        data = self._data(design, target, parameters).construct()
+        # LightGBM leaves columns out that no split can divide; without any, it does not train.
+        if not any(map(data.feature_num_bin, range(data.num_feature()))):
+            self.booster = None
+            return rounds
+        native = settings.loss == "native_l1"
+        objective = {"objective": "regression_l1" if native else self._objective}
         options: dict[str, Any] = {}
         if validation is not None:
-            parameters["metric"] = "None"
+            objective["metric"] = "None"
             options = {
-                "valid_sets": [self._data(*validation)],
+                "valid_sets": [self._data(*validation, parameters)],
                 "feval": lambda *arguments: ("smape", dataset_smape(*arguments), False),
                 "callbacks": [lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
             }
-        self.booster = lgb.train(parameters, self._data(design, target), rounds, **options)
+        self.booster = lgb.train({**parameters, **objective}, data, rounds, **options)
         return int(self.booster.best_iteration)
 
-    def _data(self, design: Design, target: Target) -> Any:
+    def _data(self, design: Design, target: Target, parameters: dict[str, Any]) -> Any:
         return lgb.Dataset(
-            design.dense,
-            target.log_price - self.start,
-            weight=target.weight,
-            params={
-                "max_bin": self.settings.max_bin,
-                "num_threads": self.threads,
-                "verbosity": -1,
-            },
+            design.dense, target.log_price - self.start, weight=target.weight, params=parameters
         )
 
-    def _predict(self, design: Design) -> Floats:
-        above_start = self.booster.predict(design.dense, num_threads=self.threads)
+    def _boosted(self, columns: Floats32) -> Floats:
+        above_start = self.booster.predict(columns, num_threads=self.threads)
         return np.asarray(above_start) + self.start
 
     def _rounds(self) -> int:

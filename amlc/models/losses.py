@@ -1,6 +1,6 @@
 """Losses in log price: their gradient, and a curvature that boosting can divide by."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -53,6 +53,36 @@ def curvature(loss: LossName, gap: Floats) -> Floats:
     size = np.maximum(np.abs(gap), SMALLEST_GAP)
     # For SMAPE, curvature vanishes far from 0: a leaf of such rows alone would divide by 0.
     return np.maximum(np.abs(gradient(loss, size)) / size, 1e-6)
+
+
+def best_constant(loss: str, log_price: Floats, weight: Floats | None = None) -> float:
+    """Return the constant prediction with the smallest loss.
+
+    Parameters
+    ----------
+    loss : str
+        As in `gradient`, or "native_l1".
+    log_price : ndarray of float64, shape (n,)
+        The actual log prices.
+    weight : ndarray of float64, shape (n,), optional
+        The weight of each row.
+    """
+    weights = np.ones_like(log_price) if weight is None else weight
+    if loss == "smape":
+        # Between two log prices the loss is concave, so the minimum is at one of them.
+        some = np.unique(np.quantile(log_price, np.linspace(0, 1, 1001), method="nearest"))
+        losses = [weights @ np.tanh(np.abs(log_price - constant) / 2) for constant in some]
+        return float(some[np.argmin(losses)])
+    # The other losses are convex: their slope is negative below the minimum and positive above it.
+    convex: LossName = "l1" if loss == "native_l1" else cast("LossName", loss)
+    low, high = float(log_price.min()), float(log_price.max())
+    for _ in range(64):
+        middle = (low + high) / 2
+        if weights @ gradient(convex, middle - log_price) > 0:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def center(loss: str, log_price: Floats) -> float:

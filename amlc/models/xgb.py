@@ -10,7 +10,6 @@ from pydantic import Field
 
 from amlc.arrays import Floats, Floats32
 from amlc.models.boosting import Boosting, BoostingSettings, Data, dataset_smape
-from amlc.models.design import Design
 from amlc.models.losses import center
 
 FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
@@ -95,8 +94,8 @@ class XGBoost(Boosting):
         self.booster = xgb.train(parameters, data, rounds, obj=objective, **options)
         return rounds if validation is None else int(self.booster.best_iteration) + 1
 
-    def _predict(self, design: Design) -> Floats:
-        return np.asarray(self.booster.inplace_predict(design.dense), dtype=np.float64)
+    def _boosted(self, columns: Floats32) -> Floats:
+        return np.asarray(self.booster.inplace_predict(columns), dtype=np.float64)
 
     def _rounds(self) -> int:
         return int(self.booster.num_boosted_rounds())

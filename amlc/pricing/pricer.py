@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from amlc.arrays import Bools, Floats, Rows
-from amlc.catalog.content import parse_content, without_parts
+from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
@@ -132,7 +132,7 @@ class BundlePricer:
     def _check(self, product: Product) -> "_Row":
         """Check a product's text and picture; what cannot be used is left out, with a reason."""
         text, limit, reasons = product.text, self.bundle.text.max_text, []
-        if not text.strip():
+        if is_missing(text):
             text = ""
             reasons.append(NO_TEXT)
         elif len(text) > limit:

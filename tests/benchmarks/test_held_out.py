@@ -14,7 +14,12 @@ from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.errors import DataError
 
 SETTINGS = DataSettings(
-    dir="elsewhere", on_invalid="error", folds=2, max_text=100_000, max_bytes=10_000_000
+    dir="elsewhere",
+    on_invalid="error",
+    folds=2,
+    placeholder_titles=5,
+    max_text=100_000,
+    max_bytes=10_000_000,
 )
 
 

@@ -26,6 +26,7 @@ from amlc.errors import DataError
 TRAIN = "sample_id,catalog_content,image_link,price\n"
 TEST = "sample_id,catalog_content,image_link\n"
 GOOD = "9,oil,https://h/9\n"
+FOLDS = {"folds": 2, "placeholder_titles": 5}
 
 
 def read(
@@ -35,7 +36,7 @@ def read(
     (folder / "train.csv").write_text(TRAIN + train, encoding="utf-8", newline="")
     (folder / "test.csv").write_text(TEST + test, encoding="utf-8", newline="")
     return read_catalogue(
-        DataSettings(dir=str(folder), on_invalid=on_invalid, folds=2, max_text=20, max_bytes=10**6)
+        DataSettings(dir=str(folder), on_invalid=on_invalid, max_text=20, max_bytes=10**6, **FOLDS)
     )
 
 
@@ -56,11 +57,11 @@ def row(sample_id: object, text: str = "tea", link: str = "https://h/a", price: 
 def test_valid_files_become_products(tmp_path: Path) -> None:
     """Train rows come first, in the files' order; prices are numbers, texts are as written."""
     catalogue = read(
-        tmp_path, row("007", " None ") + row("1e3", "nan", price=" 2.50 "), GOOD, "error"
+        tmp_path, row("007", " Tea ") + row("1e3", "Nana", price=" 2.50 "), GOOD, "error"
     )
     assert catalogue.products.to_dict("list") == {
         "sample_id": ["007", "1e3", "9"],
-        "catalog_content": [" None ", "nan", "oil"],
+        "catalog_content": [" Tea ", "Nana", "oil"],
         "image_link": ["https://h/a", "https://h/a", "https://h/9"],
         "price": [1.0, 2.5, pytest.approx(np.nan, nan_ok=True)],
         "split": ["train", "train", "test"],
@@ -81,15 +82,15 @@ def test_the_order_of_columns_makes_no_difference(tmp_path: Path) -> None:
     header = "price,image_link,sample_id,catalog_content\n"
     (tmp_path / "train.csv").write_text(header + "1,https://h/a,1,tea\n")
     settings = DataSettings(
-        dir=str(tmp_path), on_invalid="error", folds=2, max_text=9, max_bytes=999
+        dir=str(tmp_path), on_invalid="error", max_text=9, max_bytes=999, **FOLDS
     )
     pd.testing.assert_frame_equal(read_catalogue(settings).products, expected)
 
 
 def test_on_error_every_error_of_both_files_is_reported(tmp_path: Path) -> None:
     """One run shows everything that has to be corrected."""
-    train = row(1, price="$5") + row(1) + row(2, "") + row(9) + "4,a\n"
-    message = refusal(tmp_path, train, "8,,https://h/8\n9,oil,file:///x\n", "error")
+    train = row(1, price="$5") + row(1) + row(2, "", "nan") + row(9) + "4,a\n"
+    message = refusal(tmp_path, train, "8,,\n9,oil,file:///x\n", "error")
     rows = (
         "the catalogue cannot be used:\n"
         """\
@@ -99,10 +100,12 @@ def test_on_error_every_error_of_both_files_is_reported(tmp_path: Path) -> None:
 give each row its own id
   train.csv: sample_id: an id that test.csv has too, in 1 of 5 rows: line 5 ('9'): \
 remove the row from one of the files
-  train.csv: catalog_content: no text, in 1 of 5 rows: line 4 (''): describe the product
+  train.csv: catalog_content: neither text nor link, in 1 of 5 rows: line 4 (''): \
+describe the product, or give its image's link
   train.csv: price: a price that is not a number, in 1 of 5 rows: line 2 ('$5'): \
 write a plain decimal such as 12.50
-  test.csv: catalog_content: no text, in 1 of 2 rows: line 2 (''): describe the product
+  test.csv: catalog_content: neither text nor link, in 1 of 2 rows: line 2 (''): \
+describe the product, or give its image's link
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
 write http(s)://HOST/... without user name, backslash and line break, in at most 2,048 characters"""
     )
@@ -149,17 +152,18 @@ def test_drop_keeps_every_test_row(tmp_path: Path) -> None:
     """A text may be cut and a malformed link left empty; everything else is as written."""
     test = (
         f"a, ,https://h/a\nb,{'x' * 21},https://h/b\nc,tea,\nd,oil,ftp://h/d\ne,rye,https://h/e\n"
+        "f,nan,NaT\n"
     )
     catalogue = read(tmp_path, row(1), test)
     rows = catalogue.products[catalogue.products["split"] == "test"]
-    assert rows["sample_id"].tolist() == list("abcde")
-    assert rows["catalog_content"].tolist() == ["", "x" * 20, "tea", "oil", "rye"]
-    assert rows["image_link"].tolist() == ["https://h/a", "https://h/b", "", "", "https://h/e"]
+    assert rows["sample_id"].tolist() == list("abcdef")
+    assert rows["catalog_content"].tolist() == ["", "x" * 20, "tea", "oil", "rye", ""]
+    links = ["https://h/a", "https://h/b", "", "", "https://h/e", ""]
+    assert rows["image_link"].tolist() == links
     assert [(error.line, error.reason) for error in catalogue.flagged] == [
-        (2, "text_empty"),
         (3, "text_long"),
-        (4, "link_missing"),
         (5, "link_malformed"),
+        (7, "text_and_link_missing"),
     ]
 
 
@@ -194,11 +198,13 @@ def test_an_unusable_file_does_not_hide_the_errors_of_the_other(tmp_path: Path) 
     """The errors of test.csv are reported although train.csv is missing."""
     read(tmp_path, row(1))
     (tmp_path / "train.csv").unlink()
-    (tmp_path / "test.csv").write_text(TEST + "8,,https://h/a\n")
+    (tmp_path / "test.csv").write_text(TEST + "8,,\n")
     settings = DataSettings(
-        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=9, max_bytes=999
+        dir=str(tmp_path), on_invalid="drop", max_text=9, max_bytes=999, **FOLDS
     )
-    with pytest.raises(DataError, match=r"(?s)train\.csv: no such file.*test\.csv: .*no text"):
+    with pytest.raises(
+        DataError, match=r"(?s)train\.csv: no such file.*test\.csv: .*neither text nor link"
+    ):
         read_catalogue(settings)
 
 
@@ -207,7 +213,7 @@ def test_test_rows_may_have_prices(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(TRAIN + row(1))
     (tmp_path / "test.csv").write_text(TRAIN + row(2, price="7.5"))
     settings = DataSettings(
-        dir=str(tmp_path), on_invalid="error", folds=2, max_text=99, max_bytes=999
+        dir=str(tmp_path), on_invalid="error", max_text=99, max_bytes=999, **FOLDS
     )
     products = read_catalogue(settings).products
     assert products["split"].tolist() == ["train", "test"]
@@ -219,7 +225,7 @@ def test_an_invalid_test_price_is_flagged_and_left_out(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(TRAIN + row(1))
     (tmp_path / "test.csv").write_text(TRAIN + row(2, price="$7") + row(3, price="0"))
     settings = DataSettings(
-        dir=str(tmp_path), on_invalid="drop", folds=2, max_text=99, max_bytes=999
+        dir=str(tmp_path), on_invalid="drop", max_text=99, max_bytes=999, **FOLDS
     )
     catalogue = read_catalogue(settings)
     assert catalogue.products["price"].isna().tolist() == [False, True, True]
@@ -234,6 +240,37 @@ def test_a_catalogue_without_valid_train_rows_is_refused(tmp_path: Path) -> None
     message = refusal(tmp_path, row(1, price="$1") + row(2, price="$2"))
     assert "train.csv: no row is left" in message
     assert "a price that is not a number, in 2 of 2 rows" in message
+
+
+WORD = st.sampled_from(["", "nan", "NaN", "None", "NULL", "N/A", "NA", "<NA>", "NaT", "#N/A", " "])
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(WORD, WORD)
+def test_a_word_for_a_missing_value_is_a_missing_value(
+    tmp_path: Path, word: str, other: str
+) -> None:
+    """In both files and in every column; a text or a link may be missing, the rest is an error."""
+    train = row(1, word) + row(2, link=other) + row(3, price=word) + row(word) + row(4, word, other)
+    catalogue = read(tmp_path, train, f"8,{word},https://h/8\n9,oil,{other}\n")
+    assert catalogue.products["sample_id"].tolist() == ["1", "2", "8", "9"]
+    assert catalogue.products["catalog_content"].tolist() == ["", "tea", "", "oil"]
+    assert catalogue.products["image_link"].tolist() == ["https://h/a", "", "https://h/8", ""]
+    assert [error.reason for error in catalogue.rejected] == [
+        "price_missing",
+        "id_missing",
+        "text_and_link_missing",
+    ]
+    assert not catalogue.flagged
+
+
+def test_rows_without_text_or_link_are_products_on_error_too(tmp_path: Path) -> None:
+    """Missing values are values: nothing has to be corrected or dropped."""
+    catalogue = read(tmp_path, row(1, link="") + row(2, ""), "8,,https://h/8\n9,oil,\n", "error")
+    assert (catalogue.rejected, catalogue.flagged) == ([], [])
+    assert len(catalogue.products) == 4
 
 
 CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5", "y" * 21, "n\n"])
@@ -274,13 +311,16 @@ def test_test_ids_of_a_changed_file_are_refused(tmp_path: Path, line: str) -> No
 
 def test_rejected_csv_lists_each_error_and_its_consequence(tmp_path: Path) -> None:
     """Each line has file, line, id, column, reason, the cell, and what was done to the row."""
-    catalogue = read(tmp_path, row(1) + row(2, price='"$1,5"'), "8,,https://h/8\n9,oil,x\n")
+    catalogue = read(tmp_path, row(1) + row(2, price='"$1,5"'), "8,None,\n9,oil,x\n")
     write_rejected(tmp_path / "rejected.csv", catalogue)
     with (tmp_path / "rejected.csv").open(encoding="utf-8", newline="") as stream:
         assert list(csv.reader(stream)) == [
             list(REJECTED_COLUMNS),
             ["train.csv", "3", "2", "price", "price_not_number", "$1,5", "dropped"],
-            ["test.csv", "2", "8", "catalog_content", "text_empty", "", "text left empty"],
+            [
+                *("test.csv", "2", "8", "catalog_content", "text_and_link_missing", "None"),
+                "text and link left empty",
+            ],
             ["test.csv", "3", "9", "image_link", "link_malformed", "x", "link left empty"],
         ]
 
@@ -307,7 +347,7 @@ def refusal_of_large(folder: Path, train: str) -> str:
     (folder / "train.csv").write_text(TRAIN + train)
     (folder / "test.csv").write_text(TEST + GOOD.replace("9,", "test,"))
     settings = DataSettings(
-        dir=str(folder), on_invalid="error", folds=2, max_text=99, max_bytes=10**8
+        dir=str(folder), on_invalid="error", max_text=99, max_bytes=10**8, **FOLDS
     )
     with pytest.raises(DataError) as caught:
         read_catalogue(settings)
@@ -324,6 +364,8 @@ def products() -> pd.DataFrame:
     return pd.DataFrame(
         {
             "split": ["train"] * 4 + ["test"] * 2,
+            "catalog_content": ["tea", "", "", "oil", "", "rye"],
+            "image_link": ["https://h/a", "https://h/b", "https://h/c", "", "", ""],
             "price": [1.0, 2.0, 3.0, 10.0, np.nan, np.nan],
             "group": np.array([0, 0, 1, 2, 2, 3], dtype=np.int32),
             "fold": np.array([0, 0, 1, 1, -1, -1], dtype=np.int8),
@@ -333,20 +375,25 @@ def products() -> pd.DataFrame:
 
 def test_metrics_count_rows_reasons_groups_and_folds() -> None:
     """A row with two reasons is one rejected row, and counts once for each reason."""
-    rejected = row_errors((4, "price_missing"), (4, "link_missing"), (5, "price_missing"))
-    flagged = row_errors((0, "text_empty"), (0, "link_missing"))
+    rejected = row_errors((4, "price_missing"), (4, "link_malformed"), (5, "price_missing"))
+    flagged = row_errors((0, "text_long"), (0, "link_malformed"))
     catalogue = CheckedCatalogue(products(), rejected, flagged, train_total=6)
-    metrics = data_metrics(catalogue, products())
+    metrics = data_metrics(catalogue, products(), {"https://h/none": 6})
+    assert metrics["placeholder_links"] == {"https://h/none": 6}
     assert metrics["train"] == {
         "read": 6,
         "kept": 4,
         "rejected": 2,
-        "rejected_by_reason": {"price_missing": 2, "link_missing": 1},
+        "rejected_by_reason": {"price_missing": 2, "link_malformed": 1},
+        "without_text": 2,
+        "without_link": 1,
     }
     assert metrics["test"] == {
         "rows": 2,
         "flagged": 1,
-        "flagged_by_reason": {"text_empty": 1, "link_missing": 1},
+        "flagged_by_reason": {"text_long": 1, "link_malformed": 1},
+        "without_text": 1,
+        "without_link": 2,
     }
     assert metrics["groups"] == {
         "count": 4,
@@ -363,7 +410,7 @@ def test_metrics_count_rows_reasons_groups_and_folds() -> None:
 
 def test_metrics_describe_the_train_prices() -> None:
     """The quantiles are interpolated linearly; test rows are left out."""
-    prices = data_metrics(CheckedCatalogue(products(), [], [], 4), products())["price"]
+    prices = data_metrics(CheckedCatalogue(products(), [], [], 4), products(), {})["price"]
     assert prices["min"] == 1
     assert prices["q25"] == 1.75
     assert prices["median"] == 2.5
@@ -373,6 +420,6 @@ def test_metrics_describe_the_train_prices() -> None:
 def test_metrics_are_plain_json() -> None:
     """They contain no NumPy numbers."""
     text = json.dumps(
-        data_metrics(CheckedCatalogue(products(), [], [], 4), products()), allow_nan=False
+        data_metrics(CheckedCatalogue(products(), [], [], 4), products(), {}), allow_nan=False
     )
     assert json.loads(text)["train"]["kept"] == 4

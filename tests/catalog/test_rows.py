@@ -53,6 +53,8 @@ def test_equivalent_files_have_the_same_rows(tmp_path: Path, content: str) -> No
         (f",Tea,{LINK}", "no id"),
         (f" 7,Tea,{LINK}", "malformed id"),
         ("7,Tea,", "no image link"),
+        ("7,Tea,nan", "no image link"),
+        (f"None,Tea,{LINK}", "no id"),
         ("7,Tea,ftp://a.com/1.jpg", "malformed image link"),
         ("7,Tea", "2 cells, not 3"),
         (f"7,Tea,{LINK},more", "4 cells, not 3"),
@@ -65,6 +67,13 @@ def test_a_row_with_an_error_stays_with_its_reason(tmp_path: Path, row: str, rea
     products = read(tmp_path, f"{HEADER}{row}\n8,Oil,{LINK}\n")
     assert reason in products[0].reasons
     assert products[1:] == [Row("8", "Oil", LINK, ())]
+
+
+def test_a_word_for_a_missing_link_is_no_link(tmp_path: Path) -> None:
+    """No picture is looked for, and no row with such an id counts as repeated."""
+    first, second = read(tmp_path, f"{HEADER}nan,Tea,NULL\nnan,Oil,#N/A\n")
+    assert (first.link, second.link) == ("", "")
+    assert first.reasons == second.reasons == ("no id", "no image link")
 
 
 def test_a_quote_that_is_not_closed_spoils_one_row(

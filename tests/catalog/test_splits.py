@@ -1,14 +1,21 @@
 """Groups connect products with a common link or title, and folds keep each group together."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from amlc.catalog.splits import grouped_folds, linked_groups, product_groups
+from amlc.catalog.splits import (
+    grouped_folds,
+    linked_groups,
+    placeholder_links,
+    product_groups,
+)
 from amlc.errors import DataError
 
 KEYS = st.lists(
@@ -96,6 +103,80 @@ def test_empty_titles_and_links_connect_nothing(text: str) -> None:
 def test_a_title_that_equals_a_link_connects_nothing() -> None:
     """Keys are compared with keys of the same kind only."""
     assert linked_groups([["a", "b"], ["b", "c"]]).tolist() == [0, 1]
+
+
+UNLIKE = [
+    "Orrel Coffee, 9 Ounce",
+    "Tamsin Rock Salt",
+    "Quenby Crisps (Pack of 4)",
+    "Vornwick Honey 350 g",
+    "Olive Oil from Crete",
+]
+VARIANTS = [f"Orrel Coffee, {taste}, {size} Ounce" for taste in "abc" for size in range(9)]
+
+
+def texts_of(titles: list[str]) -> list[str]:
+    """Return texts with these titles."""
+    return [f"Item Name: {title}\nValue: 1" for title in titles]
+
+
+def test_a_link_beside_unlike_titles_is_a_placeholder() -> None:
+    """Each of its products is a group of its own; other links and titles connect as ever."""
+    texts = texts_of([*UNLIKE, UNLIKE[0], "Rye", "Rye Bread"])
+    links = ["none"] * 6 + ["b", "b"]
+    found = placeholder_links(texts, links, 5)
+    assert found == {"none": 6}
+    assert product_groups(texts, links).tolist() == [0, 0, 0, 0, 0, 0, 1, 1]
+    assert product_groups(texts, links, found).tolist() == [0, 1, 2, 3, 4, 0, 5, 5]
+
+
+def test_variants_of_one_product_may_share_a_picture() -> None:
+    """However many they are, their titles have most words in common: they stay one group."""
+    assert placeholder_links(texts_of(VARIANTS), ["a"] * 27, 2) == {}
+    titles = [*VARIANTS, *UNLIKE[:4]]
+    # With one of the variants, four other products are five titles of which no two are alike.
+    assert placeholder_links(texts_of(titles), ["a"] * 31, 5) == {}
+    assert placeholder_links(texts_of([*VARIANTS, *UNLIKE[1:]]), ["a"] * 31, 5) == {"a": 31}
+
+
+@pytest.mark.parametrize("text", ["", "nan", "Item Name: ", "Bullet Point: Tasty"])
+def test_rows_without_title_or_link_make_no_placeholder(text: str) -> None:
+    """What is missing is not different."""
+    assert placeholder_links([*texts_of(UNLIKE[:4]), text], ["a"] * 5, 5) == {}
+    assert placeholder_links(texts_of(UNLIKE), [""] * 5, 5) == {}
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([*UNLIKE, *VARIANTS[:3]]), st.sampled_from("ab"))),
+    st.randoms(use_true_random=False),
+)
+def test_placeholders_do_not_depend_on_the_order_of_rows(
+    rows: list[tuple[str, str]], random: Random
+) -> None:
+    """They are the links with enough unlike titles."""
+    shuffled = rows.copy()
+    random.shuffle(shuffled)
+    found, again = (
+        placeholder_links(texts_of([title for title, _ in some]), [link for _, link in some], 5)
+        for some in (rows, shuffled)
+    )
+    assert found == again
+    distinct = {link: {title.split(",")[0] for title, own in rows if own == link} for link in "ab"}
+    assert set(found) == {link for link, titles in distinct.items() if len(titles) >= 5}
+
+
+def test_the_competition_has_one_placeholder(competition: Path) -> None:
+    """Twelve products of twelve makers share its picture; no other link is beside unlike titles."""
+    tables = [pd.read_csv(competition / f"{split}.csv") for split in ("train", "test")]
+    rows = pd.concat(tables, ignore_index=True)
+    texts, links = rows["catalog_content"].tolist(), rows["image_link"].tolist()
+    for least in (3, 5, 12):
+        found = placeholder_links(texts, links, least)
+        assert found == {"https://m.media-amazon.com/images/I/51m1gdQJW2L.jpg": 12}
+    before, after = product_groups(texts, links), product_groups(texts, links, found)
+    changed = (np.bincount(before)[before] != np.bincount(after)[after]).nonzero()[0]
+    assert set(rows["image_link"].iloc[changed]) == set(found)
 
 
 PRODUCTS = st.lists(

@@ -49,11 +49,12 @@ def row_errors(folder: Path, rows: str) -> list[tuple[int, str, str, str]]:
         ("0x10", "price_not_number"),
         ("١٢", "price_not_number"),
         ("1 2", "price_not_number"),
-        ("None", "price_not_number"),
+        ("None", "price_missing"),
         (".", "price_not_number"),
         ("e5", "price_not_number"),
         ("1" * 65, "price_not_number"),
-        ("nan", "price_not_finite"),
+        ("nan", "price_missing"),
+        (" N/A ", "price_missing"),
         ("-NaN", "price_not_finite"),
         ("inf", "price_not_finite"),
         ("Infinity", "price_not_finite"),
@@ -91,12 +92,14 @@ def test_a_price_that_python_writes_is_accepted(price: float) -> None:
     ("text", "reason"),
     [
         ("007", ""),
-        ("None", ""),
+        ("Nana", ""),
         ("a b", ""),
         ("é-1", ""),
         ("x" * 200, ""),
         ("", "id_missing"),
         (" \n", "id_missing"),
+        ("None", "id_missing"),
+        ("nan", "id_missing"),
         (" 7", "id_malformed"),
         ("7\u00a0", "id_malformed"),
         ("7\n8", "id_malformed"),
@@ -111,18 +114,18 @@ def test_id_error(text: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("a", ""), ("None", ""), ("x" * 5, ""), (" \n\t", "text_empty"), ("x" * 6, "text_long")],
+    [("a", ""), ("None", ""), ("x" * 5, ""), (" \n\t", ""), ("x" * 6, "text_long")],
 )
 def test_text_error(text: str, reason: str) -> None:
-    """A text has to be neither empty nor longer than allowed."""
+    """A text may be missing, but not be longer than allowed."""
     assert validation.text_error(text, 5) == reason
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"), [(LINK, ""), ("", "link_missing"), ("a.jpg", "link_malformed")]
+    ("text", "reason"), [(LINK, ""), ("", ""), ("nan", ""), ("a.jpg", "link_malformed")]
 )
 def test_link_error(text: str, reason: str) -> None:
-    """A missing link and a malformed one have different reasons."""
+    """A link may be missing, but not be malformed."""
     assert validation.link_error(text) == reason
 
 
@@ -133,9 +136,8 @@ def test_valid_rows_have_no_errors(tmp_path: Path) -> None:
 
 def test_all_errors_are_listed_in_the_order_of_the_rows(tmp_path: Path) -> None:
     """Each error has the line that a text editor shows."""
-    rows = f'1,"a\nb",{LINK},1\n2,,ftp://h,x\n\n3,c\n1,d,{LINK},0\n,long long text,,\n'
+    rows = f'1,"a\nb",{LINK},1\n2,,ftp://h,x\n\n3,c\n1,d,{LINK},0\n,long long text,,\n4,NULL,,NA\n'
     assert row_errors(tmp_path, rows) == [
-        (4, "2", "catalog_content", "text_empty"),
         (4, "2", "image_link", "link_malformed"),
         (4, "2", "price", "price_not_number"),
         (6, "3", "row", "cells"),
@@ -143,8 +145,9 @@ def test_all_errors_are_listed_in_the_order_of_the_rows(tmp_path: Path) -> None:
         (7, "1", "price", "price_not_positive"),
         (8, "", "sample_id", "id_missing"),
         (8, "", "catalog_content", "text_long"),
-        (8, "", "image_link", "link_missing"),
         (8, "", "price", "price_missing"),
+        (9, "4", "catalog_content", "text_and_link_missing"),
+        (9, "4", "price", "price_missing"),
     ]
 
 
@@ -156,8 +159,15 @@ def test_only_the_later_rows_of_an_id_are_duplicates(tmp_path: Path) -> None:
 
 def test_missing_ids_are_not_duplicates_of_each_other(tmp_path: Path) -> None:
     """A row without an id has that error only."""
-    rows = f",a,{LINK},1\n,b,{LINK},1\n"
-    assert [error[3] for error in row_errors(tmp_path, rows)] == ["id_missing"] * 2
+    rows = f",a,{LINK},1\n,b,{LINK},1\nnan,c,{LINK},1\nnan,d,{LINK},1\n"
+    assert [error[3] for error in row_errors(tmp_path, rows)] == ["id_missing"] * 4
+
+
+def test_rows_without_text_or_link_are_no_errors(tmp_path: Path) -> None:
+    """One of the two says enough; a row that has neither is an error."""
+    assert row_errors(tmp_path, f"1,a,,1\n2,,{LINK},2\n3,a,nan,1\n4,None,{LINK},2\n") == []
+    errors = row_errors(tmp_path, "1,,,1\n2,nan,NULL,1\n")
+    assert [error[3] for error in errors] == ["text_and_link_missing"] * 2
 
 
 def test_too_many_errors_stop_with_the_first_of_them(
@@ -165,9 +175,11 @@ def test_too_many_errors_stop_with_the_first_of_them(
 ) -> None:
     """A file that is not a catalogue takes bounded memory, whatever its size."""
     monkeypatch.setattr(validation, "MAX_ROW_ERRORS", 5)
-    assert len(row_errors(tmp_path, "".join(f"{n},a,,1\n" for n in range(5)))) == 5
-    with pytest.raises(DataError, match=r"(?s)train\.csv: more than 5 errors.*no link.*line 2"):
-        row_errors(tmp_path, "".join(f"{n},a,,1\n" for n in range(9)))
+    assert len(row_errors(tmp_path, "".join(f"{n},,,1\n" for n in range(5)))) == 5
+    with pytest.raises(
+        DataError, match=r"(?s)train\.csv: more than 5 errors.*text nor link.*line 2"
+    ):
+        row_errors(tmp_path, "".join(f"{n},,,1\n" for n in range(9)))
 
 
 def test_the_cell_of_an_error_is_cut(tmp_path: Path) -> None:

@@ -153,8 +153,17 @@ def _counts(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
             "kept": len(train),
             "rejected": 2,
             "rejected_by_reason": rejected,
+            "without_text": 1,
+            "without_link": 3,
         },
-        "test": {"rows": len(rows) - len(train), "flagged": 0, "flagged_by_reason": {}},
+        "test": {
+            "rows": len(rows) - len(train),
+            "flagged": 0,
+            "flagged_by_reason": {},
+            "without_text": 0,
+            "without_link": 4,
+        },
+        "placeholder_links": {"https://h/no-image.gif": 5},
         "groups": {"rows_in_them": 4, "in_both_splits": 0},
         "price": spread,
     }

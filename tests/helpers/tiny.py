@@ -13,10 +13,13 @@ import yaml
 from amlc.models.registry import MODELS
 from stages import (
     blend,
+    evaluate,
+    guards,
     images,
     neighbours,
     predict,
     prepare,
+    report,
     synthetic,
     tabular,
     terms,
@@ -40,13 +43,21 @@ MODEL_CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def run_pipeline(folder: Path) -> Path:
-    """Run every stage that a bundle needs in a folder; return its folder ``data``."""
+def run_pipeline(folder: Path, *, rows: int | None = None, to_report: bool = False) -> Path:
+    """Run every stage that a bundle needs in a folder; return its folder ``data``.
+
+    With a number of train rows, the models have the settings of the real pipeline where these set
+    how many rows a leaf needs. The checks and the report are made only if asked for.
+    """
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for section, changes in CHANGES.items():
         params[section].update(changes)
     for name, changes in MODEL_CHANGES.items():
         params["train"][name].update(changes)
+    if rows is not None:
+        params["synthetic"]["rows"] = rows
+        params["train"]["lightgbm"]["min_child_samples"] = 40
+        params["train"]["xgboost"]["min_child_weight"] = 20.0
     params["models"] = list(MODELS)
     params["threads"] = 1
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
@@ -58,6 +69,8 @@ def run_pipeline(folder: Path) -> Path:
             sys.argv = ["train", name]
             train.main()
         for stage in (blend, predict, bundle_stage):
+            stage.main()
+        for stage in (guards, evaluate, report) if to_report else ():
             stage.main()
     return folder / "data"
 

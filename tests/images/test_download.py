@@ -152,10 +152,10 @@ def test_a_picture_that_breaks_the_decoder_is_a_placeholder(
 
 def test_a_placeholder_is_grey_and_has_a_reason(site: Site, run: Run) -> None:
     """An empty link, a malformed one and a reserved name need no connection."""
-    links = ["", "no link", "https://images.invalid/1.jpg"]
+    links = ["", "not a link", "https://images.invalid/1.jpg"]
     rows = run(links)
     assert [(rows[link].status, rows[link].reason) for link in links] == [
-        ("placeholder", "malformed link"),
+        ("placeholder", "no link"),
         ("placeholder", "malformed link"),
         ("placeholder", "host not found"),
     ]

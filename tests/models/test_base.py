@@ -6,13 +6,14 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import BlockName, Tabular
+from amlc.features.blocks import BlockName, Blocks, Tabular, Terms
 from amlc.models.base import Regressor
 from amlc.models.registry import MODELS, members, regressor
 from amlc.params import check
-from tests.helpers.learning import DENSE, SECTIONS, Catalogue
+from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products
 
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
@@ -70,6 +71,40 @@ def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path:
     model.fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
     model.save(tmp_path / "second")
     assert files(tmp_path / "first") == files(tmp_path / "second")
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("rows", [3, 20, 50, 99])
+@pytest.mark.parametrize("equal", [True, False])
+def test_few_rows_and_equal_prices_are_enough(
+    name: str, rows: int, *, equal: bool, tmp_path: Path
+) -> None:
+    """A model that has nothing to learn predicts the price that all products have."""
+    blocks, target, _ = make_products(rows, seed=rows)
+    # Two groups are the fewest that can be split.
+    groups = np.arange(rows, dtype=np.int32) // 2
+    price = np.full(rows, 2.5) if equal else target.log_price
+    changes = {"min_child_samples": 40} if name == "lightgbm" else {}
+    model = make(name, **changes)
+    model.fit(blocks, replace(target, log_price=price, groups=groups), seed=5, threads=1)
+    predicted = model.predict(blocks)
+    if equal:
+        # A network starts from that price with random weights.
+        np.testing.assert_allclose(predicted, 2.5, atol=0.2 if name == "mlp" else 0.01)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(regressor(name).load(tmp_path).predict(blocks), predicted)
+
+
+@pytest.mark.parametrize("name", ["ridge", "mlp"])
+def test_terms_may_have_no_columns(name: str, catalogue: Catalogue) -> None:
+    """In a catalogue without texts there is no term."""
+    blocks, target, _ = catalogue
+    no_terms = Terms(sp.csr_array(np.empty((240, 0), np.float32)))
+    assert blocks.tabular is not None
+    assert blocks.neighbours is not None
+    without = Blocks(tabular=blocks.tabular, terms=no_terms, neighbours=blocks.neighbours)
+    model = make(name).fit(without, target, seed=5, threads=1)
+    assert np.ptp(model.predict(without)) > 0
 
 
 @pytest.mark.parametrize("name", MODELS)

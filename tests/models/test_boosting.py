@@ -8,23 +8,25 @@ import lightgbm as lgb
 import numpy as np
 import pytest
 
+from amlc.arrays import Rows
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import Blocks, Dense
 from amlc.models.base import Regressor
+from amlc.models.losses import best_constant
 from amlc.models.registry import regressor
 from amlc.params import check
-from tests.helpers.learning import SECTIONS, Catalogue
+from tests.helpers.learning import SECTIONS, Catalogue, make_products
 
 BOOSTERS = ["lightgbm", "xgboost"]
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
 
-def fitted(name: str, catalogue: Catalogue, **changes: Any) -> Regressor:
-    """Return a model fitted to the first 180 products."""
+def fitted(name: str, catalogue: Catalogue, rows: Rows = FIT, **changes: Any) -> Regressor:
+    """Return a model fitted to some products, by default the first 180."""
     blocks, target, _ = catalogue
     model = regressor(name)
     settings = model.settings_type.model_validate({**SECTIONS[name], **changes})
-    return model(settings).fit(blocks.take(FIT), target.take(FIT), seed=5, threads=1)
+    return model(settings).fit(blocks.take(rows), target.take(rows), seed=5, threads=1)
 
 
 def rounds(model: Any) -> int:
@@ -147,6 +149,27 @@ def test_every_call_of_lightgbm_passes_the_number_of_threads(
     assert list(model.staged_predict(catalogue[0].take(NEW)))
     assert len(passed) > 5
     assert set(passed) == {1}
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+@pytest.mark.parametrize("stopping", [0, 3])
+@pytest.mark.parametrize("loss", ["squared", "l1", "huber", "smape", "native_l1"])
+@pytest.mark.parametrize("rows", [10, 400])
+def test_without_anything_to_split_on_the_best_constant_is_predicted(
+    name: str, loss: str, stopping: int, rows: int, tmp_path: Path
+) -> None:
+    """It is saved and loaded, and has neither stages nor importances."""
+    _, target, products = make_products(rows, seed=1)
+    blocks = Blocks(vision=Dense.numbered(np.ones((rows, 3), np.float32)))
+    changes = {"loss": loss, "blocks": ["vision"], "early_stopping_rounds": stopping}
+    model = fitted(name, (blocks, target, products), np.arange(rows), **changes)
+    predicted = model.predict(blocks)
+    np.testing.assert_array_equal(predicted, best_constant(loss, target.log_price))
+    model.save(tmp_path)
+    loaded = regressor(name).load(tmp_path)
+    np.testing.assert_array_equal(loaded.predict(blocks), predicted)
+    assert list(loaded.staged_predict(blocks)) == []
+    assert set(loaded.feature_importances().values()) == {0}
 
 
 EXTRA = {"lightgbm": "min_split_gain", "xgboost": "gamma"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.metrics import row_smape
-from amlc.models.losses import LossName, center, curvature, gradient
+from amlc.models.losses import LossName, best_constant, center, curvature, gradient
 from tests.helpers.losses import loss_values
 
 LOSSES = ["squared", "l1", "huber", "smape"]
@@ -49,6 +49,31 @@ def test_curvature_bounds_the_loss_from_above(loss: LossName, here: float, there
     step = there - here
     bound = loss_values(loss, at) + gradient(loss, at) * step + curvature(loss, at) * step**2 / 2
     assert loss_values(loss, np.array([there]))[0] <= bound[0] + 1e-9
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@given(
+    rows=st.lists(st.tuples(st.floats(-3, 6), st.floats(0.1, 5)), min_size=1, max_size=30),
+)
+def test_no_constant_is_better_than_the_best(
+    loss: LossName, rows: list[tuple[float, float]]
+) -> None:
+    """A search over a fine grid and all log prices finds no constant that is noticeably better."""
+    log_price, weight = np.array(rows).T
+    found = best_constant(loss, log_price, weight)
+    candidates = [*log_price, *np.linspace(-3, 6, 181)]
+
+    def total(constant: float) -> float:
+        return float((weight * loss_values(loss, constant - log_price)).sum())
+
+    assert total(found) <= 1.001 * min(map(total, candidates)) + 1e-3
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, "native_l1"])
+def test_the_best_constant_of_equal_prices_is_that_price(loss: str) -> None:
+    """However far it is from 0; two prices as far apart as numbers can be have one, too."""
+    assert best_constant(loss, np.full(9, 690.0)) == pytest.approx(690)
+    assert -740 <= best_constant(loss, np.array([-740.0, 700.0])) <= 700
 
 
 def test_boosting_starts_from_the_best_constant() -> None:

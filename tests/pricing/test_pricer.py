@@ -153,9 +153,11 @@ def test_contributions_do_not_change_the_price(pricer: BundlePricer) -> None:
     )
 
 
-def test_an_empty_product_has_a_price(pricer: BundlePricer) -> None:
+@pytest.mark.parametrize("text", [" \n", "nan", "None\n", " #N/A"])
+def test_an_empty_product_has_a_price(pricer: BundlePricer, text: str) -> None:
     """A product without text and picture gets a price, with reasons."""
-    estimate = pricer.price([Product(" \n")], similar=3, contributions=True)[0]
+    estimate = pricer.price([Product(text)], similar=3, contributions=True)[0]
+    assert estimate.price == pricer.price([Product("")])[0].price
     assert estimate.low <= estimate.price <= estimate.high
     assert estimate.reasons == (NO_TEXT, NO_PICTURE)
     assert estimate.similar == ()

@@ -186,6 +186,12 @@ def test_numbers_are_those_of_the_metrics(html: str, tmp_path: Path) -> None:
     assert f"{scores['smape_low']:.2f} to {scores['smape_high']:.2f}" in html
 
 
+def test_rows_that_lack_something_are_counted(document: Document) -> None:
+    """The table of rows has those without text or link, and the links of placeholders."""
+    for line in ("test rows without link4", "with the link of a placeholder5", "no-image.gif5"):
+        assert line in document.text
+
+
 @pytest.mark.parametrize(
     ("results", "absent", "present"),
     [

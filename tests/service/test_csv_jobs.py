@@ -238,6 +238,12 @@ def test_a_bad_row_is_priced_with_a_reason(client: httpx.Client, row: str, reaso
     assert rows[1]["reason"] == reason
 
 
+def test_a_word_for_a_missing_id_is_no_id(client: httpx.Client) -> None:
+    """Two such rows are not repetitions of each other."""
+    rows = csv_rows(send_csv(client, f"{CSV_HEADER}nan,Tea,\nnan,Tea,\n"))
+    assert [each["reason"] for each in rows] == ["no id; no picture"] * 2
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -72,14 +72,14 @@ def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
     failures = (workspace / "data" / "failed_images.txt").read_text()
     assert failures == (
         "# Image links without a picture, as tab-separated values below a header\n"
-        "link\treason\ttries\n\tmalformed link\t0\nhttps://a.invalid/2.jpg\t"
+        "link\treason\ttries\n\tno link\t0\nhttps://a.invalid/2.jpg\t"
         "not in images.mirror, host not found\t0\n"
     )
     assert json.loads((workspace / "metrics" / "images.json").read_text()) == {
         "links": 3,
         "ok": 1,
         "placeholders": 2,
-        "failures": {"malformed link": 1, "not in images.mirror, host not found": 1},
+        "failures": {"no link": 1, "not in images.mirror, host not found": 1},
     }
     before = _outputs(workspace)
     assert _run(workspace).returncode == 0

@@ -20,6 +20,7 @@ data:
   dir: {folder}
   on_invalid: {on_invalid}
   folds: 5
+  placeholder_titles: 5
   max_text: 100000
   max_bytes: 1000000000
 """
@@ -96,14 +97,22 @@ def test_an_error_writes_nothing() -> None:
 def test_drop_counts_and_lists_the_rows_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     """They are in metrics/data.json and data/rejected.csv, and the stage prints their number."""
     append("raw/train.csv", "x,Item Name: X,https://h/x.jpg,free")
-    append("raw/test.csv", "y,,https://h/y.jpg")
+    append("raw/test.csv", "y,,https://h/y.jpg\nz,nan,nan")
     configure("drop")
     prepare.main()
     metrics = json.loads(Path("metrics/data.json").read_text())
     assert (metrics["train"]["read"], metrics["train"]["rejected"]) == (61, 1)
-    assert metrics["test"] == {"rows": 21, "flagged": 1, "flagged_by_reason": {"text_empty": 1}}
+    assert metrics["test"] == {
+        "rows": 22,
+        "flagged": 1,
+        "flagged_by_reason": {"text_and_link_missing": 1},
+        "without_text": 2,
+        "without_link": 1,
+    }
     assert len(Path("data/rejected.csv").read_text().splitlines()) == 3
-    assert "60 train rows (1 rejected), 21 test rows (1 flagged)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "60 train rows (1 rejected), 22 test rows (1 flagged)" in printed
+    assert "prepare: 2 test rows have no text, 1 no link" in printed
 
 
 @pytest.mark.usefixtures("repository")
@@ -114,6 +123,45 @@ def test_too_few_rows_for_the_folds_write_nothing() -> None:
     with pytest.raises(DataError, match=r"3 groups .* too few for 5 folds: .*data\.folds"):
         prepare.main()
     assert not any(Path(path).exists() for path in OUTPUTS)
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_link_beside_many_titles_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rows are no group; the stage prints it with its rows, which metrics/data.json has too."""
+    for number in range(30):
+        append("raw/train.csv", f"n{number},Item Name: N{number},https://h/no-image.gif,9")
+    prepare.main()
+    metrics = json.loads(Path("metrics/data.json").read_text())
+    assert metrics["placeholder_links"] == {"https://h/no-image.gif": 30}
+    assert metrics["groups"]["largest"] == 3
+    assert "https://h/no-image.gif (30 rows)" in capsys.readouterr().out
+    products = read_products(Path("data/products.parquet"))
+    assert np.bincount(products["fold"][products["fold"] >= 0]).tolist() == [18] * 5
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_giant_group_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rows that share a link and most of a title may be one product, or a mistake."""
+    for number in range(60):
+        append("raw/train.csv", f"n{number},Item Name: Big Tea {number},https://h/no.gif,9")
+    prepare.main()
+    assert "one group has 60 of 140 rows" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("repository")
+def test_rows_without_text_or_link_train(capsys: pytest.CaptureFixture[str]) -> None:
+    """They are products with a fold, in groups of their own, and they are counted."""
+    for number in range(5):
+        append("raw/train.csv", f"n{number},Item Name: N{number},NaN,{number + 1}")
+        append("raw/train.csv", f"m{number},nan,https://h/m{number}.jpg,{number + 1}")
+    prepare.main()
+    products = read_products(Path("data/products.parquet"))
+    train = products[products["split"] == "train"][60:]
+    assert len(train) == train["group"].nunique() == 10
+    assert (train["fold"] >= 0).all()
+    metrics = json.loads(Path("metrics/data.json").read_text())
+    assert (metrics["train"]["without_text"], metrics["train"]["without_link"]) == (5, 5)
+    assert "prepare: 5 train rows have no text, 5 no link" in capsys.readouterr().out
 
 
 def test_the_program_ends_with_one_message(repository: Path) -> None:

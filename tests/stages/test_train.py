@@ -73,6 +73,22 @@ def test_train_then_blend(
     assert sum(weights.values()) == pytest.approx(1)
 
 
+@pytest.mark.usefixtures("folder")
+def test_fits_to_too_few_rows_are_reported_once(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The stage ends with a score, and the library's own complaint is not shown."""
+    sections = yaml.safe_load(Path("params.yaml").read_text())
+    sections["train"]["lightgbm"] |= {"min_child_samples": 150}
+    Path("params.yaml").write_text(yaml.safe_dump(sections))
+    run_train("lightgbm", monkeypatch)
+    printed = capfd.readouterr()
+    assert printed.out.count("4 of 4 fits predict one price for all products") == 1
+    assert "LightGBM" not in printed.err
+    predicted = pd.read_parquet("data/models/lightgbm/predictions.parquet")["log_price"]
+    assert np.ptp(predicted[200:]) == 0
+
+
 def test_two_runs_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forced rebuild does not change DVC's lock file."""
     out = folder / "data/models/lightgbm"

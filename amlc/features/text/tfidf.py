@@ -130,15 +130,12 @@ class TermFeatures:
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn vocabularies and document frequencies from the train texts.
 
-        Raises
-        ------
-        DataError
-            A vectorizer finds no term.
+        A vectorizer that finds no term in enough of them has no columns.
         """
         fields = self._fields(texts, None)
         self._set_state(
             {
-                name: _fit_vectorizer(name, settings, fields[settings.field])
+                name: _fit_vectorizer(settings, fields[settings.field])
                 for name, settings in self.settings.vectorizers.items()
             }
         )
@@ -253,13 +250,17 @@ class TermFeatures:
             features._set_state(
                 {
                     name: (
-                        (folder / f"{name}.txt").read_bytes().decode("utf-8").split("\n"),
+                        _lines((folder / f"{name}.txt").read_bytes().decode("utf-8")),
                         np.load(folder / f"{name}.npy", allow_pickle=False),
                     )
                     for name in features.settings.vectorizers
                 }
             )
         return features
+
+
+def _lines(text: str) -> list[str]:
+    return text.split("\n") if text else []
 
 
 def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
@@ -287,10 +288,8 @@ def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_
     return sp.csr_array((counts, (pairs & 0xFFFFFFFF).astype(np.int32), indptr), shape=shape)
 
 
-def _fit_vectorizer(
-    name: str, settings: VectorizerSettings, texts: list[str]
-) -> tuple[list[str], Floats32]:
-    """Fit a vectorizer, and return its terms and their inverse document frequencies."""
+def _fit_vectorizer(settings: VectorizerSettings, texts: list[str]) -> tuple[list[str], Floats32]:
+    """Fit a vectorizer, and return its terms, if any, and their inverse document frequencies."""
     # Slow to import, and only a fit needs it.
     from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - see above
 
@@ -303,8 +302,7 @@ def _fit_vectorizer(
     )
     try:
         vectorizer.fit(texts)
-    except ValueError as error:
-        raise DataError(
-            f"terms.vectorizers.{name}: no term in {len(texts)} train rows: {error}"
-        ) from None
+    except ValueError:
+        # No term is in as many texts as `min_df` asks for.
+        return [], np.empty(0, np.float32)
     return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_

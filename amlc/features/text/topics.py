@@ -4,7 +4,6 @@ import numpy as np
 import scipy.sparse as sp
 from pydantic import Field
 
-from amlc.errors import DataError
 from amlc.features.blocks import Dense
 from amlc.features.text.weight_table import WeightTable
 from amlc.params import Settings
@@ -25,7 +24,8 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
     terms : csr_array of float32, shape (n, terms)
         TF-IDF of the train rows.
     settings : TopicsSettings
-        The number of components is also limited by the numbers of rows and of terms.
+        The number of components is also limited by the numbers of rows and of terms. With fewer
+        than two of either there is one component, which is 0.
     seed : int
         Seed of the randomised range finder.
 
@@ -34,26 +34,23 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
     WeightTable, shape (terms, n_components)
         The vectors as columns, so that only the rows of a product's terms are read.
 
-    Raises
-    ------
-    DataError
-        There are fewer than two rows or two terms.
-
     Notes
     -----
     Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review 53(2), 2011.
     """
-    limit = min(terms.shape) - 1
-    if limit < 1:
-        raise DataError(f"topics need at least two rows and two terms, got {terms.shape}")
+    count = min(settings.n_components, *(size - 1 for size in terms.shape))
+    if count < 1:
+        return WeightTable.quantize(np.zeros((terms.shape[1], 1), np.float32))
     # Slow to import, and only a fit needs it.
     from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - see above
 
-    count = min(settings.n_components, limit)
     svd = TruncatedSVD(count, n_iter=settings.n_iter, random_state=seed)
-    # In double precision, last bits, which differ between processors, do not survive the rounding
-    # to 8 bits.
-    return WeightTable.quantize(svd.fit(terms.astype(np.float64)).components_.T)
+    # It divides by the variance of the terms, which may be 0, for a result that is not used.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # In double precision, last bits, which differ between processors, do not survive the
+        # rounding to 8 bits.
+        svd.fit(terms.astype(np.float64))
+    return WeightTable.quantize(svd.components_.T)
 
 
 def project(terms: sp.csr_array, components: WeightTable) -> Dense:

@@ -177,10 +177,18 @@ def test_two_fits_write_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
-def test_texts_without_terms_name_the_vectorizer() -> None:
-    """The message says which setting is the cause."""
-    with pytest.raises(DataError, match=r"terms\.vectorizers\.words"):
-        TermFeatures(SETTINGS).fit(["", ""])
+@pytest.mark.parametrize("texts", [["", ""], ["Item Name: Tea", "Item Name: Oil"], [""]])
+def test_a_vectorizer_without_terms_has_no_columns(texts: list[str], tmp_path: Path) -> None:
+    """Texts may be missing, or have no word in common; loading makes no difference."""
+    rare = {
+        name: each.model_copy(update={"min_df": 2}) for name, each in SETTINGS.vectorizers.items()
+    }
+    features = TermFeatures(SETTINGS.model_copy(update={"vectorizers": rare})).fit(texts)
+    features.save(tmp_path)
+    loaded = TermFeatures.load(tmp_path)
+    assert loaded.vocabularies["words"].terms == features.vocabularies["words"].terms == []
+    before, after = (each.transform([*texts, "Item Name: Tea"]) for each in (features, loaded))
+    np.testing.assert_array_equal(before.weights.toarray(), after.weights.toarray())
 
 
 @pytest.mark.parametrize("ngram_range", [[2, 1], [0, 1], [1, 9], [1]])
