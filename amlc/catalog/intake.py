@@ -215,6 +215,7 @@ _TEST_ACTIONS = {
     "price_not_number": "price not known",
     "price_not_finite": "price not known",
     "price_not_positive": "price not known",
+    "price_out_of_range": "price not known",
 }
 
 

@@ -16,6 +16,8 @@ from amlc.errors import DataError, first_few
 MAX_ID_LENGTH = 200  # characters
 MAX_ROW_ERRORS = 1_000_000
 _MAX_PRICE_LENGTH = 64  # characters
+# No product of any currency lies outside, and sums of squared prices stay finite inside.
+MIN_PRICE, MAX_PRICE = 1e-6, 1e12
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
@@ -39,6 +41,10 @@ REASONS = {
     "price_not_number": ("a price that is not a number", "write a plain decimal such as 12.50"),
     "price_not_finite": ("a price that is not finite", "give the price"),
     "price_not_positive": ("a price that is not above 0", "give the price"),
+    "price_out_of_range": (
+        f"a price below {MIN_PRICE:f} or above {MAX_PRICE:,.0f}",
+        "correct it, or give prices in a larger or a smaller unit",
+    ),
 }
 
 
@@ -90,16 +96,17 @@ def price_error(text: str) -> str:
     number = text.strip()
     if is_missing(number):
         return "price_missing"
-    if len(number) > _MAX_PRICE_LENGTH:
-        return "price_not_number"
-    if _NOT_FINITE.fullmatch(number):
+    short = number[: _MAX_PRICE_LENGTH + 1]
+    if _NOT_FINITE.fullmatch(short):
         return "price_not_finite"
-    if not _NUMBER.fullmatch(number):
+    if len(short) > _MAX_PRICE_LENGTH or not _NUMBER.fullmatch(short):
         return "price_not_number"
     price = float(number)
     if not math.isfinite(price):
         return "price_not_finite"
-    return "" if price > 0 else "price_not_positive"
+    if price <= 0:
+        return "price_not_positive"
+    return "" if MIN_PRICE <= price <= MAX_PRICE else "price_out_of_range"
 
 
 # The errors of a sheet.
