@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from zipfile import BadZipFile
 
-from amlc.interrupts import interruptible
+from amlc.interrupts import EXIT_CODE, interruptible
 
 
 class AmlcError(Exception):
@@ -130,6 +130,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         with interruptible():
             main()
+    except KeyboardInterrupt:
+        # In the moment in which the block above is entered or left.
+        raise SystemExit(EXIT_CODE) from None
     except AmlcError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

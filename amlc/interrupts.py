@@ -38,8 +38,6 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Python writes a byte for each signal at once, whatever its main thread does.
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -47,6 +45,9 @@ def interruptible() -> Iterator[None]:
     watch = _Watch(reader)
     watch.start()
     try:
+        # The last step: an earlier interrupt ends the process at once, a later one is caught here.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         yield
     except KeyboardInterrupt:
         watch.say_interrupted()

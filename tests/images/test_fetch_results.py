@@ -22,13 +22,20 @@ def test_links_come_in_order_and_as_often_as_given(
 ) -> None:
     """A repeated link is fetched once, even in two batches; a malformed one has its reason."""
     site.other = GOOD
-    good, gone = site.url("/a.jpg"), site.url("/gone")
+    good, gone, malformed = site.url("/a.jpg"), site.url("/gone"), "ftp://host/a.jpg"
     site.pages["/gone"] = page(b"", "404 Not Found")
-    links = [gone, good, "", good, *(site.url(f"/{number}.jpg") for number in range(600)), good]
+    links = [
+        gone,
+        good,
+        malformed,
+        good,
+        *(site.url(f"/{number}.jpg") for number in range(600)),
+        good,
+    ]
     rows = list(fetch_results(links, *settings, tmp_path / "store"))
     assert [link for link, _ in rows] == links
     assert [result.reason for _, result in rows[:4]] == ["http 404", "", "malformed link", ""]
-    assert all(result.picture for link, result in rows if link not in {gone, ""})
+    assert all(result.picture for link, result in rows if link not in {gone, malformed})
     assert site.hits["/a.jpg"] == 1
 
 
