@@ -2,10 +2,8 @@
 
 import json
 import os
-import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ import pytest
 from amlc import files
 from amlc.errors import DataError
 from amlc.files import replacing_folder
+from tests.helpers.disks import full_disk
 
 
 def names(folder: Path) -> list[str]:
@@ -176,17 +175,6 @@ def test_what_a_running_process_writes_stays(tmp_path: Path) -> None:
         files.write_text(tmp_path / "file", "second")
     assert (tmp_path / "file").read_text() == "first"
     assert sorted(names(tmp_path)) == ["file", "images"]
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let every write in the block fail, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {

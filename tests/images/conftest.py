@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 import trustme
 
+from amlc.catalog.links import parse_link
 from amlc.images.client import Client
 from amlc.images.decode import pillow_warning_filters
 from amlc.images.settings import FetchSettings, ImageSettings
@@ -105,3 +106,20 @@ def site() -> Iterator[Site]:
     """Return a running server without pages."""
     with Site() as running:
         yield running
+
+
+Fetch = Callable[[str, BothSettings], bytes]
+
+
+@pytest.fixture
+def fetch() -> Iterator[Fetch]:
+    """Return a function that fetches one link with the given settings."""
+    clients: list[Client] = []
+
+    def fetch_one(url: str, settings: BothSettings) -> bytes:
+        clients.append(settings.client())
+        return clients[-1].fetch(parse_link(url)).data
+
+    yield fetch_one
+    for client in clients:
+        client.close()

@@ -4,36 +4,19 @@ import gzip
 import logging
 import socket
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import trustme
 
 from amlc.catalog.links import parse_link
-from amlc.images.client import Client
 from amlc.images.fetch_result import FetchError, Retry
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
-from tests.images.conftest import BothSettings, MakeSettings
+from tests.images.conftest import BothSettings, Fetch, MakeSettings
 
 GOOD = jpeg()
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
-
-Fetch = Callable[[str, BothSettings], bytes]
-
-
-@pytest.fixture
-def fetch() -> Iterator[Fetch]:
-    """Return a function that fetches one link with the given settings."""
-    clients: list[Client] = []
-
-    def fetch_one(url: str, settings: BothSettings) -> bytes:
-        clients.append(settings.client())
-        return clients[-1].fetch(parse_link(url)).data
-
-    yield fetch_one
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

@@ -1,23 +1,17 @@
 """The proxies of the environment are used if a setting says so, and only then."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 import trustme
 
-from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
-from amlc.images.client import Client
 from amlc.images.fetch_result import FetchError
 from amlc.images.proxies import environment_proxies
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
-from tests.images.conftest import BothSettings, MakeSettings
+from tests.images.conftest import BothSettings, Fetch, MakeSettings
 
 GOOD = jpeg()
 LINK = "http://cdn.com/a.jpg"
-
-Fetch = Callable[[str, BothSettings], bytes]
 
 
 @pytest.fixture(autouse=True)
@@ -26,20 +20,6 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for scheme in ("http", "https", "all", "no"):
         for name in (f"{scheme}_proxy", f"{scheme}_proxy".upper()):
             monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def fetch() -> Iterator[Fetch]:
-    """Return a function that fetches one link with the given settings."""
-    clients: list[Client] = []
-
-    def fetch_one(url: str, settings: BothSettings) -> bytes:
-        clients.append(settings.client())
-        return clients[-1].fetch(parse_link(url)).data
-
-    yield fetch_one
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """Every stage on a full disk: one sentence, and nothing is left behind."""
 
-import resource
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +23,7 @@ from stages import (
     train,
     vision,
 )
+from tests.helpers.disks import full_disk
 
 STAGES = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision, train, blend,
           guards, predict, bundle]  # fmt: skip
@@ -35,17 +33,6 @@ STAGES = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision
 def workspace(pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of a folder in which every stage has run."""
     return Path(shutil.copytree(pipeline.parent, tmp_path_factory.mktemp("full") / "copy"))
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """Let every write to a file fail in the block."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: str(stage.__name__))
