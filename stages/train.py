@@ -4,9 +4,10 @@ import sys
 import time
 
 from amlc import layout, params
-from amlc.catalog.products import ID, PRICE, read_products
+from amlc.catalog.products import ID, LINK, PRICE, TEXT, read_products
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import Blocks
+from amlc.features.content import Content
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
 from amlc.models.registry import MODELS, regressor
@@ -17,8 +18,11 @@ def main() -> None:
     name = _name(sys.argv[1:])
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
-    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
+    columns = [ID, PRICE, "split", "group", "fold", *((TEXT, LINK) if model.needs_content else ())]
+    products = read_products(layout.PRODUCTS, columns)
     blocks = Blocks.read(layout.FEATURES, settings.blocks)
+    if model.needs_content:
+        blocks = blocks.assign(content=Content.of_products(products, layout.IMAGES))
     started = time.monotonic()
     result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()

@@ -296,6 +296,10 @@ class Blocks:
         block = self._blocks.get("neighbours")
         return block if isinstance(block, Neighbours) else None
 
+    def get(self, name: str) -> Block | None:
+        """Return a block, or None if there is none of this name."""
+        return self._blocks.get(name)
+
     @property
     def dense(self) -> dict[str, Dense]:
         """All dense blocks by name, such as the topics and the descriptors of the picture."""

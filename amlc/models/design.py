@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular, Terms
+from amlc.features.content import Content, content_of
 from amlc.files import read_arrays, write_arrays, write_json
 from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
@@ -32,14 +33,18 @@ class Design:
         The columns of all blocks but the terms.
     terms : csr_array of float32, shape (n, terms)
         The terms, unchanged; without columns if there is no such block.
+    content : Content, optional
+        Texts and pictures, unchanged.
     """
 
     dense: Floats32
     terms: sp.csr_array
+    content: Content | None = None
 
     def take(self, rows: Rows) -> Self:
         """Return the design of some rows."""
-        return type(self)(self.dense[rows], self.terms[rows])
+        content = None if self.content is None else self.content.take(rows)
+        return type(self)(self.dense[rows], self.terms[rows], content)
 
     @property
     def has_terms(self) -> bool:
@@ -188,7 +193,7 @@ class DesignEncoder:
             parts.append(_one_hot(blocks.tabular) if linear else blocks.tabular.codes)
         dense = np.concatenate(parts, axis=1, dtype=np.float32)
         terms = blocks.terms or Terms(sp.csr_array(dense[:, :0]))
-        return Design(np.ascontiguousarray(dense), terms.weights)
+        return Design(np.ascontiguousarray(dense), terms.weights, content_of(blocks))
 
 
 def _total(blocks: Blocks) -> Floats:

@@ -18,6 +18,7 @@ MODELS = {
     "lightgbm": "amlc.models.lgbm.LightGBM",
     "xgboost": "amlc.models.xgb.XGBoost",
     "mlp": "amlc.models.mlp.regressor.SparseMLP",
+    "fusion": "amlc.models.fusion.regressor.Fusion",
 }
 
 
