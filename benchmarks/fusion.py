@@ -4,7 +4,7 @@
         [--devices cuda:0] [--set epochs=10 --set text.tokens=128] [--rows 700 1400 2800]
 
 RUN is a folder with the pipeline's data, whose products, features and pictures are read and nothing
-is written. The settings are those of this checkout's params.yaml, with the changes of --set. With
+is written. The settings are those of params.yaml in this checkout, with the changes of --set. With
 --rows, each fold is fitted to that many of its train rows, whole duplicate groups, each share a part
 of the next, and neighbours are searched among them. Checkpoints go where AMLC_STORE says: a second
 call with the same settings is instant, so name a new folder to measure time.
@@ -206,9 +206,7 @@ def _report(
     """Print a line for each split, and return the held-out log prices."""
     log_price = np.full(len(study.products), np.nan)
     started = time.monotonic()
-    for name, fit in zip(
-        splits, study.fits(list(splits.values()), arguments.threads), strict=True
-    ):
+    for name, fit in zip(splits, study.fits(list(splits.values()), arguments.threads), strict=True):
         seconds, started = time.monotonic() - started, time.monotonic()
         log_price[fit.rows] = fit.log_price
         print(describe(name, fit, study, seconds, arguments.peak_tflops), flush=True)

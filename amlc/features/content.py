@@ -1,4 +1,4 @@
-"""The content block: what products are made of, for models that read texts and pictures themselves."""
+"""The content block: texts and pictures of products, for models that read them themselves."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

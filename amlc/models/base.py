@@ -131,7 +131,7 @@ class Regressor(ABC):
         """Yield (number of boosting rounds, log prices after them); other models yield nothing."""
         yield from ()
 
-    def watch(self, blocks: Blocks) -> None:
+    def watch(self, blocks: Blocks) -> None:  # noqa: B027 - most models have nothing to do
         """Note held-out rows that the next fit may predict as it goes; most models need none.
 
         Parameters

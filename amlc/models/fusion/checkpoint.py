@@ -31,7 +31,7 @@ _written: set[Path] = set()
 
 
 def default_folder() -> Path:
-    """Return the folder of checkpoints: below the one that `AMLC_STORE` names, else in the cache."""
+    """Return the folder of checkpoints: in the one that `AMLC_STORE` names, else in the cache."""
     folder = os.environ.get("AMLC_STORE")
     if not folder:
         folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
@@ -96,10 +96,16 @@ class Checkpoint:
         try:
             header = _header(self.path)
             arrays: Arrays = load_file(self.path)
-            if header["sha256"] != _digest(arrays):
-                raise ValueError("its content has changed")
+            _check(arrays, header["sha256"])
             progress = Progress(**json.loads(header["progress"]))
-        except (OSError, ValueError, TypeError, LookupError, struct.error, SafetensorError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            struct.error,
+            SafetensorError,
+        ) as error:
             print(f"fusion: {self.path}: damaged, so the fit starts again: {error}")
             return None
         # It is in use: the oldest are removed first.
@@ -170,6 +176,11 @@ def _header(path: Path) -> dict[str, str]:
             raise ValueError("not a safetensors file")
         metadata: dict[str, str] = json.loads(stream.read(length))["__metadata__"]
     return metadata
+
+
+def _check(arrays: Arrays, sha256: str) -> None:
+    if _digest(arrays) != sha256:
+        raise ValueError("its content has changed")
 
 
 def _digest(arrays: Arrays) -> str:

@@ -121,7 +121,7 @@ class FusionNetwork(nn.Module):
     def _placed(
         self, tower: nn.Module, name: str, inputs: tuple[Tensor, ...], rows: Tensor, count: int
     ) -> Tensor:
-        """Return a vector for each row of the batch: the tower's, or the one for a missing input."""
+        """Return a vector for each row of the batch: the tower's, or that for a missing input."""
         missing = self.head.missing[name].float()
         if len(rows) == 0:
             return missing.expand(count, -1)
@@ -227,7 +227,7 @@ def set_training(network: FusionNetwork, *, training: bool) -> None:
     """
     network.train(training)
     for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             module.eval()
 
 

@@ -82,9 +82,7 @@ def _decoded(body: bytes) -> Image.Image | None:
         return None
 
 
-def changed(
-    image: Image.Image, augment: AugmentSettings, rng: np.random.Generator
-) -> Image.Image:
+def changed(image: Image.Image, augment: AugmentSettings, rng: np.random.Generator) -> Image.Image:
     """Return a picture cropped, mirrored and with other colours, at random.
 
     Parameters

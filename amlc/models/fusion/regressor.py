@@ -218,7 +218,9 @@ class _Fit:
 
         columns, center = self._design.dense.shape[1], float(np.median(self._target.log_price))
         with _building, torch.random.fork_rng(devices=[]):
-            torch.manual_seed(int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
+            torch.manual_seed(
+                int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+            )
             network = make_network(self._settings, self._sources, columns, center)
         return network.to(self._place.device)
 

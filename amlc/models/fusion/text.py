@@ -102,7 +102,9 @@ class Tokens:
         return self.ids[inside][kept], self.word_start[inside][kept]
 
 
-def segments_of(content: Content, layout: Sequence[Part], characters: int) -> list[tuple[str, bool]]:
+def segments_of(
+    content: Content, layout: Sequence[Part], characters: int
+) -> list[tuple[str, bool]]:
     """Return the parts of a product's text in a layout's order, each with whether it is a bullet.
 
     Parameters
@@ -143,9 +145,7 @@ def _texts_of(content: Content, part: Part) -> tuple[str, ...]:
     return (f"Pack of {packs:g}",) if packs > 1 else ()
 
 
-def tokenize(
-    tokenizer: Any, texts: Sequence[str], layout: Sequence[Part], tokens: int
-) -> Tokens:
+def tokenize(tokenizer: Any, texts: Sequence[str], layout: Sequence[Part], tokens: int) -> Tokens:
     """Lay out and tokenise texts.
 
     Parameters
@@ -172,9 +172,7 @@ def tokenize(
     )
 
 
-def _tokenized(
-    tokenizer: Any, texts: Sequence[str], tokens: int
-) -> Iterator[tuple[Ints32, Bools]]:
+def _tokenized(tokenizer: Any, texts: Sequence[str], tokens: int) -> Iterator[tuple[Ints32, Bools]]:
     for start in range(0, len(texts), _TEXTS_AT_ONCE):
         encoded = tokenizer(
             list(texts[start : start + _TEXTS_AT_ONCE]),

@@ -120,7 +120,9 @@ class Batcher:
         return log_price
 
 
-def predict(network: FusionNetwork, inputs: Inputs, settings: FusionSettings, place: Place) -> Floats:
+def predict(
+    network: FusionNetwork, inputs: Inputs, settings: FusionSettings, place: Place
+) -> Floats:
     """Return log prices, the mean over the layouts, computed in float32.
 
     Parameters
@@ -338,8 +340,9 @@ class Trainer:
         assert self.settings.weight_average is not None
         # Early averages would otherwise be mostly the weights at the start.
         decay = min(self.settings.weight_average, (1 + step) / (10 + step))
-        averages = list(self._average.values())
-        torch._foreach_lerp_(averages, [v.detach() for v in self._parameters.values()], 1 - decay)
+        averages = [self._average[name] for name in self._parameters]
+        with torch.no_grad():
+            torch._foreach_lerp_(averages, list(self._parameters.values()), 1 - decay)
 
     def _end_epoch(self, epoch: int) -> None:
         best, best_epoch = self._progress.best, self._progress.best_epoch
