@@ -15,6 +15,7 @@ from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
+from amlc.features.content import Content
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import decode
@@ -176,6 +177,7 @@ class BundlePricer:
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=vision.result().take(picture_rows),
+            content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
         )
 
     def _estimates(

@@ -1,5 +1,6 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,8 @@ FIT, NEW = np.arange(60), np.arange(60, ROWS)
 
 def run(store: Path, out: Path, changes: dict[str, Any], kill_at: str = "") -> int:
     """Fit in another process, and write predictions; return its exit code.
+
+    What it prints is in ``printed.txt`` beside the store.
 
     Parameters
     ----------
@@ -42,6 +45,14 @@ def run(store: Path, out: Path, changes: dict[str, Any], kill_at: str = "") -> i
 
 
 def _fit(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
+    with (
+        (store.parent / "printed.txt").open("w", buffering=1) as stream,
+        contextlib.redirect_stdout(stream),
+    ):
+        _fit_and_save(store, out, changes, kill_at)
+
+
+def _fit_and_save(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
     os.environ["AMLC_STORE"] = str(store)
     kind, _, number = kill_at.partition(" ")
     if kind == "step":
@@ -68,5 +79,3 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
         return method(*arguments, **named)
 
     setattr(owner, name, counted)
-
-

@@ -20,10 +20,11 @@ from amlc.features.vision.block import VisionSettings
 from amlc.images.decode import decode
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
-from amlc.models.registry import MODELS, regressor
+from amlc.models.registry import regressor
 from amlc.pricing import pricer as module
 from amlc.pricing.estimates import NO_PICTURE, NO_TEXT, Estimate, Product, ReasonKind
 from amlc.pricing.pricer import NEIGHBOURS, PICTURE, BundlePricer
+from tests.helpers.learning import SECTIONS
 from tests.helpers.pictures import jpeg, png_bomb
 
 FULL = Product(
@@ -73,7 +74,7 @@ def test_prices_are_the_pipelines_own(
     np.testing.assert_allclose(prices(pricer.price(tests)), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", SECTIONS)
 def test_every_model_predicts_the_same_from_new_features(
     name: str, pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Product]
 ) -> None:

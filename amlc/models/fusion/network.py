@@ -67,7 +67,7 @@ class Head(nn.Module):
         parts.append(F.gelu(self.dense(dense)))
         hidden = F.gelu(self.joined(self.dropout(torch.cat(parts, dim=1))))
         deviation = self.output(self.dropout(hidden)) + self.direct(dense)
-        log_price: Tensor = self.center + deviation[:, 0].float()
+        log_price: Tensor = self.center + deviation[:, 0]
         return log_price
 
 
@@ -115,7 +115,9 @@ class FusionNetwork(nn.Module):
         if self.image is not None and image is not None:
             pixels, rows = image
             vectors[IMAGE] = self._placed(self.image, IMAGE, (pixels,), rows, len(dense))
-        log_price: Tensor = self.head(vectors, dense)
+        # The head is small, and rounded to bfloat16 a log price would lose its third digit.
+        with torch.autocast(dense.device.type, enabled=False):
+            log_price: Tensor = self.head(vectors, dense)
         return log_price
 
     def _placed(
