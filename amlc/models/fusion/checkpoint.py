@@ -10,7 +10,7 @@ import os
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from amlc.models.fusion.settings import CheckpointSettings
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 _SUFFIX = ".safetensors"
+# The only key of the files' metadata: several would be written in random order.
+_KEY = "amlc"
 _SECONDS_PER_DAY = 86_400
 _MAX_HEADER_BYTES = 100 * 2**20
 # Files that this process wrote: another of its fits is no reason for a message.
@@ -97,7 +99,7 @@ class Checkpoint:
             header = _header(self.path)
             arrays: Arrays = load_file(self.path)
             _check(arrays, header["sha256"])
-            progress = Progress(**json.loads(header["progress"]))
+            progress = Progress(**header["progress"])
         except (
             OSError,
             ValueError,
@@ -116,12 +118,12 @@ class Checkpoint:
     def save(self, arrays: Arrays, progress: Progress) -> None:
         """Write the checkpoint, atomically, and remove those that are too many or too old."""
         header = {
-            "parts": json.dumps(self._parts),
-            "progress": json.dumps(progress.__dict__),
+            "parts": self._parts,
+            "progress": asdict(progress),
             "sha256": _digest(arrays),
         }
         with replacing(self.path) as temporary:
-            save_file(dict(sorted(arrays.items())), temporary, metadata=header)
+            save_file(dict(sorted(arrays.items())), temporary, metadata={_KEY: json.dumps(header)})
         _written.add(self.path)
         self._remove_old()
         self._saved_at = time.monotonic()
@@ -138,8 +140,7 @@ class Checkpoint:
         for path in self._others():
             try:
                 header = _header(path)
-                parts = json.loads(header["parts"])
-                finished = json.loads(header["progress"])["finished"]
+                parts, finished = header["parts"], header["progress"]["finished"]
             except (OSError, ValueError, TypeError, LookupError, struct.error):
                 continue
             names = self._parts.keys() | parts.keys()
@@ -168,14 +169,14 @@ class Checkpoint:
                 path.unlink(missing_ok=True)
 
 
-def _header(path: Path) -> dict[str, str]:
-    """Return the metadata at the start of a safetensors file."""
+def _header(path: Path) -> dict[str, Any]:
+    """Return what `Checkpoint.save` wrote to the start of a file."""
     with path.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
         if length > _MAX_HEADER_BYTES:
             raise ValueError("not a safetensors file")
-        metadata: dict[str, str] = json.loads(stream.read(length))["__metadata__"]
-    return metadata
+        header: dict[str, Any] = json.loads(json.loads(stream.read(length))["__metadata__"][_KEY])
+    return header
 
 
 def _check(arrays: Arrays, sha256: str) -> None:

@@ -196,9 +196,12 @@ def _prepare(tower: Any, settings: FusionSettings) -> None:
     for module in tower.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    is_transformer = hasattr(tower.model, "gradient_checkpointing_enable")
-    if settings.gradient_checkpointing and is_transformer:
-        tower.model.gradient_checkpointing_enable({"use_reentrant": False})
+    # Its name in the releases of transformers 5, and in those before.
+    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+    enable = next((getattr(tower.model, n) for n in names if hasattr(tower.model, n)), None)
+    is_transformer = enable is not None
+    if settings.gradient_checkpointing and enable is not None:
+        enable({"use_reentrant": False})
     if settings.lora_rank is not None:
         if not is_transformer:
             raise ModelError("train.fusion.lora_rank: the image tower has no transformer: set null")

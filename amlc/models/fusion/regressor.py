@@ -13,7 +13,7 @@ import numpy as np
 
 import amlc
 from amlc.arrays import Floats
-from amlc.errors import ModelError
+from amlc.errors import DataError, ModelError
 from amlc.features.blocks import Blocks
 from amlc.features.encoders.runtime import deterministic, require_deep
 from amlc.features.encoders.sources import Source, file_sha256, find_source
@@ -129,7 +129,7 @@ class Fusion(Regressor):
         for name, sha256 in read_json(folder / FILES).items():
             path = folder / name
             if not path.is_file():
-                raise ModelError(f"no such file: {path}")
+                raise DataError(f"no such file: {path}")
             if file_sha256(path) != sha256:
                 raise ModelError(f"{path}: damaged since it was written: run dvc repro")
         self.networks = [

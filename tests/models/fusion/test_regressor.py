@@ -81,17 +81,18 @@ def test_a_missing_or_damaged_file_is_named(
     catalogue: Catalogue, towers: dict[str, Any], tmp_path: Path
 ) -> None:
     """Libraries would take a default for a missing file."""
-    fitted(catalogue, **towers).save(tmp_path)
-    for path in all_files(tmp_path):
+    folder = tmp_path / "model"
+    fitted(catalogue, **towers).save(folder)
+    for path in all_files(folder):
         content = path.read_bytes()
         path.unlink()
         with pytest.raises(ModelError, match=r"no saved .*: .*" + path.name):
-            Fusion.load(tmp_path)
+            Fusion.load(folder)
         path.write_bytes(content)
-    weights = tmp_path / "network0/text/model.safetensors"
+    weights = folder / "network0/text/model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     with pytest.raises(ModelError, match=r"text/model\.safetensors: damaged"):
-        Fusion.load(tmp_path)
+        Fusion.load(folder)
 
 
 @pytest.mark.parametrize("rows", [3, 20])
@@ -133,7 +134,7 @@ def test_content_is_needed(catalogue: Catalogue, towers: dict[str, Any]) -> None
     """The error names the block."""
     blocks, target, _ = catalogue
     with pytest.raises(ModelError, match="needs the blocks content"):
-        Fusion(settings(**towers)).fit(blocks.select(["tabular"]), target, seed=1, threads=1)
+        Fusion(settings(**towers)).fit(blocks.select(["tabular", "neighbours"]), target, seed=1, threads=1)
 
 
 def test_a_gpu_that_is_not_there_is_named(catalogue: Catalogue, towers: dict[str, Any]) -> None:
@@ -163,6 +164,7 @@ def test_without_the_extra_the_command_is_named(
         Fusion(settings(**towers))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # peft calls what transformers renames
 def test_low_rank_updates_are_merged(
     catalogue: Catalogue, towers: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -68,7 +68,7 @@ def test_texts_explain_prices_unless_the_labels_are_shifted(
 ) -> None:
     """With the price of the row above, nothing can be learned, and no price leaks in."""
     assert error(catalogue, text=text, epochs=12) < 0.6
-    assert error(catalogue, text=text, epochs=12, shift=1) > 0.95
+    assert error(catalogue, text=text, epochs=12, shift=1) > 0.9
 
 
 @pytest.mark.parametrize("loss", ["squared", "l1", "huber", "smape"])
