@@ -110,12 +110,13 @@ class Details(Metrics):
 class Permutation(Metrics):
     """Out-of-fold SMAPE of a model fitted to permuted prices, and of their other folds' median.
 
-    `error` is the standard error of the difference.
+    `gap_se` is the standard error of the difference. A key called `error` would make DVC report that
+    it failed to load the file.
     """
 
     smape: float
     constant: float
-    error: float
+    gap_se: float
 
 
 class Leak(Metrics):
