@@ -110,8 +110,8 @@ class Details(Metrics):
 class Permutation(Metrics):
     """Out-of-fold SMAPE of a model fitted to permuted prices, and of their other folds' median.
 
-    `gap_se` is the standard error of the difference. A key called `error` would make DVC report that
-    it failed to load the file.
+    `gap_se` is the standard error of the difference. With a key called `error`, DVC would report
+    that it failed to load the file.
     """
 
     smape: float
