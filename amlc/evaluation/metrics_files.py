@@ -43,11 +43,15 @@ class Scores(Metrics):
 
 
 class ModelScore(Metrics):
-    """Score and weight of a member of the blend."""
+    """Score and weight of a member of the blend.
+
+    `smape_held_out` is that of the test rows with a known price, if there are any.
+    """
 
     smape: float
     smape_se: float
     weight: float
+    smape_held_out: float | None = None
 
 
 class SliceScore(Metrics):

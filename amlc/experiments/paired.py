@@ -24,6 +24,11 @@ class Difference:
     se: float
 
     @property
+    def finite_se(self) -> float | None:
+        """The standard error, None where it is not known."""
+        return None if np.isnan(self.se) else self.se
+
+    @property
     def verdict(self) -> str:
         """Whether the second score is ``better``, ``worse``, the ``same`` or ``unclear``.
 

@@ -136,9 +136,13 @@ class Predictions:
             return None
         return paired_difference(*self.scores(first, second, model, split), rows.groups)
 
+    def digest(self, revision: Revision, model: str = BLEND) -> str | None:
+        """Return the MD5 of the predictions, None if there are none."""
+        return self.repository.digest(revision, predictions_path(model))
+
     def timing(self, revision: Revision, model: str) -> Timing | None:
         """Return how long a model took, None if it was not fitted on this machine."""
-        return recorded(self.repository.digest(revision, predictions_path(model)))
+        return recorded(self.digest(revision, model))
 
 
 def predictions_path(model: str) -> Path:

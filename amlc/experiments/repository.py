@@ -17,6 +17,7 @@ LOCK = Path("dvc.lock")
 # Where DVC keeps its experiments: refs/exps/ab/cdef.../NAME, below the commit that they start from.
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
 _BRANCH = re.compile(r"refs/heads/(.+)")
+_QUEUE = "refs/exps/celery/stash"
 _PATH = re.compile(r"    - path: (\S+)")
 _MD5 = re.compile(r"      md5: ([0-9a-f]{32}(?:\.dir)?)")
 _HEADING = re.compile(r"    (deps|outs|params):")
@@ -119,6 +120,11 @@ class Repository:
         pairs = (line.split(" ", 1) for line in lines)
         matches = ((commit, pattern.fullmatch(ref)) for commit, ref in pairs)
         return [Revision(match[1], commit, kind) for commit, match in matches if match]
+
+    def pending(self) -> int:
+        """Return the number of experiments in DVC's queue."""
+        listing = self._git("reflog", "show", "--format=%H", _QUEUE, check=False)
+        return len(listing.splitlines())
 
     def read(self, revisions: Sequence[Revision], path: Path) -> list[bytes | None]:
         """Return a file that git tracks in each revision; None where it is missing.

@@ -86,6 +86,11 @@ def recorded(digest: str | None) -> Timing | None:
         return None
 
 
+def recorded_of(predictions: Path) -> Timing | None:
+    """Return the timing of the model that made these predictions, None if it was not kept."""
+    return recorded(md5(predictions)) if predictions.is_file() else None
+
+
 def md5(path: Path) -> str:
     """Return the MD5 of a file, as DVC computes it."""
     with path.open("rb") as stream:
