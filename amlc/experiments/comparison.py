@@ -113,7 +113,7 @@ class Comparison:
         columns = ("rows", "A", "B", "B - A", "")
         lines = [*self.models, *([self.held_out] if self.held_out else [])]
         yield "SMAPE", Table(("model", *columns), [line.cells() for line in lines])
-        if self.slices:
+        if any(line.difference and line.difference.verdict != "same" for line in self.slices):
             cells = [line.cells() for line in self.slices]
             yield "The blend by slice", Table(("slice", *columns), cells)
         changed = [

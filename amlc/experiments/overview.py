@@ -16,6 +16,8 @@ from amlc.report.cleaning import clean
 
 # Longest name of an experiment or branch in the table.
 NAME_LENGTH = 24
+# Characters of a line without the name and with little room for parameters.
+OTHER_COLUMNS = 45
 # Characters of the hash of predictions that stand for a result, here and in the report.
 RESULT_LENGTH = 8
 
@@ -92,7 +94,8 @@ class Overview:
 
     def text(self, width: int = 80) -> str:
         """Return the table for a terminal of this many columns."""
-        names = [clean(each.run.revision.name, NAME_LENGTH) for each in self.entries]
+        longest = min(NAME_LENGTH, max(width - OTHER_COLUMNS, len("experiment")))
+        names = [clean(each.run.revision.name, longest) for each in self.entries]
         first = max([*map(len, names), len("experiment")])
         lines = [f"{'experiment':<{first}}  {'smape':>6}  {'against reference':<17}  changed"]
         room = max(width - len(lines[0]) + len("changed"), 12)
@@ -152,7 +155,7 @@ def _shown(entry: Entry) -> str:
 
 
 def overview(repository: Repository, reference: str = "HEAD") -> Overview:
-    """Return all experiments and branches, and the workspace if it differs from the reference.
+    """Return all experiments and branches, and the workspace if it is no copy of one of them.
 
     Parameters
     ----------
@@ -173,13 +176,17 @@ def overview(repository: Repository, reference: str = "HEAD") -> Overview:
     base = named[0] if named else base
     others = [each for each in branches if each.commit != base.commit]
     workspace = repository.revision(WORKSPACE)
-    revisions = [*repository.experiments(), *others, *([workspace] if base.commit else [])]
+    experiments = [each for each in repository.experiments() if each.commit != base.commit]
+    revisions = [*experiments, *others, *([workspace] if base.commit else [])]
     reference_run = read_run(repository, base)
     predictions = Predictions(repository)
     repository.digests([base, *revisions])
     entries = [_entry(predictions, reference_run, reference_run)]
     entries += [_entry(predictions, reference_run, run) for run in read_runs(repository, revisions)]
-    entries = [each for each in entries if not _is_copy(each)]
+    if entries[-1].run.revision.kind == WORKSPACE and any(
+        _is_copy(entries[-1], each) for each in entries[:-1]
+    ):
+        entries.pop()
     return Overview(base, sorted(entries, key=lambda each: each.smape), repository.pending())
 
 
@@ -206,10 +213,13 @@ def workspace_line(repository: Repository, name: str, reference: str) -> str:
     return f"experiment {name}: {'; '.join(part for part in parts if part)}"
 
 
-def _is_copy(each: Entry) -> bool:
-    """Return whether it is a workspace without changes."""
-    unchanged = each.difference is not None and each.difference.verdict == "same"
-    return each.run.revision.kind == WORKSPACE and unchanged and not each.changes
+def _is_copy(one: Entry, other: Entry) -> bool:
+    """Return whether both have the same scores, predictions and parameters."""
+    return (one.run.scores, one.result, one.run.parameters) == (
+        other.run.scores,
+        other.result,
+        other.run.parameters,
+    )
 
 
 def _entry(predictions: Predictions, reference: Run, run: Run) -> Entry:

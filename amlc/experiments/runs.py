@@ -13,6 +13,8 @@ from amlc.errors import DataError
 from amlc.evaluation.metrics_files import Details, Scores
 from amlc.experiments.repository import Repository, Revision
 
+# The value of a key that a params.yaml does not have.
+ABSENT = "(no such key)"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -111,7 +113,7 @@ def _walk(node: Mapping[Any, Any], prefix: str) -> list[tuple[str, Any]]:
 def changed_parameters(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
-    """Return the keys whose values differ, each with both values; None where there is no key.
+    """Return the keys whose values differ, each with both values or `ABSENT`.
 
     Examples
     --------
@@ -119,6 +121,5 @@ def changed_parameters(
     {'seed': (1, 3)}
     """
     keys = [*before, *(key for key in after if key not in before)]
-    return {
-        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
-    }
+    pairs = {key: (before.get(key, ABSENT), after.get(key, ABSENT)) for key in keys}
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
