@@ -24,6 +24,8 @@ from numpy.lib.format import write_array as write_npy
 from amlc.errors import DataError
 
 _LOCK_SUFFIX = ".lock"
+# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # As a zip entry names the system that made it.
 _UNIX = 3
 
@@ -146,6 +148,17 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
+
+
+def without_formula(cell: str) -> str:
+    """Return a cell of a CSV for people: with a ``'`` if a spreadsheet took it for a formula.
+
+    Examples
+    --------
+    >>> without_formula("=1+1"), without_formula("1=1")
+    ("'=1+1", '1=1')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def read_json(path: Path) -> Any:
