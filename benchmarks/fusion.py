@@ -3,11 +3,11 @@
     python benchmarks/fusion.py --data RUN --text WEIGHTS [--image WEIGHTS] [--folds 0 1]
         [--devices cuda:0] [--set epochs=10 --set text.tokens=128] [--rows 700 1400 2800]
 
-RUN is a folder with the pipeline's data, whose products, features and pictures are read and nothing
-is written. The settings are those of params.yaml in this checkout, with the changes of --set. With
---rows, each fold is fitted to that many of its train rows, whole duplicate groups, each share a part
-of the next, and neighbours are searched among them. Checkpoints go where AMLC_STORE says: a second
-call with the same settings is instant, so name a new folder to measure time.
+RUN is a folder with the pipeline's data, whose products, features and pictures are read; nothing
+is written there. The settings are those of params.yaml in this checkout, with the changes of --set.
+With --rows, each fold is fitted to that many of its train rows, whole duplicate groups, each share
+a part of the next, and neighbours are searched among them. Checkpoints go where AMLC_STORE says: a
+second call with the same settings is instant, so name a new folder to measure time.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """Fit one model in each fold and to all train rows: python -m stages.train NAME."""
 
 import sys
-import time
 
 from amlc import layout, params
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, read_products
@@ -10,7 +9,9 @@ from amlc.features.blocks import Blocks
 from amlc.features.content import Content
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
+from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import MODELS, regressor
+from amlc.models.timings import record
 
 
 def main() -> None:
@@ -23,15 +24,14 @@ def main() -> None:
     blocks = Blocks.read(layout.FEATURES, settings.blocks)
     if model.needs_content:
         blocks = blocks.assign(content=Content.of_products(products, layout.IMAGES))
-    started = time.monotonic()
     result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )
     with replacing_folder(layout.MODELS / name) as folder:
         result.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in result.fold_smape)
-    seconds = time.monotonic() - started
-    print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {seconds:.0f} s")
+    record(layout.MODELS / name / PREDICTIONS, result.timing)
+    print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {result.timing.seconds:.0f} s")
     if result.constant:
         fits = len(result.fold_smape) + 1
         print(

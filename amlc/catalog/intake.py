@@ -28,7 +28,7 @@ from amlc.catalog.reading import CELL_LIMIT
 from amlc.catalog.sheet import RowError, Sheet, read_sheet
 from amlc.catalog.validation import describe_errors, find_row_errors, find_shared_ids
 from amlc.errors import DataError
-from amlc.files import write_rows
+from amlc.files import without_formula, write_rows
 from amlc.params import Settings
 
 # Errors in test rows that always stop, because a submission has to name every test row once.
@@ -220,11 +220,14 @@ _TEST_ACTIONS = {
 
 
 def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
-    """Write a header and one line per error."""
+    """Write a header and one line per error; it is for people, so that no cell is a formula."""
     train = (("train.csv", error, _TRAIN_ACTION) for error in catalogue.rejected)
     test = (("test.csv", error, _TEST_ACTIONS[error.reason]) for error in catalogue.flagged)
     rows = (
-        (file, error.line, error.sample_id, error.column, error.reason, error.cell, action)
+        (
+            *(file, error.line, without_formula(error.sample_id), error.column, error.reason),
+            *(without_formula(error.cell), action),
+        )
         for file, error, action in itertools.chain(train, test)
     )
     write_rows(path, REJECTED_COLUMNS, rows)

@@ -60,6 +60,8 @@ class Regressor(ABC):
         Whether the model reads texts and pictures, so that its blocks need the one named content.
     """
 
+    # In params.yaml. The registry finds a model by this line of its class.
+    name: ClassVar[str]
     settings_type: ClassVar[type[ModelSettings]]
     kind: ClassVar[Kind]
     needs_content: ClassVar[bool] = False

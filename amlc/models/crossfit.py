@@ -1,6 +1,7 @@
 """Cross-fitting: out-of-fold predictions and scores, and the model fitted to all train rows."""
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor
 from amlc.models.predictions import write_predictions
 from amlc.models.target import log_prices, make_target
+from amlc.models.timings import Timing, peak_bytes
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Crossfit:
         model without rounds.
     constant : int
         Number of the fits, that to all train rows included, that found nothing to predict from.
+    timing : Timing
+        Duration and memory.
     """
 
     model: Regressor
@@ -47,6 +51,7 @@ class Crossfit:
     fold_smape: list[float]
     curve: list[tuple[int, float]]
     constant: int
+    timing: Timing
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write the model, its predictions, learning curve and importances into a folder."""
@@ -71,11 +76,15 @@ class Fit:
         Positions of the rows held out.
     log_price : ndarray of float64, shape (n,)
         Their predicted log prices.
+    fit_seconds, predict_seconds : float
+        How long fitting and predicting took.
     """
 
     model: Regressor
     rows: Rows
     log_price: Floats
+    fit_seconds: float
+    predict_seconds: float
 
 
 def crossfit(
@@ -108,21 +117,22 @@ def crossfit(
     """
     train, test = train_rows(products), test_rows(products)
     splits = [*fold_splits(products), (train, test)]
-    progress = tqdm(
-        fits(make, blocks, products, splits, seed=seed, threads=threads),
-        desc="fits",
-        total=len(splits),
-        disable=None,
-    )
+    started = time.perf_counter()
     actual, log_price = log_prices(products), np.full(len(products), np.nan)
-    fold_smape, curves, constant = [], [], 0
+    fold_smape, curves, constant, fit_seconds, predict_seconds = [], [], 0, 0.0, 0.0
+    progress = _watched(
+        fits(make, blocks, products, splits, seed=seed, threads=threads), len(splits)
+    )
     # Models can be large: only the last one is kept.
     for number, fit in enumerate(progress):
         model, log_price[fit.rows] = fit.model, fit.log_price
         constant += _is_constant(model)
+        fit_seconds += fit.fit_seconds
+        predict_seconds += fit.predict_seconds
         if number < len(splits) - 1:
             fold_smape.append(smape_of_logs(actual[fit.rows], fit.log_price))
             curves.append(_curve(fit, blocks, actual))
+    seconds = time.perf_counter() - started
     return Crossfit(
         model=model,
         log_price=log_price,
@@ -130,7 +140,23 @@ def crossfit(
         fold_smape=fold_smape,
         curve=_mean_curve(curves),
         constant=constant,
+        timing=Timing(
+            seconds=seconds,
+            fit_seconds=fit_seconds,
+            predict_seconds=predict_seconds,
+            peak_bytes=peak_bytes(),
+        ),
     )
+
+
+def _watched(fits_in_order: Iterator[Fit], count: int) -> Iterator[Fit]:
+    """Yield the fits, the last of which is to all train rows; on a terminal, say which it is."""
+    with tqdm(total=count, unit="fit", disable=None) as bar:
+        for number in range(1, count + 1):
+            kind = f"without fold {number}" if number < count else "to all train rows"
+            bar.set_description_str(f"fit {number} of {count}, {kind}")
+            yield next(fits_in_order)
+            bar.update()
 
 
 def _is_constant(model: Regressor) -> bool:
@@ -219,8 +245,12 @@ def fits(
         target = make_target(products.iloc[fit_rows], train.tabular, model.settings.weights)
         if in_a_fold[held_out].all():
             model.watch(other)
+        started = time.perf_counter()
         model.fit(train, target, seed=seed, threads=each)
-        return Fit(model, held_out, model.predict(other))
+        fitted = time.perf_counter()
+        log_price = model.predict(other)
+        seconds = fitted - started, time.perf_counter() - fitted
+        return Fit(model, held_out, log_price, *seconds)
 
     with threadpool_limits(each), ThreadPoolExecutor(at_once) as pool:
         pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]

@@ -20,7 +20,7 @@ from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import ProductRows, Row, open_rows
 from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
-from amlc.files import writing
+from amlc.files import without_formula, writing
 from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
@@ -36,9 +36,6 @@ HEADER = (ID, PRICE, "low", "high", "reason")
 CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
-
-# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
@@ -109,8 +106,7 @@ def csv_lines(
     writer = csv.writer(text, lineterminator="\n")
     for row, estimate in zip(rows, estimates, strict=True):
         prices = map(format_price, (estimate.price, estimate.low, estimate.high))
-        is_formula = spreadsheet and row.sample_id.startswith(_FORMULA)
-        sample_id = f"'{row.sample_id}" if is_formula else row.sample_id
+        sample_id = without_formula(row.sample_id) if spreadsheet else row.sample_id
         writer.writerow((sample_id, *prices, "; ".join(_reasons(row, estimate))))
     return text.getvalue()
 

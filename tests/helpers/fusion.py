@@ -75,7 +75,7 @@ def settings(**changes: Any) -> FusionSettings:
 
 
 def make_catalogue(rows: int, seed: int = 1) -> Catalogue:
-    """Return products whose texts name their brand; every tenth has no text, every third no picture.
+    """Return products whose texts name their brand; some have no text, or no picture.
 
     The brand is not among the columns, and explains most of the price.
     """

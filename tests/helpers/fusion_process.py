@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 import transformers  # noqa: F401 - imported before the process is forked, because it takes seconds
 
 from amlc.models.fusion.regressor import Fusion

@@ -11,9 +11,9 @@ import scipy.sparse as sp
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import BlockName, Blocks, Tabular, Terms
 from amlc.models.base import Regressor
-from amlc.models.registry import MODELS, members, regressor
+from amlc.models.registry import regressor
 from amlc.params import check
-from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products
+from tests.helpers.learning import DENSE, MODELS, SECTIONS, Catalogue, make_products
 
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
@@ -41,7 +41,7 @@ def all_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_beats_the_median_on_new_products(name: str, catalogue: Catalogue) -> None:
     """A model learns from the features."""
     blocks, target, _ = catalogue
@@ -50,7 +50,7 @@ def test_beats_the_median_on_new_products(name: str, catalogue: Catalogue) -> No
     assert error < 0.6 * np.abs(np.median(target.log_price[FIT]) - actual).mean()
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_loaded_model_predicts_the_same(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """A saved model has all that its predictions need."""
     new = catalogue[0].take(NEW)
@@ -61,7 +61,7 @@ def test_loaded_model_predicts_the_same(name: str, catalogue: Catalogue, tmp_pat
     assert again.settings == model.settings
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """Equal inputs and seed give equal files, regardless of earlier fits."""
     blocks, target, _ = catalogue
@@ -73,7 +73,7 @@ def test_two_fits_give_the_same_bytes(name: str, catalogue: Catalogue, tmp_path:
     assert files(tmp_path / "first") == files(tmp_path / "second")
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("rows", [3, 20, 50, 99])
 @pytest.mark.parametrize("equal", [True, False])
 def test_few_rows_and_equal_prices_are_enough(
@@ -107,14 +107,14 @@ def test_terms_may_have_no_columns(name: str, catalogue: Catalogue) -> None:
     assert np.ptp(model.predict(without)) > 0
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_nothing_is_pickled(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """A saved model consists of text, JSON and plain arrays."""
     fitted(name, catalogue).save(tmp_path)
     assert {path.suffix for path in all_files(tmp_path)} <= {".json", ".npy", ".npz", ".txt"}
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("block", DENSE)
 def test_any_dense_block_alone_is_enough(name: str, block: str, catalogue: Catalogue) -> None:
     """Ablations may leave any block out."""
@@ -147,7 +147,7 @@ def test_a_block_given_twice_is_refused() -> None:
         make("linear", blocks=["tabular", "tabular"])
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_weights_change_the_fit(name: str, catalogue: Catalogue) -> None:
     """Every model uses the weights of rows."""
     blocks, target, _ = catalogue
@@ -195,7 +195,7 @@ def test_infinite_predictions_are_refused(catalogue: Catalogue) -> None:
         model.predict(blocks.assign(tabular=broken))
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) -> None:
     """A model with any file missing is not loaded, and the error names the file."""
     fitted(name, catalogue).save(tmp_path)
@@ -207,35 +207,12 @@ def test_missing_file_is_named(name: str, catalogue: Catalogue, tmp_path: Path) 
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_model_of_a_changed_section_is_refused(name: str, tmp_path: Path) -> None:
     """A folder with other content is not a model."""
     (tmp_path / "settings.json").write_text('{"blocks": 3}')
     with pytest.raises(ModelError, match=r"settings\.blocks"):
         regressor(name).load(tmp_path)
-
-
-def test_unknown_model() -> None:
-    """The error lists the known models."""
-    with pytest.raises(ParamsError, match="'catboost'; models: linear, ridge"):
-        regressor("catboost")
-
-
-@pytest.mark.parametrize("names", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
-def test_invalid_list_of_models(names: Any) -> None:
-    """The list must name different known models."""
-    with pytest.raises(ParamsError, match="models: "):
-        members(names)
-
-
-def test_list_of_models() -> None:
-    """The order is kept."""
-    assert members(["mlp", "linear"]) == ["mlp", "linear"]
-
-
-def test_every_model_is_tested() -> None:
-    """Those that need an extra have tests of their own."""
-    assert MODELS.keys() - SECTIONS.keys() == {"fusion"}
 
 
 def test_dense_is_every_block_but_terms() -> None:

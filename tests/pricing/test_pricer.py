@@ -24,7 +24,7 @@ from amlc.models.registry import regressor
 from amlc.pricing import pricer as module
 from amlc.pricing.estimates import NO_PICTURE, NO_TEXT, Estimate, Product, ReasonKind
 from amlc.pricing.pricer import NEIGHBOURS, PICTURE, BundlePricer
-from tests.helpers.learning import SECTIONS
+from tests.helpers.learning import MODELS
 from tests.helpers.pictures import jpeg, png_bomb
 
 FULL = Product(
@@ -74,7 +74,7 @@ def test_prices_are_the_pipelines_own(
     np.testing.assert_allclose(prices(pricer.price(tests)), expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", SECTIONS)
+@pytest.mark.parametrize("name", MODELS)
 def test_every_model_predicts_the_same_from_new_features(
     name: str, pipeline: Path, products: pd.DataFrame, pricer: BundlePricer, tests: list[Product]
 ) -> None:
@@ -107,7 +107,7 @@ def test_threads_get_the_same_prices(pricer: BundlePricer, tests: list[Product])
     np.testing.assert_array_equal(prices(in_threads), prices(alone))
 
 
-@pytest.mark.parametrize("name", ["ridge", "forest", "lightgbm", "xgboost", "mlp"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "linear"])
 def test_a_model_predicts_each_row_by_itself(
     name: str, pipeline: Path, pricer: BundlePricer
 ) -> None:

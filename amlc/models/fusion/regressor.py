@@ -54,6 +54,7 @@ class Fusion(Regressor):
         How long each epoch of the fit took, without what was done before an interruption.
     """
 
+    name = "fusion"
     settings_type = FusionSettings
     settings: FusionSettings
     kind = "linear"
@@ -249,7 +250,7 @@ class _Fit:
             "data": " ".join([prices.hexdigest(), *digests]),
             "parameters": json.dumps(parameters, sort_keys=True),
             "weights": " ".join(source.fingerprint() for source in self._sources.values()),
-            "code": _code(),
+            "code": hashlib.sha256(checksums(_ROOT, code_files()).encode()).hexdigest(),
             "library versions": json.dumps(_versions()),
         }
         return Checkpoint(default_folder(), parts, self._settings.checkpoints)
@@ -264,10 +265,9 @@ def _find_sources(settings: FusionSettings) -> dict[str, Source]:
     }
 
 
-def _code() -> str:
-    """Return the SHA-256 of the files that this module imports."""
-    module = Path(__file__).relative_to(_ROOT)
-    return hashlib.sha256(checksums(_ROOT, imported_files(_ROOT, [module])).encode()).hexdigest()
+def code_files() -> set[Path]:
+    """Return the files on which the result of a fit depends, relative to the repository's root."""
+    return imported_files(_ROOT, [Path(__file__).relative_to(_ROOT)])
 
 
 def _versions() -> dict[str, str]:

@@ -28,6 +28,11 @@ def checkpoint(folder: Path, **parts: str) -> Checkpoint:
 @pytest.fixture(autouse=True)
 def another_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test be a process that has written nothing."""
+    forget(monkeypatch)
+
+
+def forget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what follows be another process."""
     monkeypatch.setattr(module, "_written", set())
 
 
@@ -47,21 +52,25 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_another_fit_has_another_checkpoint(tmp_path: Path) -> None:
+def test_another_fit_has_another_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Any part that differs makes it another fit, and the parts that differ are named."""
     checkpoint(tmp_path).save(ARRAYS, PROGRESS)
     other = checkpoint(tmp_path, code="e", threads="2")
     assert other.load() is None
-    module._written.clear()
+    forget(monkeypatch)
     assert other.differences() == ["code", "threads"]
 
 
-def test_finished_fits_and_those_of_this_process_are_no_reason_to_tell(tmp_path: Path) -> None:
+def test_finished_fits_and_those_of_this_process_are_no_reason_to_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only an unfinished fit of another run may be one that the user expects to go on."""
     checkpoint(tmp_path, data="1").save(ARRAYS, PROGRESS)
     assert checkpoint(tmp_path).differences() == []
     checkpoint(tmp_path, data="1").save(ARRAYS, Progress(3, 0, finished=True))
-    module._written.clear()
+    forget(monkeypatch)
     assert checkpoint(tmp_path).differences() == []
 
 

@@ -1,0 +1,73 @@
+"""The features that each model sees: DVC fits a model again when one of them changes."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from amlc import params
+from amlc.errors import DataError
+from amlc.features.blocks import BlockName, block_path
+from amlc.files import replacing_folder, write_text
+from amlc.images.shards import shard_paths
+from amlc.import_closure import checksums
+
+
+class _Section(params.Settings, extra="ignore"):
+    """The keys that say what a model sees."""
+
+    blocks: list[BlockName]
+    image: dict[str, Any] | None = None
+
+
+def block_names(model: str, section: dict[str, Any]) -> list[BlockName]:
+    """Return the blocks that a model's section of params.yaml names.
+
+    Raises
+    ------
+    ParamsError
+        The section has no list of known blocks.
+    """
+    return params.check(_Section, section, f"train.{model}", params.PATH).blocks
+
+
+def reads_pictures(model: str, section: dict[str, Any]) -> bool:
+    """Return whether a model's section of params.yaml has an image tower, which reads pictures."""
+    return params.check(_Section, section, f"train.{model}", params.PATH).image is not None
+
+
+def write_input_lists(
+    features: Path,
+    folder: Path,
+    blocks: Mapping[str, Iterable[BlockName]],
+    images: Mapping[str, Path] | None = None,
+) -> None:
+    """Write, for each model, a list of the files of its blocks with their hashes.
+
+    Parameters
+    ----------
+    features : Path
+        The folder of the blocks.
+    folder : Path
+        The folder of the lists; it is replaced as a whole.
+    blocks : mapping of str to iterable of str
+        The blocks of each model.
+    images : mapping of str to Path, optional
+        The folder of the image shards, for each model that reads pictures.
+
+    Raises
+    ------
+    DataError
+        A block has no file.
+    """
+    hashes: dict[str, str] = {}
+    for name in sorted({name for names in blocks.values() for name in names}):
+        path = block_path(features, name)
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; run the stage {name}")
+        hashes[name] = checksums(Path(), [path])
+    with replacing_folder(folder) as temporary:
+        for model, names in blocks.items():
+            lines = "".join(hashes[name] for name in sorted(names))
+            if images is not None and model in images:
+                lines += checksums(Path(), shard_paths(images[model]))
+            write_text(temporary / f"{model}.txt", lines)
