@@ -138,7 +138,7 @@ def operations_per_row(fit: Fit, study: Study) -> float:
     lengths = [min(len(ids), settings.text.tokens) for ids in tower.tokenize(list(texts.texts))]
     pairs = float(np.mean(np.square(lengths)))
     attention = 4 * pairs * config.num_hidden_layers * config.hidden_size
-    return PASSES * (2 * matrices * float(np.mean(lengths)) + attention)
+    return float(PASSES * (2 * matrices * np.mean(lengths) + attention))
 
 
 def describe(name: str, fit: Fit, study: Study, seconds: float, peak: float | None) -> str:

@@ -129,7 +129,7 @@ class FusionNetwork(nn.Module):
             return missing.expand(count, -1)
         vectors = tower(*inputs)
         if len(rows) == count:
-            return vectors  # type: ignore[no-any-return]  # PyTorch's modules return Any
+            return vectors
         # Each row takes its own vector, or the last one.
         source = torch.full((count,), len(rows), device=rows.device)
         source[rows] = torch.arange(len(rows), device=rows.device)
@@ -153,7 +153,9 @@ class FusionNetwork(nn.Module):
         state = load_file(folder / HEAD)
         head = Head(widths(text, image), state["dense.weight"].shape[1], settings, 0.0)
         head.load_state_dict(state)
-        return cls(text, image, head).eval()
+        network = cls(text, image, head)
+        network.eval()
+        return network
 
 
 def load_towers(

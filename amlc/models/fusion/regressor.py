@@ -223,7 +223,8 @@ class _Fit:
                 int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
             )
             network = make_network(self._settings, self._sources, columns, center)
-        return network.to(self._place.device)
+        network.to(self._place.device)
+        return network
 
     def _held_out(self) -> Any:
         if not self._settings.early_stopping_epochs:

@@ -174,7 +174,9 @@ def test_low_rank_updates_are_merged(
     pytest.importorskip("peft")
     model = fitted(catalogue, **{**towers, "image": None}, lora_rank=2)
     model.save(tmp_path)
-    names = dict(model.networks[0].text.named_parameters())
+    tower = model.networks[0].text
+    assert tower is not None
+    names = dict(tower.named_parameters())
     assert not [name for name in names if "lora" in name]
     new = catalogue[0].take(NEW)
     np.testing.assert_allclose(Fusion.load(tmp_path).predict(new), model.predict(new), atol=1e-6)

@@ -15,6 +15,7 @@ skip_without_deep()
 import torch
 
 from amlc.errors import ModelError
+from amlc.features.content import content_of
 from amlc.models.fusion.network import parameter_groups, row_losses, set_training
 from amlc.models.fusion.regressor import Fusion
 from amlc.models.losses import LossName, gradient
@@ -176,11 +177,12 @@ def test_pictures_alone_can_be_learned_from(
     name: str, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     """Products of a brand have the same picture; batch normalisation keeps its statistics."""
-    blocks, target, products = catalogue
-    with_picture = np.flatnonzero([body is not None for body in blocks.get("content").jpegs()])
-    few = (blocks, target, products)
+    blocks, target, _ = catalogue
+    content = content_of(blocks)
+    assert content is not None
+    with_picture = np.flatnonzero([body is not None for body in content.jpegs()])
     tower = image_tower(tmp_path, name)
-    model = fitted(few, image=tower, epochs=8, learning_rate=3e-3)
+    model = fitted(catalogue, image=tower, epochs=8, learning_rate=3e-3)
     rows = np.intersect1d(with_picture, NEW)
     errors = np.abs(model.predict(blocks.take(rows)) - target.log_price[rows]).mean()
     assert errors < 0.8 * np.abs(np.median(target.log_price) - target.log_price[rows]).mean()
