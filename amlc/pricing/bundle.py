@@ -1,6 +1,7 @@
 """The bundle: everything that pricing a product needs, in one folder."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from amlc.models.blend import Blend
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import Settings, check
+from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
 from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
 
@@ -45,6 +47,7 @@ PARAMS = (
     "neighbours",
     "vision",
     "topics",
+    "encoders",
     "train",
     "blend",
 )
@@ -84,7 +87,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     # Not sorted by key: the groups of terms are in the order of their columns.
     text = json.dumps(_chosen(params), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "params.json", text + "\n")
-    _copy_fitted(root, folder)
+    _copy_fitted(root, folder, params)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
@@ -108,7 +111,7 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _copy_fitted(root: Path, folder: Path) -> None:
+def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
     blend, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
     names = _members(Blend.load(blend))
     try:
@@ -118,6 +121,8 @@ def _copy_fitted(root: Path, folder: Path) -> None:
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
             _copy(encoders / name, folder / "encoders" / name)
+        for name in used_encoders(params, names):
+            _copy(root / layout.PRETRAINED / name, folder / FOLDER / name)
         for name in names:
             _copy(root / layout.MODELS / name, folder / "models" / name)
     except (OSError, shutil.Error) as error:
@@ -155,6 +160,8 @@ class Bundle:
         The terms of the train products, in which similar products are looked up.
     models : dict of str to Regressor
         The models that have weight in the blend.
+    encoders : BundleEncoders
+        The pretrained encoders that these models see.
     blend : Blend
         The blend of all models, those without weight included.
     train_products : TrainProducts
@@ -172,6 +179,7 @@ class Bundle:
     topics: WeightTable
     index: NeighbourIndex
     models: dict[str, Regressor]
+    encoders: BundleEncoders
     blend: Blend
     train_products: TrainProducts
 
@@ -198,6 +206,7 @@ def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
     blend = Blend.load(folder / "blend.json")
+    members = _members(blend)
     return {
         "text": check(TextSettings, params["data"], "data", path),
         "picture": check(PictureSettings, params["images"], "images", path),
@@ -208,9 +217,8 @@ def _parts(folder: Path) -> dict[str, Any]:
         "terms": TermFeatures.load(folder / "encoders" / "terms"),
         "topics": WeightTable.load(folder / "encoders" / "topics"),
         "index": NeighbourIndex.load(folder / "neighbours"),
-        "models": {
-            name: regressor(name).load(folder / "models" / name) for name in _members(blend)
-        },
+        "models": {name: regressor(name).load(folder / "models" / name) for name in members},
+        "encoders": BundleEncoders.load(folder, params, members, os.cpu_count() or 1),
         "blend": blend,
         "train_products": TrainProducts.load(folder / "products"),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from PIL import Image
 from threadpoolctl import ThreadpoolController
 
 from amlc.arrays import Bools, Floats, Rows
@@ -17,7 +18,7 @@ from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
-from amlc.images.decode import decode
+from amlc.images.decode import GREY, decode, encode_jpeg
 from amlc.images.fetch_result import FetchError, Picture
 from amlc.pricing.bundle import Bundle
 from amlc.pricing.estimates import (
@@ -124,6 +125,11 @@ class BundlePricer:
         """
         return self._blocks(self._checked(products), topics=topics)
 
+    def deep_seconds(self) -> dict[str, float]:
+        """Return how long each pretrained encoder takes for one product, measured now."""
+        grey = self._check_picture(encode_jpeg(Image.new("RGB", (256, 256), GREY), quality=90))
+        return self.bundle.encoders.seconds(grey) if isinstance(grey, bytes) else {}
+
     def _checked(self, products: Sequence[Product]) -> list["_Row"]:
         # Handing a text to a thread takes longer than checking it.
         unchecked = any(isinstance(product.picture, bytes | Path) for product in products)
@@ -166,6 +172,7 @@ class BundlePricer:
         texts = {row.text: None for row in rows}
         pictures = {row.picture: None for row in rows}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
+        encoded = Blocks(**self.bundle.encoders.picture_blocks(list(pictures)))
         blocks = self._text_blocks(list(texts), topics=topics)
         if len(texts) < len(rows):
             blocks = blocks.take(_positions(texts, [row.text for row in rows]))
@@ -176,6 +183,7 @@ class BundlePricer:
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=vision.result().take(picture_rows),
+            **encoded.take(picture_rows).dense,
         )
 
     def _estimates(
@@ -206,6 +214,7 @@ class BundlePricer:
             tabular=bundle.tabular.transform_parsed(contents),
             terms=terms,
             neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+            **bundle.encoders.text_blocks(contents),
         )
         if topics:
             blocks = blocks.assign(topics=project(terms.weights, bundle.topics))
