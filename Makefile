@@ -79,6 +79,8 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
+	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
+	  -o requirements-container.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 

@@ -66,9 +66,9 @@ def run_pipeline(folder: Path, *, rows: int | None = None, to_report: bool = Fal
         for name in params["models"]:
             sys.argv = ["train", name]
             train.main()
-        for stage in (blend, predict, bundle_stage):
+        for stage in (blend, evaluate, predict, bundle_stage):
             stage.main()
-        for stage in (guards, evaluate, report) if to_report else ():
+        for stage in (guards, report) if to_report else ():
             stage.main()
     return folder / "data"
 
