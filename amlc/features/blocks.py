@@ -267,6 +267,11 @@ class Neighbours(Block):
 TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
 
 
+def block_path(folder: Path, name: str) -> Path:
+    """Return the file of a block in the folder ``data/features``."""
+    return folder / f"{name}{TYPES.get(name, Dense).suffix}"
+
+
 class Blocks:
     """Feature blocks of the same products by name; as for a data frame, the length is in rows.
 
@@ -336,8 +341,7 @@ class Blocks:
         DataError
             A file is missing or malformed, or two blocks differ in their number of rows.
         """
-        types = {name: TYPES.get(name, Dense) for name in names}
-        blocks = {name: kind.read(folder / f"{name}{kind.suffix}") for name, kind in types.items()}
+        blocks = {name: TYPES.get(name, Dense).read(block_path(folder, name)) for name in names}
         counts = {name: block.shape[0] for name, block in blocks.items()}
         if len(set(counts.values())) > 1:
             raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")

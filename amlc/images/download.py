@@ -25,7 +25,7 @@ from amlc.images.fetch_result import (
     FetchResult,
     Picture,
 )
-from amlc.images.mirror import Mirror
+from amlc.images.mirror import Mirror, mirror_folder
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
@@ -120,7 +120,7 @@ def download(
     """
     distinct = sorted(set(links))
     grey = placeholder(settings.size, settings.quality)
-    mirror = Mirror(settings.mirror, distinct)
+    mirror = Mirror(mirror_folder(settings.mirror), distinct)
     if mirror.ambiguous:
         _note(f"images.mirror: {mirror.ambiguous} file names fit several links and are not used")
     rows = fetch_results(distinct, settings, fetching, store_path, mirror, total=len(distinct))

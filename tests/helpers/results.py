@@ -130,7 +130,7 @@ def _write_metrics(
     settings = EvaluateSettings(bootstrap_draws=100, bootstrap_level=0.95)
     weights = dict.fromkeys(names, 1 / len(names))
     scores, details = evaluate(train, members, weights, settings, 1)
-    permutation = {"smape": 80.0, "constant": 79.0, "error": 0.5}
+    permutation = {"smape": 80.0, "constant": 79.0, "gap_se": 0.5}
     leak = {"feature": "tabular: log <total>", "partner": "nothing", "share": 0.4}
     drift = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: edges": 0.53}}
     guards = {"permutation": permutation, "leak": leak, "drift": drift}
