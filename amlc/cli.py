@@ -185,21 +185,29 @@ def _add_search(commands: Any) -> None:
         type=_positive,
         metavar="N",
         help="number of settings to try in total, including those of earlier runs; default: "
-        "search.n_trials of params.yaml",
+        "search.n_trials of params.yaml, or as many as there is time for",
     )
-    parser.add_argument(
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--minutes",
+        type=_seconds,
+        metavar="MINUTES",
+        default=math.inf,
+        help="start no trial after this time; default: no limit",
+    )
+    limit.add_argument(
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
         default=math.inf,
-        help="start no trial after this time; default: no limit",
+        help="the same in seconds",
     )
 
 
 def _search(options: argparse.Namespace) -> None:
     from amlc.models.search import search_model  # noqa: PLC0415 - takes seconds to import
 
-    best = search_model(options.model, options.trials, options.timeout)
+    best = search_model(options.model, options.trials, min(60 * options.minutes, options.timeout))
     counts = f"{best.trials} trials, {best.pruned} stopped early, {best.failed} failed"
     print(f"search: {options.model}: {best.score()}; {counts}")
     print(best.command() if best.changes else "search: params.yaml already has the best settings")
@@ -308,11 +316,11 @@ def _positive(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    """Return a number of 0 or more."""
+    """Return a duration of 0 or more."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not number >= 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a duration of 0 or more, got {text!r}")
     return number
