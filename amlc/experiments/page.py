@@ -1,4 +1,4 @@
-"""All experiments on one offline page: sort them, see what pays, compare two with their products."""
+"""All experiments on one offline page: sort them, see what pays, compare the products of two."""
 
 import base64
 import hashlib
@@ -132,7 +132,8 @@ def _content(
     return {
         "parameters": [clean(name, 80) for name in shown],
         "runs": [_run(entry, shown, reports.get(key(entry))) for entry in overview.entries],
-        "products": products and {
+        "products": products
+        and {
             "titles": products.titles,
             "prices": products.prices,
             "predicted": products.predicted,
