@@ -23,6 +23,7 @@ SUBMISSION = DATA / "submission.csv"
 BUNDLE = DATA / "bundle"
 REPORT = DATA / "report"
 STUDIES = DATA / "search"
+EXPERIMENTS = DATA / "experiments"
 
 METRICS = ROOT / "metrics"
 SYNTHETIC_METRICS = METRICS / "synthetic.json"

@@ -143,4 +143,5 @@ def test_the_metrics_have_one_key_for_each_check(catalogue: Catalogue) -> None:
     guards = check_guards(blocks, products, SETTINGS, seed=1, threads=1)
     assert list(guards.model_dump()) == ["permutation", "leak", "drift"]
     assert guards.leak.feature in str(guards)
+    assert guards.drift is not None
     assert len(guards.drift.columns) == 5

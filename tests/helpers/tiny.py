@@ -75,9 +75,9 @@ def run_pipeline(
         for name in params["models"]:
             sys.argv = ["train", name]
             train.main()
-        for stage in (blend, predict, bundle_stage):
+        for stage in (blend, evaluate, predict, bundle_stage):
             stage.main()
-        for stage in (guards, evaluate, report) if to_report else ():
+        for stage in (guards, report) if to_report else ():
             stage.main()
     return folder / "data"
 
