@@ -3,6 +3,12 @@
 PYTHON ?= python3.11
 # The port of the service.
 PORT ?= 8000
+# The PyTorch that `make deep` installs where there is none, as pip takes it: here the build for CPUs,
+# 0.8 GB; that for CUDA, 5.5 GB, is TORCH=torch==2.13.0.
+ifeq ($(shell uname -sm),Linux x86_64)
+TORCH ?= torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+endif
+TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -15,17 +21,22 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help install repro images test lint check format lock docs sweep show serve clean check-python
+.PHONY: help install deep repro images test lint check format lock \
+  docs sweep show serve clean check-python page quick best
 
 help:
 	@echo "make install install into .venv; with another Python: make install PYTHON=python3.13"
 	@echo "make repro   install, rebuild what is out of date, print the results"
 	@echo "make images  look again for pictures that are missing, rebuild what follows"
+	@echo "make quick   the same with the settings of presets/quick.txt, in a minute"
+	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
+	@echo "make deep    install what pretrained encoders need; with another PyTorch: make deep TORCH=torch"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000; PORT= is another port"
 	@echo "make show    the table of experiments, best first"
+	@echo "make page    a page of experiments with plots, in data/experiments"
 	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
 	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files from pyproject.toml"
@@ -60,7 +71,15 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 show: $(VENV)/base.done
-	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
+	amlc experiments
+
+page: $(VENV)/base.done
+	amlc experiments --page
+
+# Each line of a preset is an override of params.yaml.
+quick best: $(VENV)/base.done
+	dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' presets/$@.txt)
+	@amlc results
 
 sweep: $(VENV)/base.done
 	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.num_leaves=15,31'
@@ -79,8 +98,13 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
+	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
+	  -o requirements-container.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
+	echo 'torch; python_version < "3"' > $(VENV)/no-torch.txt
+	$(COMPILE) --extra deep --override $(VENV)/no-torch.txt -c requirements-dev.txt pyproject.toml \
+	  -o requirements-deep.txt
 
 # --no-strip-extras: a line without extras does not pin a requirement such as coverage[toml], and pip
 # refuses the lock file as soon as there is a newer release.
@@ -110,6 +134,14 @@ $(VENV)/base.done: requirements.txt | check-python $(VENV)/bin/python
 	$(PIP) --no-deps -e .
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
 	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
+	@touch $@
+
+deep: $(VENV)/deep.done
+
+# PyTorch is in no lock: which build fits depends on the machine.
+$(VENV)/deep.done: requirements-deep.txt $(VENV)/base.done
+	$(PIP) --require-hashes -r requirements-deep.txt
+	@python -c 'import torch' 2> /dev/null || { echo "installing $(TORCH)"; $(PIP) $(TORCH); }
 	@touch $@
 
 $(VENV)/serve.done: requirements-serve.txt $(VENV)/base.done

@@ -23,6 +23,7 @@ SUBMISSION = DATA / "submission.csv"
 BUNDLE = DATA / "bundle"
 REPORT = DATA / "report"
 STUDIES = DATA / "search"
+EXPERIMENTS = DATA / "experiments"
 
 METRICS = ROOT / "metrics"
 SYNTHETIC_METRICS = METRICS / "synthetic.json"
@@ -31,6 +32,7 @@ IMAGE_METRICS = METRICS / "images.json"
 SCORES = METRICS / "metrics.json"
 SCORE_DETAILS = METRICS / "details.json"
 GUARD_METRICS = METRICS / "guards.json"
+ENCODER_METRICS = METRICS / "encoders.json"
 
 # The feature blocks.
 TABULAR = FEATURES / "tabular.parquet"
@@ -38,6 +40,9 @@ TERMS = FEATURES / "terms.npz"
 TOPICS = FEATURES / "topics.npy"
 NEIGHBOURS = FEATURES / "neighbours.npz"
 VISION = FEATURES / "vision.npy"
+# One block for each pretrained encoder; its weights.
+ENCODED = FEATURES / "encoders"
+PRETRAINED = ENCODERS / "pretrained"
 
 
 def store() -> Path:

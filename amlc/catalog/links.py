@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
+# The host of pictures that are files; RFC 6761 reserves its domain, so it never has an address.
+LOCAL = "local.invalid"
 MAX_LINK_LENGTH = 2048  # characters
 # What a link has to be, as an instruction to the user.
 LINK_RULE = (

@@ -13,13 +13,12 @@ from amlc.experiments.repository import WORKSPACE, Repository, Revision
 from amlc.experiments.runs import Run, changed_parameters, read_run, read_runs
 from amlc.experiments.tables import joined, value
 from amlc.report.cleaning import clean
+from amlc.report.findings import RESULT_LENGTH
 
 # Longest name of an experiment or branch in the table.
 NAME_LENGTH = 24
 # Characters of a line without the name and with little room for parameters.
 OTHER_COLUMNS = 45
-# Characters of the hash of predictions that stand for a result, here and in the report.
-RESULT_LENGTH = 8
 
 
 @dataclass(frozen=True)

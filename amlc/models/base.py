@@ -35,6 +35,12 @@ class ModelSettings(Settings):
         return blocks
 
 
+class ScaledSettings(ModelSettings):
+    """Settings of a model that depends on the scales of its columns."""
+
+    encoder_norm: float = Field(gt=0)
+
+
 class DenseSettings(ModelSettings):
     """Settings of a model that cannot use the sparse terms."""
 
@@ -194,7 +200,9 @@ class Regressor(ABC):
         return blocks.select(names)
 
     def _new_encoder(self) -> DesignEncoder:
-        return DesignEncoder(self.kind, self.settings.smoothing, self.settings.neighbours)
+        settings = self.settings
+        norm = settings.encoder_norm if isinstance(settings, ScaledSettings) else None
+        return DesignEncoder(self.kind, settings.smoothing, settings.neighbours, norm)
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...

@@ -6,7 +6,7 @@ from typing import Any
 
 from amlc import params
 from amlc.errors import DataError
-from amlc.features.blocks import BlockName, block_path
+from amlc.features.blocks import ENCODERS, BlockName, block_path, expand
 from amlc.files import replacing_folder, write_text
 from amlc.images.shards import shard_paths
 from amlc.import_closure import checksums
@@ -59,11 +59,13 @@ def write_input_lists(
     DataError
         A block has no file.
     """
+    blocks = {model: expand(features, names) for model, names in blocks.items()}
     hashes: dict[str, str] = {}
     for name in sorted({name for names in blocks.values() for name in names}):
         path = block_path(features, name)
         if not path.is_file():
-            raise DataError(f"{path}: no such file; run the stage {name}")
+            stage = "encode" if name.startswith(ENCODERS) else name
+            raise DataError(f"{path}: no such file; run the stage {stage}")
         hashes[name] = checksums(Path(), [path])
     with replacing_folder(folder) as temporary:
         for model, names in blocks.items():

@@ -15,6 +15,7 @@ from tests.helpers.pictures import jpeg
 SECTION: dict[str, Any] = {
     **COMMON,
     "blocks": ["tabular", "neighbours"],
+    "encoder_norm": 1.0,
     "text": None,
     "image": None,
     "loss": "smape",

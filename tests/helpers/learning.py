@@ -13,6 +13,7 @@ from amlc.features.text.neighbours import NeighboursSettings, nearest_train_prod
 from amlc.models.target import Target
 
 COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
+SCALED: dict[str, Any] = {**COMMON, "encoder_norm": 1.0}
 DENSE = ["tabular", "topics", "vision", "neighbours"]
 BOOSTING: dict[str, Any] = {
     **COMMON,
@@ -34,9 +35,9 @@ MODELS: list[str] = PARAMS["models"]
 # Each model's section of params.yaml; those below are small enough for a test.
 SECTIONS: dict[str, dict[str, Any]] = {
     **PARAMS["train"],
-    "linear": {**COMMON, "blocks": ["tabular"]},
+    "linear": {**SCALED, "blocks": ["tabular"]},
     "ridge": {
-        **COMMON,
+        **SCALED,
         "blocks": ["tabular", "terms"],
         "alpha": 1.0,
         "dense_scale": 0.5,
@@ -53,7 +54,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "lightgbm": {**BOOSTING, "num_leaves": 7, "min_child_samples": 5},
     "xgboost": {**BOOSTING, "max_depth": 3, "min_child_weight": 1.0},
     "mlp": {
-        **COMMON,
+        **SCALED,
         "blocks": ["tabular", "terms", "neighbours"],
         "loss": "smape",
         "hidden_layer_sizes": [16, 8],

@@ -33,17 +33,16 @@ def require_deep(feature: str) -> None:
         raise MissingExtraError(feature, EXTRA)
 
 
-@contextmanager
-def deterministic(threads: int) -> Iterator["torch.device"]:
-    """Let PyTorch compute reproducibly in the block, and yield the device to compute on.
+def use_threads(threads: int) -> "torch.device":
+    """Let PyTorch compute reproducibly from now on, and return the device to compute on.
 
     Parameters
     ----------
     threads : int
         Threads of one operation on the CPU; another number can change the last bits of a result.
 
-    Yields
-    ------
+    Returns
+    -------
     torch.device
         The GPU if there is one, else the CPU.
     """
@@ -51,11 +50,19 @@ def deterministic(threads: int) -> Iterator["torch.device"]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch  # noqa: PLC0415 - takes seconds to import
 
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def deterministic(threads: int) -> Iterator["torch.device"]:
+    """Do what `use_threads` does in the block only, and yield the device."""
+    import torch  # noqa: PLC0415 - takes seconds to import
+
+    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
-        yield torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        yield use_threads(threads)
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def find_source(model: str, revision: str | None) -> Source:
     ModelError
         There is no such folder or file, or the hub cannot be reached or has no such model.
     """
-    path = Path(model).expanduser()
+    path = Path(os.path.expanduser(model))  # noqa: PTH111 - pathlib raises where there is no such user
     if path.is_dir() or (path.is_file() and path.suffix in _STATE_DICTS):
         if revision is not None:
             raise ModelError(f"{model}: a local path has no revision: set revision to null")

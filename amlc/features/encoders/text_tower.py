@@ -50,6 +50,8 @@ class TextTower(nn.Module):
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of texts, special ones included, cut at `tokens`."""
+        if not texts:
+            return []
         if self.config.lower_case:
             texts = [text.lower() for text in texts]
         encoded = self.tokenizer(

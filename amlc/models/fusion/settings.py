@@ -12,7 +12,7 @@ from amlc.features.encoders.settings import (
     Precision,
     TextEncoderSettings,
 )
-from amlc.models.base import ModelSettings
+from amlc.models.base import ScaledSettings
 from amlc.models.losses import LossName
 from amlc.params import Settings
 
@@ -91,7 +91,7 @@ class CheckpointSettings(Settings):
     count: int = Field(ge=1, le=10_000)
 
 
-class FusionSettings(ModelSettings):
+class FusionSettings(ScaledSettings):
     """Section `train.fusion` of params.yaml."""
 
     text: TextTowerSettings | None
