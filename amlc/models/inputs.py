@@ -4,9 +4,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from amlc import params
+import pandas as pd
+
+from amlc import layout, params
+from amlc.catalog.products import ID, LINK, PRICE, TEXT, read_products
 from amlc.errors import DataError
-from amlc.features.blocks import ENCODERS, BlockName, block_path, expand
+from amlc.features.blocks import ENCODERS, BlockName, Blocks, block_path, expand
+from amlc.features.content import Content
 from amlc.files import replacing_folder, write_text
 from amlc.images.shards import shard_paths
 from amlc.import_closure import checksums
@@ -33,6 +37,31 @@ def block_names(model: str, section: dict[str, Any]) -> list[BlockName]:
 def reads_pictures(model: str, section: dict[str, Any]) -> bool:
     """Return whether a model's section of params.yaml has an image tower, which reads pictures."""
     return params.check(_Section, section, f"train.{model}", params.PATH).image is not None
+
+
+def read_inputs(
+    names: Iterable[BlockName], *, with_content: bool = False
+) -> tuple[pd.DataFrame, Blocks]:
+    """Read the product table and the blocks that a model sees, in the current repository.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The blocks that its settings name.
+    with_content : bool
+        Whether the model reads texts and pictures as well.
+
+    Raises
+    ------
+    DataError
+        A file is missing or malformed.
+    """
+    content = (TEXT, LINK) if with_content else ()
+    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold", *content])
+    blocks = Blocks.read(layout.FEATURES, names)
+    if with_content:
+        blocks = blocks.assign(content=Content.of_products(products, layout.IMAGES))
+    return products, blocks
 
 
 def write_input_lists(

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from amlc.catalog.products import write_products
 from amlc.errors import DataError, ParamsError
-from amlc.models.inputs import block_names, reads_pictures, write_input_lists
+from amlc.features.content import content_of
+from amlc.models.inputs import block_names, read_inputs, reads_pictures, write_input_lists
+from tests.helpers.learning import make_products
 
 
 @pytest.fixture
@@ -76,3 +79,23 @@ def test_an_image_tower_reads_pictures(image: object, *, reads: bool) -> None:
     """Other models have no such key."""
     assert reads_pictures("fusion", {"blocks": ["tabular"], "image": image}) is reads
     assert not reads_pictures("linear", {"blocks": ["tabular"]})
+
+
+def test_a_model_that_reads_products_itself_gets_their_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other models' columns of the product table do not hold the texts."""
+    blocks, _, products = make_products(30, seed=1)
+    assert blocks.tabular is not None
+    products = products.assign(catalog_content="text", image_link="")
+    write_products(tmp_path / "data/products.parquet", products)
+    (tmp_path / "data/features").mkdir()
+    blocks.tabular.write(tmp_path / "data/features/tabular.parquet")
+    monkeypatch.chdir(tmp_path)
+    table, plain = read_inputs(["tabular"])
+    assert "catalog_content" not in table
+    assert content_of(plain) is None
+    _, whole = read_inputs(["tabular"], with_content=True)
+    content = content_of(whole)
+    assert content is not None
+    assert set(content.texts) == {"text"}

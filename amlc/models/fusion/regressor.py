@@ -86,7 +86,7 @@ class Fusion(Regressor):
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         self._threads = threads
-        with _device(self.settings.devices) as name, _place(name, threads) as place:
+        with free_device(self.settings.devices) as name, _place(name, threads) as place:
             self._device = name
             fit = _Fit(self, design, target, seed, threads, place)
             self.networks, curves = fit.run()
@@ -108,7 +108,7 @@ class Fusion(Regressor):
         tokenizer, lower_case = _tokenizer(self.networks[0])
         inputs = make_inputs(design, self.settings, tokenizer, lower_case=lower_case)
         total = np.zeros(len(inputs))
-        with _place(self._device or _free_device(self.settings), self._threads) as place:
+        with _place(self._device or _first_device(self.settings), self._threads) as place:
             for network in self.networks:
                 network.to(place.device)
                 try:
@@ -294,13 +294,13 @@ def _is_available(device: str) -> bool:
     return device == "cpu" or int(device.partition(":")[2]) < torch.cuda.device_count()
 
 
-def _free_device(settings: FusionSettings) -> str:
+def _first_device(settings: FusionSettings) -> str:
     """Return the first device of the settings that this machine has, else the CPU."""
     return next(filter(_is_available, settings.devices), "cpu")
 
 
 @contextmanager
-def _device(names: list[str]) -> Iterator[str]:
+def free_device(names: list[str]) -> Iterator[str]:
     """Wait for a device that no other fit uses, and yield its name."""
     missing = [name for name in names if not _is_available(name)]
     if missing:

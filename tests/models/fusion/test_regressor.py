@@ -1,6 +1,7 @@
 """The model as the pipeline uses it: fits one at a time, saved, loaded, refused."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,27 @@ def test_a_gpu_that_is_not_there_is_named(catalogue: Catalogue, towers: dict[str
     """The message says what to set instead."""
     with pytest.raises(ModelError, match=r"has no cuda:99: set it to \[cpu\]"):
         fitted(catalogue, **towers, devices=["cuda:99"])
+
+
+def test_each_device_has_one_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third fit waits until one of two devices is free."""
+    monkeypatch.setattr(module, "_is_available", lambda _: True)
+    names = ["cuda:0", "cuda:1"]
+    with ExitStack() as stack:
+        first = stack.enter_context(module.free_device(names))
+        with module.free_device(names) as second:
+            assert {first, second} == set(names)
+            third: list[str] = []
+
+            def wait() -> None:
+                with module.free_device(names) as name:
+                    third.append(name)
+
+            thread = threading.Thread(target=wait)
+            thread.start()
+            assert third == []
+        thread.join()
+        assert third == [second]
 
 
 def test_a_model_of_a_gpu_predicts_on_a_machine_without_one(
