@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
 from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
@@ -222,3 +223,39 @@ def test_selected_blocks_keep_the_given_order(folder: Path) -> None:
 def test_no_blocks_have_no_rows() -> None:
     """The length of an empty collection is 0."""
     assert len(Blocks()) == 0
+
+
+def test_encoders_are_read_by_name_or_all_together(tmp_path: Path) -> None:
+    """In alphabetical order, beside other blocks."""
+    for number, name in enumerate(["vision", "encoders/words", "encoders/a-1"]):
+        block = Dense.numbered(np.full((2, 1), number, np.float32))
+        block.write(tmp_path / f"{name}.npy")
+    every = Blocks.read(tmp_path, ["vision", "encoders"])
+    assert list(every.dense) == ["vision", "encoders.a-1", "encoders.words"]
+    assert list(every.select(["encoders"]).dense) == ["encoders.a-1", "encoders.words"]
+    one = Blocks.read(tmp_path, ["encoders.words", "encoders.words"])
+    assert one.dense["encoders.words"].array[0, 0] == 1
+    assert "encoders" in one
+    assert "encoders" not in one.select([])
+
+
+@pytest.mark.parametrize("name", ["encoders", "encoders.words"])
+def test_an_encoder_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    """The error says which there are, and where to name one."""
+    with pytest.raises(DataError, match=f"no block {name}; encoders: none; name it in the section"):
+        Blocks.read(tmp_path, [name])
+
+
+def test_a_broken_encoder_names_its_stage(tmp_path: Path) -> None:
+    """The stage is not called like the block."""
+    (tmp_path / "encoders").mkdir()
+    (tmp_path / "encoders" / "words.npy").write_bytes(b"broken")
+    with pytest.raises(DataError, match="run the stage encode"):
+        Blocks.read(tmp_path, ["encoders"])
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoders.", "encoders.A", "encoders.a/b", "title"])
+def test_an_unknown_name_is_no_block(name: str) -> None:
+    """The names that there are stand in the error."""
+    with pytest.raises(ValidationError, match="expected one of tabular, terms"):
+        TypeAdapter(BlockName).validate_python(name)

@@ -63,6 +63,18 @@ def test_an_unknown_block_is_refused(section: dict[str, object]) -> None:
         block_names("ridge", section)
 
 
+def test_encoders_stand_for_all_that_are_there(features: Path) -> None:
+    """A model that takes every encoder is fitted again when there is another one."""
+    (features / "encoders").mkdir()
+    for name in ("words", "pixels"):
+        (features / "encoders" / f"{name}.npy").write_bytes(name.encode())
+    folder = features.parent / "inputs"
+    write_input_lists(features, folder, {"all": ["encoders"], "one": ["encoders.words"]})
+    listed = {path.stem: path.read_text().splitlines() for path in folder.iterdir()}
+    names = {model: [Path(line).name for line in lines] for model, lines in listed.items()}
+    assert names == {"all": ["pixels.npy", "words.npy"], "one": ["words.npy"]}
+
+
 def test_a_model_that_reads_pictures_is_fitted_again_when_they_change(features: Path) -> None:
     """The list of the other model does not name the shards."""
     images, folder = features.parent / "images", features.parent / "inputs"

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -130,7 +130,7 @@ def _table(
     contents: Sequence[str | bytes | None],
     encoder: Encoder,
     store: VectorStore,
-    bar: "tqdm[None] | None",
+    bar: Any,
 ) -> Floats32:
     """Return flags and vectors; what is not stored is encoded and stored, batch by batch."""
     keys = [None if content is None else _sha256(content) for content in contents]
