@@ -15,17 +15,21 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help install repro images test lint check format lock docs sweep show serve clean check-python
+.PHONY: help install repro images test lint check format lock \
+  docs sweep show serve clean check-python page quick best
 
 help:
 	@echo "make install install into .venv; with another Python: make install PYTHON=python3.13"
 	@echo "make repro   install, rebuild what is out of date, print the results"
 	@echo "make images  look again for pictures that are missing, rebuild what follows"
+	@echo "make quick   the same with the settings of presets/quick.txt, in a minute"
+	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000; PORT= is another port"
 	@echo "make show    the table of experiments, best first"
+	@echo "make page    a page of experiments with plots, in data/experiments"
 	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
 	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files from pyproject.toml"
@@ -60,7 +64,15 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 show: $(VENV)/base.done
-	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
+	amlc experiments
+
+page: $(VENV)/base.done
+	amlc experiments --page
+
+# Each line of a preset is an override of params.yaml.
+quick best: $(VENV)/base.done
+	dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' presets/$@.txt)
+	@amlc results
 
 sweep: $(VENV)/base.done
 	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.num_leaves=15,31'

@@ -1,6 +1,9 @@
-"""Paths of the pipeline's files, relative to the repository's root, as in dvc.yaml."""
+"""Paths of the pipeline's files, relative to the repository's root, as in dvc.yaml; the store."""
 
+import os
 from pathlib import Path
+
+import platformdirs
 
 ROOT = Path()
 
@@ -20,6 +23,7 @@ SUBMISSION = DATA / "submission.csv"
 BUNDLE = DATA / "bundle"
 REPORT = DATA / "report"
 STUDIES = DATA / "search"
+EXPERIMENTS = DATA / "experiments"
 
 METRICS = ROOT / "metrics"
 SYNTHETIC_METRICS = METRICS / "synthetic.json"
@@ -35,3 +39,12 @@ TERMS = FEATURES / "terms.npz"
 TOPICS = FEATURES / "topics.npy"
 NEIGHBOURS = FEATURES / "neighbours.npz"
 VISION = FEATURES / "vision.npy"
+
+
+def store() -> Path:
+    """Return the folder outside the repository: the one that `AMLC_STORE` names, or a cache."""
+    folder = os.environ.get("AMLC_STORE")
+    if not folder:
+        # With `opinion`, there would be a further folder "Cache" on Windows.
+        folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
+    return Path(folder)

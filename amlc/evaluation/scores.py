@@ -9,7 +9,7 @@ from pydantic import Field
 
 from amlc import layout
 from amlc.arrays import Floats
-from amlc.catalog.products import LINK
+from amlc.catalog.products import CATEGORY, LINK, own_kind
 from amlc.errors import CheckError
 from amlc.evaluation.metrics_files import (
     DECIMALS,
@@ -20,13 +20,21 @@ from amlc.evaluation.metrics_files import (
     Scores,
     Slices,
 )
-from amlc.features.blocks import CATEGORICAL, Tabular
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, Tabular
 from amlc.files import write_rows
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.params import Settings
+
+# Names of slices, and the keys of the tabular block that they come from.
+SLICES = {
+    f"{CATEGORY}guessed brand": f"{HIGH_CARDINALITY}brand",
+    f"{CATEGORY}first word": f"{HIGH_CARDINALITY}first_1",
+}
+# A value of a category is a slice if this many rows have it; those with the most rows are kept.
+SLICE_ROWS, MAX_SLICES = 20, 100
 
 
 class EvaluateSettings(Settings):
@@ -50,7 +58,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     -------
     DataFrame
         The product table with ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
-        ``pictured`` (whether there is a picture).
+        ``pictured`` (whether there is a picture), and the columns of `SLICES`.
 
     Raises
     ------
@@ -60,7 +68,13 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     blend = read_blend_predictions(root / layout.BLEND, products).map(np.exp)
     tabular = Tabular.read(root / layout.TABULAR)
     statuses = read_statuses(root / layout.IMAGES)
+    keys = {
+        name: tabular.keys[:, tabular.key_names.index(key)]
+        for name, key in SLICES.items()
+        if key in tabular.key_names
+    }
     return products.assign(
+        **keys,
         predicted=blend["log_price"].to_numpy(),
         low=blend["log_low"].to_numpy(),
         high=blend["log_high"].to_numpy(),
@@ -82,6 +96,7 @@ def evaluate(
     settings: EvaluateSettings,
     seed: int,
     held_out: pd.DataFrame | None = None,
+    held_out_members: dict[str, Floats] | None = None,
 ) -> tuple[Scores, Details]:
     """Return the scores of the blend, and those of its members and slices.
 
@@ -100,6 +115,8 @@ def evaluate(
         Seed of the bootstrap.
     held_out : DataFrame, optional
         Test rows whose price is known, with the columns price, predicted, low and high.
+    held_out_members : dict of str to ndarray of float64, optional
+        Predicted prices of each member for these rows.
 
     Raises
     ------
@@ -116,13 +133,14 @@ def evaluate(
         draws=settings.bootstrap_draws,
         level=settings.bootstrap_level,
     )
-    models = {}
+    models, known = {}, held_out if held_out is not None and len(held_out) else None
     for name, prices in sorted(members.items()):
         member = _scores(name, price, prices)
         models[name] = ModelScore(
             smape=member.mean(),
             smape_se=standard_error_over_folds(member, folds),
             weight=weights[name],
+            smape_held_out=_member_held_out(name, known, held_out_members),
         )
     inside, deciles = _inside(rows), price_deciles(price)
     labels: dict[str, Iterable[object]] = {
@@ -133,7 +151,12 @@ def evaluate(
     details = Details(
         rows=len(rows),
         models=models,
-        slices=Slices.model_validate({name: slices(scores, by) for name, by in labels.items()}),
+        slices=Slices.model_validate(
+            {
+                **{name: slices(scores, by) for name, by in labels.items()},
+                "categories": _category_slices(rows, scores),
+            }
+        ),
         interval=Interval(
             coverage=100 * inside.mean(),
             coverage_by_predicted_decile=_share_by(inside, price_deciles(predicted)),
@@ -150,6 +173,30 @@ def evaluate(
         models={name: score.smape for name, score in models.items()},
     )
     return blend, details
+
+
+def _member_held_out(
+    name: str, rows: pd.DataFrame | None, members: dict[str, Floats] | None
+) -> float | None:
+    if rows is None or members is None:
+        return None
+    return float(_scores(name, rows["price"].to_numpy(np.float64), members[name]).mean())
+
+
+def _category_slices(
+    rows: pd.DataFrame, scores: Floats
+) -> dict[str, dict[str, dict[str, float | int]]]:
+    """Return the scores of the frequent values of each category."""
+    by_category = {}
+    for name in map(str, rows.columns):
+        if own_kind(name) == CATEGORY:
+            filled = rows[name].to_numpy(dtype=object) != ""
+            values = slices(scores[filled], rows[name].to_numpy()[filled])
+            frequent = sorted(values, key=lambda value: (-values[value]["rows"], value))
+            kept = [value for value in frequent[:MAX_SLICES] if values[value]["rows"] >= SLICE_ROWS]
+            if kept:
+                by_category[name.removeprefix(CATEGORY)] = {value: values[value] for value in kept}
+    return by_category
 
 
 def _inside(rows: pd.DataFrame) -> pd.Series:
@@ -202,8 +249,8 @@ def write_tables(folder: Path, scores: Scores, details: Details) -> None:
         ("slice", "label", "rows", "smape"),
         [
             (name, label, score.rows, *_rounded(score.smape))
-            for name, labels in details.slices
-            for label, score in labels.items()
+            for name in ("price_decile", "image", "unit_kind")
+            for label, score in getattr(details.slices, name).items()
         ],
     )
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import read_arrays, replacing, write_array, write_arrays, write_frame
+from amlc.files import read_arrays, write_array, write_arrays, write_frame
 
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
 
@@ -181,9 +181,16 @@ class Terms(Block):
     weights: sp.csr_array
 
     def write(self, path: Path) -> None:
-        """Write the block as SciPy's uncompressed .npz."""
-        with replacing(path) as temporary, temporary.open("wb") as stream:
-            sp.save_npz(stream, sp.csr_matrix(self.weights), compressed=False)
+        """Write the block as an uncompressed .npz, as `scipy.sparse.save_npz` does."""
+        weights = self.weights
+        write_arrays(
+            path,
+            format=np.array(b"csr"),
+            shape=np.array(weights.shape),
+            data=weights.data,
+            indices=weights.indices,
+            indptr=weights.indptr,
+        )
 
     @classmethod
     def _read(cls, path: Path) -> Self:

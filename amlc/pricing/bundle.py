@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from amlc import layout
+from amlc.catalog.columns import ColumnMap, ReadSettings
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
@@ -33,7 +34,10 @@ from amlc.pricing.train_products import TrainProducts, write_train_products
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
 PARAMS = (
     "seed",
+    "data.columns",
+    "data.max_bytes",
     "data.max_text",
+    "data.read",
     "images.size",
     "images.quality",
     "images.max_bytes",
@@ -52,10 +56,27 @@ PARAMS = (
 _UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
 
 
-class TextSettings(Settings):
-    """The keys of the section `data` that checking one text needs."""
+class CatalogSettings(Settings):
+    """The keys of the section `data` that reading products needs."""
 
+    columns: ColumnMap
+    max_bytes: int = Field(ge=1)
     max_text: int = Field(ge=1)
+    read: ReadSettings
+
+
+def read_catalog_settings(folder: Path) -> CatalogSettings:
+    """Return how the products of a bundle's catalogue are written, without loading the bundle.
+
+    Raises
+    ------
+    ModelError
+        The bundle has no such settings.
+    """
+    path = folder / "params.json"
+    with read_errors_as(ModelError, f"{path}: cannot be read", ParamsError):
+        data = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return check(CatalogSettings, data, "data", path)
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
@@ -143,7 +164,7 @@ class Bundle:
     ----------
     version : str
         The first 12 hexadecimal digits of its manifest's SHA-256.
-    text, picture, vision, neighbours : Settings
+    catalog, picture, vision, neighbours : Settings
         The settings that it was made with.
     coverage : float
         Share of the prices that an interval should contain.
@@ -162,7 +183,7 @@ class Bundle:
     """
 
     version: str
-    text: TextSettings
+    catalog: CatalogSettings
     picture: PictureSettings
     vision: VisionSettings
     neighbours: NeighboursSettings
@@ -199,7 +220,7 @@ def _parts(folder: Path) -> dict[str, Any]:
     params = json.loads(path.read_text(encoding="utf-8"))
     blend = Blend.load(folder / "blend.json")
     return {
-        "text": check(TextSettings, params["data"], "data", path),
+        "catalog": check(CatalogSettings, params["data"], "data", path),
         "picture": check(PictureSettings, params["images"], "images", path),
         "vision": check(VisionSettings, params["vision"], "vision", path),
         "neighbours": check(NeighboursSettings, params["neighbours"], "neighbours", path),

@@ -179,7 +179,7 @@ def test_a_bad_picture_is_left_out_with_a_reason(body: bytes, pricer: BundlePric
 
 def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
     """A text is cut at the same length as in the pipeline."""
-    limit = pricer.bundle.text.max_text
+    limit = pricer.bundle.catalog.max_text
     estimate, cut = pricer.price([Product("tea " * limit), Product(("tea " * limit)[:limit])])
     assert str(estimate.reasons[0]) == "text cut after 100,000 characters"
     assert estimate.price == cut.price
