@@ -1,5 +1,8 @@
 # Everything a newcomer needs: `make repro` and `make test`.
+# The Python that .venv is made with: 3.11, 3.12 or 3.13, for example make install PYTHON=python3.13.
 PYTHON ?= python3.11
+# The port of the service.
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -12,19 +15,32 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock docs sweep show serve clean
+.PHONY: help install repro images test lint check format lock \
+  docs sweep show serve clean check-python page quick best
 
 help:
+	@echo "make install install into .venv; with another Python: make install PYTHON=python3.13"
 	@echo "make repro   install, rebuild what is out of date, print the results"
+	@echo "make images  look again for pictures that are missing, rebuild what follows"
+	@echo "make quick   the same with the settings of presets/quick.txt, in a minute"
+	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
-	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
+	@echo "make serve   install the service, start it on http://127.0.0.1:8000; PORT= is another port"
 	@echo "make show    the table of experiments, best first"
+	@echo "make page    a page of experiments with plots, in data/experiments"
 	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
 	@echo "make docs    write the generated parts of README.md and docs"
 	@echo "make lock    compile the lock files from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
+
+install: $(VENV)/base.done
+
+# DVC sees neither the network nor the files of a mirror, so it is told to run the stage.
+images: $(VENV)/base.done
+	dvc repro --force --single-item images
+	dvc repro
 
 repro: $(VENV)/base.done
 	dvc repro
@@ -48,7 +64,15 @@ format: $(VENV)/dev.done
 	ruff check --fix .
 
 show: $(VENV)/base.done
-	dvc exp show --only-changed --sort-by smape --no-pager --drop 'Created|State|Executor|smape_.*|.*/.*'
+	amlc experiments
+
+page: $(VENV)/base.done
+	amlc experiments --page
+
+# Each line of a preset is an override of params.yaml.
+quick best: $(VENV)/base.done
+	dvc exp run $$(sed -n 's/^[a-z].*/-S &/p' presets/$@.txt)
+	@amlc results
 
 sweep: $(VENV)/base.done
 	dvc exp run --queue -S 'train.ridge.alpha=1.0,3.0' -S 'train.lightgbm.num_leaves=15,31'
@@ -57,7 +81,7 @@ sweep: $(VENV)/base.done
 
 serve: $(VENV)/serve.done
 	dvc repro bundle
-	amlc serve
+	amlc serve --port $(PORT)
 
 docs: $(VENV)/base.done
 	python -m tools.docs
@@ -67,6 +91,8 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
+	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
+	  -o requirements-container.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 
@@ -76,10 +102,24 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-$(VENV)/bin/python:
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+# Says which Python is missing, or does not fit, and what to do.
+check-python:
+	@python=$(PYTHON); [ ! -e $(BIN)/python ] || python=$(BIN)/python; \
+	command -v $$python > /dev/null || { echo "error: no $(PYTHON) on PATH; install Python 3.11, or" \
+	  "name another one, 3.11 to 3.13: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+	$$python -c '$(FITS)' || { echo "error: $$python is $$($$python --version 2>&1), amlc needs 3.11 to" \
+	  "3.13: make clean, then make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+ifeq ($(origin PYTHON),command line)
+	@[ ! -e $(BIN)/python ] || [ "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" ] || { \
+	  echo "error: .venv has $$($(BIN)/python --version), not $(PYTHON): make clean first" >&2; exit 1; }
+endif
+
+$(VENV)/bin/python: | check-python
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/base.done: requirements.txt | $(VENV)/bin/python
+$(VENV)/base.done: requirements.txt | check-python $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-deps -e .
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \

@@ -1,8 +1,10 @@
-"""The command line: amlc columns | predict | serve | search | results."""
+"""The command line: amlc columns | predict | serve | search | results | experiments | compare."""
 
 import argparse
+import json
 import math
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_search(commands)
     _add_results(commands)
+    _add_experiments(commands)
+    _add_compare(commands)
     return parser
 
 
@@ -203,21 +207,29 @@ def _add_search(commands: Any) -> None:
         type=_positive,
         metavar="N",
         help="number of settings to try in total, including those of earlier runs; default: "
-        "search.n_trials of params.yaml",
+        "search.n_trials of params.yaml, or as many as there is time for",
     )
-    parser.add_argument(
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument(
+        "--minutes",
+        type=_seconds,
+        metavar="MINUTES",
+        default=math.inf,
+        help="start no trial after this time; default: no limit",
+    )
+    limit.add_argument(
         "--timeout",
         type=_seconds,
         metavar="SECONDS",
         default=math.inf,
-        help="start no trial after this time; default: no limit",
+        help="the same in seconds",
     )
 
 
 def _search(options: argparse.Namespace) -> None:
     from amlc.models.search import search_model  # noqa: PLC0415 - takes seconds to import
 
-    best = search_model(options.model, options.trials, options.timeout)
+    best = search_model(options.model, options.trials, min(60 * options.minutes, options.timeout))
     counts = f"{best.trials} trials, {best.pruned} stopped early, {best.failed} failed"
     print(f"search: {options.model}: {best.score()}; {counts}")
     print(best.command() if best.changes else "search: params.yaml already has the best settings")
@@ -238,6 +250,76 @@ def _results(options: argparse.Namespace) -> None:  # noqa: ARG001 - every comma
     print(results())
 
 
+def _add_experiments(commands: Any) -> None:
+    parser = commands.add_parser(
+        "experiments",
+        help="list all experiments and branches, the best first",
+        description="List all experiments and branches, the best first: SMAPE, its difference from "
+        "a reference, paired by product, with the standard error, and the parameters that differ "
+        "from the reference's.",
+    )
+    parser.set_defaults(command=_experiments)
+    parser.add_argument(
+        "--against",
+        metavar="REVISION",
+        default="HEAD",
+        help="the reference: a branch, an experiment or a commit; default: the last commit",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV, with all scores")
+    form.add_argument("--json", action="store_true", help="print JSON, with all scores")
+    form.add_argument(
+        "--page", action="store_true", help="write a page with plots, and print its path"
+    )
+
+
+def _experiments(options: argparse.Namespace) -> None:
+    from amlc.experiments.overview import overview  # noqa: PLC0415 - takes a second to import
+    from amlc.experiments.repository import Repository  # noqa: PLC0415 - see above
+
+    repository = Repository()
+    table = overview(repository, options.against)
+    if options.page:
+        from amlc.experiments.page import write_page  # noqa: PLC0415 - see above
+
+        print(f"experiments: {write_page(repository, table)}")
+    elif options.csv or options.json:
+        print(table.csv().rstrip("\n") if options.csv else table.json())
+    else:
+        print(table.text(shutil.get_terminal_size((80, 24)).columns))
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="say whether one revision or experiment is better than another",
+        description="Compare the out-of-fold predictions of two revisions or experiments, paired "
+        "by product: the difference in SMAPE and its standard error, for each model and slice; "
+        "parameters that differ; seconds and memory. B - A is negative where B is better.",
+    )
+    parser.set_defaults(command=_compare)
+    revision = "a branch, an experiment, a commit, or 'workspace'; default: %(default)s"
+    parser.add_argument("a", metavar="A", nargs="?", default="HEAD", help=revision)
+    parser.add_argument("b", metavar="B", nargs="?", default="workspace", help=revision)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--markdown", action="store_true", help="print Markdown")
+    form.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from amlc.experiments.comparison import compare  # noqa: PLC0415 - takes a second to import
+    from amlc.experiments.repository import Repository  # noqa: PLC0415 - see above
+
+    repository = Repository()
+    comparison = compare(
+        repository, *(repository.revision(name) for name in (options.a, options.b))
+    )
+    if options.json:
+        print(json.dumps(comparison.content(), indent=2))
+    else:
+        print(comparison.markdown() if options.markdown else comparison.text())
+
+
 def _add_bundle(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle",
@@ -256,11 +338,11 @@ def _positive(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    """Return a number of 0 or more."""
+    """Return a duration of 0 or more."""
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if not number >= 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a duration of 0 or more, got {text!r}")
     return number

@@ -1,6 +1,9 @@
-"""Paths of the pipeline's files, relative to the repository's root, as in dvc.yaml."""
+"""Paths of the pipeline's files, relative to the repository's root, as in dvc.yaml; the store."""
 
+import os
 from pathlib import Path
+
+import platformdirs
 
 ROOT = Path()
 
@@ -13,12 +16,14 @@ IMAGES = DATA / "images"
 FAILED_IMAGES = DATA / "failed_images.txt"
 ENCODERS = DATA / "encoders"
 FEATURES = DATA / "features"
+INPUTS = DATA / "inputs"
 MODELS = DATA / "models"
 BLEND = DATA / "blend"
 SUBMISSION = DATA / "submission.csv"
 BUNDLE = DATA / "bundle"
 REPORT = DATA / "report"
 STUDIES = DATA / "search"
+EXPERIMENTS = DATA / "experiments"
 
 METRICS = ROOT / "metrics"
 SYNTHETIC_METRICS = METRICS / "synthetic.json"
@@ -34,3 +39,12 @@ TERMS = FEATURES / "terms.npz"
 TOPICS = FEATURES / "topics.npy"
 NEIGHBOURS = FEATURES / "neighbours.npz"
 VISION = FEATURES / "vision.npy"
+
+
+def store() -> Path:
+    """Return the folder outside the repository: the one that `AMLC_STORE` names, or a cache."""
+    folder = os.environ.get("AMLC_STORE")
+    if not folder:
+        # With `opinion`, there would be a further folder "Cache" on Windows.
+        folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
+    return Path(folder)

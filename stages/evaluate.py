@@ -21,14 +21,19 @@ def main() -> None:
     products = read_products(layout.PRODUCTS)
     train, test = train_rows(products), test_rows(products)
     rows = join_predictions(products)
+    priced = test[products[PRICE].notna().to_numpy()[test]]
     members = {
-        name: np.exp(read_predictions(layout.MODELS / name, products)[train])
+        name: np.exp(read_predictions(layout.MODELS / name, products))
         for name in params.value("models")
     }
-    held_out = rows.iloc[test].dropna(subset=PRICE)
     weights = Blend.load(layout.BLEND / "blend.json").weights
     seed = params.seed()
-    scores, details = evaluate(rows.iloc[train], members, weights, settings, seed, held_out)
+    of_train, of_test = (
+        {name: prices[chosen] for name, prices in members.items()} for chosen in (train, priced)
+    )
+    scores, details = evaluate(
+        rows.iloc[train], of_train, weights, settings, seed, rows.iloc[priced], of_test
+    )
     scores.write(layout.SCORES)
     details.write(layout.SCORE_DETAILS)
     write_tables(layout.METRICS, scores, details)

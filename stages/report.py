@@ -1,5 +1,6 @@
 """Write the report and the tables for DVC's plots."""
 
+import os
 from pathlib import Path
 
 from amlc import layout, params
@@ -37,6 +38,18 @@ def main() -> None:
     html = render(page)
     write_text(layout.REPORT / "index.html", html)
     print(f"report: {layout.REPORT}/index.html, {len(html.encode()) / 1e6:.1f} MB")
+    _print_experiment()
+
+
+def _print_experiment() -> None:
+    """In an experiment of DVC, print its line of the table of experiments."""
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV")
+    if baseline:
+        from amlc.experiments.overview import workspace_line  # noqa: PLC0415 - takes a second
+        from amlc.experiments.repository import Repository  # noqa: PLC0415 - see above
+
+        name = os.environ.get("DVC_EXP_NAME", "")
+        print(f"report: {workspace_line(Repository(), name, baseline)}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Fit one model in each fold and to all train rows: python -m stages.train NAME."""
 
 import sys
-import time
 
 from amlc import layout, params
 from amlc.catalog.products import ID, PRICE, read_products
@@ -9,7 +8,9 @@ from amlc.errors import ParamsError, run
 from amlc.features.blocks import Blocks
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
+from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import MODELS, regressor
+from amlc.models.timings import record
 
 
 def main() -> None:
@@ -19,15 +20,14 @@ def main() -> None:
     settings = params.load(model.settings_type, f"train.{name}")
     products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
     blocks = Blocks.read(layout.FEATURES, settings.blocks)
-    started = time.monotonic()
     result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )
     with replacing_folder(layout.MODELS / name) as folder:
         result.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in result.fold_smape)
-    seconds = time.monotonic() - started
-    print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {seconds:.0f} s")
+    record(layout.MODELS / name / PREDICTIONS, result.timing)
+    print(f"train: {name}: SMAPE {result.smape:.2f} (folds {folds}), {result.timing.seconds:.0f} s")
     if result.constant:
         fits = len(result.fold_smape) + 1
         print(

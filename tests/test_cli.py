@@ -328,7 +328,7 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
     output = capsys.readouterr()
     assert error.value.code == 2
     assert not output.out
-    for command in ("predict", "serve", "search", "results"):
+    for command in ("predict", "serve", "search", "results", "experiments", "compare"):
         assert f"\n    {command}" in output.err
 
 
@@ -341,8 +341,8 @@ def test_without_a_command_the_help_is_printed(capsys: pytest.CaptureFixture[str
         (["predict", "a.csv", "-o", "b.csv", "--workers", "x"], "whole number of 1 or more"),
         (["serve", "--port", "x"], "argument --port: invalid int value: 'x'"),
         (["search", "nothing"], "invalid choice: 'nothing'"),
-        (["search", "ridge", "--timeout", "-1"], "expected a number of seconds, got '-1'"),
-        (["search", "ridge", "--timeout", "x"], "expected a number of seconds, got 'x'"),
+        (["search", "ridge", "--timeout", "-1"], "expected a duration of 0 or more, got '-1'"),
+        (["search", "ridge", "--minutes", "x"], "expected a duration of 0 or more, got 'x'"),
         (["results", "--all"], "unrecognized arguments: --all"),
     ],
 )

@@ -28,7 +28,7 @@ from amlc.catalog.validation import (
     find_unreadable,
 )
 from amlc.errors import DataError
-from amlc.files import write_rows
+from amlc.files import without_formula, write_rows
 from amlc.params import Settings
 
 # Errors in test rows that always stop, because a submission has to name every test row once.
@@ -300,7 +300,7 @@ _TEST_ACTIONS = {
 
 
 def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
-    """Write a header and one line per error."""
+    """Write a header and one line per error; it is for people, so that no cell is a formula."""
     train = (
         (TRAIN, error, _TEST_ACTIONS[error.reason] if error.reason in KEPT else _TRAIN_ACTION)
         for error in catalogue.rejected
@@ -311,10 +311,10 @@ def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
         (
             f"{split}.csv",
             error.line,
-            error.sample_id,
+            without_formula(error.sample_id),
             names.get(error.column, error.column),
             error.reason,
-            error.cell,
+            without_formula(error.cell),
             action,
         )
         for split, error, action in itertools.chain(train, test)

@@ -121,7 +121,7 @@ def check_permutation(
     constant = row_smape(price[train], _medians_of_other_folds(permuted, train))
     gap = scores - constant
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    check = Permutation(smape=scores.mean(), constant=constant.mean(), error=error)
+    check = Permutation(smape=scores.mean(), constant=constant.mean(), gap_se=error)
     if check.smape < check.constant - TOLERATED_ERRORS * error:
         raise CheckError(
             f"permuted prices are predicted with SMAPE {check.smape:.2f}, better than the "

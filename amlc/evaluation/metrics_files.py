@@ -43,11 +43,15 @@ class Scores(Metrics):
 
 
 class ModelScore(Metrics):
-    """Score and weight of a member of the blend."""
+    """Score and weight of a member of the blend.
+
+    `smape_held_out` is that of the test rows with a known price, if there are any.
+    """
 
     smape: float
     smape_se: float
     weight: float
+    smape_held_out: float | None = None
 
 
 class SliceScore(Metrics):
@@ -115,12 +119,13 @@ class Details(Metrics):
 class Permutation(Metrics):
     """Out-of-fold SMAPE of a model fitted to permuted prices, and of their other folds' median.
 
-    `error` is the standard error of the difference.
+    `gap_se` is the standard error of the difference. With a key called `error`, DVC would report
+    that it failed to load the file.
     """
 
     smape: float
     constant: float
-    error: float
+    gap_se: float
 
 
 class Leak(Metrics):

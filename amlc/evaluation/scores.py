@@ -96,6 +96,7 @@ def evaluate(
     settings: EvaluateSettings,
     seed: int,
     held_out: pd.DataFrame | None = None,
+    held_out_members: dict[str, Floats] | None = None,
 ) -> tuple[Scores, Details]:
     """Return the scores of the blend, and those of its members and slices.
 
@@ -114,6 +115,8 @@ def evaluate(
         Seed of the bootstrap.
     held_out : DataFrame, optional
         Test rows whose price is known, with the columns price, predicted, low and high.
+    held_out_members : dict of str to ndarray of float64, optional
+        Predicted prices of each member for these rows.
 
     Raises
     ------
@@ -130,13 +133,14 @@ def evaluate(
         draws=settings.bootstrap_draws,
         level=settings.bootstrap_level,
     )
-    models = {}
+    models, known = {}, held_out if held_out is not None and len(held_out) else None
     for name, prices in sorted(members.items()):
         member = _scores(name, price, prices)
         models[name] = ModelScore(
             smape=member.mean(),
             smape_se=standard_error_over_folds(member, folds),
             weight=weights[name],
+            smape_held_out=_member_held_out(name, known, held_out_members),
         )
     inside, deciles = _inside(rows), price_deciles(price)
     labels: dict[str, Iterable[object]] = {
@@ -169,6 +173,14 @@ def evaluate(
         models={name: score.smape for name, score in models.items()},
     )
     return blend, details
+
+
+def _member_held_out(
+    name: str, rows: pd.DataFrame | None, members: dict[str, Floats] | None
+) -> float | None:
+    if rows is None or members is None:
+        return None
+    return float(_scores(name, rows["price"].to_numpy(np.float64), members[name]).mean())
 
 
 def _category_slices(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import read_arrays, replacing, write_array, write_arrays, write_frame
+from amlc.files import read_arrays, write_array, write_arrays, write_frame
 
 BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
 
@@ -181,9 +181,16 @@ class Terms(Block):
     weights: sp.csr_array
 
     def write(self, path: Path) -> None:
-        """Write the block as SciPy's uncompressed .npz."""
-        with replacing(path) as temporary, temporary.open("wb") as stream:
-            sp.save_npz(stream, sp.csr_matrix(self.weights), compressed=False)
+        """Write the block as an uncompressed .npz, as `scipy.sparse.save_npz` does."""
+        weights = self.weights
+        write_arrays(
+            path,
+            format=np.array(b"csr"),
+            shape=np.array(weights.shape),
+            data=weights.data,
+            indices=weights.indices,
+            indptr=weights.indptr,
+        )
 
     @classmethod
     def _read(cls, path: Path) -> Self:
@@ -260,6 +267,11 @@ class Neighbours(Block):
 TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
 
 
+def block_path(folder: Path, name: str) -> Path:
+    """Return the file of a block in the folder ``data/features``."""
+    return folder / f"{name}{TYPES.get(name, Dense).suffix}"
+
+
 class Blocks:
     """Feature blocks of the same products by name; as for a data frame, the length is in rows.
 
@@ -329,8 +341,7 @@ class Blocks:
         DataError
             A file is missing or malformed, or two blocks differ in their number of rows.
         """
-        types = {name: TYPES.get(name, Dense) for name in names}
-        blocks = {name: kind.read(folder / f"{name}{kind.suffix}") for name, kind in types.items()}
+        blocks = {name: TYPES.get(name, Dense).read(block_path(folder, name)) for name in names}
         counts = {name: block.shape[0] for name, block in blocks.items()}
         if len(set(counts.values())) > 1:
             raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")

@@ -25,7 +25,7 @@ from amlc.images.fetch_result import (
     FetchResult,
     Picture,
 )
-from amlc.images.mirror import Mirror
+from amlc.images.mirror import Mirror, mirror_folder
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
@@ -121,7 +121,7 @@ def download(
     distinct = sorted(set(links))
     grey = placeholder(settings.size, settings.quality)
     # A catalogue without pictures needs no folder of them.
-    mirror = Mirror(settings.mirror if any(distinct) else None, distinct)
+    mirror = Mirror(mirror_folder(settings.mirror) if any(distinct) else None, distinct)
     if mirror.ambiguous:
         _note(f"images.mirror: {mirror.ambiguous} file names fit several links and are not used")
     rows = fetch_results(distinct, settings, fetching, store_path, mirror, total=len(distinct))

@@ -1,5 +1,6 @@
 """The mirror: a folder of pictures that the user already has."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -11,6 +12,11 @@ from amlc.catalog.links import LOCAL, Link, LinkError, parse_link
 from amlc.errors import ImageError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".gif")
+
+
+def mirror_folder(setting: str | None) -> str | None:
+    """Return `images.mirror`; where it is null, the folder that `AMLC_MIRROR` names, if any."""
+    return setting if setting is not None else os.environ.get("AMLC_MIRROR") or None
 
 
 class Mirror:
@@ -48,7 +54,8 @@ class Mirror:
             self._names = frozenset(path.name for path in self._folder.iterdir() if path.is_file())
         except OSError as error:
             raise ImageError(
-                f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
+                f"images.mirror or AMLC_MIRROR: {self._folder}: {error.strerror}; "
+                "give a folder, or null"
             ) from None
         for name in sorted(self._names):
             self._alike.setdefault(_folded(name), []).append(name)

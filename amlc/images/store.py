@@ -1,7 +1,6 @@
 """The store of fetched pictures: one SQLite file for all repositories, by size and link."""
 
 import hashlib
-import os
 import sqlite3
 import threading
 import time
@@ -10,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import platformdirs
-
+from amlc import layout
 from amlc.errors import ImageError, first_few
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.settings import ImageSettings
@@ -75,11 +73,7 @@ _SELECT_PICTURES = f"SELECT link, width, height, bytes FROM image {_WHERE}"  # n
 
 def default_path() -> Path:
     """Return the store's path: in the folder that `AMLC_STORE` names, else in the user's cache."""
-    folder = os.environ.get("AMLC_STORE")
-    if not folder:
-        # With `opinion`, there would be a further folder "Cache" on Windows.
-        folder = platformdirs.user_cache_dir("amlc", appauthor=False, opinion=False)
-    return Path(folder) / "images.sqlite"
+    return layout.store() / "images.sqlite"
 
 
 class Store:

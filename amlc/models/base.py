@@ -54,6 +54,8 @@ class Regressor(ABC):
         An instance of the class's own `settings_type`.
     """
 
+    # In params.yaml. The registry finds a model by this line of its class.
+    name: ClassVar[str]
     settings_type: ClassVar[type[ModelSettings]]
     kind: ClassVar[Kind]
 

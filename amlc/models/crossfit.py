@@ -1,6 +1,7 @@
 """Cross-fitting: out-of-fold predictions and scores, and the model fitted to all train rows."""
 
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor
 from amlc.models.predictions import write_predictions
 from amlc.models.target import log_prices, make_target
+from amlc.models.timings import Timing, peak_bytes
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Crossfit:
         model without rounds.
     constant : int
         Number of the fits, that to all train rows included, that found nothing to predict from.
+    timing : Timing
+        Duration and memory.
     """
 
     model: Regressor
@@ -47,6 +51,7 @@ class Crossfit:
     fold_smape: list[float]
     curve: list[tuple[int, float]]
     constant: int
+    timing: Timing
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
         """Write the model, its predictions, learning curve and importances into a folder."""
@@ -71,11 +76,15 @@ class Fit:
         Positions of the rows held out.
     log_price : ndarray of float64, shape (n,)
         Their predicted log prices.
+    fit_seconds, predict_seconds : float
+        How long fitting and predicting took.
     """
 
     model: Regressor
     rows: Rows
     log_price: Floats
+    fit_seconds: float
+    predict_seconds: float
 
 
 def crossfit(
@@ -108,13 +117,16 @@ def crossfit(
     """
     train, test = train_rows(products), test_rows(products)
     splits = [*fold_splits(products), (train, test)]
-    progress = tqdm(
-        fits(make, blocks, products, splits, seed=seed, threads=threads),
-        desc="fits",
-        total=len(splits),
-        disable=None,
+    started = time.perf_counter()
+    *folds, final = _watched(
+        fits(make, blocks, products, splits, seed=seed, threads=threads), len(splits)
     )
-    *folds, final = progress
+    timing = Timing(
+        seconds=time.perf_counter() - started,
+        fit_seconds=sum(fit.fit_seconds for fit in (*folds, final)),
+        predict_seconds=sum(fit.predict_seconds for fit in (*folds, final)),
+        peak_bytes=peak_bytes(),
+    )
     actual, log_price = log_prices(products), np.full(len(products), np.nan)
     for fit in (*folds, final):
         log_price[fit.rows] = fit.log_price
@@ -125,7 +137,18 @@ def crossfit(
         fold_smape=[smape_of_logs(actual[fit.rows], fit.log_price) for fit in folds],
         curve=_mean_curve(folds, blocks, actual),
         constant=sum(_is_constant(fit.model) for fit in (*folds, final)),
+        timing=timing,
     )
+
+
+def _watched(fits_in_order: Iterator[Fit], count: int) -> Iterator[Fit]:
+    """Yield the fits, the last of which is to all train rows; on a terminal, say which it is."""
+    with tqdm(total=count, unit="fit", disable=None) as bar:
+        for number in range(1, count + 1):
+            kind = f"without fold {number}" if number < count else "to all train rows"
+            bar.set_description_str(f"fit {number} of {count}, {kind}")
+            yield next(fits_in_order)
+            bar.update()
 
 
 def _is_constant(model: Regressor) -> bool:
@@ -208,8 +231,12 @@ def fits(
         model = make()
         train = blocks.take(fit_rows)
         target = make_target(products.iloc[fit_rows], train.tabular, model.settings.weights)
+        started = time.perf_counter()
         model.fit(train, target, seed=seed, threads=threads // at_once)
-        return Fit(model, held_out, model.predict(blocks.take(held_out)))
+        fitted = time.perf_counter()
+        log_price = model.predict(blocks.take(held_out))
+        seconds = fitted - started, time.perf_counter() - fitted
+        return Fit(model, held_out, log_price, *seconds)
 
     with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
         pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]

@@ -49,6 +49,7 @@ class _LinearRegressor(Regressor):
 class LeastSquares(_LinearRegressor):
     """Linear regression of log price on scaled numbers and one-hot categories."""
 
+    name = "linear"
     settings_type = ModelSettings
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - it draws nothing and needs no threads
@@ -68,6 +69,7 @@ class LeastSquares(_LinearRegressor):
 class RidgeRegression(_LinearRegressor):
     """Penalised least squares on log price."""
 
+    name = "ridge"
     settings_type = RidgeSettings
     settings: RidgeSettings
 

@@ -141,7 +141,8 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
     name : str
         The model's name.
     trials : int, optional
-        Trials in total, including those of earlier runs; None: `search.n_trials` of params.yaml.
+        Trials in total, including those of earlier runs; None: `search.n_trials` of params.yaml if
+        there is no limit of time, else as many as there is time for.
     seconds : float
         No trial starts after this time.
 
@@ -169,10 +170,12 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
         threads=params.threads(),
         n_startup_trials=settings.n_startup_trials,
     )
-    return search(task, layout.STUDIES, trials or settings.n_trials, seconds)
+    if trials is None and math.isinf(seconds):
+        trials = settings.n_trials
+    return search(task, layout.STUDIES, trials, seconds)
 
 
-def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> Best:
+def search(task: Task, folder: Path, trials: int | None, seconds: float = math.inf) -> Best:
     """Run trials until there are `trials` of them, including those of earlier runs.
 
     Parameters
@@ -181,8 +184,8 @@ def search(task: Task, folder: Path, trials: int, seconds: float = math.inf) -> 
         The model, settings and data.
     folder : Path
         Holds the study of each model in SQLite, and the best values as YAML.
-    trials : int
-        Trials in total.
+    trials : int or None
+        Trials in total; None: as many as there is time for.
     seconds : float
         No trial starts after this time.
 
@@ -264,9 +267,10 @@ def _start(optuna: Any, study: Any, task: Task, present: dict[str, Any] | None) 
         study.enqueue_trial(present)
 
 
-def _run(optuna: Any, study: Any, task: Task, trials: int, seconds: float) -> None:
-    """Run trials until there are enough, or the time is up."""
+def _run(optuna: Any, study: Any, task: Task, trials: int | None, seconds: float) -> None:
+    """Run trials until there are enough, or the time is up; print a line after each."""
     started, done = time.monotonic(), len(_ended(study))
+    wanted = math.inf if trials is None else trials
     folds = task.products["fold"].iloc[train_rows(task.products)].nunique()
 
     def score_of(trial: Any) -> float:
@@ -282,15 +286,38 @@ def _run(optuna: Any, study: Any, task: Task, trials: int, seconds: float) -> No
             raise
         return score
 
-    with tqdm(total=trials, initial=min(done, trials), unit="trial", disable=None) as bar:
-        while done < trials and time.monotonic() - started < seconds:
+    initial = int(min(done, wanted))
+    with tqdm(total=trials, initial=initial, unit="trial", disable=None) as bar:
+        while done < wanted and (left := seconds - (time.monotonic() - started)) > 0:
+            bar.set_postfix_str(_left(left))
             # The seed depends on the trials so far, so a resumed search draws the same values.
             study.sampler = optuna.samplers.TPESampler(seed=task.seed + done)
             study.optimize(score_of, n_trials=1, catch=ModelError)
             done += 1
-            complete = [trial.value for trial in _ended(study) if trial.state.name == "COMPLETE"]
-            bar.set_postfix_str(f"best SMAPE {min(complete):.2f}" if complete else "")
+            left = seconds - (time.monotonic() - started)
+            tqdm.write(f"search: {task.model}: {_progress(_ended(study), trials)}{_left(left)}")
             bar.update()
+
+
+def _progress(ended: list[Any], trials: int | None) -> str:
+    """Return the number of the last trial, its result and the best so far."""
+    last = ended[-1]
+    complete = [trial.value for trial in ended if trial.state.name == "COMPLETE"]
+    outcome = {
+        "COMPLETE": f"SMAPE {last.value or math.nan:.2f}",
+        "PRUNED": f"stopped after {len(last.intermediate_values)} folds",
+    }.get(last.state.name, "failed")
+    best = f", best {min(complete):.2f}" if complete else ""
+    return f"trial {len(ended)}{f' of {trials}' if trials else ''}: {outcome}{best}"
+
+
+def _left(seconds: float) -> str:
+    """Return the time left in words; nothing where there is no limit."""
+    if math.isinf(seconds):
+        return ""
+    if seconds <= 0:
+        return ", time is up"
+    return f", {seconds / 60:.0f} min left" if seconds > 90 else f", {seconds:.0f} s left"
 
 
 def _best(optuna: Any, study: Any, task: Task, present: dict[str, Any] | None) -> Best:

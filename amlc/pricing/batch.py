@@ -21,7 +21,7 @@ from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import ProductRows, Row, open_rows
 from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
-from amlc.files import writing
+from amlc.files import without_formula, writing
 from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
@@ -38,9 +38,6 @@ HEADER = (ID, PRICE, "low", "high", "reason")
 CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
-
-# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
@@ -114,7 +111,7 @@ def csv_lines(
         prices = map(format_price, (estimate.price, estimate.low, estimate.high))
         cells = row.cells or (row.sample_id,)
         if spreadsheet:
-            cells = tuple(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
+            cells = tuple(map(without_formula, cells))
         writer.writerow((*cells, *prices, "; ".join(_reasons(row, estimate))))
     return text.getvalue()
 

@@ -88,7 +88,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     root : Path
         The repository's root, whose ``data`` the pipeline has written.
     folder : Path
-        An existing, empty folder to write to.
+        An existing folder to write to; what is in it becomes a part of the bundle.
     params : mapping
         The content of params.yaml.
     threads : int

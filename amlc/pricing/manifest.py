@@ -25,7 +25,6 @@ LIBRARIES = (
     "pandas",
     "pillow",
     "pyarrow",
-    "scikit-learn",
     "scipy",
     "xgboost-cpu",
     "xgboost",

@@ -21,7 +21,19 @@ from amlc.evaluation.metrics_files import (
     read_metrics,
 )
 from amlc.evaluation.scores import join_predictions
+from amlc.evaluation.slicing import SliceCost, costliest, slice_labels
+from amlc.features.blocks import Neighbours, Tabular
 from amlc.files import read_json
+from amlc.metrics import row_smape
+from amlc.models.predictions import PREDICTIONS
+from amlc.models.timings import md5
+from amlc.report.column_names import readable_names
+
+# Number of features of each model that get a readable name, and of the costliest slices.
+NAMED = 15
+SLICES = 10
+# Characters of the hash of predictions that stand for a result, here and in amlc experiments.
+RESULT_LENGTH = 8
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,12 @@ class Findings:
     curves : DataFrame
         ``model``, ``round`` and ``smape``: held-out SMAPE by rounds of training; may be empty.
     importance : DataFrame
-        ``model``, ``feature`` and ``share`` (of sum 1 by model, largest first); may be empty.
+        ``model``, ``feature`` and ``share`` (of sum 1 by model, largest first); may be empty. The
+        first `NAMED` features of each model have readable names.
+    costliest : list of SliceCost
+        The slices that account for most of the error.
+    result : str
+        Identifies the predictions: the first digits of the MD5 of the blend's file.
     """
 
     train: pd.DataFrame
@@ -63,6 +80,8 @@ class Findings:
     floor: float | None
     curves: pd.DataFrame
     importance: pd.DataFrame
+    costliest: list[SliceCost]
+    result: str
 
     @property
     def log_ratio(self) -> Floats:
@@ -91,6 +110,7 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
     """
     products = read_products(root / layout.PRODUCTS)
     rows = join_predictions(products, root)
+    importance = _of_models(root, models, "importance.csv", ["feature", "share"])
     return Findings(
         train=rows.iloc[train_rows(products)].reset_index(drop=True),
         test_price=rows["predicted"].to_numpy()[test_rows(products)],
@@ -101,8 +121,36 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
         images=read_metrics(ImageCounts, root / layout.IMAGE_METRICS),
         floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if synthetic else None,
         curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
-        importance=_of_models(root, models, "importance.csv", ["feature", "share"]),
+        importance=_named(importance, root / layout.ENCODERS),
+        costliest=_costliest(rows.iloc[train_rows(products)], products, root),
+        result=result_id(root),
     )
+
+
+def result_id(root: Path) -> str:
+    """Return what identifies the predictions of a run: the first digits of their MD5."""
+    return md5(root / layout.BLEND / PREDICTIONS)[:RESULT_LENGTH]
+
+
+def _named(importance: pd.DataFrame, encoders: Path) -> pd.DataFrame:
+    """Return the importances with readable names of the first features of each model."""
+    first = importance.groupby("model", sort=False).head(NAMED)["feature"]
+    names = readable_names(first.unique(), encoders)
+    readable = importance["feature"].copy()
+    readable.loc[first.index] = first.map(names)
+    return importance.assign(feature=readable)
+
+
+def _costliest(rows: pd.DataFrame, products: pd.DataFrame, root: Path) -> list[SliceCost]:
+    positions = train_rows(products)
+    labels = slice_labels(
+        Tabular.read(root / layout.TABULAR).take(positions),
+        Neighbours.read(root / layout.NEIGHBOURS).take(positions),
+        products["fold"].to_numpy(np.intp),
+    )
+    labels["picture"] = rows["pictured"].map({True: "with", False: "without"}).to_numpy(object)
+    scores = row_smape(rows[PRICE].to_numpy(), rows["predicted"].to_numpy())
+    return costliest(scores, labels, SLICES)
 
 
 def _of_models(root: Path, models: list[str], name: str, columns: list[str]) -> pd.DataFrame:

@@ -16,10 +16,12 @@ import yaml
 
 from amlc.catalog.products import LINK, PRICE
 from amlc.evaluation.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
+from amlc.evaluation.slicing import SliceCost
 from amlc.pricing.manifest import LIBRARIES, versions
 from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails, tiles
 from amlc.report.figures import Figures, draw_figures
 from amlc.report.findings import Findings
+from amlc.report.suggestions import Suggestion, suggestions
 
 # The libraries that draw the page.
 DRAWING = ("matplotlib", "seaborn", "jinja2")
@@ -65,6 +67,14 @@ class Page:
         Sections of params.yaml, as YAML.
     versions : dict of str to str
         Of Python and the libraries that computed the results.
+    source : str
+        Folder of the data.
+    result : str
+        Identifies the predictions, as in the table of experiments.
+    costliest : tuple of SliceCost
+        The slices that account for most of the error.
+    suggestions : tuple of Suggestion
+        What to try next.
     """
 
     scores: Scores
@@ -88,6 +98,10 @@ class Page:
     tiles: tuple[Tile, ...]
     parameters: str
     versions: dict[str, str]
+    source: str
+    result: str
+    costliest: tuple[SliceCost, ...]
+    suggestions: tuple[Suggestion, ...]
 
 
 def make_page(
@@ -142,7 +156,11 @@ def make_page(
         closest=cards(groups["closest"], pictures, findings),
         tiles=tiles(pictured, pictures),
         parameters=yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True, width=80),
-        versions={"Python": python, **versions(sorted({*LIBRARIES, *DRAWING}))},
+        versions={"Python": python, **versions(sorted({*LIBRARIES, "scikit-learn", *DRAWING}))},
+        source=str(parameters["data"]["dir"]),
+        result=findings.result,
+        costliest=tuple(findings.costliest),
+        suggestions=suggestions(findings, parameters["train"]),
     )
 
 

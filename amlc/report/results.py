@@ -4,6 +4,8 @@ from pathlib import Path
 
 from amlc import layout, params
 from amlc.evaluation.metrics_files import DataCounts, Details, ImageCounts, Scores, read_metrics
+from amlc.models.predictions import PREDICTIONS
+from amlc.models.timings import Timing, recorded_of
 
 
 def results(root: Path = layout.ROOT) -> str:
@@ -25,19 +27,40 @@ def results(root: Path = layout.ROOT) -> str:
     details = read_metrics(Details, root / layout.SCORE_DETAILS)
     images = read_metrics(ImageCounts, root / layout.IMAGE_METRICS)
     data = read_metrics(DataCounts, root / layout.DATA_METRICS)
-    lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}"]
+    columns = f"{'held out':>9}{'fit s':>9}{'predict s':>11}{'MB':>7}"
+    lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}{columns}"]
     for name, score in reversed(details.ranked()):
-        lines.append(f"{name:<12}{score.smape:>8.2f}{score.smape_se:>8.2f}{score.weight:>9.3f}")
+        timing = recorded_of(root / layout.MODELS / name / PREDICTIONS)
+        lines.append(
+            f"{name:<12}{score.smape:>8.2f}{score.smape_se:>8.2f}{score.weight:>9.3f}"
+            + _held_out(score.smape_held_out)
+            + _timing(timing)
+        )
     rows = f"{data.train.kept} train ({data.train.rejected} rejected), {data.test.rows} test"
     links = f"{images.links} links: {images.ok} good, {images.placeholders} placeholders"
     lines += [
-        f"{'blend':<12}{blend.smape:>8.2f}{blend.smape_se:>8.2f}   {interval(blend, root)}",
+        f"{'blend':<12}{blend.smape:>8.2f}{blend.smape_se:>8.2f}{'':>9}"
+        + _held_out(details.held_out and details.held_out.smape),
+        f"{'':<12}{interval(blend, root)}",
         "",
         f"rows        {rows} ({data.test.flagged} flagged)",
         f"images      {links} ({layout.FAILED_IMAGES})",
         f"submission  {layout.SUBMISSION}",
     ]
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _held_out(smape: float | None) -> str:
+    """Return the cell with the score of the test rows whose price is known."""
+    return f"{'-' if smape is None else format(smape, '.2f'):>9}"
+
+
+def _timing(timing: Timing | None) -> str:
+    """Return the cells with the durations and memory, dashes if the model was fitted elsewhere."""
+    if timing is None:
+        return f"{'-':>9}{'-':>11}{'-':>7}"
+    megabytes = timing.peak_bytes / 1e6
+    return f"{timing.fit_seconds:>9.1f}{timing.predict_seconds:>11.1f}{megabytes:>7.0f}"
 
 
 def interval(scores: Scores, root: Path = layout.ROOT) -> str:

@@ -331,6 +331,15 @@ def test_rejected_csv_lists_each_error_and_its_consequence(tmp_path: Path) -> No
         ]
 
 
+def test_rejected_csv_has_no_formulas(tmp_path: Path) -> None:
+    """A spreadsheet that opens it shows ids and cells as they are in the catalogue."""
+    catalogue = read(tmp_path, row("=cmd|1", price="=1+1") + row(2, price=-5) + row(3))
+    write_rejected(tmp_path / "rejected.csv", catalogue)
+    with (tmp_path / "rejected.csv").open(encoding="utf-8", newline="") as stream:
+        cells = [(line["sample_id"], line["found"]) for line in csv.DictReader(stream)]
+    assert cells == [("'=cmd|1", "'=1+1"), ("2", "'-5")]
+
+
 def test_rejected_csv_without_errors_is_a_header(tmp_path: Path) -> None:
     """The file is written in any case."""
     write_rejected(tmp_path / "rejected.csv", read(tmp_path, row(1)))

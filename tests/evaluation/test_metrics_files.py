@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import DataError
+from amlc.evaluation import metrics_files
 from amlc.evaluation.metrics_files import Details, Guards, HeldOut, Scores, read_metrics
 from tests.helpers.results import write_results
 
@@ -59,3 +60,10 @@ def test_keys_that_the_report_does_not_read_are_ignored(folder: Path) -> None:
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "another": 1}))
     assert read_metrics(Scores, path).smape == content["smape"]
+
+
+def test_no_metric_is_called_error() -> None:
+    """DVC takes a file with such a key for one that it failed to load."""
+    kinds = metrics_files.Metrics.__subclasses__()
+    assert len(kinds) > 10
+    assert all("error" not in kind.model_fields for kind in kinds)

@@ -120,3 +120,13 @@ def test_held_out_rows_have_their_own_score() -> None:
     assert (held_out.rows, held_out.smape) == (50, 0)
     assert held_out.gap == pytest.approx(-40)
     assert result()[1].held_out is None
+
+
+def test_members_have_a_score_of_held_out_rows() -> None:
+    """It is missing where no test row has a known price."""
+    test = rows(50)
+    members, weights = {"right": rows()["price"].to_numpy()}, {"right": 1.0}
+    of_test = {"right": 1.5 * test["price"].to_numpy()}
+    details = evaluate(rows(), members, weights, SETTINGS, 1, test, of_test)[1]
+    assert details.models["right"].smape_held_out == pytest.approx(40)
+    assert result()[1].models["right"].smape_held_out is None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from amlc.errors import DataError
 from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
+from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
 NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
@@ -73,6 +74,18 @@ def test_number_returns_a_column_or_none(frame: pd.DataFrame) -> None:
 def test_labels_returns_categories_as_texts(frame: pd.DataFrame) -> None:
     """A categorical column is returned as texts instead of codes."""
     assert Tabular.from_frame(frame).labels("cat_c").tolist() == ["u", "v", "u"]
+
+
+def test_terms_survive_the_file(tmp_path: Path) -> None:
+    """SciPy reads them, too, and the bytes are those of `write_arrays`, whose headers are fixed."""
+    weights = sp.csr_array(np.tri(5, 7, dtype=np.float32))
+    Terms(weights).write(tmp_path / "terms.npz")
+    loaded = Terms.read(tmp_path / "terms.npz").weights
+    assert loaded.dtype == np.float32
+    for matrix in (loaded, sp.load_npz(tmp_path / "terms.npz")):
+        np.testing.assert_array_equal(matrix.toarray(), weights.toarray())
+    write_arrays(tmp_path / "again.npz", **read_arrays(tmp_path / "terms.npz"))
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "terms.npz").read_bytes()
 
 
 def test_neighbours_survive_the_file(tmp_path: Path) -> None:

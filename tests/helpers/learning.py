@@ -1,10 +1,12 @@
 """Small synthetic products whose features explain their price, and settings of their models."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import yaml
 
 from amlc.features.blocks import Blocks, Dense, Tabular, Terms
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
@@ -26,8 +28,12 @@ BOOSTING: dict[str, Any] = {
     "extra": {},
 }
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
-# Each model's section of params.yaml, small enough for a test.
+PARAMS: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_bytes())
+# The models that run; the tests that hold for every model take their names from here.
+MODELS: list[str] = PARAMS["models"]
+# Each model's section of params.yaml; those below are small enough for a test.
 SECTIONS: dict[str, dict[str, Any]] = {
+    **PARAMS["train"],
     "linear": {**COMMON, "blocks": ["tabular"]},
     "ridge": {
         **COMMON,

@@ -9,6 +9,9 @@ import pandas as pd
 from amlc.catalog.products import write_products
 from amlc.evaluation.metrics_files import HeldOut
 from amlc.evaluation.scores import EvaluateSettings, evaluate
+from amlc.features.blocks import Neighbours
+from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -27,6 +30,7 @@ HOSTILE = (
     + "\nValue: 3.0\nUnit: Count\n"
 )
 PARAMETERS: dict[str, Any] = {
+    "data": {"dir": "data/<b>mine</b>"},
     "train": {
         "linear": {"blocks": ["tabular"]},
         "lightgbm": {"blocks": ["tabular", "topics"], "loss": "huber"},
@@ -84,6 +88,7 @@ def write_results(
     _write_images(root / "data/images", table, pictured=pictured)
     kinds = pd.Categorical(np.where(np.arange(len(table)) % 4 == 0, "count", "mass"))
     write_frame(root / "data/features/tabular.parquet", pd.DataFrame({"cat_kind": kinds}))
+    _write_text_features(root / "data", table)
     predicted = _write_blend(root / "data/blend", table)
     if boosted:
         _write_training(root / "data/models/lightgbm")
@@ -101,6 +106,24 @@ def _write_images(folder: Path, table: pd.DataFrame, *, pictured: bool) -> None:
     results = [good if pictured and n % 4 else bad for n in range(len(links))]
     folder.mkdir(parents=True)
     write_shard(folder, 0, links, results, Picture(96, 64, jpeg(1)))
+
+
+def _write_text_features(folder: Path, table: pd.DataFrame) -> None:
+    """Write the neighbours, and the encoders of terms and topics."""
+    count = len(table)
+    rows = (np.arange(count)[:, None] + np.arange(1, 4)).astype(np.int32) % count
+    similarity = np.linspace(0.1, 3, 3 * count, dtype=np.float32).reshape(count, 3)
+    neighbours = Neighbours(rows, similarity, np.arange(count, dtype=np.int32))
+    neighbours.write(folder / "features/neighbours.npz")
+    words = VectorizerSettings(
+        field="text", analyzer="word", ngram_range=[1, 1], min_df=1, max_features=50
+    )
+    features = TermFeatures(TermsSettings(max_chars=200, vectorizers={"words": words}))
+    features.fit(["green tea", "black coffee", "black tea", "oat milk"])
+    features.save(folder / "encoders/terms")
+    terms = len(features.vocabularies["words"].terms)
+    weights = np.random.default_rng(3).normal(size=(terms, 5)).astype(np.float32)
+    WeightTable.quantize(weights).save(folder / "encoders/topics")
 
 
 def _write_blend(folder: Path, table: pd.DataFrame) -> Any:
@@ -130,7 +153,7 @@ def _write_metrics(
     settings = EvaluateSettings(bootstrap_draws=100, bootstrap_level=0.95)
     weights = dict.fromkeys(names, 1 / len(names))
     scores, details = evaluate(train, members, weights, settings, 1)
-    permutation = {"smape": 80.0, "constant": 79.0, "error": 0.5}
+    permutation = {"smape": 80.0, "constant": 79.0, "gap_se": 0.5}
     leak = {"feature": "tabular: log <total>", "partner": "nothing", "share": 0.4}
     drift = {"auc": 0.52, "columns": {"tabular: <unit>": 0.51, "vision: edges": 0.53}}
     guards = {"permutation": permutation, "leak": leak, "drift": drift}

@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 
-from amlc.models.registry import MODELS
 from stages import (
     blend,
     evaluate,
@@ -58,19 +57,18 @@ def run_pipeline(folder: Path, *, rows: int | None = None, to_report: bool = Fal
         params["synthetic"]["rows"] = rows
         params["train"]["lightgbm"]["min_child_samples"] = 40
         params["train"]["xgboost"]["min_child_weight"] = 20.0
-    params["models"] = list(MODELS)
     params["threads"] = 1
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     stages = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision]
     with _within(folder):
         for stage in stages:
             stage.main()
-        for name in MODELS:
+        for name in params["models"]:
             sys.argv = ["train", name]
             train.main()
-        for stage in (blend, predict, bundle_stage):
+        for stage in (blend, evaluate, predict, bundle_stage):
             stage.main()
-        for stage in (guards, evaluate, report) if to_report else ():
+        for stage in (guards, report) if to_report else ():
             stage.main()
     return folder / "data"
 

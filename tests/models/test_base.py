@@ -11,9 +11,9 @@ import scipy.sparse as sp
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import BlockName, Blocks, Tabular, Terms
 from amlc.models.base import Regressor
-from amlc.models.registry import MODELS, members, regressor
+from amlc.models.registry import regressor
 from amlc.params import check
-from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products
+from tests.helpers.learning import DENSE, MODELS, SECTIONS, Catalogue, make_products
 
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
@@ -213,24 +213,6 @@ def test_model_of_a_changed_section_is_refused(name: str, tmp_path: Path) -> Non
     (tmp_path / "settings.json").write_text('{"blocks": 3}')
     with pytest.raises(ModelError, match=r"settings\.blocks"):
         regressor(name).load(tmp_path)
-
-
-def test_unknown_model() -> None:
-    """The error lists the known models."""
-    with pytest.raises(ParamsError, match="'catboost'; models: linear, ridge"):
-        regressor("catboost")
-
-
-@pytest.mark.parametrize("names", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
-def test_invalid_list_of_models(names: Any) -> None:
-    """The list must name different known models."""
-    with pytest.raises(ParamsError, match="models: "):
-        members(names)
-
-
-def test_list_of_models() -> None:
-    """The order is kept."""
-    assert members(["mlp", "linear"]) == ["mlp", "linear"]
 
 
 def test_dense_is_every_block_but_terms() -> None:

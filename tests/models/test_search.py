@@ -1,5 +1,6 @@
 """Hyper-parameter search."""
 
+import re
 import shlex
 import sys
 from collections.abc import Generator
@@ -153,6 +154,29 @@ def test_no_trial_starts_after_the_time_is_up(catalogue: Catalogue, tmp_path: Pa
     """A study of two trials gets no more."""
     search(task(catalogue), tmp_path, trials=2)
     assert search(task(catalogue), tmp_path, trials=99, seconds=0).trials == 2
+
+
+def test_a_limit_of_time_alone_needs_no_number_of_trials(
+    catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line after each trial says how it went, the best so far and the time left."""
+    search(task(catalogue), tmp_path, trials=None, seconds=1.0)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "trial " in line]
+    assert re.fullmatch(
+        r"search: ridge: trial 1: SMAPE (\d+\.\d\d), best \1, (\d s left|time is up)", lines[0]
+    )
+    assert lines[-1].endswith("time is up")
+
+
+def test_each_line_of_progress_counts_the_trials(
+    catalogue: Catalogue, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Trials that were stopped early say after how many folds."""
+    best = search(task(catalogue), tmp_path, trials=10)
+    output = capsys.readouterr().out
+    assert all(f"trial {number} of 10: " in output for number in range(1, 11))
+    assert len(re.findall(r"stopped after \d folds, best", output)) == best.pruned
+    assert f"best {best.smape:.2f}" in output
 
 
 def test_trials_of_bad_settings_are_stopped_after_some_folds(

@@ -108,7 +108,7 @@ def document(html: str) -> Document:
 
 def test_every_element_ends_where_it_should(document: Document) -> None:
     """Each end tag closes the innermost open element."""
-    assert Counter(name for name, _ in document.elements)["section"] == 8
+    assert Counter(name for name, _ in document.elements)["section"] == 9
 
 
 def test_identifiers_are_unique_and_links_lead_to_them(document: Document) -> None:

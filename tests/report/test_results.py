@@ -7,6 +7,7 @@ import pytest
 
 from amlc.errors import DataError
 from amlc.files import read_json, write_json
+from amlc.models.timings import Timing, record
 from amlc.report.results import results
 from tests.helpers.results import write_results
 
@@ -35,6 +36,24 @@ def test_it_names_every_model_the_images_and_the_submission(root: Path) -> None:
     assert [line.split()[0] for line in text.splitlines()[:4]] == ["model", "b", "a", "blend"]
     assert "9 links: 7 good, 2 placeholders" in text
     assert "data/submission.csv" in text
+
+
+def test_models_have_held_out_scores_seconds_and_memory_where_known(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this machine did not fit, or has no known test prices, has a dash."""
+    monkeypatch.setenv("AMLC_STORE", str(root / "store"))
+    details = read_json(root / "metrics/details.json")
+    details["models"]["a"]["smape_held_out"] = 53.25
+    write_json(root / "metrics/details.json", details)
+    predictions = root / "data/models/a/predictions.parquet"
+    predictions.parent.mkdir(parents=True)
+    predictions.write_bytes(b"predictions of a")
+    timing = Timing(seconds=9, fit_seconds=12.25, predict_seconds=1.5, peak_bytes=250_000_000)
+    record(predictions, timing)
+    lines = {line.split()[0]: line.split() for line in results(root).splitlines() if line}
+    assert lines["a"] == ["a", "51.00", "0.50", "1.000", "53.25", "12.2", "1.5", "250"]
+    assert lines["b"][-4:] == ["-", "-", "-", "-"]
 
 
 def test_the_interval_has_the_coverage_of_the_settings(root: Path) -> None:

@@ -48,6 +48,7 @@ class MlpSettings(ModelSettings):
 class SparseMLP(Regressor):
     """The mean of several networks."""
 
+    name = "mlp"
     settings_type = MlpSettings
     settings: MlpSettings
     kind = "linear"

@@ -1,0 +1,1 @@
+"""Revisions and experiments beside each other: what changed, and whether it is better."""
