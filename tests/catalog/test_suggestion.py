@@ -79,7 +79,8 @@ def test_another_layout_is_guessed_by_names_and_cells(tmp_path: Path) -> None:
     )
     assert any("windows-1252 is a guess" in doubt for doubt in suggestion.doubts)
     assert any("images.mirror" in doubt for doubt in suggestion.doubts)
-    assert read_catalogue(settings_for(tmp_path, columns.model_dump(), read.model_dump()))
+    settings = settings_for(tmp_path, columns.model_dump(), read.model_dump())
+    assert len(read_catalogue(settings).products) == len(SHOP)
 
 
 def test_every_column_is_shown_with_examples_and_its_use(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def test_dates_become_year_month_weekday_and_age() -> None:
 def test_what_was_never_seen_stays_in_range() -> None:
     """Extreme numbers are clipped, and columns that are not given are missing."""
     features = TabularFeatures(SETTINGS).fit(TEXTS, OWN)
-    strange = OWN.assign(**{"number:weight": 1e99, "date:added": 1e5, "category:brand": "Z"})
+    strange = OWN.copy()
+    strange["number:weight"], strange["date:added"], strange["category:brand"] = 1e99, 1e5, "Z"
     table = features.transform(TEXTS, strange)
     assert table.numbers.min() >= 0
     assert table.numbers.max() <= 1
