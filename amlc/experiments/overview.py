@@ -213,12 +213,9 @@ def workspace_line(repository: Repository, name: str, reference: str) -> str:
 
 
 def _is_copy(one: Entry, other: Entry) -> bool:
-    """Return whether both have the same scores, predictions and parameters."""
-    return (one.run.scores, one.result, one.run.parameters) == (
-        other.run.scores,
-        other.result,
-        other.run.parameters,
-    )
+    """Return whether both have the same scores, parameters and, if known, predictions."""
+    same = (one.run.scores, one.run.parameters) == (other.run.scores, other.run.parameters)
+    return same and (one.result == other.result or not one.result or not other.result)
 
 
 def _entry(predictions: Predictions, reference: Run, run: Run) -> Entry:

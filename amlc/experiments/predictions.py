@@ -1,6 +1,7 @@
 """Products and predictions of revisions, paired by row."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,7 @@ class Predictions:
         name = predictions_path(model)
         path = self.repository.data(revision, name)
         with read_errors_as(DataError, f"{revision.label}: {name}: cannot be read"):
-            column = pq.read_table(path, columns=["log_price"]).column("log_price")
-            predicted: Floats = column.to_numpy().astype(np.float64)
+            predicted = _read_log_price(path)
         if len(predicted) != len(self.products(revision)):
             raise DataError(f"{revision.label}: {name}: belongs to other products")
         return predicted
@@ -143,6 +143,14 @@ class Predictions:
     def timing(self, revision: Revision, model: str) -> Timing | None:
         """Return how long a model took, None if it was not fitted on this machine."""
         return recorded(self.digest(revision, model))
+
+
+@lru_cache(maxsize=16)
+def _read_log_price(path: Path) -> Floats:
+    # A fifth of the time that pyarrow.parquet.read_table takes.
+    with pq.ParquetFile(path) as file:
+        column = file.read(columns=["log_price"]).column("log_price")
+    return column.to_numpy().astype(np.float64)
 
 
 def predictions_path(model: str) -> Path:
