@@ -150,7 +150,8 @@ def _read_log_price(path: Path) -> Floats:
     # A fifth of the time that pyarrow.parquet.read_table takes.
     with pq.ParquetFile(path) as file:
         column = file.read(columns=["log_price"]).column("log_price")
-    return column.to_numpy().astype(np.float64)
+    log_price: Floats = column.to_numpy().astype(np.float64)
+    return log_price
 
 
 def predictions_path(model: str) -> Path:
@@ -175,7 +176,8 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame, split: str) -> Shared:
         positions = [merged["first"].to_numpy(), merged["second"].to_numpy()]
     rows = first.iloc[positions[0]]
     return Shared(
-        *positions,
+        first=positions[0],
+        second=positions[1],
         price=rows[PRICE].to_numpy(np.float64),
         groups=rows["group"].to_numpy(np.intp),
         counts=counts,
