@@ -208,7 +208,7 @@ def workspace_line(repository: Repository, name: str, reference: str) -> str:
     except DataError as error:
         return f"experiment {name}: not compared: {error}"
     changed = joined(each.changed(), 200)
-    parts = [f"SMAPE {each.smape:.2f}", f"against {base.label[:7]}: {_shown(each)}", changed]
+    parts = [f"SMAPE {each.smape:.2f}", f"against {str(base.commit)[:7]}: {_shown(each)}", changed]
     return f"experiment {name}: {'; '.join(part for part in parts if part)}"
 
 
