@@ -1,5 +1,14 @@
 # Everything a newcomer needs: `make repro` and `make test`.
+# The Python that .venv is made with: 3.11, 3.12 or 3.13, for example make install PYTHON=python3.13.
 PYTHON ?= python3.11
+# The port of the service.
+PORT ?= 8000
+# The PyTorch that `make deep` installs where there is none, as pip takes it: here the build for CPUs,
+# 0.8 GB; that for CUDA, 5.5 GB, is TORCH=torch==2.13.0.
+ifeq ($(shell uname -sm),Linux x86_64)
+TORCH ?= torch==2.13.0+cpu --extra-index-url https://download.pytorch.org/whl/cpu
+endif
+TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -12,16 +21,20 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro test lint check format lock docs sweep show page quick best serve clean
+.PHONY: help install deep repro images test lint check format lock \
+  docs sweep show serve clean check-python page quick best
 
 help:
+	@echo "make install install into .venv; with another Python: make install PYTHON=python3.13"
 	@echo "make repro   install, rebuild what is out of date, print the results"
+	@echo "make images  look again for pictures that are missing, rebuild what follows"
 	@echo "make quick   the same with the settings of presets/quick.txt, in a minute"
 	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
+	@echo "make deep    install what pretrained encoders need; with another PyTorch: make deep TORCH=torch"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
-	@echo "make serve   install the service, start it on http://127.0.0.1:8000"
+	@echo "make serve   install the service, start it on http://127.0.0.1:8000; PORT= is another port"
 	@echo "make show    the table of experiments, best first"
 	@echo "make page    a page of experiments with plots, in data/experiments"
 	@echo "make sweep   a small grid of experiments on the synthetic catalogue"
@@ -29,13 +42,21 @@ help:
 	@echo "make lock    compile the lock files from pyproject.toml"
 	@echo "make clean   remove the virtual environment"
 
+install: $(VENV)/base.done
+
+# DVC sees neither the network nor the files of a mirror, so it is told to run the stage.
+images: $(VENV)/base.done
+	dvc repro --force --single-item images
+	dvc repro
+
 repro: $(VENV)/base.done
 	dvc repro
 	@python -m tools.rebuilt record
 	@amlc results
 
+# Without the extra deep, its tests are skipped, and its modules are not covered.
 test: $(VENV)/dev.done
-	python -m pytest --cov
+	python -m pytest --cov $$(python -c 'import torch' 2> /dev/null || echo --cov-fail-under=70)
 
 lint: $(VENV)/dev.done
 	ruff format --check .
@@ -68,7 +89,7 @@ sweep: $(VENV)/base.done
 
 serve: $(VENV)/serve.done
 	dvc repro bundle
-	amlc serve
+	amlc serve --port $(PORT)
 
 docs: $(VENV)/base.done
 	python -m tools.docs
@@ -78,8 +99,13 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
+	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
+	  -o requirements-container.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
+	echo 'torch; python_version < "3"' > $(VENV)/no-torch.txt
+	$(COMPILE) --extra deep --override $(VENV)/no-torch.txt -c requirements-dev.txt pyproject.toml \
+	  -o requirements-deep.txt
 
 # --no-strip-extras: a line without extras does not pin a requirement such as coverage[toml], and pip
 # refuses the lock file as soon as there is a newer release.
@@ -87,14 +113,36 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --no-strip-extras \
   --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
-$(VENV)/bin/python:
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+
+# Says which Python is missing, or does not fit, and what to do.
+check-python:
+	@python=$(PYTHON); [ ! -e $(BIN)/python ] || python=$(BIN)/python; \
+	command -v $$python > /dev/null || { echo "error: no $(PYTHON) on PATH; install Python 3.11, or" \
+	  "name another one, 3.11 to 3.13: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }; \
+	$$python -c '$(FITS)' || { echo "error: $$python is $$($$python --version 2>&1), amlc needs 3.11 to" \
+	  "3.13: make clean, then make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+ifeq ($(origin PYTHON),command line)
+	@[ ! -e $(BIN)/python ] || [ "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" ] || { \
+	  echo "error: .venv has $$($(BIN)/python --version), not $(PYTHON): make clean first" >&2; exit 1; }
+endif
+
+$(VENV)/bin/python: | check-python
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/base.done: requirements.txt | $(VENV)/bin/python
+$(VENV)/base.done: requirements.txt | check-python $(VENV)/bin/python
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-deps -e .
 	@python -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null || { \
 	  mkdir -p $(OPENMP) && ln -sf $(CURDIR)/$(VENV)/lib/python*/site-packages/xgboost_cpu.libs/libgomp-*.so* $(OPENMP)/libgomp.so.1; }
+	@touch $@
+
+deep: $(VENV)/deep.done
+
+# PyTorch is in no lock: which build fits depends on the machine.
+$(VENV)/deep.done: requirements-deep.txt $(VENV)/base.done
+	$(PIP) --require-hashes -r requirements-deep.txt
+	@python -c 'import torch' 2> /dev/null || { echo "installing $(TORCH)"; $(PIP) $(TORCH); }
 	@touch $@
 
 $(VENV)/serve.done: requirements-serve.txt $(VENV)/base.done

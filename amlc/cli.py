@@ -1,4 +1,4 @@
-"""The command line: amlc predict | serve | search | results | experiments | compare."""
+"""The command line: amlc columns | predict | serve | search | results | experiments | compare."""
 
 import argparse
 import json
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(command=None)
     parser.add_argument("--version", action="version", version=f"amlc {amlc.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_columns(commands)
     _add_predict(commands)
     _add_serve(commands)
     _add_search(commands)
@@ -64,11 +65,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_columns(commands: Any) -> None:
+    parser = commands.add_parser(
+        "columns",
+        help="suggest a map of a file's columns",
+        description="Look at a file of products, and print a map of its columns for params.yaml, "
+        "with examples of each column and what to look at first. Nothing is written.",
+    )
+    parser.set_defaults(command=_columns)
+    parser.add_argument(
+        "file", type=Path, metavar="FILE", help="CSV, Parquet, JSON lines, Arrow or Excel"
+    )
+
+
+def _columns(options: argparse.Namespace) -> None:
+    from amlc.catalog.suggestion import describe, suggest  # noqa: PLC0415 - takes time to import
+
+    print(describe(suggest(options.file)))
+
+
 def _add_predict(commands: Any) -> None:
     parser = commands.add_parser(
         "predict",
-        help="price the products of a CSV file",
-        description="Price the products of a CSV file. Every row gets a price and an interval, in "
+        help="price the products of a file",
+        description="Price the products of a file in the layout of the catalogue that the model "
+        "was made from. Every row gets a price and an interval, in "
         "the order of the file, and a reason if something was missing or unusable.",
     )
     parser.set_defaults(command=_predict)
@@ -76,7 +97,8 @@ def _add_predict(commands: Any) -> None:
         "products",
         type=Path,
         metavar="PRODUCTS",
-        help="a CSV file with the columns sample_id, catalog_content and image_link",
+        help="a file with the columns of the catalogue, the price aside; by default sample_id, "
+        "catalog_content and image_link",
     )
     parser.add_argument(
         "-o", "--output", type=Path, metavar="PRICES", required=True, help="the CSV file to write"

@@ -53,7 +53,10 @@ class MissingExtraError(AmlcError):
     """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra '{extra}': run pip install -e '.[{extra}]'")
+        pip = f"pip install -e '.[{extra}]'"
+        # The command also finds a build of PyTorch for the machine.
+        command = f"make deep, or {pip}" if extra == "deep" else pip
+        super().__init__(f"{feature} needs the extra '{extra}': run {command}")
 
 
 def first_few(values: Iterable[object], count: int = 5) -> str:

@@ -12,16 +12,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from numpy.lib.format import write_array as write_npy
 
 from amlc.errors import DataError
 
 _LOCK_SUFFIX = ".lock"
+# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# As a zip entry names the system that made it.
+_UNIX = 3
 
 
 @contextmanager
@@ -144,6 +150,17 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object
         writer.writerows(rows)
 
 
+def without_formula(cell: str) -> str:
+    """Return a cell of a CSV for people: with a ``'`` if a spreadsheet took it for a formula.
+
+    Examples
+    --------
+    >>> without_formula("=1+1"), without_formula("1=1")
+    ("'=1+1", '1=1')
+    """
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
 def read_json(path: Path) -> Any:
     """Read what `write_json` wrote.
 
@@ -167,9 +184,20 @@ def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:
-    """Write arrays by name as an uncompressed .npz."""
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+    """Write arrays by name as an uncompressed .npz; equal arrays give equal bytes.
+
+    `numpy.savez` does not say beforehand how large an array is, and the headers that Python writes
+    then differ between its patch releases.
+    """
+    with replacing(path) as temporary, ZipFile(temporary, "w") as archive:
+        for name, values in arrays.items():
+            array = np.asanyarray(values)
+            entry = ZipInfo(f"{name}.npy")
+            entry.create_system = _UNIX
+            # Decides on the kind of headers; closing the entry corrects it.
+            entry.file_size = array.nbytes
+            with archive.open(entry, "w") as stream:
+                write_npy(stream, array, allow_pickle=False)
 
 
 def read_arrays(path: Path) -> dict[str, Any]:

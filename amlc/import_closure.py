@@ -88,11 +88,12 @@ def imported_files(root: Path, scripts: Iterable[Path]) -> set[Path]:
 
 def checksums(root: Path, paths: Iterable[Path]) -> str:
     """Return lines of SHA-256 and path in the format of `sha256sum --check`."""
-    lines = [
-        f"{hashlib.sha256((root / path).read_bytes()).hexdigest()}  {path.as_posix()}\n"
-        for path in sorted(paths)
-    ]
-    return "".join(lines)
+    return "".join(f"{_sha256(root / path)}  {path.as_posix()}\n" for path in sorted(paths))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache

@@ -16,6 +16,7 @@ IMAGES = DATA / "images"
 FAILED_IMAGES = DATA / "failed_images.txt"
 ENCODERS = DATA / "encoders"
 FEATURES = DATA / "features"
+INPUTS = DATA / "inputs"
 MODELS = DATA / "models"
 BLEND = DATA / "blend"
 SUBMISSION = DATA / "submission.csv"
@@ -31,6 +32,7 @@ IMAGE_METRICS = METRICS / "images.json"
 SCORES = METRICS / "metrics.json"
 SCORE_DETAILS = METRICS / "details.json"
 GUARD_METRICS = METRICS / "guards.json"
+ENCODER_METRICS = METRICS / "encoders.json"
 
 # The feature blocks.
 TABULAR = FEATURES / "tabular.parquet"
@@ -38,6 +40,9 @@ TERMS = FEATURES / "terms.npz"
 TOPICS = FEATURES / "topics.npy"
 NEIGHBOURS = FEATURES / "neighbours.npz"
 VISION = FEATURES / "vision.npy"
+# One block for each pretrained encoder; its weights.
+ENCODED = FEATURES / "encoders"
+PRETRAINED = ENCODERS / "pretrained"
 
 
 def store() -> Path:

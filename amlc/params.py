@@ -15,7 +15,17 @@ from amlc.errors import ParamsError
 PATH = Path("params.yaml")
 SECTIONS = (
     *("seed", "threads", "models", "synthetic", "data", "images", "fetching", "tabular", "terms"),
-    *("topics", "neighbours", "vision", "train", "blend", "guards", "evaluate", "search"),
+    *(
+        "topics",
+        "neighbours",
+        "vision",
+        "encoders",
+        "train",
+        "blend",
+        "guards",
+        "evaluate",
+        "search",
+    ),
 )
 
 

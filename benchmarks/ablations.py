@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the pipeline
@@ -24,7 +24,7 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.features.blocks import BlockName, Blocks, Tabular
+from amlc.features.blocks import BLOCKS, Blocks, Tabular
 from amlc.features.text import tokens
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
@@ -78,7 +78,7 @@ class Run:
         self.train = train_rows(self.products)
         self.actual = log_prices(self.products, self.train)
         self.folds = self.products["fold"].to_numpy()[self.train]
-        self.blocks = Blocks.read(Path("data/features"), get_args(BlockName))
+        self.blocks = Blocks.read(Path("data/features"), BLOCKS)
         self.names = members(params.value("models"))
         self.usual = {
             name: read_predictions(Path("data/models") / name, self.products)[self.train]

@@ -14,7 +14,10 @@ and quantities alone, because the titles may not be passed on.
 The titles of the sample `random` were drawn at random, those of `hard` from titles with a number
 before another, a fraction, `(Pack of N)`, a count, dimensions, a range, two units or a case. The
 samples `later` were drawn in the same way and labelled after the parser was written. Those of
-`last` are random ones with a digit, labelled before the parser was tried on them.
+`last` are random ones with a digit, labelled before the parser was tried on them, and so are those
+of `unseen`; in those of `unseen counts` a number stands before a word in the plural. Of these 40,
+19 of 20 packs and 15 of 16 pieces were read right at first, and of 40 further ones of that kind,
+`unseen again`, 21 of 23 packs and 27 of 28 pieces; the faults were mended then.
 """
 
 import argparse

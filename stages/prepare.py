@@ -1,6 +1,9 @@
 """Check train.csv and test.csv; write the product table with its groups and folds."""
 
+from pathlib import Path
+
 from amlc import layout, params
+from amlc.catalog.committed import check_committed
 from amlc.catalog.intake import DataSettings, data_metrics, read_catalogue, write_rejected
 from amlc.catalog.products import LINK, TEXT, write_products
 from amlc.catalog.splits import add_groups_and_folds, placeholder_links
@@ -11,11 +14,16 @@ from amlc.files import write_json
 def main() -> None:
     """Read the catalogue and add groups and folds; write nothing before all of it has succeeded."""
     settings = params.load(DataSettings, "data")
+    folder = Path(settings.dir)
+    if folder != layout.SYNTHETIC:
+        check_committed([folder / "train.csv", folder / "test.csv"])
     catalogue = read_catalogue(settings)
     placeholders = placeholder_links(
         catalogue.products[TEXT], catalogue.products[LINK], settings.placeholder_titles
     )
-    products = add_groups_and_folds(catalogue.products, placeholders, settings.folds, params.seed())
+    products = add_groups_and_folds(
+        catalogue.products, placeholders, settings.folds, params.seed(), settings.holdout
+    )
     metrics = data_metrics(catalogue, products, placeholders)
     write_products(layout.PRODUCTS, products)
     write_rejected(layout.REJECTED, catalogue)
@@ -26,6 +34,14 @@ def main() -> None:
         f"{test['rows']:,} test rows ({test['flagged']:,} flagged), {groups['count']:,} groups, "
         f"the largest has {groups['largest']:,} rows"
     )
+    for note in catalogue.notes:
+        print(f"prepare: {note}")
+    if metrics["further_rows"]:
+        print(f"prepare: {metrics['further_rows']:,} rows belong to the product of an earlier row")
+    if train["without_price"]:
+        print(f"prepare: {train['without_price']:,} train rows have no price: they are priced")
+    if train["held_out"]:
+        print(f"prepare: {train['held_out']:,} train rows are held out, to score the predictions")
     for split, counts in (("train", train), ("test", test)):
         if counts["without_text"] or counts["without_link"]:
             print(

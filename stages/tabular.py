@@ -1,7 +1,7 @@
 """Parse numbers, categories and keys from the catalogue text."""
 
 from amlc import layout, params
-from amlc.catalog.products import TEXT, read_products, train_rows
+from amlc.catalog.products import TEXT, own_columns, read_products, train_rows
 from amlc.errors import run
 from amlc.features.tabular import TabularFeatures, TabularSettings
 
@@ -9,10 +9,11 @@ from amlc.features.tabular import TabularFeatures, TabularSettings
 def main() -> None:
     """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TabularSettings, "tabular")
-    products = read_products(layout.PRODUCTS, ["split", TEXT])
-    texts = products[TEXT].to_numpy()
-    features = TabularFeatures(settings).fit(texts[train_rows(products)])
-    block = features.transform(texts)
+    products = read_products(layout.PRODUCTS)
+    texts, own = products[TEXT].to_numpy(), own_columns(products)
+    train = train_rows(products)
+    features = TabularFeatures(settings).fit(texts[train], own.iloc[train])
+    block = features.transform(texts, own)
     block.write(layout.TABULAR)
     features.save(layout.ENCODERS / "tabular.json")
     prefixes = len(features.brands.prefixes)

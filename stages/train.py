@@ -3,11 +3,10 @@
 import sys
 
 from amlc import layout, params
-from amlc.catalog.products import ID, PRICE, read_products
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import Blocks
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
+from amlc.models.inputs import read_inputs
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import MODELS, regressor
 from amlc.models.timings import record
@@ -18,8 +17,7 @@ def main() -> None:
     name = _name(sys.argv[1:])
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
-    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
-    blocks = Blocks.read(layout.FEATURES, settings.blocks)
+    products, blocks = read_inputs(settings.blocks, with_content=model.needs_content)
     result = crossfit(
         lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
     )

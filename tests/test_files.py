@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -127,6 +129,27 @@ def test_write_arrays_round_trips(tmp_path: Path) -> None:
     for name, array in arrays.items():
         np.testing.assert_array_equal(again[name], array)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_headers_of_arrays_do_not_depend_on_python(tmp_path: Path) -> None:
+    """The fields of a zip archive that Python's releases fill in unlike ways have fixed values."""
+    files.write_arrays(tmp_path / "a.npz", one=np.arange(3), two=np.zeros((0, 2)))
+    content = (tmp_path / "a.npz").read_bytes()
+    # Version to extract, flags, method, time and date (1 January 1980), as PKWARE's APPNOTE has it.
+    fixed = struct.pack("<5H", 20, 0, 0, 0, 0x21)
+    assert content.startswith(b"PK\3\4" + fixed)
+    # Length of the name, length of the extra field: without sizes of 64 bits.
+    assert content[26:30] == struct.pack("<2H", len("one.npy"), 0)
+    entries = re.findall(rb"PK\x01\x02(.{42})(?:one|two)\.npy", content, re.DOTALL)
+    # Version and system that made it.
+    assert [entry[:12] for entry in entries] == [bytes([20, 3]) + fixed] * 2
+
+
+def test_large_arrays_get_sizes_of_64_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An array beyond what the headers hold otherwise is written and read all the same."""
+    monkeypatch.setattr("zipfile.ZIP64_LIMIT", 1_000)
+    files.write_arrays(tmp_path / "a.npz", a=np.arange(1_000))
+    np.testing.assert_array_equal(files.read_arrays(tmp_path / "a.npz")["a"], np.arange(1_000))
 
 
 def test_write_array_never_pickles(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """Whoever writes a text cannot make reading it slow: time grows with its length, not its square.
 
-Most of the work happens inside compiled patterns, where nothing can be counted, so the tests
-compare processor times of one text at several lengths. Only times over `ENOUGH` are compared: a
-step whose time grows with the square of the length takes longer for the longest text.
+Calls of functions are counted, at two lengths of one text. Nothing can be counted inside compiled
+patterns, so processor times are compared as well. Only times over `ENOUGH` are compared: a step
+whose time grows with the square of the length takes longer for the longest text.
 """
 
 import io
 import itertools
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -37,6 +38,9 @@ SIZES = [12_500, 25_000, 50_000, 100_000]
 ENOUGH = 0.25
 # The longest text is 8 times as long as the shortest: 64 times the time would be its square.
 RATIO = 24
+
+# Lengths at which calls are counted; the second text is 4 times as long as the first.
+SHORT, LONG = 1_000, 4_000
 
 # For the parsers that look for labels or units.
 PREFIXES = ["", "Item Name: ", "1", "pack of", "Item Name: Tea Value: 1"]
@@ -100,8 +104,33 @@ def _seconds(parse: Callable[[str], object], text: str) -> float:
     return time.thread_time() - start
 
 
+def _calls(parse: Callable[[str], object], text: str) -> int:
+    calls = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        parse(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
 def _text(prefix: str, unit: str, size: int) -> str:
     return (prefix + unit * (size // len(unit) + 1))[:size]
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_calls_are_linear_in_the_length(parser: str) -> None:
+    """A text of four times the length takes no more than four times as many calls, and a few."""
+    parse = PARSERS[parser]
+    prefixes = PREFIXES if parse in {parse_content, usual_form, join_numbers} else [""]
+    for prefix, unit in itertools.product(prefixes, UNITS):
+        short, long = (_calls(parse, _text(prefix, unit, size)) for size in (SHORT, LONG))
+        assert long <= 4.4 * short + 100, (prefix, unit, short, long)
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -1,10 +1,9 @@
 """Read and check train.csv and test.csv as a whole; list and count their errors."""
 
 import itertools
-import sys
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,35 +11,46 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from amlc.arrays import Rows
+from amlc.catalog.arrangement import Arranged, arrange, describe_unused
+from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.catalog.content import is_missing
-from amlc.catalog.products import (
-    ID,
-    LINK,
-    PRICE,
-    TEST,
-    TEST_COLUMNS,
-    TEST_OPTIONAL_COLUMNS,
-    TEXT,
-    TRAIN,
-    TRAIN_COLUMNS,
-)
+from amlc.catalog.own_columns import names_in_table, parse_own
+from amlc.catalog.products import CURRENCY, ID, LINK, PRICE, TEST, TEXT, TRAIN, own_kind
 from amlc.catalog.reading import CELL_LIMIT
 from amlc.catalog.sheet import RowError, Sheet, read_sheet
-from amlc.catalog.validation import describe_errors, find_row_errors, find_shared_ids
+from amlc.catalog.validation import (
+    KEPT,
+    describe_errors,
+    find_row_errors,
+    find_shared_ids,
+    find_unknown_currencies,
+    find_unreadable,
+)
 from amlc.errors import DataError
-from amlc.files import write_rows
+from amlc.files import without_formula, write_rows
 from amlc.params import Settings
 
 # Errors in test rows that always stop, because a submission has to name every test row once.
 _FATAL_IN_TEST = frozenset({"cells", "id_missing", "id_malformed", "id_duplicate"})
 
 
+Rate = Annotated[float, Field(gt=0, lt=1e9)]
+
+
 class DataSettings(Settings):
     """Section ``data`` of params.yaml."""
 
     dir: Annotated[str, Field(min_length=1)]
+    train: Annotated[str, Field(min_length=1)] = "train.csv"
+    test: Annotated[str, Field(min_length=1)] | None = "test.csv"
+    columns: ColumnMap = COMPETITION
+    on_extra: Literal["ignore", "error"] = "ignore"
+    read: ReadSettings = PLAIN
+    rates: dict[str, Rate] = Field(max_length=1000, default_factory=dict)
     on_invalid: Literal["error", "drop"]
     folds: Annotated[int, Field(ge=2, le=100)]
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
     placeholder_titles: Annotated[int, Field(ge=2, le=1000)]
     max_text: Annotated[int, Field(ge=1, le=CELL_LIMIT)]
     max_bytes: Annotated[int, Field(ge=1)]
@@ -54,32 +64,46 @@ class CheckedCatalogue:
     ----------
     products : DataFrame
         Columns ``sample_id``, ``split``, ``catalog_content``, ``image_link`` (``str``, empty where
-        the text or the link is missing) and ``price`` (float64, NaN in test rows without one): the
-        train rows that are left, then all test rows. Links are without white space around them, so
-        that one link is one text.
+        the text or the link is missing), ``price`` (float64, NaN in test rows without one) and the
+        user's own: the train rows that are left, then all rows of the test file, then train rows
+        without a price, which are test rows from here on. Links are without white space around
+        them, so that one link is one text.
     rejected : list of RowError
-        Of train rows; each row with an error was left out.
+        Of train rows; each row with an error was left out, but for numbers and dates that cannot
+        be read, which are missing.
     flagged : list of RowError
         Of test rows, which are all kept: a text that is too long is shortened, a malformed link
         becomes empty, and an invalid price counts as missing.
     train_total : int
-        Rows of train.csv.
+        Products of the train file.
+    test_total : int
+        Those of the test file.
+    further_rows : int
+        Rows of both files that belong to the product of an earlier row.
+    notes : list of str
+        What the user should know about the files.
+    names : dict of str to str
+        The files' name of each column, where it is another.
     """
 
     products: pd.DataFrame
     rejected: list[RowError]
     flagged: list[RowError]
     train_total: int
+    test_total: int = 0
+    further_rows: int = 0
+    notes: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
 
 
 # Reading.
 
 
 def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
-    """Read train.csv and test.csv and check every row of both.
+    """Read the files of both splits and check every row.
 
-    Of train rows that share an id the first one is kept; a train row whose id is also in test.csv
-    is left out.
+    Of train rows that share an id the first one is kept; a train row whose id is also in the test
+    file is left out.
 
     Parameters
     ----------
@@ -89,73 +113,114 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     Raises
     ------
     DataError
-        A file cannot be used at all, test.csv has rows without a valid and unique id,
+        A file cannot be used at all, the test file has rows without a valid and unique id,
         ``on_invalid`` is ``error`` and a row has an error, or there is no valid train row. One
         message lists everything that is wrong with both files.
     """
-    sheets, errors, messages = _read_both(settings)
+    files, errors, messages = _read_both(settings)
+    sheets = {split: file.sheet for split, file in files.items()}
     if TRAIN in sheets and TEST in sheets:
         errors[TRAIN] += find_shared_ids(sheets[TRAIN], sheets[TEST])
         errors[TRAIN].sort(key=lambda error: error.line)
+    names = {**settings.columns.names, **_own_names(settings)}
     rows_wrong = [
         line
         for split, sheet in sheets.items()
-        for line in describe_errors(sheet.path, errors[split], sheet.total)
+        for line in describe_errors(sheet.path, errors[split], sheet.total, names)
     ]
     if messages or any(error.reason in _FATAL_IN_TEST for error in errors[TEST]):
         raise _unusable([*messages, *rows_wrong], _DROP_DOES_NOT_HELP)
     if rows_wrong and settings.on_invalid == "error":
         raise _unusable(rows_wrong, _DROP_HELPS)
-    train = _train_products(sheets[TRAIN], errors[TRAIN])
-    if train.empty:
-        lines = describe_errors(sheets[TRAIN].path, errors[TRAIN], sheets[TRAIN].total)
+    train = _train_products(sheets[TRAIN], errors[TRAIN], settings)
+    is_priced = train[PRICE].notna()
+    if not is_priced.any():
+        lines = describe_errors(sheets[TRAIN].path, errors[TRAIN], sheets[TRAIN].total, names)
         raise _unusable([f"{sheets[TRAIN].path}: no row is left", *lines], _DROP_DOES_NOT_HELP)
-    test = _test_products(sheets[TEST], errors[TEST], settings.max_text)
-    products = pd.concat([train, test], ignore_index=True)
-    return CheckedCatalogue(products, errors[TRAIN], errors[TEST], sheets[TRAIN].total)
+    parts = [train[is_priced]]
+    if TEST in sheets:
+        parts.append(_test_products(sheets[TEST], errors[TEST], settings))
+    parts.append(train[~is_priced].assign(split=TEST))
+    return CheckedCatalogue(
+        pd.concat([part for part in parts if len(part)], ignore_index=True),
+        errors[TRAIN],
+        errors[TEST],
+        sheets[TRAIN].total,
+        sheets[TEST].total if TEST in sheets else 0,
+        sum(file.further_rows for file in files.values()),
+        [note for sheet in sheets.values() if (note := describe_unused(sheet))],
+        names,
+    )
 
 
-def read_test_ids(path: Path) -> list[str]:
-    """Return the ids of a test.csv that `read_catalogue` has accepted, in the file's order.
+def read_test_ids(settings: DataSettings) -> list[str]:
+    """Return the ids of a test file that `read_catalogue` has accepted, in the file's order.
 
     Parameters
     ----------
-    path : Path
-        The file; its size was checked when it was accepted.
+    settings : DataSettings
+        Where the file is; without a test file there are no ids.
 
     Raises
     ------
     DataError
         The file has changed since.
     """
-    sheet = read_sheet(path, TEST_COLUMNS, sys.maxsize, TEST_OPTIONAL_COLUMNS)
+    if settings.test is None:
+        return []
+    sheet = _read_file(settings, TEST).sheet
     if sheet.broken or sheet.ragged:
-        raise DataError(f"{path}: changed since it was checked; run the stage prepare")
+        raise DataError(f"{sheet.path}: changed since it was checked; run the stage prepare")
     return [str(sample_id) for sample_id in sheet.cells[ID]]
 
 
 def _read_both(
     settings: DataSettings,
-) -> tuple[dict[str, Sheet], dict[str, list[RowError]], list[str]]:
-    """Return by split the sheets and their row errors, and messages about files as a whole."""
-    sheets: dict[str, Sheet] = {}
+) -> tuple[dict[str, Arranged], dict[str, list[RowError]], list[str]]:
+    """Return by split the files and their row errors, and messages about files as a whole."""
+    files: dict[str, Arranged] = {}
     errors: dict[str, list[RowError]] = {TRAIN: [], TEST: []}
     messages = []
-    for split, columns, optional in (
-        (TRAIN, TRAIN_COLUMNS, ()),
-        (TEST, TEST_COLUMNS, TEST_OPTIONAL_COLUMNS),
-    ):
-        path = Path(settings.dir) / f"{split}.csv"
+    for split in (TRAIN, TEST) if settings.test is not None else (TRAIN,):
         try:
-            sheet = read_sheet(path, columns, settings.max_bytes, optional)
-            errors[split] = find_row_errors(sheet, settings.max_text)
+            file = _read_file(settings, split)
+            errors[split] = find_row_errors(file.sheet, settings.max_text)
+            errors[split] += find_unreadable(file.sheet, settings.read)
+            errors[split] += find_unknown_currencies(file.sheet, settings.rates)
         except DataError as error:
             messages.append(str(error))
             continue
-        sheets[split] = sheet
-        if sheet.broken:
-            messages.append(sheet.broken)
-    return sheets, errors, messages
+        if split == TRAIN:
+            # Rows without a price are priced.
+            errors[split] = [error for error in errors[split] if error.reason != "price_missing"]
+        errors[split].sort(key=lambda error: error.line)
+        files[split] = file
+        if file.sheet.broken:
+            messages.append(file.sheet.broken)
+    return files, errors, messages
+
+
+def _read_file(settings: DataSettings, split: str) -> Arranged:
+    columns = settings.columns
+    needed: tuple[str, ...] = columns.inputs
+    optional: tuple[str, ...] = (columns.price,)
+    if split == TRAIN:
+        needed, optional = (*needed, *optional), ()
+    name = settings.train if split == TRAIN else settings.test
+    sheet = read_sheet(
+        Path(settings.dir) / str(name),
+        needed,
+        settings.max_bytes,
+        optional,
+        read=settings.read,
+        allow_extra=settings.on_extra == "ignore",
+    )
+    return arrange(sheet, columns, settings.read, split, rates=bool(settings.rates))
+
+
+def _own_names(settings: DataSettings) -> dict[str, str]:
+    names = names_in_table(settings.columns, rates=bool(settings.rates))
+    return {**names, CURRENCY: settings.columns.currency or ""}
 
 
 _DROP_HELPS = (
@@ -169,28 +234,40 @@ def _unusable(lines: list[str], remedy: str) -> DataError:
     return DataError("the catalogue cannot be used:\n  " + "\n  ".join([*lines, remedy]))
 
 
-def _train_products(sheet: Sheet, errors: list[RowError]) -> pd.DataFrame:
-    rejected = [error.row for error in errors if error.row >= 0]
-    kept = _without_words(sheet.cells.drop(index=rejected)[list(TRAIN_COLUMNS)])
-    prices = np.array([float(price) for price in kept[PRICE]], dtype=np.float64)
-    kept[PRICE] = prices
-    kept[LINK] = kept[LINK].map(str.strip)
+def _train_products(sheet: Sheet, errors: list[RowError], settings: DataSettings) -> pd.DataFrame:
+    rejected = {error.row for error in errors if error.row >= 0 and error.reason not in KEPT}
+    kept = _with_values(sheet, settings, np.setdiff1d(np.arange(len(sheet.cells)), [*rejected]))
     return kept.assign(split=TRAIN)
 
 
-def _test_products(sheet: Sheet, errors: list[RowError], max_text: int) -> pd.DataFrame:
-    products = _without_words(sheet.cells[list(TEST_COLUMNS)])
-    products[TEXT] = products[TEXT].str.slice(0, max_text)
-    products[LINK] = products[LINK].map(str.strip)
+def _test_products(sheet: Sheet, errors: list[RowError], settings: DataSettings) -> pd.DataFrame:
+    invalid = {error.row for error in errors if error.column in {PRICE, CURRENCY}}
+    products = _with_values(sheet, settings, np.arange(len(sheet.cells)), invalid)
+    products[TEXT] = products[TEXT].str.slice(0, settings.max_text)
     products.loc[[error.row for error in errors if error.column == LINK], LINK] = ""
-    prices = np.full(len(products), np.nan)
-    if PRICE in sheet.cells:
-        invalid = {error.row for error in errors if error.column == PRICE}
-        for row, price in enumerate(sheet.cells[PRICE]):
-            if row not in invalid:
-                prices[row] = float(price)
-    products[PRICE] = prices
     return products.assign(split=TEST)
+
+
+def _with_values(
+    sheet: Sheet, settings: DataSettings, rows: Rows, without_price: Collection[int] = ()
+) -> pd.DataFrame:
+    """Return some rows of a sheet with prices as numbers, and their own columns parsed."""
+    cells = sheet.cells.iloc[rows]
+    products = _without_words(cells[[ID, TEXT, LINK]])
+    products[LINK] = products[LINK].map(str.strip)
+    prices = np.full(len(rows), np.nan)
+    if PRICE in cells:
+        for index, (row, price) in enumerate(zip(rows.tolist(), cells[PRICE], strict=True)):
+            if row not in without_price and not is_missing(price):
+                prices[index] = float(price)
+    if CURRENCY in cells:
+        prices *= [settings.rates.get(cell.strip(), np.nan) for cell in cells[CURRENCY]]
+    products[PRICE] = prices
+    own = {name: cells[name] for name in cells.columns if own_kind(name)}
+    if not own:
+        return products
+    parsed = parse_own(own, settings.read).set_axis(products.index)
+    return pd.concat([products, parsed], axis=1)
 
 
 def _without_words(products: pd.DataFrame) -> pd.DataFrame:
@@ -216,16 +293,31 @@ _TEST_ACTIONS = {
     "price_not_finite": "price not known",
     "price_not_positive": "price not known",
     "price_out_of_range": "price not known",
+    "currency_unknown": "price not known",
+    "number_unreadable": "number missing",
+    "date_unreadable": "date missing",
 }
 
 
 def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
-    """Write a header and one line per error."""
-    train = (("train.csv", error, _TRAIN_ACTION) for error in catalogue.rejected)
-    test = (("test.csv", error, _TEST_ACTIONS[error.reason]) for error in catalogue.flagged)
+    """Write a header and one line per error; it is for people, so that no cell is a formula."""
+    train = (
+        (TRAIN, error, _TEST_ACTIONS[error.reason] if error.reason in KEPT else _TRAIN_ACTION)
+        for error in catalogue.rejected
+    )
+    test = ((TEST, error, _TEST_ACTIONS[error.reason]) for error in catalogue.flagged)
+    names = catalogue.names
     rows = (
-        (file, error.line, error.sample_id, error.column, error.reason, error.cell, action)
-        for file, error, action in itertools.chain(train, test)
+        (
+            f"{split}.csv",
+            error.line,
+            without_formula(error.sample_id),
+            names.get(error.column, error.column),
+            error.reason,
+            without_formula(error.cell),
+            action,
+        )
+        for split, error, action in itertools.chain(train, test)
     )
     write_rows(path, REJECTED_COLUMNS, rows)
 
@@ -257,15 +349,23 @@ def data_metrics(
     placeholders : dict of str to int
         What `amlc.catalog.splits.placeholder_links` returns.
     """
-    train, test = (products[products["split"] == split] for split in (TRAIN, TEST))
+    train, others = (products[products["split"] == split] for split in (TRAIN, TEST))
+    test = others.iloc[: catalogue.test_total]
+    # After the rows of the test file come train rows without a price, then those held out.
+    unpriced = int(others[PRICE].iloc[catalogue.test_total :].isna().sum())
+    held_out = len(others) - len(test) - unpriced
+    rejected = {(error.row, error.line) for error in catalogue.rejected if error.reason not in KEPT}
     return {
         "train": {
             "read": catalogue.train_total,
             "kept": len(train),
-            "rejected": catalogue.train_total - len(train),
+            "rejected": len(rejected),
             "rejected_by_reason": _count_by_reason(catalogue.rejected),
+            "without_price": unpriced,
+            "held_out": held_out,
             **_count_missing(train),
         },
+        "further_rows": catalogue.further_rows,
         "test": {
             "rows": len(test),
             "flagged": len({error.row for error in catalogue.flagged}),

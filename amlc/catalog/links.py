@@ -7,6 +7,8 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
+# The host of pictures that are files; RFC 6761 reserves its domain, so it never has an address.
+LOCAL = "local.invalid"
 MAX_LINK_LENGTH = 2048  # characters
 # What a link has to be, as an instruction to the user.
 LINK_RULE = (
@@ -100,6 +102,31 @@ def parse_link(text: str) -> Link:
     if parts.query:
         target += f"?{quote(parts.query, safe=_SAFE)}"
     return Link(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme], target)
+
+
+def parse_host(text: str) -> str:
+    """Return the name or address of a host as links have it after `parse_link`.
+
+    Parameters
+    ----------
+    text : str
+        In any case, in Unicode, or with a dot at its end; an IPv6 address with or without brackets.
+
+    Raises
+    ------
+    ValueError
+        Not a host alone: empty, with a scheme, a port, a path or a wildcard, or no valid name.
+
+    Examples
+    --------
+    >>> parse_host("Straße.Example.com."), parse_host("[::0001]")
+    ('xn--strae-oqa.example.com', '::1')
+    """
+    address = text.removeprefix("[").removesuffix("]")
+    try:
+        return _ipv6(address) if ":" in address else _ascii_host(text)
+    except ValueError:
+        raise ValueError("write the name or address of a host, without scheme and port") from None
 
 
 def _ipv6(host: str | None) -> str:

@@ -12,6 +12,8 @@ from amlc.errors import DataError, read_errors_as
 from amlc.files import write_table
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
+# Of a catalogue whose prices are converted to one currency; not in the product table.
+CURRENCY = "currency"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
 TEST_COLUMNS = (ID, TEXT, LINK)
 # With the prices of test rows, the stage evaluate scores the predictions for them.
@@ -32,11 +34,27 @@ PRODUCT_SCHEMA = pa.schema(
         pa.field("fold", pa.int8(), nullable=False),
     ]
 )
+# The prefixes of the user's own columns, which come after these.
+CATEGORY, NUMBER, DATE = "category:", "number:", "date:"
+_OWN_TYPES = {CATEGORY: pa.string(), NUMBER: pa.float64(), DATE: pa.float64()}
+
+
+def own_kind(name: str) -> str:
+    """Return the prefix of the name of a user's own column; empty for another column."""
+    return next((prefix for prefix in _OWN_TYPES if name.startswith(prefix)), "")
+
+
+def own_columns(products: pd.DataFrame) -> pd.DataFrame:
+    """Return the user's own columns: texts, numbers, and dates in days since 1970-01-01."""
+    return products[[name for name in products.columns if own_kind(name)]]
 
 
 def write_products(path: Path, products: pd.DataFrame) -> None:
-    """Write the product table: train rows in the order of train.csv, then test rows."""
-    write_table(path, pa.Table.from_pandas(products, schema=PRODUCT_SCHEMA, preserve_index=False))
+    """Write the product table, train rows first, and the user's own columns last."""
+    kinds = {name: own_kind(name) for name in products.columns}
+    own = [pa.field(name, _OWN_TYPES[kind]) for name, kind in kinds.items() if kind]
+    schema = pa.schema([*PRODUCT_SCHEMA, *own])
+    write_table(path, pa.Table.from_pandas(products, schema=schema, preserve_index=False))
 
 
 def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
@@ -52,7 +70,8 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per product, in the columns of `PRODUCT_SCHEMA`. Texts are never missing.
+        One row per product, in the columns of `PRODUCT_SCHEMA`, then those of `own_columns`. Texts
+        are never missing.
 
     Raises
     ------

@@ -79,6 +79,9 @@ _BEFORE_OF = PACKS | CONTAINERS | BAGS | {"bundle", "lot", "tray"}
 # "12 per case" are packs, "12 per box" are pieces.
 _CASES = frozenset({"case", "cs", "order"})
 _COUNTS = frozenset({"count", "counts", "ct", "cts"})
+_UNITS = _COUNTS | {"unit", "units"}
+# These are not pieces: "12 servings per box".
+_SHARES = CUPS | word_set("servings calories cals portions times doses")
 # "Pack of 24 packets" are 24 packs, "pack of 24 cookies" are 24 pieces.
 _WRAPPED = word_set("packet packets bar bars unit units item items roll rolls each ea")
 # Amounts of these, up to so many grams, are those in a serving.
@@ -95,6 +98,11 @@ _NOT_DESCRIBING = word_set(
     "in of or and by for with per x calorie calories cal percent hour hours grain year years to "
     "flavor flavors from"
 )
+
+# A shorter word is a misspelt unit: "180z bottles".
+_MIN_WORD = 2
+# "Stage 2 food pouches".
+_NUMBERED = word_set("stage step size level type formula phase grade number")
 
 
 class _Reader:
@@ -134,6 +142,14 @@ class _Reader:
             if not self.texts[before].isalnum():
                 break
         return False
+
+    def _is_content(self, position: int) -> bool:
+        """Return whether a position has "20 bag" or "5 lb poly bags"."""
+        if not self.title.values[position]:
+            return False
+        role = self.title.role(position + 1)
+        ends = (role.end, role.end + 1) if role.name == "amount" else (position + 1,)
+        return any(self.title.role(end).name in {"piece", "container"} for end in ends)
 
     # Reading what begins at a position. Each method returns the position after it, or 0 if the
     # title does not have this form there.
@@ -255,8 +271,14 @@ class _Reader:
         return role.end
 
     def _read_share(self, count: float, role: Role) -> int:
-        """Read "12 per case", "20/box", "24 in a pack"."""
+        """Read "12 per case", "20/box", "24 in a pack", "15 mints per package", "4 ct / 5 lb"."""
         end = role.end
+        if self.texts[end] == "/" and role.words in _UNITS and self._is_content(end + 1):
+            self.packs.append(count)
+            return end + 1
+        is_plural = self.texts[end].isalpha() and self.texts[end][-1] == "s"
+        if not role.name and is_plural and self.texts[end] not in _SHARES:
+            end += self.texts[end + 1] == "per"
         if self.texts[end] == "in" and self.texts[end + 1] == "a":
             end += 1
         elif self.texts[end] not in {"per", "/"}:
@@ -310,17 +332,26 @@ class _Reader:
         return following
 
     def _read_described(self, position: int, count: float, after: int) -> int:
-        """Read "100 red roses": up to three words between a number and a word for pieces."""
-        if not 2 <= count <= _MAX_DESCRIBED or self.texts[position] in NUMBER_WORDS:
+        """Read "100 red roses", "12 snack packs": up to three words before what is counted."""
+        is_name = self.texts[position] in NUMBER_WORDS or self.texts[position - 1] in _NUMBERED
+        if is_name or not 2 <= count <= _MAX_DESCRIBED:
             return 0
         for gap in range(1, 4):
-            word = self.texts[after + gap - 1]
-            if not word.isalpha() or word in _NOT_DESCRIBING:
+            word, described = self.texts[after + gap - 1], self.texts[after + gap]
+            if len(word) < _MIN_WORD or not word.isalpha() or word in _NOT_DESCRIBING:
                 return 0
             role = self.title.role(after + gap)
-            if role.name == "piece" and role.words.endswith("s") and role.words not in _COUNTS:
+            if described == "cups" or (word == "wrapped" and not role.name):
+                # "24 single serve cups", "6 individually wrapped pies".
+                role = Role("piece", after + gap + 1, described)
+            if not role.words.endswith("s") or role.words in _COUNTS:
+                continue
+            if role.name == "piece":
                 total = word == "total" or self._is_total(position, role.end)
                 self.pieces.append((count, total))
+                return role.end
+            if role.name in {"pack", "container"} and word != "total":
+                (self.packs if role.name == "pack" else self.containers).append(count)
                 return role.end
         return 0
 
@@ -331,7 +362,9 @@ class _Reader:
         packs, counts = self._all_packs()
         pieces = self.pieces
         if self.packs or self.sets:
-            pieces = pieces + [(count, False) for count in self.containers if count not in counts]
+            pieces = pieces + [
+                (count, False) for count in self.containers if count not in counts | {1}
+            ]
         factors = {packs, *counts} - {0.0, 1.0}
         return Quantity(
             mass=_in_one_pack(self.amounts["mass"], factors, packs),
@@ -348,6 +381,9 @@ class _Reader:
         largest = max(counts, default=0.0)
         if len(counts) > 2 and math.prod(counts - {largest}) == largest:
             counts.remove(largest)
+        # "6 boxes with 6 twin packs (36 twin packs)": the last is the total.
+        if len(counts) == 2 and largest in {min(counts) * count for count in self.containers}:
+            counts = {largest}
         # A set of packs is a level of its own: "(Pack of 2) - Set of 2".
         every = [*counts, *{count for count in self.sets if count <= _MAX_PACKS}]
         return (min(math.prod(every), _MAX_PACKS) if every else 0.0), counts

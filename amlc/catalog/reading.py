@@ -6,7 +6,7 @@ import io
 import itertools
 import threading
 from collections.abc import Generator, Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from amlc.errors import DataError
 
@@ -22,8 +22,8 @@ BLOCK_BYTES = 2**16  # that are read at a time; no result depends on it
 
 # The first bytes of files in other formats, the format, and what to do about it.
 _SIGNATURES = (
-    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8, or set data.read.encoding to utf-16"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8, or set data.read.encoding to utf-16"),
     (b"PK\x03\x04", "a zip archive or an Excel workbook", "extract it, or export it as CSV"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "export it as CSV"),
     (b"\x1f\x8b", "a gzip archive", "decompress it"),
@@ -40,7 +40,7 @@ _SIGNATURES = (
     (b"version https://git-lfs", "a pointer of Git LFS", "run git lfs pull"),
     (b"<", "an HTML or XML page", "download the CSV itself"),
     (b"{", "JSON", "export it as CSV"),
-    (b"[", "JSON", "export it as CSV"),
+    (b"[", "JSON", "write one object per line, for example with jq -c '.[]', or export it as CSV"),
 )
 
 # The bytes.
@@ -183,7 +183,9 @@ cell_limit = _CellLimit()
 Record = tuple[int, list[str], bool]
 
 
-def read_records(file: IO[bytes], name: str, *, strict: bool) -> Generator[Record]:
+def read_records(
+    file: IO[bytes], name: str, *, strict: bool, separator: str = ",", quote: str | None = '"'
+) -> Generator[Record]:
     """Yield the records of a CSV (RFC 4180, UTF-8) that are not blank, the header among them.
 
     A byte order mark and any line endings are accepted. One record is in memory. Whoever does not
@@ -198,6 +200,8 @@ def read_records(file: IO[bytes], name: str, *, strict: bool) -> Generator[Recor
     strict : bool
         Whether broken quoting and bytes that are not text are errors. If not, a record with broken
         quoting ends with its first line, and a byte that is not UTF-8 becomes a surrogate.
+    separator, quote : str
+        The marks between cells and around them; without a quote, each line is a record.
 
     Raises
     ------
@@ -209,8 +213,9 @@ def read_records(file: IO[bytes], name: str, *, strict: bool) -> Generator[Recor
     if strict:
         _check_format(name, file.read(BLOCK_BYTES))
         file.seek(0)
+    dialect = _Dialect(separator, quote)
     lines = _Lines(file, name, strict=strict)
-    reader, start = csv.reader(lines, strict=True), 1
+    reader, start = dialect.reader(lines), 1
     with cell_limit:
         while True:
             lines.record.clear()
@@ -227,11 +232,53 @@ def read_records(file: IO[bytes], name: str, *, strict: bool) -> Generator[Recor
                     raise DataError(f"{name}: {_broken_quoting(line, last, error)}") from None
                 # What was taken for one record may be many: only its first line is kept, and the
                 # lines after it are read a second time.
-                yield line, _cells_of_line(lines.go_back()), True
-                reader, start = csv.reader(lines, strict=True), line + 1
+                yield line, dialect.cells_of_line(lines.go_back()), True
+                reader, start = dialect.reader(lines), line + 1
             else:
-                if cells:
+                if cells and not (line == 1 and _declares(cells, separator, name)):
                     yield line, cells, False
+
+
+def _declares(cells: list[str], separator: str, name: str) -> bool:
+    """Return whether a first record is the line ``sep=;`` with which Excel declares a separator."""
+    declared = separator.join(cells)
+    if len(declared) != 5 or not declared.startswith("sep="):
+        return False
+    if declared[4] != separator:
+        raise DataError(
+            f"{name}: says that cells are separated by {declared[4]!r}: set data.read.separator"
+        )
+    return True
+
+
+class _Dialect:
+    """The marks of a file.
+
+    Parameters
+    ----------
+    separator, quote : str
+        As for `read_records`.
+    """
+
+    def __init__(self, separator: str, quote: str | None) -> None:
+        self._separator = separator
+        self._quote = quote
+
+    def reader(self, lines: Iterable[str], *, strict: bool = True) -> Any:
+        """Return a reader of lines."""
+        if self._quote is None:
+            return csv.reader(
+                lines, strict=strict, delimiter=self._separator, quoting=csv.QUOTE_NONE
+            )
+        return csv.reader(lines, strict=strict, delimiter=self._separator, quotechar=self._quote)
+
+    def cells_of_line(self, line: str) -> list[str]:
+        """Return the cells of one line with broken quoting, as far as they can be recognised."""
+        try:
+            cells: list[str] = next(self.reader([line], strict=False), [])
+        except csv.Error:
+            return line.split(self._separator)
+        return cells
 
 
 class _Lines:
@@ -282,14 +329,6 @@ class _Lines:
             )
         self._again = iter([*rest, *self._again])
         return first
-
-
-def _cells_of_line(line: str) -> list[str]:
-    """Return the cells of one line with broken quoting, as far as they can be recognised."""
-    try:
-        return next(csv.reader([line]), [])
-    except csv.Error:
-        return line.split(",")
 
 
 _LIKELY = "most likely because a quote is missing"

@@ -1,15 +1,18 @@
-"""The rows of a CSV that is priced: a row with an error is kept, with the reason."""
+"""The rows of a file that is priced: a row with an error is kept, with the reason."""
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from amlc.catalog.arrangement import image_link
+from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.catalog.content import is_missing
-from amlc.catalog.products import ID, LINK, TEXT
-from amlc.catalog.reading import Record, read_records
+from amlc.catalog.fields import lay_out
+from amlc.catalog.own_columns import is_readable, names_in_table
+from amlc.catalog.tables import Table, open_table
 from amlc.catalog.validation import id_error, link_error
 from amlc.errors import DataError
 
@@ -20,6 +23,8 @@ _REASONS = {
     "id_malformed": "malformed id",
     "link_malformed": "malformed image link",
 }
+# Bytes of a decompressed file, where nothing else is said.
+MAX_BYTES = 10**11
 
 
 @dataclass(frozen=True)
@@ -33,12 +38,19 @@ class Row:
         it, and empty if it is missing or malformed.
     reasons : tuple of str
         What is wrong with the row.
+    own : tuple of (str, str)
+        The cells of the user's own columns, by their names in the product table.
+    cells : tuple of str
+        All cells of the row, one for each column of the file; empty for the columns of the
+        competition.
     """
 
     sample_id: str
     text: str
     link: str
     reasons: tuple[str, ...]
+    own: tuple[tuple[str, str], ...] = ()
+    cells: tuple[str, ...] = ()
 
 
 class ProductRows:
@@ -46,39 +58,59 @@ class ProductRows:
 
     Parameters
     ----------
-    records : iterator of Record
-        The records of the file, the header first; the columns may be in any order, and there may
-        be others than the needed ones.
+    table : Table
+        The open file; its columns may be in any order, and there may be others than the needed
+        ones.
     name : str
         The file's name, for messages.
     links : bool
         Whether the column of links is needed.
+    columns : ColumnMap
+        Which column is what.
+    read : ReadSettings
+        How numbers and pictures are written.
 
     Attributes
     ----------
     records : iterator of Record
         The records after the header that are not read yet.
+    header : list of str
+        The names of all columns.
 
     Raises
     ------
     DataError
-        A needed column is missing or repeated; or a reason of `read_records`.
+        A needed column is missing or repeated; or a reason of `open_table`.
     """
 
-    def __init__(self, records: Iterator[Record], name: str, *, links: bool) -> None:
-        self.records = records
-        _, header, _ = next(records, (1, [], False))
-        columns = (ID, TEXT, LINK) if links else (ID, TEXT)
-        for column in columns:
-            if (count := header.count(column)) != 1:
+    def __init__(
+        self,
+        table: Table,
+        name: str,
+        *,
+        links: bool,
+        columns: ColumnMap = COMPETITION,
+        read: ReadSettings = PLAIN,
+    ) -> None:
+        self.records = table.records
+        self.header = table.header
+        self._columns, self._read = columns, read
+        needed = [column for column in columns.inputs if links or column != columns.image]
+        for column in needed:
+            if (count := self.header.count(column)) != 1:
                 error = f"is there {count} times" if count else "is missing"
-                names = ", ".join(repr(cell[:40]) for cell in header[:8])
+                names = ", ".join(repr(cell[:40]) for cell in self.header[:8])
                 raise DataError(
                     f"{name}: column {column!r} {error}; the header has {names or 'no cell'}"
                 )
-        self._width = len(header)
-        self._indices = {column: header.index(column) for column in columns}
+        self._image = columns.image if links else None
+        self._indices = {column: self.header.index(column) for column in needed}
+        self._own = names_in_table(columns, rates=False)
         self._ids: set[str] = set()
+        self._rows = 0
+        # The names of the product of the row before, and its cells.
+        self._names: set[str] = set()
+        self._product: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Row]:
         """Yield each row."""
@@ -86,9 +118,10 @@ class ProductRows:
             yield self._row(cells, broken=broken)
 
     def _row(self, cells: list[str], *, broken: bool) -> Row:
+        width = len(self.header)
         reasons = ["broken quoting"] if broken else []
-        if not broken and len(cells) != self._width:
-            reasons.append(f"{len(cells)} cells, not {self._width}")
+        if not broken and len(cells) != width:
+            reasons.append(f"{len(cells)} cells, not {width}")
         values = {
             column: cells[index] if index < len(cells) else ""
             for column, index in self._indices.items()
@@ -96,17 +129,65 @@ class ProductRows:
         if not all(map(_is_text, values.values())):
             reasons.append("bytes that are not UTF-8 text")
             values = {column: _NOT_TEXT.sub("\ufffd", value) for column, value in values.items()}
-        sample_id, link = values[ID], values.get(LINK, "")
+        if self._columns.product:
+            values = self._completed(values)
+        self._rows += 1
+        columns = self._columns
+        sample_id = str(self._rows) if columns.id is None else values[columns.id]
+        link = "" if self._image is None else image_link(values[self._image], self._read)
         errors = [id_error(sample_id), link_error(link)]
         reasons += [_REASONS[error] for error in errors if error]
-        if LINK in values and is_missing(link):
+        if self._image is not None and is_missing(link):
             reasons.append("no image link")
             link = ""
         if not errors[0]:
-            if sample_id in self._ids:
+            if sample_id in self._ids and not columns.product:
                 reasons.append("repeated id")
             self._ids.add(sample_id)
-        return Row(sample_id, values[TEXT], "" if errors[1] else link.strip(), tuple(reasons))
+        own = tuple((name, values[column]) for name, column in self._own.items())
+        reasons += [
+            f"{self._own[name]}: not readable"
+            for name, cell in own
+            if not is_readable(name, cell, self._read)
+        ]
+        return Row(
+            sample_id,
+            self._text(values),
+            "" if errors[1] else link.strip(),
+            tuple(reasons),
+            own,
+            () if columns == COMPETITION else _fitted(cells, width),
+        )
+
+    def _text(self, values: dict[str, str]) -> str:
+        columns = self._columns
+        if isinstance(columns.text, str):
+            return values[columns.text]
+        quantity = "" if columns.quantity is None else values[columns.quantity]
+        return lay_out(columns.text, [values[name] for name in columns.text], quantity)
+
+    def _completed(self, values: dict[str, str]) -> dict[str, str]:
+        """Return a row's cells; those of a further row are completed from its product's."""
+        columns = self._columns
+        parent = values[columns.product[0]].strip()
+        if parent and parent in self._names:
+            self._product = {
+                column: value or self._product[column] for column, value in values.items()
+            }
+            if columns.id is not None:
+                self._product[columns.id] = values[columns.id]
+            return self._product
+        sample_id = "" if columns.id is None else values[columns.id].strip()
+        others = {values[name].strip() for name in columns.product[1:]}
+        self._names = {parent, sample_id, f"id:{sample_id}", *others} - {"", "id:"}
+        self._product = values
+        return values
+
+
+def _fitted(cells: list[str], width: int) -> tuple[str, ...]:
+    """Return the cells of a row, as many as the header has."""
+    texts = [cell if _is_text(cell) else _NOT_TEXT.sub("\ufffd", cell) for cell in cells[:width]]
+    return (*texts, *[""] * (width - len(texts)))
 
 
 def _is_text(value: str) -> bool:
@@ -118,38 +199,63 @@ def _is_text(value: str) -> bool:
 
 @contextmanager
 def read_rows(
-    file: IO[bytes], name: str, *, links: bool, strict: bool = False
+    file: IO[bytes],
+    name: str,
+    *,
+    links: bool,
+    strict: bool = False,
+    columns: ColumnMap = COMPETITION,
+    read: ReadSettings = PLAIN,
+    max_bytes: int = MAX_BYTES,
 ) -> Iterator[ProductRows]:
-    """Read the rows of an open file; `amlc.catalog.reading.read_records` describes `strict`.
+    """Read the rows of an open file.
+
+    Parameters
+    ----------
+    file : file
+        Opened to read bytes, at its beginning.
+    name : str
+        Its name, for messages.
+    links, columns, read
+        As for `ProductRows`.
+    strict, max_bytes
+        As for `amlc.catalog.tables.open_table`.
 
     Raises
     ------
     DataError
         A reason of `ProductRows`.
     """
-    with closing(read_records(file, name, strict=strict)) as records:
+    with open_table(file, name, read, max_bytes, strict=strict) as table:
         try:
-            rows = ProductRows(records, name, links=links)
+            rows = ProductRows(table, name, links=links, columns=columns, read=read)
         except DataError:
             if not strict and file.seekable():
                 # The start of a file in another format is not only a wrong header.
                 file.seek(0)
-                with closing(read_records(file, name, strict=True)) as strictly:
-                    next(strictly)
+                with open_table(file, name, read, max_bytes, strict=True) as strictly:
+                    next(strictly.records, None)
             raise
         yield rows
 
 
 @contextmanager
-def open_rows(path: Path, *, links: bool) -> Iterator[tuple[ProductRows, IO[bytes]]]:
-    """Open a CSV file of products, and read it leniently.
+def open_rows(
+    path: Path,
+    *,
+    links: bool,
+    columns: ColumnMap = COMPETITION,
+    read: ReadSettings = PLAIN,
+    max_bytes: int = MAX_BYTES,
+) -> Iterator[tuple[ProductRows, IO[bytes]]]:
+    """Open a file of products, and read it leniently.
 
     Parameters
     ----------
     path : Path
         The file.
-    links : bool
-        Whether the column of links is needed.
+    links, columns, read, max_bytes
+        As for `read_rows`.
 
     Yields
     ------
@@ -167,5 +273,10 @@ def open_rows(path: Path, *, links: bool) -> Iterator[tuple[ProductRows, IO[byte
         file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    with file, read_rows(file, str(path), links=links) as rows:
+    with (
+        file,
+        read_rows(
+            file, str(path), links=links, columns=columns, read=read, max_bytes=max_bytes
+        ) as rows,
+    ):
         yield rows, file

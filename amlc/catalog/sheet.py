@@ -1,16 +1,18 @@
-"""A CSV file that is read as a whole, strictly: its cells and their line numbers."""
+"""A file that is read as a whole, strictly: its cells and their line numbers."""
 
 import stat
-from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from amlc.arrays import Ints64
-from amlc.catalog.reading import Record, read_records
+from amlc.catalog.columns import PLAIN, ReadSettings
+from amlc.catalog.reading import Record
+from amlc.catalog.tables import ColumnarFile, open_table
 from amlc.errors import DataError, first_few
 
 MAX_RAGGED_ROWS = 10_000
@@ -48,7 +50,7 @@ class RowError:
 
 @dataclass(frozen=True)
 class Sheet:
-    r"""The rows of one CSV file.
+    r"""The rows of one file.
 
     Parameters
     ----------
@@ -58,11 +60,14 @@ class Sheet:
         One ``str`` column per column of the file, without missing values: an empty cell is
         ``""``. Line breaks inside cells are ``\n``; everything else is as written.
     lines : ndarray of int64, shape (n,)
-        The line on which each row starts, counted from 1 as in a text editor.
+        The line on which each row starts, counted from 1 as in a text editor; of a file without
+        lines, the number of the row.
     ragged : list of RowError
         Rows with another number of cells than the header, which are not in `cells`.
     broken : str
         Why reading stopped before the end of the file; empty if it did not.
+    unused : tuple of str
+        Columns of the file that are not in `cells`.
     """
 
     path: Path
@@ -70,6 +75,7 @@ class Sheet:
     lines: Ints64
     ragged: list[RowError]
     broken: str
+    unused: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -78,9 +84,15 @@ class Sheet:
 
 
 def read_sheet(
-    path: Path, columns: tuple[str, ...], max_bytes: int, optional: tuple[str, ...] = ()
+    path: Path,
+    columns: tuple[str, ...],
+    max_bytes: int,
+    optional: tuple[str, ...] = (),
+    *,
+    read: ReadSettings = PLAIN,
+    allow_extra: bool = False,
 ) -> Sheet:
-    """Read one CSV file strictly, every cell as text, the columns in any order.
+    """Read one file strictly, every cell as text, the columns in any order.
 
     Parameters
     ----------
@@ -89,30 +101,37 @@ def read_sheet(
     columns : tuple of str
         The columns that it must have.
     max_bytes : int
-        The largest size allowed.
+        The largest size allowed, as it is and once decompressed.
     optional : tuple of str
-        Columns that it may have besides; any other column is refused.
+        Columns that it may have besides.
+    read : ReadSettings
+        How the file is written.
+    allow_extra : bool
+        Whether any other column is left out, or refused.
 
     Raises
     ------
     DataError
         The file is missing, unreadable, not a regular file or too large; it has another header, or
-        no rows; or it cannot be read up to its first row, for a reason of `read_records`.
+        no rows; or it cannot be read up to its first row, for a reason of `open_table`.
     """
     try:
         _check_file(path, max_bytes)
         with (
             path.open("rb") as file,
-            closing(read_records(file, str(path), strict=True)) as records,
+            open_table(file, str(path), read, max_bytes, strict=True) as table,
         ):
-            _, header, _ = next(records)
-            _check_header(path, header, columns, optional)
-            sheet = _read_rows(path, header, records)
+            unused = _check_header(path, table.header, columns, optional, allow_extra=allow_extra)
+            used = [name for name in table.header if name in columns + optional]
+            if table.columnar is not None:
+                sheet = _read_batches(path, used, table.columnar, read.image_separator)
+            else:
+                sheet = _read_rows(path, table.header, used, table.records)
     except OSError as error:
         raise DataError(f"{path}: {_unreadable(path, error)}") from None
     if not sheet.total and not sheet.broken:
         raise DataError(f"{path}: has a header but no rows")
-    return sheet
+    return replace(sheet, unused=unused)
 
 
 def _check_file(path: Path, max_bytes: int) -> None:
@@ -135,20 +154,21 @@ def _unreadable(path: Path, error: OSError) -> str:
     return "no such file; put it there, or set data.dir to the folder that holds it"
 
 
-def _read_rows(path: Path, header: list[str], records: Iterator[Record]) -> Sheet:
+def _read_rows(path: Path, header: list[str], used: list[str], records: Iterator[Record]) -> Sheet:
     lines: list[int] = []
     ragged: list[RowError] = []
-    batches = [pd.DataFrame(columns=header, dtype="str")]
-    batch: list[list[str]] = []
+    batches = [pd.DataFrame(columns=used, dtype="str")]
+    batch: list[Sequence[str]] = []
     broken = ""
+    pick = _picker(header, used)
     try:
         for line, cells, _ in records:
             if len(cells) == len(header):
                 lines.append(line)
-                batch.append(cells)
+                batch.append(pick(cells))
                 # Python strings take several times the memory of a data frame's column.
                 if len(batch) == BATCH_ROWS:
-                    batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
+                    batches.append(pd.DataFrame(batch, columns=used, dtype="str"))
                     batch = []
                 continue
             counts = f"{len(cells)} cells, not {len(header)}"
@@ -160,29 +180,63 @@ def _read_rows(path: Path, header: list[str], records: Iterator[Record]) -> Shee
                 break
     except DataError as error:
         broken = str(error)
-    batches.append(pd.DataFrame(batch, columns=header, dtype="str"))
+    batches.append(pd.DataFrame(batch, columns=used, dtype="str"))
     table = pd.concat(batches, ignore_index=True)
     return Sheet(path, table, np.asarray(lines, dtype=np.int64), ragged, broken)
 
 
+def _picker(header: list[str], used: list[str]) -> Callable[[list[str]], Sequence[str]]:
+    """Return a function that returns the used cells of a row."""
+    if used == header:
+        return lambda cells: cells
+    indices = [header.index(name) for name in used]
+    return lambda cells: [cells[index] for index in indices]
+
+
+def _read_batches(path: Path, used: list[str], file: ColumnarFile, separator: str | None) -> Sheet:
+    tables = list(file.batches(used, separator))
+    empty = pd.DataFrame(columns=used, dtype="str")
+    cells = pa.concat_tables(tables).to_pandas() if tables else empty
+    lines = np.arange(1, len(cells) + 1, dtype=np.int64)
+    return Sheet(path, cells.astype("str"), lines, [], "")
+
+
 def _check_header(
-    path: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]
-) -> None:
+    path: Path,
+    header: list[str],
+    columns: tuple[str, ...],
+    optional: tuple[str, ...],
+    *,
+    allow_extra: bool,
+) -> tuple[str, ...]:
+    """Return the columns that are not used."""
     missing = [name for name in columns if name not in header]
-    extra = [name[:SHOWN_CHARACTERS] for name in header if name not in columns + optional]
+    unused = tuple(name[:SHOWN_CHARACTERS] for name in header if name not in columns + optional)
     repeated = sorted({name for name in columns + optional if header.count(name) > 1})
     differences = [
         f"{kind} columns: {first_few((repr(name) for name in names), 10)}"
-        for kind, names in (("missing", missing), ("extra", extra), ("repeated", repeated))
+        for kind, names in (
+            ("missing", missing),
+            ("extra", () if allow_extra else unused),
+            ("repeated", repeated),
+        )
         if names
     ]
     if differences:
         expected = ",".join(columns)
         raise DataError(
-            f"{path}: {'; '.join(differences)}; expected {expected}{_separator_hint(header)}"
+            f"{path}: {'; '.join(differences)}; expected {expected}"
+            f"{_separator_hint(header) or _map_hint(path, missing, unused)}"
         )
+    return unused
+
+
+def _map_hint(path: Path, missing: list[str], unused: tuple[str, ...]) -> str:
+    if not missing:
+        return "; set data.on_extra to ignore to leave other columns out" if unused else ""
+    return f"; amlc columns {path} prints a map of the columns that it has" if unused else ""
 
 
 def _separator_hint(header: list[str]) -> str:
-    marks = [mark for mark in ";\t|" if len(header) == 1 and mark in header[0]]
-    return f"; cells seem to be separated by {marks[0]!r}, not by ','" if marks else ""
+    marks = [mark for mark in ";\t|," if len(header) == 1 and mark in header[0]]
+    return f"; cells seem to be separated by {marks[0]!r}: set data.read.separator" if marks else ""

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-from amlc.arrays import Floats, Ints8, Ints32, Ints64
+from amlc.arrays import Floats, Ints8, Ints32, Ints64, Objects, Rows
 from amlc.catalog.content import normalised_title, title_of
-from amlc.catalog.products import ID, LINK, PRICE, TEXT, train_rows
+from amlc.catalog.products import ID, LINK, PRICE, TEST, TEXT, train_rows
 from amlc.errors import DataError
 
 # Titles that share at least this part of the words of the shorter one may be variants of a product.
@@ -19,7 +19,11 @@ ALIKE = 0.5
 
 
 def add_groups_and_folds(
-    products: pd.DataFrame, placeholders: Collection[str], folds: int, seed: int
+    products: pd.DataFrame,
+    placeholders: Collection[str],
+    folds: int,
+    seed: int,
+    holdout: float = 0.0,
 ) -> pd.DataFrame:
     """Return the products with the columns ``group`` and ``fold``.
 
@@ -31,6 +35,9 @@ def add_groups_and_folds(
         As in `product_groups`.
     folds, seed
         As in `grouped_folds`.
+    holdout : float
+        Share of the train rows to hold out: in whole groups, at random, they become test rows with
+        a price, which come last.
 
     Returns
     -------
@@ -45,6 +52,15 @@ def add_groups_and_folds(
     """
     groups = product_groups(products[TEXT], products[LINK], placeholders)
     train = train_rows(products)
+    if holdout:
+        held_out = _held_out_rows(products[ID].to_numpy()[train], groups[train], holdout, seed)
+        rest = np.setdiff1d(np.arange(len(products)), train[held_out])
+        order = np.concatenate([rest, train[held_out]])
+        split = products["split"].to_numpy(dtype=object)
+        split[train[held_out]] = TEST
+        products = products.assign(split=split).iloc[order].reset_index(drop=True)
+        products["split"] = products["split"].astype("str")
+        groups, train = groups[order], train_rows(products)
     fold = np.full(len(products), -1, dtype=np.int8)
     fold[train] = grouped_folds(
         products[ID].iloc[train].tolist(),
@@ -54,6 +70,16 @@ def add_groups_and_folds(
         seed=seed,
     )
     return products.assign(group=groups, fold=fold)
+
+
+def _held_out_rows(ids: Objects, groups: Ints32, share: float, seed: int) -> Rows:
+    """Return positions of rows in whole groups, drawn at random whatever the order of the rows."""
+    order = np.argsort(ids, kind="stable")
+    codes, distinct = pd.factorize(groups[order])
+    drawn = np.random.default_rng([seed, len(ids)]).permutation(len(distinct))
+    rows = np.cumsum(np.bincount(codes)[drawn])
+    chosen = drawn[: np.searchsorted(rows, share * len(ids), side="right")]
+    return np.sort(order[np.isin(codes, chosen)])
 
 
 # Groups.

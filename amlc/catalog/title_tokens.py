@@ -85,9 +85,10 @@ _VULGAR = {
     "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "⅓": " 1/3", "⅔": " 2/3", "⅛": " 1/8", "⅜": " 3/8",
     "⅝": " 5/8", "⅞": " 7/8", "⅕": " 1/5", "⅙": " 1/6",
 }  # fmt: skip
-_REPLACED = str.maketrans(
+_REPLACED = (
     _VULGAR | dict.fromkeys("–—−‐‑", "-") | dict.fromkeys("″”“", '"') | {"×": "x", "⁄": "/"}  # noqa: RUF001 - these characters are what is replaced
 )
+_SIGN = re.compile(f"[{''.join(_REPLACED)}]")
 # A word in lower case that runs into the next: "9ozBag".
 _RUN_ON = re.compile(r"(?<=[a-z]{2})(?=[A-Z][A-Za-z])")
 # A number with a decimal comma, if a unit follows: "0,5 kg".
@@ -103,6 +104,32 @@ _TOKEN = re.compile(
     r"|(?P<number>[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
     r"|(?P<other>[^\W\d_]+|\S))"
 )
+
+
+def ascii_signs(text: str) -> str:
+    """Return a text in Unicode's form NFKC, its fractions, dashes and quotes written in ASCII.
+
+    Examples
+    --------
+    >>> ascii_signs("1½ lb \N{EN DASH} 2 oz")
+    '1 1/2 lb - 2 oz'
+    """
+    if text.isascii():
+        return text
+    return nfkc(_SIGN.sub(lambda match: _REPLACED[match[0]], text))
+
+
+def with_decimal_points(text: str) -> str:
+    """Return a text with the decimal commas of amounts as points.
+
+    Examples
+    --------
+    >>> with_decimal_points("0,5 kg, 1,000 g")
+    '0.5 kg, 1,000 g'
+    """
+    if "," not in text:
+        return text
+    return _DECIMAL_COMMA.sub(lambda match: match[0].replace(",", "."), text)
 
 
 class Title:
@@ -135,12 +162,9 @@ class Title:
         self.texts: list[str] = []
         self.values: list[float] = []
         self.joined: list[bool] = []
-        text = title[:_MAX_CHARS]
-        if not text.isascii():
-            text = nfkc(text.translate(_REPLACED))[:_MAX_CHARS]
+        text = ascii_signs(title[:_MAX_CHARS])[:_MAX_CHARS]
         text = _RUN_ON.sub(" ", text).lower().rstrip()
-        if "," in text:
-            text = _DECIMAL_COMMA.sub(lambda match: match[0].replace(",", "."), text)
+        text = with_decimal_points(text)
         for space, whole, top, bottom, number, other in _TOKEN.findall(text):
             joined = not space
             if other:

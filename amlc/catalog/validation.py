@@ -2,14 +2,16 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from amlc.catalog.columns import ReadSettings
 from amlc.catalog.content import is_missing
 from amlc.catalog.links import LINK_RULE, LinkError, parse_link
-from amlc.catalog.products import ID, LINK, PRICE, TEXT
+from amlc.catalog.own_columns import is_unreadable, parse_own
+from amlc.catalog.products import CURRENCY, DATE, ID, LINK, NUMBER, PRICE, TEXT, own_kind
 from amlc.catalog.sheet import SHOWN_CHARACTERS, RowError, Sheet
 from amlc.errors import DataError, first_few
 
@@ -38,14 +40,28 @@ REASONS = {
     "text_long": ("text longer than data.max_text", "shorten it, or raise data.max_text"),
     "link_malformed": ("malformed link", LINK_RULE),
     "price_missing": ("no price", "give the price"),
-    "price_not_number": ("a price that is not a number", "write a plain decimal such as 12.50"),
+    "price_not_number": (
+        "a price that is not a number",
+        "write a plain decimal such as 12.50, or describe the format in data.read",
+    ),
     "price_not_finite": ("a price that is not finite", "give the price"),
     "price_not_positive": ("a price that is not above 0", "give the price"),
     "price_out_of_range": (
         f"a price below {MIN_PRICE:f} or above {MAX_PRICE:,.0f}",
         "correct it, or give prices in a larger or a smaller unit",
     ),
+    "currency_unknown": ("a currency without a rate", "add it to data.rates"),
+    "number_unreadable": (
+        "a number that cannot be read",
+        "write it as data.read says, or use the column as a category or a text",
+    ),
+    "date_unreadable": (
+        "a date that cannot be read",
+        "describe the format in data.read.date_format",
+    ),
 }
+# A row with one of these errors is kept, without that value.
+KEPT = frozenset({"number_unreadable", "date_unreadable"})
 
 
 # The rules for single cells. Each function returns a key of `REASONS`, or an empty string. In every
@@ -154,6 +170,38 @@ def find_row_errors(sheet: Sheet, max_text: int) -> list[RowError]:
     return sorted(errors, key=lambda error: error.line)
 
 
+def find_unreadable(sheet: Sheet, read: ReadSettings) -> list[RowError]:
+    """Return an error for each cell of the user's own columns that is no number or date.
+
+    Raises
+    ------
+    DataError
+        There are more than `MAX_ROW_ERRORS`.
+    """
+    errors: list[RowError] = []
+    for name in sheet.cells.columns:
+        if own_kind(name) in {NUMBER, DATE}:
+            reason = "number_unreadable" if own_kind(name) == NUMBER else "date_unreadable"
+            parsed = parse_own({name: sheet.cells[name]}, read)[name]
+            unreadable = np.flatnonzero(is_unreadable(name, sheet.cells[name], parsed))
+            errors += _row_errors(sheet, name, dict.fromkeys(unreadable.tolist(), reason))
+    if len(errors) > MAX_ROW_ERRORS:
+        raise DataError(
+            f"{sheet.path}: more than {MAX_ROW_ERRORS:,} numbers or dates cannot be read: describe "
+            "them in data.read, or use the columns as categories"
+        )
+    return errors
+
+
+def find_unknown_currencies(sheet: Sheet, rates: Mapping[str, float]) -> list[RowError]:
+    """Return an error for each row whose price has a currency without a rate."""
+    if CURRENCY not in sheet.cells:
+        return []
+    return _column_errors(
+        sheet, CURRENCY, lambda cell: "" if cell.strip() in rates else "currency_unknown"
+    )
+
+
 def find_shared_ids(train: Sheet, test: Sheet) -> list[RowError]:
     """Return an error for each train row whose id is also in the test sheet."""
     test_ids = set(test.cells[ID])
@@ -178,7 +226,9 @@ def _row_errors(sheet: Sheet, column: str, reasons: dict[int, str]) -> list[RowE
     ]
 
 
-def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[str]:
+def describe_errors(
+    path: Path, errors: Iterable[RowError], total: int, names: Mapping[str, str] | None = None
+) -> list[str]:
     """Return one line per reason: file, column, count, the first rows, what to do.
 
     Parameters
@@ -189,6 +239,8 @@ def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[
         Its errors, in the order of the rows.
     total : int
         The number of rows of the file.
+    names : mapping of str to str, optional
+        The file's name of each column, where it is another.
     """
     by_reason: dict[str, list[RowError]] = {reason: [] for reason in REASONS}
     for error in errors:
@@ -199,5 +251,6 @@ def describe_errors(path: Path, errors: Iterable[RowError], total: int) -> list[
             what, remedy = REASONS[reason]
             rows = first_few(f"line {error.line} ({error.cell[:40]!r})" for error in found)
             count = f"in {len(found):,} of {total:,} rows"
-            lines.append(f"{path}: {found[0].column}: {what}, {count}: {rows}: {remedy}")
+            column = (names or {}).get(found[0].column, found[0].column)
+            lines.append(f"{path}: {column}: {what}, {count}: {rows}: {remedy}")
     return lines

@@ -16,7 +16,7 @@ from amlc.evaluation.drift import adversarial_validation
 from amlc.evaluation.metrics_files import Guards, Leak, Permutation
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
-from amlc.models.base import ModelSettings, Regressor
+from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.crossfit import fits
 from amlc.models.design import DesignEncoder
 from amlc.models.linear import LeastSquares
@@ -32,7 +32,7 @@ CLIPPED_QUANTILE = 0.001
 class GuardSettings(Settings):
     """Section `guards` of params.yaml."""
 
-    permutation: ModelSettings
+    permutation: ScaledSettings
     max_explained_variance: float = Field(gt=0, lt=1)
     rows: int = Field(ge=100)
     drift_n_estimators: int = Field(ge=1, le=10_000)
@@ -75,6 +75,8 @@ def check_guards(
     )
     # Topics are left out: they are fitted to train texts, so they alone separate train from test.
     inputs = blocks.select(["tabular", "vision"])
+    if not len(test):
+        return Guards(permutation=permutation, leak=leak, drift=None)
     drift = adversarial_validation(
         inputs.take(train),
         inputs.take(test),

@@ -62,11 +62,16 @@ class SliceScore(Metrics):
 
 
 class Slices(Metrics):
-    """Scores by price decile (``"01"``: the cheapest), by picture and by kind of unit."""
+    """Scores by price decile (``"01"``: the cheapest), by picture, by kind of unit and by category.
+
+    `categories` has the most frequent values of the guessed brand, of the title's first word and of
+    each category of the user's own.
+    """
 
     price_decile: dict[str, SliceScore]
     image: dict[str, SliceScore]
     unit_kind: dict[str, SliceScore]
+    categories: dict[str, dict[str, SliceScore]] = {}
 
 
 class Interval(Metrics):
@@ -146,14 +151,19 @@ class Guards(Metrics):
 
     permutation: Permutation
     leak: Leak
-    drift: Drift
+    # Null without test rows.
+    drift: Drift | None
 
     def __str__(self) -> str:
         return (
             f"permuted prices: SMAPE {self.permutation.smape:.2f} "
             f"(constant {self.permutation.constant:.2f}); "
             f"{self.leak.feature!r} explains {self.leak.share:.0%} of log price; "
-            f"train and test rows are separated with AUC {self.drift.auc:.3f}"
+            + (
+                f"train and test rows are separated with AUC {self.drift.auc:.3f}"
+                if self.drift
+                else "no test rows"
+            )
         )
 
 
@@ -166,6 +176,8 @@ class KeptRows(Metrics):
     rejected_by_reason: dict[str, int]
     without_text: int
     without_link: int
+    without_price: int = 0
+    held_out: int = 0
 
 
 class FlaggedRows(Metrics):
@@ -206,6 +218,13 @@ class DataCounts(Metrics):
     placeholder_links: dict[str, int]
     groups: DuplicateGroups
     price: PriceSummary
+    further_rows: int = 0
+
+    @property
+    def has_links(self) -> bool:
+        """Whether any product has a picture's link."""
+        total = self.train.kept + self.test.rows
+        return self.train.without_link + self.test.without_link < total
 
 
 class ImageCounts(Metrics):

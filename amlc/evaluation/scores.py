@@ -9,7 +9,7 @@ from pydantic import Field
 
 from amlc import layout
 from amlc.arrays import Floats
-from amlc.catalog.products import LINK
+from amlc.catalog.products import CATEGORY, LINK, own_kind
 from amlc.errors import CheckError
 from amlc.evaluation.metrics_files import (
     DECIMALS,
@@ -20,13 +20,21 @@ from amlc.evaluation.metrics_files import (
     Scores,
     Slices,
 )
-from amlc.features.blocks import CATEGORICAL, Tabular
+from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, Tabular
 from amlc.files import write_rows
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses
 from amlc.metrics import bootstrap_interval, row_smape, slices, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.params import Settings
+
+# Names of slices, and the keys of the tabular block that they come from.
+SLICES = {
+    f"{CATEGORY}guessed brand": f"{HIGH_CARDINALITY}brand",
+    f"{CATEGORY}first word": f"{HIGH_CARDINALITY}first_1",
+}
+# A value of a category is a slice if this many rows have it; those with the most rows are kept.
+SLICE_ROWS, MAX_SLICES = 20, 100
 
 
 class EvaluateSettings(Settings):
@@ -50,7 +58,7 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     -------
     DataFrame
         The product table with ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
-        ``pictured`` (whether there is a picture).
+        ``pictured`` (whether there is a picture), and the columns of `SLICES`.
 
     Raises
     ------
@@ -60,7 +68,13 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     blend = read_blend_predictions(root / layout.BLEND, products).map(np.exp)
     tabular = Tabular.read(root / layout.TABULAR)
     statuses = read_statuses(root / layout.IMAGES)
+    keys = {
+        name: tabular.keys[:, tabular.key_names.index(key)]
+        for name, key in SLICES.items()
+        if key in tabular.key_names
+    }
     return products.assign(
+        **keys,
         predicted=blend["log_price"].to_numpy(),
         low=blend["log_low"].to_numpy(),
         high=blend["log_high"].to_numpy(),
@@ -137,7 +151,12 @@ def evaluate(
     details = Details(
         rows=len(rows),
         models=models,
-        slices=Slices.model_validate({name: slices(scores, by) for name, by in labels.items()}),
+        slices=Slices.model_validate(
+            {
+                **{name: slices(scores, by) for name, by in labels.items()},
+                "categories": _category_slices(rows, scores),
+            }
+        ),
         interval=Interval(
             coverage=100 * inside.mean(),
             coverage_by_predicted_decile=_share_by(inside, price_deciles(predicted)),
@@ -162,6 +181,22 @@ def _member_held_out(
     if rows is None or members is None:
         return None
     return float(_scores(name, rows["price"].to_numpy(np.float64), members[name]).mean())
+
+
+def _category_slices(
+    rows: pd.DataFrame, scores: Floats
+) -> dict[str, dict[str, dict[str, float | int]]]:
+    """Return the scores of the frequent values of each category."""
+    by_category = {}
+    for name in map(str, rows.columns):
+        if own_kind(name) == CATEGORY:
+            filled = rows[name].to_numpy(dtype=object) != ""
+            values = slices(scores[filled], rows[name].to_numpy()[filled])
+            frequent = sorted(values, key=lambda value: (-values[value]["rows"], value))
+            kept = [value for value in frequent[:MAX_SLICES] if values[value]["rows"] >= SLICE_ROWS]
+            if kept:
+                by_category[name.removeprefix(CATEGORY)] = {value: values[value] for value in kept}
+    return by_category
 
 
 def _inside(rows: pd.DataFrame) -> pd.Series:
@@ -214,8 +249,8 @@ def write_tables(folder: Path, scores: Scores, details: Details) -> None:
         ("slice", "label", "rows", "smape"),
         [
             (name, label, score.rows, *_rounded(score.smape))
-            for name, labels in details.slices
-            for label, score in labels.items()
+            for name in ("price_decile", "image", "unit_kind")
+            for label, score in getattr(details.slices, name).items()
         ],
     )
 

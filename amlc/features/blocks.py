@@ -1,10 +1,11 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,25 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import read_arrays, replacing, write_array, write_arrays, write_frame
+from amlc.files import read_arrays, write_array, write_arrays, write_frame
 
-BlockName = Literal["tabular", "terms", "topics", "vision", "neighbours"]
+BLOCKS = ("tabular", "terms", "topics", "vision", "neighbours")
+# All pretrained encoders of params.yaml; one of them is "encoders.NAME".
+ENCODERS = "encoders"
+_ONE_ENCODER = re.compile(rf"{ENCODERS}\.[a-z0-9][a-z0-9_-]{{0,39}}")
+
+
+def _known(name: str) -> str:
+    if name not in {*BLOCKS, ENCODERS} and not _ONE_ENCODER.fullmatch(name):
+        raise ValueError(f"expected one of {', '.join(BLOCKS)}, {ENCODERS}, {ENCODERS}.NAME")
+    return name
+
+
+BlockName = Annotated[str, AfterValidator(_known)]
 
 # The prefix of a tabular column determines how models encode it.
 NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
@@ -68,7 +82,8 @@ class Block(ABC):
         DataError
             The file is missing or malformed; the message names the stage to run.
         """
-        remedy = f"run the stage {path.stem}"
+        stage = "encode" if path.parent.name == ENCODERS else path.stem
+        remedy = f"run the stage {stage}"
         with read_errors_as(DataError, f"{path}: cannot be read", remedy=remedy):
             return cls._read(path)
 
@@ -181,9 +196,16 @@ class Terms(Block):
     weights: sp.csr_array
 
     def write(self, path: Path) -> None:
-        """Write the block as SciPy's uncompressed .npz."""
-        with replacing(path) as temporary, temporary.open("wb") as stream:
-            sp.save_npz(stream, sp.csr_matrix(self.weights), compressed=False)
+        """Write the block as an uncompressed .npz, as `scipy.sparse.save_npz` does."""
+        weights = self.weights
+        write_arrays(
+            path,
+            format=np.array(b"csr"),
+            shape=np.array(weights.shape),
+            data=weights.data,
+            indices=weights.indices,
+            indptr=weights.indptr,
+        )
 
     @classmethod
     def _read(cls, path: Path) -> Self:
@@ -260,6 +282,44 @@ class Neighbours(Block):
 TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
 
 
+def block_path(folder: Path, name: str) -> Path:
+    """Return the file of a block in the folder ``data/features``."""
+    path = folder.joinpath(*name.split("."))
+    return path.with_name(f"{path.name}{TYPES.get(name, Dense).suffix}")
+
+
+def expand(folder: Path, names: Iterable[str]) -> list[str]:
+    """Return the names of blocks with the name of each encoder in place of "encoders".
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``data/features``.
+    names : iterable of str
+        Names as in params.yaml.
+
+    Raises
+    ------
+    DataError
+        There is no encoder, or none of a given name.
+    """
+    expanded: list[str] = []
+    names = list(names)
+    there = sorted(path.stem for path in (folder / ENCODERS).glob(f"*{Dense.suffix}"))
+    for name in names:
+        if name == ENCODERS:
+            expanded += [f"{ENCODERS}.{encoder}" for encoder in there]
+        else:
+            expanded.append(name)
+        wanted = name.removeprefix(f"{ENCODERS}.")
+        if (name == ENCODERS and not there) or (name != wanted and wanted not in there):
+            raise DataError(
+                f"{folder / ENCODERS}: no block {name}; encoders: {', '.join(there) or 'none'}; "
+                "name it in the section encoders of params.yaml and run the stage encode"
+            )
+    return list(dict.fromkeys(expanded))
+
+
 class Blocks:
     """Feature blocks of the same products by name; as for a data frame, the length is in rows.
 
@@ -276,7 +336,7 @@ class Blocks:
         return next((block.shape[0] for block in self._blocks.values()), 0)
 
     def __contains__(self, name: str) -> bool:
-        return name in self._blocks
+        return bool(self._named(name))
 
     @property
     def tabular(self) -> Tabular | None:
@@ -296,6 +356,10 @@ class Blocks:
         block = self._blocks.get("neighbours")
         return block if isinstance(block, Neighbours) else None
 
+    def get(self, name: str) -> Block | None:
+        """Return a block, or None if there is none of this name."""
+        return self._blocks.get(name)
+
     @property
     def dense(self) -> dict[str, Dense]:
         """All dense blocks by name, such as the topics and the descriptors of the picture."""
@@ -306,8 +370,16 @@ class Blocks:
         return type(self)(**{name: block.take(rows) for name, block in self._blocks.items()})
 
     def select(self, names: Iterable[str]) -> Self:
-        """Return the named blocks, in this order."""
-        return type(self)(**{name: self._blocks[name] for name in names})
+        """Return the named blocks, in this order; "encoders" are those of all encoders."""
+        return type(self)(
+            **{each: self._blocks[each] for name in names for each in self._named(name)}
+        )
+
+    def _named(self, name: str) -> list[str]:
+        """Return the blocks that a name in params.yaml stands for."""
+        if name != ENCODERS:
+            return [name] if name in self._blocks else []
+        return sorted(block for block in self._blocks if block.startswith(f"{ENCODERS}."))
 
     def assign(self, **blocks: Block) -> Self:
         """Return these blocks with some replaced or added."""
@@ -329,8 +401,10 @@ class Blocks:
         DataError
             A file is missing or malformed, or two blocks differ in their number of rows.
         """
-        types = {name: TYPES.get(name, Dense) for name in names}
-        blocks = {name: kind.read(folder / f"{name}{kind.suffix}") for name, kind in types.items()}
+        blocks = {
+            name: TYPES.get(name, Dense).read(block_path(folder, name))
+            for name in expand(folder, names)
+        }
         counts = {name: block.shape[0] for name, block in blocks.items()}
         if len(set(counts.values())) > 1:
             raise DataError(f"{folder}: blocks differ in their number of rows: {counts}")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -19,6 +20,7 @@ from amlc.catalog.quantities import parse_quantity
 from amlc.catalog.units import UNIT_KINDS, UNIT_NAMES, find_unit
 from amlc.errors import DataError, read_errors_as
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
+from amlc.features.own_columns import OwnColumns
 from amlc.files import write_json
 from amlc.params import Settings
 
@@ -65,6 +67,7 @@ class TabularSettings(Settings):
 
     brand_min_rows: int = Field(ge=1, le=1_000_000)
     brand_share: float = Field(gt=0, le=1)
+    max_levels: int = Field(ge=0, le=1000)
 
 
 class BrandGuesser:
@@ -141,7 +144,7 @@ def min_max_scaled(columns: Floats, low: Floats, high: Floats) -> Floats32:
 
 
 class TabularFeatures:
-    """Turn catalogue texts into the tabular block.
+    """Turn catalogue texts, and columns of the user's own, into the tabular block.
 
     Numeric columns are scaled to [0, 1] over the train rows. Categories are fixed. Key columns
     remain text, because their target encoding has to be fitted inside the folds.
@@ -156,9 +159,17 @@ class TabularFeatures:
         self.settings = settings
         self.brands = BrandGuesser(settings.brand_min_rows, settings.brand_share)
         self.low, self.high = np.zeros(len(NUMBER_NAMES)), np.ones(len(NUMBER_NAMES))
+        self.own = OwnColumns(settings.max_levels)
 
-    def fit(self, texts: Iterable[str]) -> Self:
-        """Learn brands and ranges from the train texts.
+    def fit(self, texts: Iterable[str], own: pd.DataFrame | None = None) -> Self:
+        """Learn brands, ranges and categories from the train rows.
+
+        Parameters
+        ----------
+        texts : iterable of str
+            Their texts.
+        own : DataFrame, optional
+            Their columns of `amlc.catalog.products.own_columns`.
 
         Raises
         ------
@@ -171,21 +182,31 @@ class TabularFeatures:
         self.brands.fit(normalised_title(content.title) for content in contents)
         numbers = _numbers(contents)
         self.low, self.high = numbers.min(axis=0), numbers.max(axis=0)
+        self.own = OwnColumns(self.settings.max_levels)
+        if own is not None:
+            self.own.fit(own)
         return self
 
-    def transform(self, texts: Iterable[str]) -> Tabular:
-        """Return the tabular block of texts, one row per text."""
-        return self.transform_parsed([parse_content(text) for text in texts])
+    def transform(self, texts: Iterable[str], own: pd.DataFrame | None = None) -> Tabular:
+        """Return the tabular block of texts and own columns, one row per text."""
+        return self.transform_parsed([parse_content(text) for text in texts], own)
 
-    def transform_parsed(self, contents: Sequence[Content]) -> Tabular:
-        """Return the tabular block of parsed texts, one row per text."""
+    def transform_parsed(
+        self, contents: Sequence[Content], own: pd.DataFrame | None = None
+    ) -> Tabular:
+        """Return the tabular block of parsed texts and own columns, one row per text.
+
+        Own columns that are not there are missing in every row.
+        """
+        columns = self.own.transform(own, len(contents))
+        numbers = min_max_scaled(_numbers(contents), self.low, self.high)
         return Tabular(
-            min_max_scaled(_numbers(contents), self.low, self.high),
-            _codes(contents),
-            self._keys(contents),
-            tuple(NUMERIC + name for name in NUMBER_NAMES),
-            _KEYS,
-            _LEVELS,
+            np.concatenate([numbers, columns.numbers], axis=1),
+            np.concatenate([_codes(contents), columns.codes], axis=1),
+            np.concatenate([self._keys(contents), columns.keys], axis=1),
+            (*(NUMERIC + name for name in NUMBER_NAMES), *columns.number_names),
+            (*_KEYS, *columns.key_names),
+            {**_LEVELS, **columns.levels},
         )
 
     def _keys(self, contents: Sequence[Content]) -> Objects:
@@ -205,6 +226,7 @@ class TabularFeatures:
             "columns": list(NUMBER_NAMES),
             "low": self.low.tolist(),
             "high": self.high.tolist(),
+            "own": self.own.state(),
         }
         write_json(path, state)
 
@@ -223,6 +245,7 @@ class TabularFeatures:
             features = cls(TabularSettings(**state["settings"]))
             features.brands.prefixes = frozenset(state["brands"])
             features.low, features.high = np.array(state["low"]), np.array(state["high"])
+            features.own = OwnColumns.from_state(features.settings.max_levels, state["own"])
             lengths = {len(features.low), len(features.high), len(columns)}
         if columns != NUMBER_NAMES or lengths != {len(NUMBER_NAMES)}:
             raise DataError(f"{path}: written by a version with other columns; refit")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from amlc.catalog.links import LinkError, parse_link
+from amlc.catalog.links import LOCAL, LinkError, parse_link
 from amlc.errors import ImageError, first_few
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
@@ -25,7 +25,7 @@ from amlc.images.fetch_result import (
     FetchResult,
     Picture,
 )
-from amlc.images.mirror import Mirror
+from amlc.images.mirror import Mirror, mirror_folder
 from amlc.images.pool import FetchPool, cores
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
@@ -120,7 +120,8 @@ def download(
     """
     distinct = sorted(set(links))
     grey = placeholder(settings.size, settings.quality)
-    mirror = Mirror(settings.mirror, distinct)
+    # A catalogue without pictures needs no folder of them.
+    mirror = Mirror(mirror_folder(settings.mirror) if any(distinct) else None, distinct)
     if mirror.ambiguous:
         _note(f"images.mirror: {mirror.ambiguous} file names fit several links and are not used")
     rows = fetch_results(distinct, settings, fetching, store_path, mirror, total=len(distinct))
@@ -287,7 +288,10 @@ class _Fetcher:
     def _final_failure(self, link: str, stored: FetchResult | None) -> FetchResult | None:
         """Return the failure of a link that must not be fetched in this run, or None."""
         try:
-            check_host(parse_link(link), self._settings)
+            parsed = parse_link(link)
+            if parsed.host == LOCAL:
+                return FetchResult.failed(NOT_IN_MIRROR, 0)
+            check_host(parsed, self._settings)
         except LinkError:
             return FetchResult.failed(MALFORMED if link else NO_LINK, 0)
         except FetchError as error:

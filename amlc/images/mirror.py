@@ -1,5 +1,6 @@
 """The mirror: a folder of pictures that the user already has."""
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -7,10 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
-from amlc.catalog.links import Link, LinkError, parse_link
+from amlc.catalog.links import LOCAL, Link, LinkError, parse_link
 from amlc.errors import ImageError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".webp", ".gif")
+
+
+def mirror_folder(setting: str | None) -> str | None:
+    """Return `images.mirror`; where it is null, the folder that `AMLC_MIRROR` names, if any."""
+    return setting if setting is not None else os.environ.get("AMLC_MIRROR") or None
 
 
 class Mirror:
@@ -48,7 +54,8 @@ class Mirror:
             self._names = frozenset(path.name for path in self._folder.iterdir() if path.is_file())
         except OSError as error:
             raise ImageError(
-                f"images.mirror: {self._folder}: {error.strerror}; give a folder, or null"
+                f"images.mirror or AMLC_MIRROR: {self._folder}: {error.strerror}; "
+                "give a folder, or null"
             ) from None
         for name in sorted(self._names):
             self._alike.setdefault(_folded(name), []).append(name)
@@ -77,11 +84,14 @@ class Mirror:
         """Return the file of a link's picture, or None.
 
         The file may have another extension than the link, and capitals for small letters; the more
-        exact name counts. Only names that were listed in the folder are joined to it, so that no
+        exact name counts. A picture that the catalogue gives by its path is looked for at this path
+        below the folder. Only names that were listed in the folder are joined to it, so that no
         link can lead outside.
         """
         if self._folder is None:
             return None
+        if link.host == LOCAL:
+            return self._find_path(unquote(link.target.partition("?")[0]))
         names = file_names(link)
         for name in names:
             if self._claims[name] == 1 and name in self._names:
@@ -100,6 +110,19 @@ class Mirror:
             if len(files) == 1:
                 return self._folder / files[0]
         return None
+
+    def _find_path(self, target: str) -> Path | None:
+        """Return the file at a path below the folder, or None; nothing leads outside of it."""
+        assert self._folder is not None
+        parts = [part for part in target.split("/") if part]
+        if not parts or not all(map(_is_plain_name, parts)):
+            return None
+        try:
+            path = self._folder.joinpath(*parts).resolve()
+            is_inside = path.is_relative_to(self._folder.resolve())
+            return path if is_inside and path.is_file() else None
+        except (OSError, RuntimeError):
+            return None
 
 
 def _folded(name: str) -> str:

@@ -1,5 +1,7 @@
 """The proxies that the environment names."""
 
+import contextlib
+import ipaddress
 from dataclasses import dataclass
 from urllib.parse import unquote
 from urllib.request import getproxies_environment, proxy_bypass
@@ -53,9 +55,26 @@ def environment_proxies() -> dict[str, Proxy]:
 
 
 def goes_direct(link: Link) -> bool:
-    """Return whether NO_PROXY names a link's host."""
+    """Return whether NO_PROXY names a link's host, or a network (10.0.0.0/8) with its address.
+
+    Names are not looked up for this.
+    """
     host = f"[{link.host}]" if ":" in link.host else link.host
-    return bool(proxy_bypass(f"{host}:{link.port}"))
+    return bool(proxy_bypass(f"{host}:{link.port}")) or _is_in_network(
+        link.host, getproxies_environment().get("no", "")
+    )
+
+
+def _is_in_network(host: str, names: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for name in filter(lambda name: "/" in name, names.split(",")):
+        with contextlib.suppress(ValueError):
+            if address in ipaddress.ip_network(name.strip(), strict=False):
+                return True
+    return False
 
 
 def _parse(variable: str, text: str) -> Proxy:

@@ -6,11 +6,14 @@ each is explained.
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from amlc.catalog.links import parse_host
 from amlc.params import Settings
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# A host as links have it: in lower case, in ASCII, without the dot at its end.
+Host = Annotated[str, AfterValidator(parse_host)]
 
 
 class PictureSettings(Settings):
@@ -28,8 +31,8 @@ class PictureSettings(Settings):
 class HostRules(Settings):
     """Which hosts may be asked for pictures, and whether their wishes count."""
 
-    allow_hosts: list[str] = Field([])
-    allow_private_hosts: list[str] = Field([])
+    allow_hosts: list[Host] = Field([])
+    allow_private_hosts: list[Host] = Field([])
     respect_noai: bool = True
 
 
@@ -41,7 +44,7 @@ class ImageSettings(PictureSettings, HostRules):
     retry_failed: bool = False
     remember_days: int = Field(30, ge=0, le=3650)
     thumbnail: bool = False
-    thumbnail_hosts: list[str] = Field([])
+    thumbnail_hosts: list[Host] = Field([])
     tries: int = Field(3, ge=1, le=10)
 
 

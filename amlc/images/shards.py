@@ -246,6 +246,11 @@ class Summary:
             lines += [f"  {title:6}  {count:8}  {name}" for name, count in shown]
             if len(counts) > _ROWS_SHOWN:
                 lines.append(f"  {title:6}  {len(counts) - _ROWS_SHOWN:8}  others")
+        if self.links > self.ok:
+            lines.append(
+                "make images looks again for those that are missing: in the mirror, and on hosts "
+                "whose failure may have been temporary"
+            )
         return "\n".join(lines)
 
 

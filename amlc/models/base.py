@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
+from amlc.features import content
 from amlc.features.blocks import BlockName, Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
@@ -34,6 +35,12 @@ class ModelSettings(Settings):
         return blocks
 
 
+class ScaledSettings(ModelSettings):
+    """Settings of a model that depends on the scales of its columns."""
+
+    encoder_norm: float = Field(gt=0)
+
+
 class DenseSettings(ModelSettings):
     """Settings of a model that cannot use the sparse terms."""
 
@@ -52,10 +59,18 @@ class Regressor(ABC):
     ----------
     settings : ModelSettings
         An instance of the class's own `settings_type`.
+
+    Attributes
+    ----------
+    needs_content : bool
+        Whether the model reads texts and pictures, so that its blocks need the one named content.
     """
 
+    # In params.yaml. The registry finds a model by this line of its class.
+    name: ClassVar[str]
     settings_type: ClassVar[type[ModelSettings]]
     kind: ClassVar[Kind]
+    needs_content: ClassVar[bool] = False
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
@@ -124,6 +139,20 @@ class Regressor(ABC):
         """Yield (number of boosting rounds, log prices after them); other models yield nothing."""
         yield from ()
 
+    def watch(self, blocks: Blocks) -> None:  # noqa: B027 - most models have nothing to do
+        """Note held-out rows that the next fit may predict as it goes; most models need none.
+
+        Parameters
+        ----------
+        blocks : Blocks
+            Their features; `staged_predict` is then called with the same.
+        """
+
+    @property
+    def fits_at_once(self) -> int | None:
+        """How many fits may run at the same time; None: as many as there are threads."""
+        return None
+
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the importance; empty for a model without importances.
 
@@ -164,13 +193,16 @@ class Regressor(ABC):
 
     def _select(self, blocks: Blocks) -> Blocks:
         """Return only the blocks that the settings name."""
-        missing = [name for name in self.settings.blocks if name not in blocks]
+        names = [*self.settings.blocks, *((content.NAME,) if self.needs_content else ())]
+        missing = [name for name in names if name not in blocks]
         if missing:
             raise ModelError(f"the model needs the blocks {', '.join(missing)}")
-        return blocks.select(self.settings.blocks)
+        return blocks.select(names)
 
     def _new_encoder(self) -> DesignEncoder:
-        return DesignEncoder(self.kind, self.settings.smoothing, self.settings.neighbours)
+        settings = self.settings
+        norm = settings.encoder_norm if isinstance(settings, ScaledSettings) else None
+        return DesignEncoder(self.kind, settings.smoothing, settings.neighbours, norm)
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...

@@ -118,26 +118,34 @@ def crossfit(
     train, test = train_rows(products), test_rows(products)
     splits = [*fold_splits(products), (train, test)]
     started = time.perf_counter()
-    *folds, final = _watched(
+    actual, log_price = log_prices(products), np.full(len(products), np.nan)
+    fold_smape, curves, constant, fit_seconds, predict_seconds = [], [], 0, 0.0, 0.0
+    progress = _watched(
         fits(make, blocks, products, splits, seed=seed, threads=threads), len(splits)
     )
-    timing = Timing(
-        seconds=time.perf_counter() - started,
-        fit_seconds=sum(fit.fit_seconds for fit in (*folds, final)),
-        predict_seconds=sum(fit.predict_seconds for fit in (*folds, final)),
-        peak_bytes=peak_bytes(),
-    )
-    actual, log_price = log_prices(products), np.full(len(products), np.nan)
-    for fit in (*folds, final):
-        log_price[fit.rows] = fit.log_price
+    # Models can be large: only the last one is kept.
+    for number, fit in enumerate(progress):
+        model, log_price[fit.rows] = fit.model, fit.log_price
+        constant += _is_constant(model)
+        fit_seconds += fit.fit_seconds
+        predict_seconds += fit.predict_seconds
+        if number < len(splits) - 1:
+            fold_smape.append(smape_of_logs(actual[fit.rows], fit.log_price))
+            curves.append(_curve(fit, blocks, actual))
+    seconds = time.perf_counter() - started
     return Crossfit(
-        model=final.model,
+        model=model,
         log_price=log_price,
         smape=smape_of_logs(actual[train], log_price[train]),
-        fold_smape=[smape_of_logs(actual[fit.rows], fit.log_price) for fit in folds],
-        curve=_mean_curve(folds, blocks, actual),
-        constant=sum(_is_constant(fit.model) for fit in (*folds, final)),
-        timing=timing,
+        fold_smape=fold_smape,
+        curve=_mean_curve(curves),
+        constant=constant,
+        timing=Timing(
+            seconds=seconds,
+            fit_seconds=fit_seconds,
+            predict_seconds=predict_seconds,
+            peak_bytes=peak_bytes(),
+        ),
     )
 
 
@@ -156,15 +164,16 @@ def _is_constant(model: Regressor) -> bool:
     return bool(shares) and not any(shares.values())
 
 
-def _mean_curve(folds: list[Fit], blocks: Blocks, actual: Floats) -> list[tuple[int, float]]:
+def _curve(fit: Fit, blocks: Blocks, actual: Floats) -> dict[int, float]:
+    """Return the held-out SMAPE by rounds of training."""
+    return {
+        rounds: smape_of_logs(actual[fit.rows], log_price)
+        for rounds, log_price in fit.model.staged_predict(blocks.take(fit.rows))
+    }
+
+
+def _mean_curve(curves: list[dict[int, float]]) -> list[tuple[int, float]]:
     """Return rounds of training and the mean over folds of the held-out SMAPE after them."""
-    curves = [
-        {
-            rounds: smape_of_logs(actual[fit.rows], log_price)
-            for rounds, log_price in fit.model.staged_predict(blocks.take(fit.rows))
-        }
-        for fit in folds
-    ]
     # Fits that stop early do not all have the same numbers of rounds.
     shared = sorted(set.intersection(*map(set, curves)))
     return [(rounds, float(np.mean([curve[rounds] for curve in curves]))) for rounds in shared]
@@ -226,19 +235,24 @@ def fits(
     # other at every tree. The share of a fit is always that of `crossfit`, which has one fit more
     # than there are folds, because another number of threads can change the last bits of a score.
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
+    at_once = make().fits_at_once or at_once
+    each = max(threads // at_once, 1)
+    in_a_fold = (products["fold"] >= 0).to_numpy()
 
     def fit_split(fit_rows: Rows, held_out: Rows) -> Fit:
         model = make()
-        train = blocks.take(fit_rows)
+        train, other = blocks.take(fit_rows), blocks.take(held_out)
         target = make_target(products.iloc[fit_rows], train.tabular, model.settings.weights)
+        if in_a_fold[held_out].all():
+            model.watch(other)
         started = time.perf_counter()
-        model.fit(train, target, seed=seed, threads=threads // at_once)
+        model.fit(train, target, seed=seed, threads=each)
         fitted = time.perf_counter()
-        log_price = model.predict(blocks.take(held_out))
+        log_price = model.predict(other)
         seconds = fitted - started, time.perf_counter() - fitted
         return Fit(model, held_out, log_price, *seconds)
 
-    with threadpool_limits(threads // at_once), ThreadPoolExecutor(at_once) as pool:
+    with threadpool_limits(each), ThreadPoolExecutor(at_once) as pool:
         pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]
         try:
             for future in pending:

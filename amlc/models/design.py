@@ -9,7 +9,16 @@ import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular, Terms
+from amlc.features.blocks import (
+    CATEGORICAL,
+    ENCODERS,
+    HIGH_CARDINALITY,
+    NUMERIC,
+    Blocks,
+    Tabular,
+    Terms,
+)
+from amlc.features.content import Content, content_of
 from amlc.files import read_arrays, write_arrays, write_json
 from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
@@ -32,14 +41,18 @@ class Design:
         The columns of all blocks but the terms.
     terms : csr_array of float32, shape (n, terms)
         The terms, unchanged; without columns if there is no such block.
+    content : Content, optional
+        Texts and pictures, unchanged.
     """
 
     dense: Floats32
     terms: sp.csr_array
+    content: Content | None = None
 
     def take(self, rows: Rows) -> Self:
         """Return the design of some rows."""
-        return type(self)(self.dense[rows], self.terms[rows])
+        content = None if self.content is None else self.content.take(rows)
+        return type(self)(self.dense[rows], self.terms[rows], content)
 
     @property
     def has_terms(self) -> bool:
@@ -66,6 +79,10 @@ class DesignEncoder:
         high-cardinality columns out.
     neighbours : list of int
         The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
+    encoder_norm : float, optional
+        For "linear": the vectors of an encoder are centred and divided by one number, so that this
+        is the root mean square of their lengths over the train rows: hundreds of columns of
+        deviation 1 would outweigh all others. None: as any other column.
 
     Attributes
     ----------
@@ -73,8 +90,15 @@ class DesignEncoder:
         Fitted: the names of the dense columns, each "block: column".
     """
 
-    def __init__(self, kind: Kind, smoothing: float | None, neighbours: list[int]) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        smoothing: float | None,
+        neighbours: list[int],
+        encoder_norm: float | None = None,
+    ) -> None:
         self.kind = kind
+        self.encoder_norm = encoder_norm
         self.encoding = None if smoothing is None else TargetEncoding(smoothing)
         self.neighbours = NeighbourPrices(neighbours)
         self.center = np.zeros(0, np.float32)
@@ -111,6 +135,7 @@ class DesignEncoder:
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = numbers.std(axis=0, dtype=np.float64)
             self.scale = np.maximum(deviation, SMALLEST_DEVIATION).astype(np.float32)
+            self._scale_vectors(blocks, deviation)
         return self._design(blocks, numbers)
 
     def transform(self, blocks: Blocks) -> Design:
@@ -121,6 +146,17 @@ class DesignEncoder:
         if blocks.neighbours is not None:
             from_prices.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
         return self._design(blocks, _numbers(blocks, from_prices))
+
+    def _scale_vectors(self, blocks: Blocks, deviation: Floats) -> None:
+        """Give the vector of each encoder one scale; its first column is the flag "missing"."""
+        end = len(deviation)
+        for name, dense in reversed(blocks.dense.items()):
+            start = end - dense.array.shape[1]
+            if name.startswith(f"{ENCODERS}.") and self.encoder_norm is not None:
+                vector = slice(start + 1, end)
+                length = np.sqrt(np.square(deviation[vector]).sum())
+                self.scale[vector] = max(length, SMALLEST_DEVIATION) / self.encoder_norm
+            end = start
 
     def names(self, blocks: Blocks) -> list[str]:
         """Return the names of the dense columns of these blocks' design, in its order."""
@@ -188,7 +224,7 @@ class DesignEncoder:
             parts.append(_one_hot(blocks.tabular) if linear else blocks.tabular.codes)
         dense = np.concatenate(parts, axis=1, dtype=np.float32)
         terms = blocks.terms or Terms(sp.csr_array(dense[:, :0]))
-        return Design(np.ascontiguousarray(dense), terms.weights)
+        return Design(np.ascontiguousarray(dense), terms.weights, content_of(blocks))
 
 
 def _total(blocks: Blocks) -> Floats:

@@ -32,6 +32,7 @@ class ForestSettings(DenseSettings):
 class RandomForest(Regressor):
     """Mean of many deep trees, each on a bootstrap sample of the rows."""
 
+    name = "forest"
     settings_type = ForestSettings
     settings: ForestSettings
     kind = "tree"

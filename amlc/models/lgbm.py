@@ -74,6 +74,7 @@ class LightGBM(Boosting):
     call here passes the number, and all fits in one process must use the same one.
     """
 
+    name = "lightgbm"
     settings_type = LightgbmSettings
     settings: LightgbmSettings
     library_error = lgb.basic.LightGBMError

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from amlc.arrays import Floats
 from amlc.files import write_array
-from amlc.models.base import ModelSettings, Regressor
+from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.design import Design
 from amlc.models.target import Target
 
 
-class RidgeSettings(ModelSettings):
+class RidgeSettings(ScaledSettings):
     """Section `train.ridge` of params.yaml."""
 
     alpha: float = Field(gt=0)
@@ -49,7 +49,8 @@ class _LinearRegressor(Regressor):
 class LeastSquares(_LinearRegressor):
     """Linear regression of log price on scaled numbers and one-hot categories."""
 
-    settings_type = ModelSettings
+    name = "linear"
+    settings_type = ScaledSettings
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - it draws nothing and needs no threads
         from sklearn.linear_model import LinearRegression  # noqa: PLC0415 - slow to import
@@ -68,6 +69,7 @@ class LeastSquares(_LinearRegressor):
 class RidgeRegression(_LinearRegressor):
     """Penalised least squares on log price."""
 
+    name = "ridge"
     settings_type = RidgeSettings
     settings: RidgeSettings
 

@@ -19,11 +19,12 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from amlc import layout, params
-from amlc.catalog.products import ID, PRICE, read_products, train_rows
+from amlc.catalog.products import train_rows
 from amlc.errors import MissingExtraError, ModelError
 from amlc.features.blocks import Blocks
 from amlc.files import write_text
 from amlc.models.crossfit import fold_scores
+from amlc.models.inputs import read_inputs
 from amlc.models.registry import regressor
 from amlc.models.search_space import (
     SearchSettings,
@@ -156,12 +157,13 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
     spaces = model_spaces(settings, name, section)
     choices = spaces.get("blocks", [section["blocks"]])
     blocks: list[Any] = sorted({block for names in choices for block in names})
+    products, inputs = read_inputs(blocks, with_content=regressor(name).needs_content)
     task = Task(
         model=name,
         section=section,
         spaces=spaces,
-        blocks=Blocks.read(layout.FEATURES, blocks),
-        products=read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"]),
+        blocks=inputs,
+        products=products,
         files=[
             layout.PRODUCTS,
             *(path for block in blocks for path in layout.FEATURES.glob(f"{block}.*")),

@@ -54,6 +54,7 @@ class XgboostSettings(BoostingSettings):
 class XGBoost(Boosting):
     """Boosted level-wise trees."""
 
+    name = "xgboost"
     settings_type = XgboostSettings
     settings: XgboostSettings
     library_error = xgb.core.XGBoostError

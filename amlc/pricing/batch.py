@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,15 +16,17 @@ from typing import IO
 from tqdm import tqdm
 
 from amlc import params
+from amlc.catalog.columns import COMPETITION, ColumnMap
 from amlc.catalog.products import ID, PRICE
 from amlc.catalog.rows import ProductRows, Row, open_rows
 from amlc.catalog.submission import format_price
 from amlc.errors import DataError, ModelError
-from amlc.files import writing
+from amlc.files import without_formula, writing
 from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
+from amlc.pricing.bundle import read_catalog_settings
 from amlc.pricing.estimates import Estimate, Product, ProductPicture
 from amlc.pricing.pictures import download_pictures, find_pictures
 from amlc.pricing.pricer import MAX_ROWS, BundlePricer
@@ -37,11 +39,9 @@ CHUNK_ROWS = MAX_ROWS
 # A smaller file is priced in less time than worker processes take to start.
 SMALL_BYTES = 2_000_000
 
-# What a spreadsheet takes for the start of a formula, in East Asian widths as well.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
+OpenRows = Callable[..., AbstractContextManager[tuple[ProductRows, IO[bytes]]]]
 FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
 
 
@@ -95,7 +95,7 @@ def price_rows(
 def csv_lines(
     rows: Iterable[Row], estimates: Iterable[Estimate], *, spreadsheet: bool = False
 ) -> str:
-    """Return the lines of the CSV that is written, in the columns of `HEADER`.
+    """Return the lines of the CSV that is written, in the columns of `header_for`.
 
     Parameters
     ----------
@@ -103,16 +103,46 @@ def csv_lines(
     estimates : iterable of Estimate
         That of each row.
     spreadsheet : bool
-        Whether a ``'`` comes before each id that a spreadsheet would take for a formula.
+        Whether a ``'`` comes before each cell that a spreadsheet would take for a formula.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for row, estimate in zip(rows, estimates, strict=True):
         prices = map(format_price, (estimate.price, estimate.low, estimate.high))
-        is_formula = spreadsheet and row.sample_id.startswith(_FORMULA)
-        sample_id = f"'{row.sample_id}" if is_formula else row.sample_id
-        writer.writerow((sample_id, *prices, "; ".join(_reasons(row, estimate))))
+        cells = row.cells or (row.sample_id,)
+        if spreadsheet:
+            cells = tuple(map(without_formula, cells))
+        writer.writerow((*cells, *prices, "; ".join(_reasons(row, estimate))))
     return text.getvalue()
+
+
+def header_for(header: Sequence[str], columns: ColumnMap) -> tuple[str, ...]:
+    """Return the columns of the CSV that is written for a file.
+
+    Parameters
+    ----------
+    header : sequence of str
+        The columns of the file.
+    columns : ColumnMap
+        Its map.
+
+    Returns
+    -------
+    tuple of str
+        `HEADER` for the columns of the competition; otherwise those of the file, then price, low,
+        high and reason, which begin with ``predicted_`` where the file has such a column.
+
+    Examples
+    --------
+    >>> other = COMPETITION.model_copy(update={"text": "name"})
+    >>> header_for(["name", "price"], other)
+    ('name', 'price', 'predicted_price', 'low', 'high', 'reason')
+    """
+    if columns == COMPETITION:
+        return HEADER
+    taken = {name.casefold() for name in header}
+    added = [f"predicted_{name}" if name in taken else name for name in HEADER[1:]]
+    return (*header, *added)
 
 
 def _reasons(row: Row, estimate: Estimate) -> list[str]:
@@ -134,11 +164,11 @@ def price_csv(
     Parameters
     ----------
     source : Path
-        A CSV with the columns ``sample_id``, ``catalog_content`` and, unless `no_images`,
-        ``image_link``, as `amlc.catalog.rows.open_rows` reads it.
+        A file in the layout of the catalogue that the bundle was made from, as
+        `amlc.catalog.rows.open_rows` reads it; the column of links is not needed with `no_images`.
     target : Path
-        The CSV to write: the columns `HEADER`, and one row for each row of `source`, in its order.
-        It appears once it is complete, unless it is a device or the like.
+        The CSV to write: the columns of `header_for`, and one row for each row of `source`, in its
+        order. It appears once it is complete, unless it is a device or the like.
     bundle : Path
         Folder that the stage ``bundle`` wrote.
     images : Path, optional
@@ -159,11 +189,20 @@ def price_csv(
     if target.is_file() and source.exists() and target.samefile(source):
         raise DataError(f"{target}: is the file with the products; write the prices to another")
     with ExitStack() as stack:
-        # A file that is not a CSV of products is refused before a bundle is loaded for it.
-        rows, file = stack.enter_context(open_rows(source, links=not no_images))
+        # A file that is not one of products is refused before a bundle is loaded for it.
+        catalog = read_catalog_settings(bundle)
+        no_images = no_images or catalog.columns.image is None
+        opened = partial(
+            open_rows,
+            source,
+            columns=catalog.columns,
+            read=catalog.read,
+            max_bytes=catalog.max_bytes,
+        )
+        rows, file = stack.enter_context(opened(links=not no_images))
         stack.enter_context(pillow_warning_filters())
         pricer = BundlePricer.load(bundle)
-        find = _picture_source(source, images, pricer.bundle.picture, no_images=no_images)
+        find = _picture_source(opened, images, pricer.bundle.picture, no_images=no_images)
         if workers > 1 and source.stat().st_size > SMALL_BYTES:
             pool = stack.enter_context(Workers(bundle, workers))
             priced = price_rows(_groups(rows, find), pool.submit, lambda: 2 * workers)
@@ -176,7 +215,8 @@ def price_csv(
                 lambda: 1,
             )
         to_lines = partial(csv_lines, spreadsheet=spreadsheet)
-        counts = _write(target, stack.enter_context(closing(priced)), to_lines, file)
+        header = header_for(rows.header, catalog.columns)
+        counts = _write(target, header, stack.enter_context(closing(priced)), to_lines, file)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
     ]
@@ -185,13 +225,17 @@ def price_csv(
 
 
 def _picture_source(
-    source: Path, images: Path | None, limits: PictureSettings, *, no_images: bool
+    opened: OpenRows,
+    images: Path | None,
+    limits: PictureSettings,
+    *,
+    no_images: bool,
 ) -> FindPictures:
     if no_images:
         return lambda links: [None] * len(links)
     if images is not None:
         # The links are read first, because a file that two of them could mean is used for neither.
-        with open_rows(source, links=True) as (rows, _):
+        with opened(links=True) as (rows, _):
             return partial(find_pictures, mirror=Mirror(str(images), (row.link for row in rows)))
     # A params.yaml in the current folder decides how pictures are fetched.
     settings, fetching = ImageSettings(**limits.model_dump()), FetchSettings()
@@ -207,12 +251,16 @@ def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
     remaining = iter(rows)
     while chunk := list(islice(remaining, CHUNK_ROWS)):
         pictures = find([row.link for row in chunk])
-        texts = (row.text for row in chunk)
-        yield chunk, list(map(Product, texts, pictures))
+        products = [
+            Product(row.text, picture, row.own)
+            for row, picture in zip(chunk, pictures, strict=True)
+        ]
+        yield chunk, products
 
 
 def _write(
     target: Path,
+    header: Sequence[str],
     priced: Iterable[tuple[list[Row], list[Estimate]]],
     to_lines: Callable[[list[Row], list[Estimate]], str],
     file: IO[bytes],
@@ -226,7 +274,7 @@ def _write(
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        out.write(",".join(HEADER) + "\n")
+        csv.writer(out, lineterminator="\n").writerow(header)
         for rows, estimates in priced:
             out.write(to_lines(rows, estimates))
             for row, estimate in zip(rows, estimates, strict=True):

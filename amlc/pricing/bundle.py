@@ -1,6 +1,7 @@
 """The bundle: everything that pricing a product needs, in one folder."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from amlc import layout
+from amlc.catalog.columns import ColumnMap, ReadSettings
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
@@ -27,13 +29,17 @@ from amlc.models.blend import Blend
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import Settings, check
+from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
 from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
 
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
 PARAMS = (
     "seed",
+    "data.columns",
+    "data.max_bytes",
     "data.max_text",
+    "data.read",
     "images.size",
     "images.quality",
     "images.max_bytes",
@@ -45,6 +51,7 @@ PARAMS = (
     "neighbours",
     "vision",
     "topics",
+    "encoders",
     "train",
     "blend",
 )
@@ -52,10 +59,27 @@ PARAMS = (
 _UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
 
 
-class TextSettings(Settings):
-    """The keys of the section `data` that checking one text needs."""
+class CatalogSettings(Settings):
+    """The keys of the section `data` that reading products needs."""
 
+    columns: ColumnMap
+    max_bytes: int = Field(ge=1)
     max_text: int = Field(ge=1)
+    read: ReadSettings
+
+
+def read_catalog_settings(folder: Path) -> CatalogSettings:
+    """Return how the products of a bundle's catalogue are written, without loading the bundle.
+
+    Raises
+    ------
+    ModelError
+        The bundle has no such settings.
+    """
+    path = folder / "params.json"
+    with read_errors_as(ModelError, f"{path}: cannot be read", ParamsError):
+        data = json.loads(path.read_text(encoding="utf-8"))["data"]
+        return check(CatalogSettings, data, "data", path)
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
@@ -66,7 +90,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     root : Path
         The repository's root, whose ``data`` the pipeline has written.
     folder : Path
-        An existing, empty folder to write to.
+        An existing folder to write to; what is in it becomes a part of the bundle.
     params : mapping
         The content of params.yaml.
     threads : int
@@ -84,7 +108,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     # Not sorted by key: the groups of terms are in the order of their columns.
     text = json.dumps(_chosen(params), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "params.json", text + "\n")
-    _copy_fitted(root, folder)
+    _copy_fitted(root, folder, params)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
@@ -108,7 +132,7 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _copy_fitted(root: Path, folder: Path) -> None:
+def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
     blend, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
     names = _members(Blend.load(blend))
     try:
@@ -118,6 +142,8 @@ def _copy_fitted(root: Path, folder: Path) -> None:
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
             _copy(encoders / name, folder / "encoders" / name)
+        for name in used_encoders(params, names):
+            _copy(root / layout.PRETRAINED / name, folder / FOLDER / name)
         for name in names:
             _copy(root / layout.MODELS / name, folder / "models" / name)
     except (OSError, shutil.Error) as error:
@@ -143,7 +169,7 @@ class Bundle:
     ----------
     version : str
         The first 12 hexadecimal digits of its manifest's SHA-256.
-    text, picture, vision, neighbours : Settings
+    catalog, picture, vision, neighbours : Settings
         The settings that it was made with.
     coverage : float
         Share of the prices that an interval should contain.
@@ -155,6 +181,8 @@ class Bundle:
         The terms of the train products, in which similar products are looked up.
     models : dict of str to Regressor
         The models that have weight in the blend.
+    encoders : BundleEncoders
+        The pretrained encoders that these models see.
     blend : Blend
         The blend of all models, those without weight included.
     train_products : TrainProducts
@@ -162,7 +190,7 @@ class Bundle:
     """
 
     version: str
-    text: TextSettings
+    catalog: CatalogSettings
     picture: PictureSettings
     vision: VisionSettings
     neighbours: NeighboursSettings
@@ -172,6 +200,7 @@ class Bundle:
     topics: WeightTable
     index: NeighbourIndex
     models: dict[str, Regressor]
+    encoders: BundleEncoders
     blend: Blend
     train_products: TrainProducts
 
@@ -198,8 +227,9 @@ def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
     blend = Blend.load(folder / "blend.json")
+    members = _members(blend)
     return {
-        "text": check(TextSettings, params["data"], "data", path),
+        "catalog": check(CatalogSettings, params["data"], "data", path),
         "picture": check(PictureSettings, params["images"], "images", path),
         "vision": check(VisionSettings, params["vision"], "vision", path),
         "neighbours": check(NeighboursSettings, params["neighbours"], "neighbours", path),
@@ -208,9 +238,8 @@ def _parts(folder: Path) -> dict[str, Any]:
         "terms": TermFeatures.load(folder / "encoders" / "terms"),
         "topics": WeightTable.load(folder / "encoders" / "topics"),
         "index": NeighbourIndex.load(folder / "neighbours"),
-        "models": {
-            name: regressor(name).load(folder / "models" / name) for name in _members(blend)
-        },
+        "models": {name: regressor(name).load(folder / "models" / name) for name in members},
+        "encoders": BundleEncoders.load(folder, params, members, os.cpu_count() or 1),
         "blend": blend,
         "train_products": TrainProducts.load(folder / "products"),
     }

@@ -58,10 +58,14 @@ class Product:
         An unchecked image file of any size or where it is, which keeps memory small; a picture
         that is checked and reduced already; the reason why there is none; or None where none was
         asked for, which needs no reason.
+    own : tuple of (str, str)
+        The cells of the columns that the model has besides the text, by their names in the product
+        table; one that is not there is missing.
     """
 
     text: str
     picture: ProductPicture = NO_PICTURE
+    own: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

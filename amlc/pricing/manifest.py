@@ -17,7 +17,7 @@ from amlc.files import write_json
 
 MANIFEST = "manifest.json"
 # Incremented whenever the layout of a bundle changes.
-FORMAT = 6
+FORMAT = 7
 # Distributions that read the files of a bundle or compute prices; their versions are recorded.
 LIBRARIES = (
     "lightgbm",
@@ -25,11 +25,12 @@ LIBRARIES = (
     "pandas",
     "pillow",
     "pyarrow",
-    "scikit-learn",
     "scipy",
     "xgboost-cpu",
     "xgboost",
 )
+# The same for a bundle with pretrained weights.
+_DEEP = ("safetensors", "tokenizers", "torch", "transformers")
 # Another major version of these may read the same model file differently.
 MODEL_LIBRARIES = frozenset({"lightgbm", "xgboost-cpu", "xgboost"})
 _MAX_BYTES = 2**20  # of the manifest
@@ -69,7 +70,9 @@ def write_manifest(folder: Path) -> None:
         files = dict(
             zip(names, pool.map(lambda name: _describe(folder / name), names), strict=True)
         )
-    manifest = _Manifest(format=FORMAT, amlc=__version__, libraries=versions(), files=files)
+    deep = _DEEP if any(name.endswith(".safetensors") for name in names) else ()
+    libraries = versions((*LIBRARIES, *deep))
+    manifest = _Manifest(format=FORMAT, amlc=__version__, libraries=libraries, files=files)
     write_json(folder / MANIFEST, manifest.model_dump())
 
 
@@ -136,7 +139,8 @@ def _check_versions(folder: Path, manifest: _Manifest) -> None:
             f"{folder}: made by amlc {manifest.amlc}, format {manifest.format}; this is "
             f"amlc {__version__}, format {FORMAT}: {_REMEDY}"
         )
-    made, here = manifest.libraries, versions()
+    made = manifest.libraries
+    here = versions({*LIBRARIES, *made})
     different = [name for name in sorted({*made, *here}) if made.get(name) != here.get(name)]
     listed = ", ".join(f"{name} {made.get(name)} (here {here.get(name)})" for name in different)
     if _majors(made) != _majors(here):

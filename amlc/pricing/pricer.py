@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -9,17 +10,22 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pandas as pd
+from PIL import Image
 from threadpoolctl import ThreadpoolController
 
 from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.content import is_missing, parse_content, without_parts
+from amlc.catalog.own_columns import parse_own
 from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
+from amlc.features.content import Content
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
-from amlc.images.decode import decode
+from amlc.images.decode import GREY, decode, encode_jpeg
 from amlc.images.fetch_result import FetchError, Picture
 from amlc.pricing.bundle import Bundle
+from amlc.pricing.encoders import TYPICAL_TEXT
 from amlc.pricing.estimates import (
     NO_TEXT,
     Contribution,
@@ -55,12 +61,15 @@ class _Row:
         What was missing or unusable.
     without : str
         The part that is left out, to see what it contributes; empty for the whole product.
+    own : tuple of (str, str)
+        As of a `Product`.
     """
 
     text: str
     picture: bytes | None
     reasons: tuple[Reason, ...] = ()
     without: str = ""
+    own: tuple[tuple[str, str], ...] = ()
 
 
 class BundlePricer:
@@ -124,6 +133,22 @@ class BundlePricer:
         """
         return self._blocks(self._checked(products), topics=topics)
 
+    def deep_seconds(self) -> dict[str, float]:
+        """Return how long pretrained encoders and fine-tuned models take for one product."""
+        grey = self._check_picture(encode_jpeg(Image.new("RGB", (256, 256), GREY), quality=90))
+        if not isinstance(grey, bytes):
+            return {}
+        seconds = self.bundle.encoders.seconds(grey)
+        for name, model in self.bundle.models.items():
+            if model.needs_content:
+                blocks = self.blocks([Product(TYPICAL_TEXT, grey)])
+                # The first call also allocates memory.
+                model.predict(blocks)
+                started = time.perf_counter()
+                model.predict(blocks)
+                seconds[name] = time.perf_counter() - started
+        return seconds
+
     def _checked(self, products: Sequence[Product]) -> list["_Row"]:
         # Handing a text to a thread takes longer than checking it.
         unchecked = any(isinstance(product.picture, bytes | Path) for product in products)
@@ -131,7 +156,7 @@ class BundlePricer:
 
     def _check(self, product: Product) -> "_Row":
         """Check a product's text and picture; what cannot be used is left out, with a reason."""
-        text, limit, reasons = product.text, self.bundle.text.max_text, []
+        text, limit, reasons = product.text, self.bundle.catalog.max_text, []
         if is_missing(text):
             text = ""
             reasons.append(NO_TEXT)
@@ -142,7 +167,7 @@ class BundlePricer:
         if isinstance(picture, Reason):
             reasons.append(picture)
             picture = None
-        return _Row(text, picture, tuple(reasons))
+        return _Row(text, picture, tuple(reasons), own=product.own)
 
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
@@ -163,12 +188,14 @@ class BundlePricer:
 
     def _blocks(self, rows: Sequence["_Row"], *, topics: bool) -> Blocks:
         """Return the features of rows; a text or picture that they share is computed once."""
-        texts = {row.text: None for row in rows}
+        texts = {(row.text, row.own): None for row in rows}
         pictures = {row.picture: None for row in rows}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
-        blocks = self._text_blocks(list(texts), topics=topics)
+        encoded = Blocks(**self.bundle.encoders.picture_blocks(list(pictures)))
+        own = self._own([own for _, own in texts])
+        blocks = self._text_blocks([text for text, _ in texts], own, topics=topics)
         if len(texts) < len(rows):
-            blocks = blocks.take(_positions(texts, [row.text for row in rows]))
+            blocks = blocks.take(_positions(texts, [(row.text, row.own) for row in rows]))
         neighbours = blocks.neighbours
         assert neighbours is not None
         hidden = np.array([row.without == NEIGHBOURS for row in rows])
@@ -176,6 +203,8 @@ class BundlePricer:
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=vision.result().take(picture_rows),
+            content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
+            **encoded.take(picture_rows).dense,
         )
 
     def _estimates(
@@ -198,14 +227,24 @@ class BundlePricer:
             yield Estimate(price, low, high, whole.reasons, similar_products, tuple(factors))
             start = end
 
-    def _text_blocks(self, texts: list[str], *, topics: bool) -> Blocks:
+    def _own(self, rows: Sequence[tuple[tuple[str, str], ...]]) -> pd.DataFrame | None:
+        """Return the own columns of rows; None where the models know none."""
+        names = self.bundle.tabular.own.names
+        if not names:
+            return None
+        cells = [dict(row) for row in rows]
+        by_name = {name: [row.get(name, "") for row in cells] for name in names}
+        return parse_own(by_name, self.bundle.catalog.read)
+
+    def _text_blocks(self, texts: list[str], own: pd.DataFrame | None, *, topics: bool) -> Blocks:
         bundle = self.bundle
         contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
         blocks = Blocks(
-            tabular=bundle.tabular.transform_parsed(contents),
+            tabular=bundle.tabular.transform_parsed(contents, own),
             terms=terms,
             neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+            **bundle.encoders.text_blocks(contents),
         )
         if topics:
             blocks = blocks.assign(topics=project(terms.weights, bundle.topics))

@@ -156,7 +156,7 @@ def make_page(
         closest=cards(groups["closest"], pictures, findings),
         tiles=tiles(pictured, pictures),
         parameters=yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True, width=80),
-        versions={"Python": python, **versions(sorted({*LIBRARIES, *DRAWING}))},
+        versions={"Python": python, **versions(sorted({*LIBRARIES, "scikit-learn", *DRAWING}))},
         source=str(parameters["data"]["dir"]),
         result=findings.result,
         costliest=tuple(findings.costliest),

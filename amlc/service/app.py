@@ -41,6 +41,7 @@ from amlc.service.schemas import (
     PriceResponse,
     ProductForm,
     ProductRequest,
+    decoded,
 )
 
 _WEB = Path(__file__).parent / "web"
@@ -137,11 +138,17 @@ async def _service(request: Request) -> PriceService:
     return service
 
 
-async def _refuse_repeated_fields(request: Request) -> None:
-    """Refuse a form that gives a field twice, of which FastAPI would take the last."""
+async def _check_fields(request: Request) -> None:
+    """Refuse a field that is not UTF-8, or given twice, of which FastAPI would take the last."""
     form = await request.form()
     for name in form:
         given = [value for value in form.getlist(name) if value != ""]
+        try:
+            for text in (name, *given):
+                if isinstance(text, str):
+                    decoded(text)
+        except UnicodeDecodeError:
+            raise bad_field(name, "this field is not UTF-8") from None
         if name != "bullets" and len(given) > 1:
             raise bad_field(name, "this field was given more than once")
 
@@ -151,7 +158,7 @@ _prices = APIRouter(tags=["prices"], route_class=_BodyRoute, responses=PROBLEMS)
 _information = APIRouter()
 
 
-@_prices.post("/v1/price", dependencies=[Depends(_refuse_repeated_fields)])
+@_prices.post("/v1/price", dependencies=[Depends(_check_fields)])
 async def price_form(
     form: Annotated[ProductForm, Form(media_type=FORM)], service: _Service
 ) -> PriceResponse:

@@ -26,13 +26,13 @@ class HostsMiddleware:
     ----------
     app : ASGIApp
     allowed : sequence of str
-        Names, without ports, that requests may give as ``Host``. If there are none, connections to
-        addresses other than loopback may name any.
+        Names, as `parse_host` returns them, that requests may give as ``Host``. If there are none,
+        connections to addresses other than loopback may name any.
     """
 
     def __init__(self, app: ASGIApp, allowed: Sequence[str]) -> None:
         self._app = app
-        self._allowed = frozenset(name.lower() for name in allowed)
+        self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""

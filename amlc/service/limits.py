@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from amlc.images.settings import Host
 from amlc.params import Settings
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -58,13 +59,13 @@ class Limits(Settings):
     shutdown_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         30, description="time to finish running requests after SIGTERM"
     )
-    image_hosts: list[str] = Field(
+    image_hosts: list[Host] = Field(
         [], description="the only hosts that pictures are fetched from; if none is given, any host"
     )
-    private_hosts: list[str] = Field(
+    private_hosts: list[Host] = Field(
         [], description="hosts that pictures may be fetched from at private addresses"
     )
-    allowed_hosts: list[str] = Field(
+    allowed_hosts: list[Host] = Field(
         [],
         description="names that requests may give as Host, without port; loopback addresses take "
         "no others but loopback names, further addresses any if none is given",

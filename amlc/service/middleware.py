@@ -76,10 +76,13 @@ class BoundsMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        kind = media_type(scope)
         # No path reads a body of another type.
-        max_bytes = self._max_bytes.get(media_type(scope), 0)
-        body_type = _FormBody if media_type(scope) == FORM else _Body
+        max_bytes = self._max_bytes.get(kind, 0)
+        body_type = _FormBody if kind == FORM else _Body
         body = body_type(scope, receive, max_bytes, self._limits)
+        if kind == FORM:
+            scope = _with_undecoded_fields(scope)
         await self._app(scope, body.receive, partial(self._send, send, body))
 
     async def _send(self, send: Send, body: "_Body", message: Message) -> None:
@@ -109,8 +112,6 @@ class _Body:
 
     def __init__(self, scope: Scope, receive: Receive, max_bytes: int, limits: Limits) -> None:
         headers = Headers(scope=scope)
-        # As the parser of forms reads it.
-        _, self._options = parse_options_header(headers.get("content-type"))
         self._declared = int(headers.get("content-length", "0"))
         self._receive = receive
         self._max_bytes = self._left = max_bytes
@@ -118,6 +119,8 @@ class _Body:
         self._end = time.monotonic() + limits.upload_seconds
         self.ended = not self._declared and "transfer-encoding" not in headers
         self.must_drain = False
+        # As the parser of forms reads it.
+        self._options = {} if self.ended else parse_options_header(headers.get("content-type"))[1]
 
     async def receive(self) -> Message:
         """Receive a part; raises a `Problem` beyond a bound, and for a charset but UTF-8."""
@@ -156,6 +159,16 @@ class _Body:
                     message = await self._receive()
                 left -= len(message.get("body", b""))
                 self.ended = not message.get("more_body", False)
+
+
+def _with_undecoded_fields(scope: Scope) -> Scope:
+    """Return a request for whose form the parser gives each byte of a text as a character.
+
+    Told that a form is UTF-8, it takes a text that is not for Latin-1. The models decode it.
+    """
+    headers = MutableHeaders(raw=list(scope["headers"]))
+    headers["content-type"] += "; charset=latin-1"
+    return {**scope, "headers": headers.raw}
 
 
 class _FormBody(_Body):

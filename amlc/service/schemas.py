@@ -102,6 +102,17 @@ class FieldsRequest(_ProductRequest):
         )
 
 
+def decoded(text: str) -> str:
+    """Return the text of a form's field, of which each character stands for a byte.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        The bytes are not UTF-8.
+    """
+    return text.encode("latin-1").decode("utf-8")
+
+
 _ONE_PICTURE: JsonDict = {"not": {"required": ["image", "image_url"]}}
 
 
@@ -116,10 +127,17 @@ class _Form(_ProductRequest):
 
     @model_validator(mode="before")
     @classmethod
-    def _leave_out_empty(cls, form: dict[str, Any]) -> dict[str, Any]:
-        """Take an empty field for one that is not given; FastAPI does so for those it knows."""
+    def _decode(cls, form: dict[str, Any]) -> dict[str, Any]:
+        """Decode the texts, and take an empty field for one that is not given.
+
+        FastAPI does the latter for the fields that it knows.
+        """
         return {
-            name: [text for text in value if text != ""] if isinstance(value, list) else value
+            decoded(name): [decoded(text) for text in value if text != ""]
+            if isinstance(value, list)
+            else decoded(value)
+            if isinstance(value, str)
+            else value
             for name, value in form.items()
             if value != ""
         }

@@ -48,6 +48,10 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
         configure_logging()
         pricer = BundlePricer.load(bundle)
         pricer.price([_WARM_UP], similar=1, contributions=True)
+        for name, seconds in pricer.deep_seconds().items():
+            print(
+                f"the pretrained model {name} takes {1000 * seconds:.0f} ms per product", flush=True
+            )
         workers = Workers(bundle, limits.csv_workers, _NICENESS) if limits.csv_workers else None
         create_server(pricer, limits, workers).run([listener])
 

@@ -3,7 +3,7 @@
 import csv
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from amlc.errors import DataError
 TRAIN = "sample_id,catalog_content,image_link,price\n"
 TEST = "sample_id,catalog_content,image_link\n"
 GOOD = "9,oil,https://h/9\n"
-FOLDS = {"folds": 2, "placeholder_titles": 5}
+FOLDS: dict[str, Any] = {"folds": 2, "placeholder_titles": 5}
 
 
 def read(
@@ -35,8 +35,13 @@ def read(
     """Write the rows of both files and read them."""
     (folder / "train.csv").write_text(TRAIN + train, encoding="utf-8", newline="")
     (folder / "test.csv").write_text(TEST + test, encoding="utf-8", newline="")
-    return read_catalogue(
-        DataSettings(dir=str(folder), on_invalid=on_invalid, max_text=20, max_bytes=10**6, **FOLDS)
+    return read_catalogue(settings_for(folder, on_invalid))
+
+
+def settings_for(folder: Path, on_invalid: Literal["error", "drop"] = "drop") -> DataSettings:
+    """Return settings for the files of a folder."""
+    return DataSettings(
+        dir=str(folder), on_invalid=on_invalid, max_text=20, max_bytes=10**6, **FOLDS
     )
 
 
@@ -103,7 +108,7 @@ remove the row from one of the files
   train.csv: catalog_content: neither text nor link, in 1 of 5 rows: line 4 (''): \
 describe the product, or give its image's link
   train.csv: price: a price that is not a number, in 1 of 5 rows: line 2 ('$5'): \
-write a plain decimal such as 12.50
+write a plain decimal such as 12.50, or describe the format in data.read
   test.csv: catalog_content: neither text nor link, in 1 of 2 rows: line 2 (''): \
 describe the product, or give its image's link
   test.csv: image_link: malformed link, in 1 of 2 rows: line 3 ('file:///x'): \
@@ -252,14 +257,14 @@ WORD = st.sampled_from(["", "nan", "NaN", "None", "NULL", "N/A", "NA", "<NA>", "
 def test_a_word_for_a_missing_value_is_a_missing_value(
     tmp_path: Path, word: str, other: str
 ) -> None:
-    """In both files and in every column; a text or a link may be missing, the rest is an error."""
+    """A text, a link or a price may be missing; a train row without a price becomes a test row."""
     train = row(1, word) + row(2, link=other) + row(3, price=word) + row(word) + row(4, word, other)
     catalogue = read(tmp_path, train, f"8,{word},https://h/8\n9,oil,{other}\n")
-    assert catalogue.products["sample_id"].tolist() == ["1", "2", "8", "9"]
-    assert catalogue.products["catalog_content"].tolist() == ["", "tea", "", "oil"]
-    assert catalogue.products["image_link"].tolist() == ["https://h/a", "", "https://h/8", ""]
+    assert catalogue.products["sample_id"].tolist() == ["1", "2", "8", "9", "3"]
+    assert catalogue.products["split"].tolist() == ["train"] * 2 + ["test"] * 3
+    assert catalogue.products["catalog_content"].tolist() == ["", "tea", "", "oil", "tea"]
+    assert catalogue.products["image_link"].tolist()[1:4] == ["", "https://h/8", ""]
     assert [error.reason for error in catalogue.rejected] == [
-        "price_missing",
         "id_missing",
         "text_and_link_missing",
     ]
@@ -281,15 +286,16 @@ CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5",
 )
 @given(st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=8))
 def test_every_train_row_is_kept_or_rejected(tmp_path: Path, rows: list[list[str]]) -> None:
-    """Each train row is either a product or in the list of errors."""
+    """Each train row is a product, with or without a price, or in the list of errors."""
     content = "".join(",".join(f'"{cell}"' for cell in cells) + "\n" for cells in rows)
     try:
         catalogue = read(tmp_path, row("first") + content)
     except DataError as error:
         pytest.fail(f"the first row is valid, so nothing stops: {error}")
     kept = catalogue.products[catalogue.products["split"] == "train"]
+    unpriced = len(catalogue.products) - len(kept) - catalogue.test_total
     rejected = {error.line for error in catalogue.rejected}
-    assert len(kept) + len(rejected) == catalogue.train_total == 1 + len(rows)
+    assert len(kept) + unpriced + len(rejected) == catalogue.train_total == 1 + len(rows)
     assert kept["sample_id"].is_unique
     assert (kept["price"] > 0).all()
 
@@ -297,7 +303,7 @@ def test_every_train_row_is_kept_or_rejected(tmp_path: Path, rows: list[list[str
 def test_test_ids_are_read_as_written(tmp_path: Path) -> None:
     """They keep the file's order and their leading zeros."""
     read(tmp_path, row(1), "007,a,https://h/a\n1e3,b,https://h/b\n")
-    assert read_test_ids(tmp_path / "test.csv") == ["007", "1e3"]
+    assert read_test_ids(settings_for(tmp_path)) == ["007", "1e3"]
 
 
 @pytest.mark.parametrize("line", ["8\n", '8,"a"b,https://h/a\n'])
@@ -306,7 +312,7 @@ def test_test_ids_of_a_changed_file_are_refused(tmp_path: Path, line: str) -> No
     path = tmp_path / "test.csv"
     path.write_text(TEST + GOOD + line)
     with pytest.raises(DataError, match="changed since it was checked; run the stage prepare"):
-        read_test_ids(path)
+        read_test_ids(settings_for(tmp_path))
 
 
 def test_rejected_csv_lists_each_error_and_its_consequence(tmp_path: Path) -> None:
@@ -323,6 +329,15 @@ def test_rejected_csv_lists_each_error_and_its_consequence(tmp_path: Path) -> No
             ],
             ["test.csv", "3", "9", "image_link", "link_malformed", "x", "link left empty"],
         ]
+
+
+def test_rejected_csv_has_no_formulas(tmp_path: Path) -> None:
+    """A spreadsheet that opens it shows ids and cells as they are in the catalogue."""
+    catalogue = read(tmp_path, row("=cmd|1", price="=1+1") + row(2, price=-5) + row(3))
+    write_rejected(tmp_path / "rejected.csv", catalogue)
+    with (tmp_path / "rejected.csv").open(encoding="utf-8", newline="") as stream:
+        cells = [(line["sample_id"], line["found"]) for line in csv.DictReader(stream)]
+    assert cells == [("'=cmd|1", "'=1+1"), ("2", "'-5")]
 
 
 def test_rejected_csv_without_errors_is_a_header(tmp_path: Path) -> None:
@@ -377,7 +392,7 @@ def test_metrics_count_rows_reasons_groups_and_folds() -> None:
     """A row with two reasons is one rejected row, and counts once for each reason."""
     rejected = row_errors((4, "price_missing"), (4, "link_malformed"), (5, "price_missing"))
     flagged = row_errors((0, "text_long"), (0, "link_malformed"))
-    catalogue = CheckedCatalogue(products(), rejected, flagged, train_total=6)
+    catalogue = CheckedCatalogue(products(), rejected, flagged, train_total=6, test_total=2)
     metrics = data_metrics(catalogue, products(), {"https://h/none": 6})
     assert metrics["placeholder_links"] == {"https://h/none": 6}
     assert metrics["train"] == {
@@ -385,6 +400,8 @@ def test_metrics_count_rows_reasons_groups_and_folds() -> None:
         "kept": 4,
         "rejected": 2,
         "rejected_by_reason": {"price_missing": 2, "link_malformed": 1},
+        "without_price": 0,
+        "held_out": 0,
         "without_text": 2,
         "without_link": 1,
     }

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_link
+from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_host, parse_link
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 
@@ -200,3 +200,26 @@ def test_parsing_never_crashes_and_is_stable(text: str) -> None:
     assert link.target.startswith("/")
     assert not set(link.target + link.host) & set(" \r\n\t\x00")
     assert 0 < link.port < 65_536
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [("CDN.Example.com", "cdn.example.com"), ("cdn.example.com.", "cdn.example.com"),
+     ("straße.de", "xn--strae-oqa.de"), ("127.0.0.1", "127.0.0.1"),
+     ("[2001:DB8::0:1]", "2001:db8::1"), ("2001:db8::1", "2001:db8::1")],
+)  # fmt: skip
+def test_a_host_is_normalised_as_in_a_link(text: str, host: str) -> None:
+    """Whatever way a setting writes a host, it is the host of the links that lead there."""
+    assert parse_host(text) == host
+    in_link = f"[{text}]" if ":" in text and "[" not in text else text
+    assert parse_link(f"https://{in_link}/a.jpg").host == host
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "https://a.com", "a.com:443", "a.com/b", "*.a.com", "a b.com", "[::1]:80", "é" * 300],
+)
+def test_what_is_more_than_a_host_is_refused(text: str) -> None:
+    """The message says what a host is written like."""
+    with pytest.raises(ValueError, match="without scheme and port"):
+        parse_host(text)

@@ -129,8 +129,8 @@ def test_the_column_of_links_may_be_missing(tmp_path: Path) -> None:
         ("a,b\n1,2\n", "column 'sample_id' is missing; the header has 'a', 'b'"),
         ("sample_id,sample_id,catalog_content,image_link\n", "is there 2 times"),
         ("", "is empty"),
-        ("PK\x03\x04", "zip archive"),
-        ('{"a": 1}', "is JSON"),
+        ("PK\x03\x04", "cannot be decompressed"),
+        ('{"a": 1}', "column 'sample_id' is missing; the header has 'a'"),
         ("\x00" * 100, "is NUL"),
     ],
 )

@@ -196,7 +196,7 @@ def test_a_description_has_file_column_count_rows_and_remedy() -> None:
     assert line == (
         "d/train.csv: price: a price that is not a number, in 7 of 7,000 rows: line 2 ('$0'), "
         "line 3 ('$1'), line 4 ('$2'), line 5 ('$3'), line 6 ('$4') and 2 more: "
-        "write a plain decimal such as 12.50"
+        "write a plain decimal such as 12.50, or describe the format in data.read"
     )
 
 

@@ -18,11 +18,11 @@ from amlc.evaluation.guards import (
 from amlc.evaluation.metrics_files import Permutation
 from amlc.features.blocks import Blocks, Tabular
 from amlc.metrics import row_smape
-from amlc.models.base import ModelSettings, Regressor
+from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.registry import regressor
 from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products, with_test_rows
 
-LINEAR = ModelSettings.model_validate({**SECTIONS["linear"], "blocks": DENSE})
+LINEAR = ScaledSettings.model_validate({**SECTIONS["linear"], "blocks": DENSE})
 SETTINGS = GuardSettings(
     permutation=LINEAR, max_explained_variance=0.9, rows=500, drift_n_estimators=5
 )
@@ -143,4 +143,5 @@ def test_the_metrics_have_one_key_for_each_check(catalogue: Catalogue) -> None:
     guards = check_guards(blocks, products, SETTINGS, seed=1, threads=1)
     assert list(guards.model_dump()) == ["permutation", "leak", "drift"]
     assert guards.leak.feature in str(guards)
+    assert guards.drift is not None
     assert len(guards.drift.columns) == 5

@@ -52,7 +52,8 @@ def test_the_interval_contains_the_score() -> None:
 
 def test_every_slice_covers_all_rows() -> None:
     """Each row is counted exactly once."""
-    for _, labels in result()[1].slices:
+    slices = result()[1].slices
+    for labels in (slices.price_decile, slices.image, slices.unit_kind):
         assert sum(label.rows for label in labels.values()) == 200
 
 

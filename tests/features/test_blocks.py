@@ -8,9 +8,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
 from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
+from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
 NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
@@ -73,6 +75,18 @@ def test_number_returns_a_column_or_none(frame: pd.DataFrame) -> None:
 def test_labels_returns_categories_as_texts(frame: pd.DataFrame) -> None:
     """A categorical column is returned as texts instead of codes."""
     assert Tabular.from_frame(frame).labels("cat_c").tolist() == ["u", "v", "u"]
+
+
+def test_terms_survive_the_file(tmp_path: Path) -> None:
+    """SciPy reads them, too, and the bytes are those of `write_arrays`, whose headers are fixed."""
+    weights = sp.csr_array(np.tri(5, 7, dtype=np.float32))
+    Terms(weights).write(tmp_path / "terms.npz")
+    loaded = Terms.read(tmp_path / "terms.npz").weights
+    assert loaded.dtype == np.float32
+    for matrix in (loaded, sp.load_npz(tmp_path / "terms.npz")):
+        np.testing.assert_array_equal(matrix.toarray(), weights.toarray())
+    write_arrays(tmp_path / "again.npz", **read_arrays(tmp_path / "terms.npz"))
+    assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "terms.npz").read_bytes()
 
 
 def test_neighbours_survive_the_file(tmp_path: Path) -> None:
@@ -209,3 +223,39 @@ def test_selected_blocks_keep_the_given_order(folder: Path) -> None:
 def test_no_blocks_have_no_rows() -> None:
     """The length of an empty collection is 0."""
     assert len(Blocks()) == 0
+
+
+def test_encoders_are_read_by_name_or_all_together(tmp_path: Path) -> None:
+    """In alphabetical order, beside other blocks."""
+    for number, name in enumerate(["vision", "encoders/words", "encoders/a-1"]):
+        block = Dense.numbered(np.full((2, 1), number, np.float32))
+        block.write(tmp_path / f"{name}.npy")
+    every = Blocks.read(tmp_path, ["vision", "encoders"])
+    assert list(every.dense) == ["vision", "encoders.a-1", "encoders.words"]
+    assert list(every.select(["encoders"]).dense) == ["encoders.a-1", "encoders.words"]
+    one = Blocks.read(tmp_path, ["encoders.words", "encoders.words"])
+    assert one.dense["encoders.words"].array[0, 0] == 1
+    assert "encoders" in one
+    assert "encoders" not in one.select([])
+
+
+@pytest.mark.parametrize("name", ["encoders", "encoders.words"])
+def test_an_encoder_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    """The error says which there are, and where to name one."""
+    with pytest.raises(DataError, match=f"no block {name}; encoders: none; name it in the section"):
+        Blocks.read(tmp_path, [name])
+
+
+def test_a_broken_encoder_names_its_stage(tmp_path: Path) -> None:
+    """The stage is not called like the block."""
+    (tmp_path / "encoders").mkdir()
+    (tmp_path / "encoders" / "words.npy").write_bytes(b"broken")
+    with pytest.raises(DataError, match="run the stage encode"):
+        Blocks.read(tmp_path, ["encoders"])
+
+
+@pytest.mark.parametrize("name", ["encoder", "encoders.", "encoders.A", "encoders.a/b", "title"])
+def test_an_unknown_name_is_no_block(name: str) -> None:
+    """The names that there are stand in the error."""
+    with pytest.raises(ValidationError, match="expected one of tabular, terms"):
+        TypeAdapter(BlockName).validate_python(name)

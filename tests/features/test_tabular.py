@@ -25,7 +25,7 @@ from amlc.features.tabular import (
     min_max_scaled,
 )
 
-SETTINGS = TabularSettings(brand_min_rows=2, brand_share=0.6)
+SETTINGS = TabularSettings(brand_min_rows=2, brand_share=0.6, max_levels=20)
 TEXTS = [
     "Item Name: Bear Creek Soup, 1.9 Ounce (Pack of 6)\nValue: 11.4\nUnit: Ounce\n",
     "Item Name: Bear Creek Stew, 12 oz\nBullet Point 1: <b>Hot</b>\nValue: 12\nUnit: oz\n",

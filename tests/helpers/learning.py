@@ -1,16 +1,19 @@
 """Small synthetic products whose features explain their price, and settings of their models."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import yaml
 
 from amlc.features.blocks import Blocks, Dense, Tabular, Terms
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.models.target import Target
 
 COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
+SCALED: dict[str, Any] = {**COMMON, "encoder_norm": 1.0}
 DENSE = ["tabular", "topics", "vision", "neighbours"]
 BOOSTING: dict[str, Any] = {
     **COMMON,
@@ -26,11 +29,15 @@ BOOSTING: dict[str, Any] = {
     "extra": {},
 }
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
-# Each model's section of params.yaml, small enough for a test.
+PARAMS: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_bytes())
+# The models that run; the tests that hold for every model take their names from here.
+MODELS: list[str] = PARAMS["models"]
+# Each model's section of params.yaml; those below are small enough for a test.
 SECTIONS: dict[str, dict[str, Any]] = {
-    "linear": {**COMMON, "blocks": ["tabular"]},
+    **PARAMS["train"],
+    "linear": {**SCALED, "blocks": ["tabular"]},
     "ridge": {
-        **COMMON,
+        **SCALED,
         "blocks": ["tabular", "terms"],
         "alpha": 1.0,
         "dense_scale": 0.5,
@@ -47,7 +54,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "lightgbm": {**BOOSTING, "num_leaves": 7, "min_child_samples": 5},
     "xgboost": {**BOOSTING, "max_depth": 3, "min_child_weight": 1.0},
     "mlp": {
-        **COMMON,
+        **SCALED,
         "blocks": ["tabular", "terms", "neighbours"],
         "loss": "smape",
         "hidden_layer_sizes": [16, 8],

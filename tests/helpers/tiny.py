@@ -4,15 +4,15 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from amlc.models.registry import MODELS
 from stages import (
     blend,
+    encode,
     evaluate,
     guards,
     images,
@@ -43,11 +43,18 @@ MODEL_CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
-def run_pipeline(folder: Path, *, rows: int | None = None, to_report: bool = False) -> Path:
+def run_pipeline(
+    folder: Path,
+    *,
+    rows: int | None = None,
+    to_report: bool = False,
+    change: Callable[[dict[str, Any]], object] = lambda _: None,
+) -> Path:
     """Run every stage that a bundle needs in a folder; return its folder ``data``.
 
     With a number of train rows, the models have the settings of the real pipeline where these set
-    how many rows a leaf needs. The checks and the report are made only if asked for.
+    how many rows a leaf needs. The checks and the report are made only if asked for. The parameters
+    are those that `change` leaves.
     """
     params = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     for section, changes in CHANGES.items():
@@ -58,19 +65,19 @@ def run_pipeline(folder: Path, *, rows: int | None = None, to_report: bool = Fal
         params["synthetic"]["rows"] = rows
         params["train"]["lightgbm"]["min_child_samples"] = 40
         params["train"]["xgboost"]["min_child_weight"] = 20.0
-    params["models"] = list(MODELS)
     params["threads"] = 1
+    change(params)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    stages = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision]
+    stages = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision, encode]
     with _within(folder):
         for stage in stages:
             stage.main()
-        for name in MODELS:
+        for name in params["models"]:
             sys.argv = ["train", name]
             train.main()
-        for stage in (blend, predict, bundle_stage):
+        for stage in (blend, evaluate, predict, bundle_stage):
             stage.main()
-        for stage in (guards, evaluate, report) if to_report else ():
+        for stage in (guards, report) if to_report else ():
             stage.main()
     return folder / "data"
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from amlc.catalog.links import parse_link
 from amlc.images import addresses
@@ -241,3 +242,12 @@ def test_only_allowed_hosts_are_asked(make: MakeSettings) -> None:
     check_host(parse_link("https://other.com/1.jpg"), make().images)
     with pytest.raises(FetchError, match="host not in allow_hosts"):
         check_host(parse_link("https://other.com/1.jpg"), only)
+
+
+def test_hosts_of_settings_are_normalised(make: MakeSettings) -> None:
+    """Case, Unicode and a dot at the end make no other host; a port or a wildcard is refused."""
+    only = make(allow_hosts=["CDN.com.", "Straße.de"]).images
+    check_host(parse_link("https://cdn.com./1.jpg"), only)
+    check_host(parse_link("https://xn--strae-oqa.de/1.jpg"), only)
+    with pytest.raises(ValidationError, match="without scheme and port"):
+        make(allow_private_hosts=["cdn.com:443"])

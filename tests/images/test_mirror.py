@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from amlc.catalog.links import LinkError, parse_link
 from amlc.errors import ImageError
-from amlc.images.mirror import Mirror, file_names
+from amlc.images.mirror import Mirror, file_names, mirror_folder
 
 
 def _find(folder: Path, link: str, *others: str) -> str | None:
@@ -120,6 +120,15 @@ def test_only_files_count(tmp_path: Path) -> None:
 def test_without_a_mirror_nothing_is_found() -> None:
     """Null does not mean the current folder."""
     assert Mirror(None, []).find(parse_link("https://a.com/pyproject.toml")) is None
+
+
+def test_a_variable_names_the_mirror_where_params_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So no path of one machine is committed; params.yaml comes first, and empty is unset."""
+    monkeypatch.setenv("AMLC_MIRROR", "/pictures")
+    assert mirror_folder(None) == "/pictures"
+    assert mirror_folder("data/synthetic/images") == "data/synthetic/images"
+    monkeypatch.setenv("AMLC_MIRROR", "")
+    assert mirror_folder(None) is None
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 import pytest
 import trustme
 
+from amlc.catalog.links import parse_link
 from amlc.errors import ImageError
 from amlc.images.fetch_result import FetchError
-from amlc.images.proxies import environment_proxies
+from amlc.images.proxies import environment_proxies, goes_direct
 from tests.helpers.pictures import jpeg
 from tests.helpers.site import Exchange, Page, Site, page, tls
 from tests.images.conftest import BothSettings, Fetch, MakeSettings
@@ -151,6 +152,25 @@ def test_hosts_without_proxy_are_asked_directly_and_checked(
     assert fetch(site.url("/a.jpg"), make(use_proxy=True)) == GOOD
     with pytest.raises(FetchError, match="address not allowed"):
         fetch(site.url("/a.jpg"), make(use_proxy=True, allow_private_hosts=[]))
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "direct"),
+    [
+        ("10.1.2.3", "a.com, 10.0.0.0/8", True),
+        ("10.1.2.3", "10.1.2.3/24", True),
+        ("11.1.2.3", "10.0.0.0/8,", False),
+        ("[fd00::1]", "fd00::/8", True),
+        ("[fd00::1]", "10.0.0.0/8,x/y,/", False),
+        ("cdn.com", "0.0.0.0/0", False),
+    ],
+)
+def test_networks_can_go_without_proxy(
+    host: str, names: str, *, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_PROXY may hold networks; they match addresses alone, since names are not looked up."""
+    monkeypatch.setenv("NO_PROXY", names)
+    assert goes_direct(parse_link(f"https://{host}/a.jpg")) is direct
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0x7f.1", "2130706433", "169.254.169.254", "[::1]"])

@@ -2,18 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import BlockName, Blocks, Tabular, Terms
+from amlc.features.blocks import BLOCKS, Blocks, Tabular, Terms
 from amlc.models.base import Regressor
-from amlc.models.registry import MODELS, members, regressor
+from amlc.models.registry import regressor
 from amlc.params import check
-from tests.helpers.learning import DENSE, SECTIONS, Catalogue, make_products
+from tests.helpers.learning import DENSE, MODELS, SECTIONS, Catalogue, make_products
 
 FIT, NEW = np.arange(180), np.arange(180, 240)
 
@@ -215,27 +215,9 @@ def test_model_of_a_changed_section_is_refused(name: str, tmp_path: Path) -> Non
         regressor(name).load(tmp_path)
 
 
-def test_unknown_model() -> None:
-    """The error lists the known models."""
-    with pytest.raises(ParamsError, match="'catboost'; models: linear, ridge"):
-        regressor("catboost")
-
-
-@pytest.mark.parametrize("names", [[], "mlp", ["mlp", "mlp"], ["mlp", "svm"], [1], [["mlp"]]])
-def test_invalid_list_of_models(names: Any) -> None:
-    """The list must name different known models."""
-    with pytest.raises(ParamsError, match="models: "):
-        members(names)
-
-
-def test_list_of_models() -> None:
-    """The order is kept."""
-    assert members(["mlp", "linear"]) == ["mlp", "linear"]
-
-
 def test_dense_is_every_block_but_terms() -> None:
     """The tests that try each dense block leave none out."""
-    assert sorted([*DENSE, "terms"]) == sorted(get_args(BlockName))
+    assert sorted([*DENSE, "terms"]) == sorted(BLOCKS)
 
 
 @pytest.mark.parametrize("name", ["linear", "forest", "lightgbm", "xgboost"])

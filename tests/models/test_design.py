@@ -113,3 +113,26 @@ def test_a_further_dense_block_needs_no_code_of_its_own(catalogue: Catalogue) ->
     encoder = DesignEncoder("tree", None, [])
     assert encoder.names(blocks)[3:] == ["clip: a", "clip: b", "clip: c", "clip: d"]
     np.testing.assert_array_equal(encoder.transform(blocks).dense[:, 3:], vectors.array)
+
+
+@pytest.mark.parametrize("norm", [0.5, 3.0])
+def test_the_vectors_of_an_encoder_have_one_scale(catalogue: Catalogue, norm: float) -> None:
+    """Centred, their lengths have the given root mean square; other columns keep deviation 1."""
+    blocks, target, _ = catalogue
+    rng = np.random.default_rng(1)
+    array = rng.normal(1, np.arange(1, 9), (len(blocks), 8)).astype(np.float32)
+    array[:, 0] = rng.random(len(blocks)) < 0.2
+    vectors = {"encoders.a": Dense.numbered(array), "encoders.b": Dense.numbered(100 * array)}
+    both = blocks.select(["vision"]).assign(**vectors)
+    encoder = DesignEncoder("linear", None, [3], norm)
+    dense = encoder.fit_transform(both, target.log_price, target.groups, seed=0).dense
+    for first in (4, 12):
+        np.testing.assert_allclose(dense[:, first - 1].std(), 1, rtol=1e-4)
+        part = dense[:, first : first + 7]
+        np.testing.assert_allclose(part.mean(axis=0), 0, atol=1e-4)
+        assert np.sqrt(np.square(part).sum(axis=1).mean()) == pytest.approx(norm, rel=1e-4)
+        # The columns keep their proportions.
+        np.testing.assert_allclose(
+            part.std(axis=0) / part[:, 0].std(), np.arange(2, 9) / 2, rtol=0.2
+        )
+    np.testing.assert_allclose(dense[:, :3].std(axis=0), 1, rtol=1e-4)

@@ -1,12 +1,14 @@
 """dvc.yaml agrees with what the stages do."""
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from amlc.features.blocks import BLOCKS, ENCODERS, block_path
 from amlc.import_closure import imported_files
 from amlc.models.registry import module_path
 from amlc.pricing.bundle import PARAMS as PARAMS_OF_BUNDLE
@@ -55,6 +57,26 @@ def test_a_stage_depends_on_the_list_of_the_code_that_it_runs(stage: str) -> Non
     assert content["cmd"] == f"python -m stages.{stage}{' ${item}' if each else ''}"
     code = [dep for dep in content["deps"] if dep.startswith("data/code") or dep.endswith(".py")]
     assert code == [f"data/code/{stage}{'.${item}' if each else ''}.txt"]
+
+
+def test_a_model_depends_on_the_list_of_its_own_features() -> None:
+    """The list changes with the blocks that params.yaml names, and with what they contain."""
+    assert features(definition("train")["deps"]) == set()
+    assert "data/inputs/${item}.txt" in definition("train")["deps"]
+
+
+def test_the_lists_of_features_depend_on_every_block() -> None:
+    """A block that the stage `inputs` does not depend on would be listed as it was before."""
+    made = {
+        name for stage in STAGES for name in features(cached(definition(stage).get("outs", [])))
+    }
+    assert features(definition("inputs")["deps"]) == made
+    assert {block_path(Path(), name).name for name in BLOCKS} | {ENCODERS} == made
+
+
+def features(paths: Iterable[str]) -> set[str]:
+    """Return the names of those files that are feature blocks."""
+    return {Path(path).name for path in paths if path.startswith("data/features/")}
 
 
 def test_the_lists_are_written_again_when_any_code_changes_that_a_stage_imports() -> None:

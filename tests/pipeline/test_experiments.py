@@ -31,6 +31,7 @@ STAGES = (
     "topics",
     "neighbours",
     "vision",
+    "inputs",
 )
 SMALL = [
     "models=[linear,ridge]",
@@ -165,7 +166,37 @@ def test_a_lock_behind_a_parameter_is_recognised_without_data(
 def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Path) -> None:
     """It takes every other result from the cache."""
     output = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
-    assert stages_run(output) == ["train@ridge", "blend"]
+    assert stages_run(output) == ["inputs", "train@ridge", "blend"]
+
+
+@pytest.mark.parametrize(
+    ("override", "rerun"),
+    [
+        ("topics.n_iter=3", ["topics", "inputs"]),
+        ("train.linear.blocks=[tabular,topics]", ["inputs", "train@linear", "blend"]),
+    ],
+)
+def test_a_model_is_fitted_again_only_for_blocks_that_it_sees(
+    pulled: Path, override: str, rerun: list[str]
+) -> None:
+    """Here linear sees the tabular block, ridge also terms and neighbours, and none the topics."""
+    assert stages_run(dvc(pulled, "exp", "run", "--temp", "-S", override)) == rerun
+
+
+def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path) -> None:
+    """The error has the commands, and after them the experiment runs."""
+    (pulled / "data/raw").mkdir()
+    for name in ("train.csv", "test.csv"):
+        shutil.copy(pulled / "data/synthetic" / name, pulled / "data/raw")
+    experiment = ("exp", "run", "-S", "data.dir=data/raw")
+    dvc(pulled, "add", "data/raw/train.csv")
+    output = dvc(pulled, *experiment, code=255)
+    command = re.search(r"Run: (.*)$", output, re.MULTILINE)
+    assert command is not None
+    run(pulled, "bash", "-c", command[1].replace("dvc add", f"{sys.executable} -m dvc add"))
+    assert stages_run(dvc(pulled, *experiment)) == ["prepare"]
+    run(pulled, "git", "commit", "--quiet", "--all", "--message", "results")
+    assert run(pulled, "git", "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(

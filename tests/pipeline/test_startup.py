@@ -17,3 +17,14 @@ def test_no_stage_imports_heavy_libraries_at_its_start() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert HEAVY.isdisjoint(done.stdout.split())
+
+
+def test_the_base_product_never_imports_torch() -> None:
+    """Pricing, the service and every model but those of the extra deep run without it."""
+    program = (
+        "import sys; import amlc.cli, amlc.pricing.batch, amlc.service.server, stages.bundle; "
+        "from amlc.models.registry import MODELS, regressor; "
+        "[regressor(name) for name in MODELS if name != 'fusion']; "
+        "assert not {'torch', 'transformers', 'tokenizers', 'huggingface_hub'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -65,6 +65,34 @@ def test_the_tests_run_on_every_python_that_the_package_allows() -> None:
     assert tests["strategy"]["matrix"]["python"] == versions
 
 
+# Whatever computes features, models or scores.
+NUMERICAL = ["lightgbm", "numpy", "pandas", "pillow", "pyarrow", "scikit-learn", "scipy"]
+NUMERICAL += ["xgboost-cpu"]
+
+
+LOCKS = [path for path in sorted(ROOT.glob("requirements*.txt")) if "container" not in path.name]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_python_computes_with_the_same_libraries(lock: Path) -> None:
+    """A lock that takes another release for another Python gives other scores there."""
+    found = re.findall(r"^([a-z-]+)==(.*) \\$", lock.read_text(), re.MULTILINE)
+    for name in NUMERICAL:
+        versions = [version for pinned, version in found if pinned == name]
+        assert len(versions) == 1
+        assert ";" not in versions[0]
+
+
+def pins(lock: str) -> set[str]:
+    """Return the releases that a lock file names."""
+    return set(re.findall(r"^(\S+==[^\s;]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def test_the_container_computes_with_the_libraries_of_the_pipeline() -> None:
+    """Other releases could give other prices."""
+    assert pins("requirements-container.txt") <= pins("requirements-serve.txt")
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_token_may_read_unless_a_job_says_otherwise(workflow: Path) -> None:
     """Only the job that comments on pull requests may write."""

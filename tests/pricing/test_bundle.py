@@ -22,7 +22,7 @@ def test_a_bundle_holds_no_pickle(pipeline: Path) -> None:
         suffixes.add(path.suffix)
         if path.suffix in {".npy", ".npz"}:
             np.load(path, allow_pickle=False)
-    assert suffixes <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin"}
+    assert suffixes <= {".npy", ".npz", ".json", ".txt", ".arrow", ".bin", ".md"}
 
 
 def test_files_that_another_version_left_are_not_bundled(pipeline: Path, tmp_path: Path) -> None:
@@ -31,6 +31,8 @@ def test_files_that_another_version_left_are_not_bundled(pipeline: Path, tmp_pat
     data = Path(shutil.copytree(pipeline, tmp_path / "data"))
     (data / "encoders" / "topics.npy").write_bytes(b"left behind")
     (tmp_path / "again").mkdir()
+    # The stage writes the model card.
+    shutil.copy(pipeline / "bundle/README.md", tmp_path / "again")
     write_bundle(tmp_path, tmp_path / "again", params, threads=1)
     manifest = (tmp_path / "again" / MANIFEST).read_bytes()
     assert manifest == (pipeline / "bundle" / MANIFEST).read_bytes()
@@ -42,7 +44,7 @@ def test_a_bundle_records_parameters_and_versions(pipeline: Path) -> None:
     manifest = json.loads((pipeline / "bundle" / MANIFEST).read_text())
     assert list(params["terms"]["vectorizers"]) == ["title_words", "text_words", "title_chars"]
     assert params["train"]["mlp"]["epochs"] == 2
-    assert {"numpy", "lightgbm", "scikit-learn"} <= set(manifest["libraries"])
+    assert {"numpy", "lightgbm", "scipy"} <= set(manifest["libraries"])
 
 
 def test_a_bundle_holds_no_predictions(pipeline: Path) -> None:

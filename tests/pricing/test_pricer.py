@@ -20,10 +20,11 @@ from amlc.features.vision.block import VisionSettings
 from amlc.images.decode import decode
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
-from amlc.models.registry import MODELS, regressor
+from amlc.models.registry import regressor
 from amlc.pricing import pricer as module
 from amlc.pricing.estimates import NO_PICTURE, NO_TEXT, Estimate, Product, ReasonKind
 from amlc.pricing.pricer import NEIGHBOURS, PICTURE, BundlePricer
+from tests.helpers.learning import MODELS
 from tests.helpers.pictures import jpeg, png_bomb
 
 FULL = Product(
@@ -106,7 +107,7 @@ def test_threads_get_the_same_prices(pricer: BundlePricer, tests: list[Product])
     np.testing.assert_array_equal(prices(in_threads), prices(alone))
 
 
-@pytest.mark.parametrize("name", ["ridge", "forest", "lightgbm", "xgboost", "mlp"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "linear"])
 def test_a_model_predicts_each_row_by_itself(
     name: str, pipeline: Path, pricer: BundlePricer
 ) -> None:
@@ -178,7 +179,7 @@ def test_a_bad_picture_is_left_out_with_a_reason(body: bytes, pricer: BundlePric
 
 def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
     """A text is cut at the same length as in the pipeline."""
-    limit = pricer.bundle.text.max_text
+    limit = pricer.bundle.catalog.max_text
     estimate, cut = pricer.price([Product("tea " * limit), Product(("tea " * limit)[:limit])])
     assert str(estimate.reasons[0]) == "text cut after 100,000 characters"
     assert estimate.price == cut.price

@@ -165,6 +165,34 @@ def test_a_form_may_say_that_it_is_utf8(client: httpx.Client, charset: str) -> N
     assert client.post("/v1/price", content=body, headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (b"title", b"caf\xe9", "title: this field is not UTF-8."),
+        (b"bullets", b"\xc3", "bullets: this field is not UTF-8."),
+        (b"caf\xe9", b"Tea", "caf\xe9: this field is not UTF-8."),
+        (b"text", b"\xed\xa0\x80", "text: this field is not UTF-8."),
+    ],
+)
+def test_a_field_of_a_form_that_is_not_utf8_is_refused(
+    client: httpx.Client, name: bytes, text: bytes, message: str
+) -> None:
+    """A text in another encoding is not taken for other characters."""
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-8"}
+    answer = client.post("/v1/price", content=part % (name, text), headers=headers)
+    assert problem(answer, 422)["detail"] == message
+
+
+def test_a_form_has_the_texts_of_its_json(client: httpx.Client) -> None:
+    """Characters that are not ASCII arrive in a form as they do in JSON, in names as well."""
+    fields = {"title": "Café crème, 2\xa0\xd7 4\u2033 \u2013 緑茶 \U0001f375", "unit": "oz"}
+    form = client.post("/v1/price", data=fields, files={"image": ("", b"")})
+    assert form.json() == client.post("/v1/price", json=fields).json()
+    wrong = client.post("/v1/price", data={"größe": "1"}, files={"image": ("", b"")})
+    assert problem(wrong, 422)["errors"][0]["field"] == "größe"
+
+
 def test_a_form_that_is_cut_off_is_refused(client: httpx.Client) -> None:
     """Only the whole form is priced; a text after its end is allowed."""
     part = b'--xyz\r\nContent-Disposition: form-data; name="title"\r\n\r\nTea --xyz-- x\r\n'

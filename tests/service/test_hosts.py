@@ -29,7 +29,7 @@ def test_loopback_takes_no_other_names(client: httpx.Client, host: str, path: st
 
 def test_a_name_can_be_allowed(start: Start) -> None:
     """Behind a proxy the service takes the proxy's name, and still those of this machine."""
-    client = start(allowed_hosts=["Prices.example.org"])
+    client = start(allowed_hosts=["Prices.example.org."])
     assert client.get("/healthz").status_code == 200
     for host, status in [("prices.example.org", 200), ("prices.example.org:443", 200),
                          ("example.org", 421), ("x.prices.example.org", 421)]:  # fmt: skip

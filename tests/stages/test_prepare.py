@@ -18,6 +18,15 @@ PARAMS = """\
 seed: 20
 data:
   dir: {folder}
+  train: train.csv
+  test: test.csv
+  columns: {{id: sample_id, product: [], text: catalog_content, quantity: null, image: image_link,
+    price: price, categories: [], numbers: [], dates: [], currency: null}}
+  rates: {{}}
+  on_extra: ignore
+  read: {{separator: ",", quote: '"', encoding: utf-8, decimal: ".", thousands: null,
+    currency_signs: false, date_format: iso, images: links, image_separator: null, sheet: null}}
+  holdout: 0.0
   on_invalid: {on_invalid}
   folds: 5
   placeholder_titles: 5

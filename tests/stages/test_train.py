@@ -103,5 +103,5 @@ def test_two_runs_give_the_same_bytes(folder: Path, monkeypatch: pytest.MonkeyPa
 def test_train_needs_one_model(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The error lists the known models."""
     monkeypatch.setattr("sys.argv", ["train", *arguments])
-    with pytest.raises(ParamsError, match="models: linear, ridge"):
+    with pytest.raises(ParamsError, match="models: forest, fusion, lightgbm"):
         train.main()

@@ -2,14 +2,15 @@
 
 import re
 
-from amlc.catalog.normalization import nfkc
+from amlc.catalog.title_tokens import ascii_signs
 from amlc.catalog.units import find_unit, unit_pattern
+from amlc.features.text.amounts import usual_amounts
 
 _UNIT = unit_pattern("mass", "volume", "count", "length")
 # The lookbehind follows the first digit or dot, because the search for a pattern is much faster if
 # it begins with a set of characters.
 _NUMBER = r"[\d.](?<![\w.].)(?:(?<=\d)\d{0,5}(?:\.\d{1,4})?|(?<=\.)\d{1,4})"
-_WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_UNIT})(?![a-z])\.?\s*", re.ASCII)
+_WITH_UNIT = re.compile(rf"({_NUMBER})[\s\-]*({_UNIT})(?![a-z])\.?", re.ASCII)
 _OF_COUNT = r"of\s*(\d{1,4})\b"
 _ANY_OF_COUNT = re.compile(_OF_COUNT, re.ASCII)
 _PACK_OF_COUNT = re.compile(rf"\b(?:pack|case|set|box|bundle|lot)\s+{_OF_COUNT}", re.ASCII)
@@ -27,6 +28,8 @@ _SPACES = bytes(
 def join_numbers(text: str) -> str:
     """Return the text in lower case, with each number joined to the unit beside it.
 
+    Amounts and packs are written in one form, so that "2 x 4 oz" and "4 oz (Pack of 2)" are equal.
+
     Parameters
     ----------
     text : str
@@ -37,7 +40,7 @@ def join_numbers(text: str) -> str:
     >>> join_numbers("Lemon Soda, 12 Fl. Oz (Pack of 6)")
     'lemon soda, 12fluid_ounce (6pack)'
     """
-    folded = _WITH_UNIT.sub(_joined, nfkc(text).lower())
+    folded = _WITH_UNIT.sub(_joined, usual_amounts(ascii_signs(text).lower()))
     if _ANY_OF_COUNT.search(folded):
         folded = _PACK_OF_COUNT.sub(r"\1pack", folded)
     return folded.strip()
@@ -45,7 +48,9 @@ def join_numbers(text: str) -> str:
 
 def _joined(match: re.Match[str]) -> str:
     number, unit = match.groups()
-    return f"{float(number):g}{find_unit(unit).name.replace(' ', '_')} "
+    name = find_unit(unit).name.replace(" ", "_")
+    following = match.string[match.end() : match.end() + 1]
+    return f"{float(number):g}{name}{' ' if following.isalnum() else ''}"
 
 
 def words(text: str) -> list[str]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from amlc.arrays import Floats, Floats32, Rows
 from amlc.features.text.weight_table import WeightTable
 from amlc.files import read_arrays, write_arrays
-from amlc.models.base import ModelSettings, Regressor
+from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
 from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
@@ -26,7 +26,7 @@ from amlc.models.target import Target
 FARTHEST = 4.0
 
 
-class MlpSettings(ModelSettings):
+class MlpSettings(ScaledSettings):
     """Section `train.mlp` of params.yaml."""
 
     loss: LossName
@@ -48,6 +48,7 @@ class MlpSettings(ModelSettings):
 class SparseMLP(Regressor):
     """The mean of several networks."""
 
+    name = "mlp"
     settings_type = MlpSettings
     settings: MlpSettings
     kind = "linear"

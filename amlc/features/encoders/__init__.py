@@ -1,0 +1,1 @@
+"""Pretrained encoders of texts and pictures: their settings, their weights and their vectors."""

@@ -1,0 +1,176 @@
+"""The store of vectors: what an encoder computed once is not computed again."""
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from amlc import layout
+from amlc.arrays import Floats32
+from amlc.errors import DataError
+
+# Version of the tables below; the vectors of another version are dropped.
+VERSION = 1
+# The vectors of the encoders that were used longest ago are removed above this size.
+MAX_BYTES = 20 * 2**30
+_BUSY_SECONDS = 120.0
+_KEYS_PER_QUERY = 500
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, used INTEGER);
+CREATE TABLE IF NOT EXISTS vector (
+    encoder INTEGER NOT NULL,
+    content BLOB NOT NULL,
+    vector BLOB NOT NULL,
+    checksum BLOB NOT NULL,
+    PRIMARY KEY (encoder, content)
+) WITHOUT ROWID;
+"""
+_USE = """
+INSERT INTO encoder (key, used) VALUES (?, (SELECT coalesce(max(used), 0) + 1 FROM encoder))
+ON CONFLICT DO UPDATE SET used = excluded.used
+"""
+
+_FIND = "SELECT content, vector, checksum FROM vector WHERE encoder = ? AND content IN"
+
+
+def default_path() -> Path:
+    """Return the path of the store in the folder of all stores."""
+    return layout.store() / "encoders.sqlite"
+
+
+class VectorStore:
+    """The store, opened for one encoder.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file; it is created if it is missing.
+    encoder : str
+        The key of the encoder: vectors of another one are never returned.
+    width : int
+        Length of its vectors.
+
+    Attributes
+    ----------
+    damaged : int
+        Vectors that had changed on the disk and are computed again.
+    replaced : bool
+        Whether the file was unreadable and was made anew.
+
+    Raises
+    ------
+    DataError
+        The file cannot be opened; every method raises it if the disk is full.
+    """
+
+    def __init__(self, path: Path, encoder: str, width: int) -> None:
+        self.damaged = 0
+        self.replaced = False
+        self._path, self._width = path, width
+        with self._errors():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._connection = _open(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    # Busy or not readable, which is no damage.
+                    raise
+                self.replaced = True
+                for suffix in ("", "-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                self._connection = _open(path)
+            with self._connection:
+                self._connection.execute(_USE, (encoder.encode(),))
+            query = "SELECT id FROM encoder WHERE key = ?"
+            (self._encoder,) = self._connection.execute(query, (encoder.encode(),)).fetchone()
+            _shrink(self._connection, self._encoder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def find(self, contents: Sequence[bytes]) -> dict[bytes, Floats32]:
+        """Return the vectors that are stored, by the SHA-256 of their content."""
+        vectors: dict[bytes, Floats32] = {}
+        for start in range(0, len(contents), _KEYS_PER_QUERY):
+            keys = contents[start : start + _KEYS_PER_QUERY]
+            query = f"{_FIND} ({','.join('?' * len(keys))})"
+            with self._errors():
+                rows = self._connection.execute(query, (self._encoder, *keys)).fetchall()
+            for content, raw, checksum in rows:
+                if _is_intact(content, raw, checksum) and len(raw) == 4 * self._width:
+                    vectors[content] = np.frombuffer(raw, "<f4").astype(np.float32)
+                else:
+                    self.damaged += 1
+        return vectors
+
+    def put(self, vectors: Mapping[bytes, Floats32]) -> None:
+        """Store vectors by the SHA-256 of their content; when this returns, they are committed."""
+        rows = []
+        for content, vector in vectors.items():
+            raw = vector.astype("<f4").tobytes()
+            rows.append((self._encoder, content, raw, _checksum(content, raw)))
+        with self._errors(), self._connection:
+            self._connection.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?)", rows)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise DataError(
+                f"{self._path}: cannot be used as the store of vectors: {error}; free space, move "
+                "the file away, or set AMLC_STORE to another folder, and run again"
+            ) from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+    try:
+        # Runs do not block each other for long, and a killed run loses no committed row.
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version not in {0, VERSION}:
+            connection.executescript("DROP TABLE IF EXISTS encoder; DROP TABLE IF EXISTS vector;")
+        connection.executescript(_CREATE)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _shrink(connection: sqlite3.Connection, kept: int) -> None:
+    """Remove the vectors of encoders that were used longest ago while the file is too large."""
+    while _bytes_used(connection) > MAX_BYTES:
+        query = "SELECT id FROM encoder WHERE id != ? ORDER BY used LIMIT 1"
+        with closing(connection.execute(query, (kept,))) as oldest:
+            row = oldest.fetchone()
+        if row is None:
+            return
+        with connection:
+            connection.execute("DELETE FROM vector WHERE encoder = ?", row)
+            connection.execute("DELETE FROM encoder WHERE id = ?", row)
+
+
+def _bytes_used(connection: sqlite3.Connection) -> int:
+    names = ("page_count", "freelist_count", "page_size")
+    pages, free, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    return int((pages - free) * size)
+
+
+def _checksum(content: bytes, raw: bytes) -> bytes:
+    return hashlib.blake2b(content + raw, digest_size=8).digest()
+
+
+def _is_intact(content: bytes, raw: object, checksum: object) -> bool:
+    # Damage can make a vector a value of another type.
+    return isinstance(raw, bytes) and _checksum(content, raw) == checksum

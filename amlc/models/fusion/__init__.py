@@ -1,0 +1,1 @@
+"""Fine-tuned text and image towers, joined with the dense columns in one network."""

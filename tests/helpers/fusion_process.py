@@ -1,0 +1,80 @@
+"""A fit of the model fusion in a process of its own, which can be killed at a given moment."""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transformers  # noqa: F401 - imported before the process is forked, because it takes seconds
+
+from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.training import Trainer
+from tests.helpers.fusion import make_catalogue, settings
+
+ROWS = 90
+FIT, NEW = np.arange(60), np.arange(60, ROWS)
+
+
+def run(store: Path, out: Path, changes: dict[str, Any], kill_at: str = "") -> int:
+    """Fit in another process, and write predictions; return its exit code.
+
+    What it prints is in ``printed.txt`` beside the store.
+
+    Parameters
+    ----------
+    store : Path
+        Its `AMLC_STORE`.
+    out : Path
+        A folder: of the model, and ``predicted.npz``.
+    changes : dict
+        Settings that differ from those of `tests.helpers.fusion.SECTION`.
+    kill_at : str
+        "step N": killed before its update number N; "save N": while it writes checkpoint number N.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.helpers.fusion_process"])
+    process = context.Process(target=_fit, args=(store, out, changes, kill_at))
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _fit(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
+    with (
+        (store.parent / "printed.txt").open("w", buffering=1) as stream,
+        contextlib.redirect_stdout(stream),
+    ):
+        _fit_and_save(store, out, changes, kill_at)
+
+
+def _fit_and_save(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
+    os.environ["AMLC_STORE"] = str(store)
+    kind, _, number = kill_at.partition(" ")
+    if kind == "step":
+        _kill_at(Trainer, "_step", int(number))
+    elif kind == "save":
+        # Called when the new file is complete, but not yet in the place of the old one.
+        _kill_at(Path, "replace", int(number))
+    blocks, target, _ = make_catalogue(ROWS)
+    model = Fusion(settings(**changes))
+    model.watch(blocks.take(NEW))
+    model.fit(blocks.take(FIT), target.take(FIT), seed=3, threads=1)
+    model.save(out / "model")
+    curve = np.stack([values for _, values in model.staged_predict(blocks.take(NEW))])
+    np.savez(out / "predicted.npz", log_price=model.predict(blocks.take(NEW)), curve=curve)
+
+
+def _kill_at(owner: Any, name: str, number: int) -> None:
+    """End the process without a warning at a given call of a method."""
+    method, calls = getattr(owner, name), iter(range(1, number))
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        if next(calls, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*arguments, **named)
+
+    setattr(owner, name, counted)

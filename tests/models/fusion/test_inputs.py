@@ -1,0 +1,42 @@
+"""Batches of rows."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amlc.models.fusion.inputs import prediction_batches, training_batches
+
+
+@given(
+    lengths=st.lists(st.integers(0, 50), min_size=1, max_size=300),
+    batch_size=st.integers(1, 20),
+)
+def test_an_epoch_has_each_row_once(lengths: list[int], batch_size: int) -> None:
+    """In batches that are full but for the last of a window."""
+    rng = np.random.default_rng(1)
+    batches = training_batches(np.array(lengths), batch_size, rng)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    assert len(batches) == -(-len(lengths) // batch_size)
+    predicted = list(prediction_batches(np.array(lengths), batch_size))
+    assert sorted(np.concatenate(predicted).tolist()) == list(range(len(lengths)))
+
+
+def test_batches_have_similar_lengths_and_a_random_order() -> None:
+    """Padding costs time; the order of lengths would be a schedule of its own."""
+    lengths = np.random.default_rng(0).integers(1, 100, 2000)
+    batches = training_batches(lengths, 10, np.random.default_rng(1))
+    spreads = [np.ptp(lengths[rows]) for rows in batches]
+    assert np.mean(spreads) < 10
+    means = np.array([lengths[rows].mean() for rows in batches])
+    assert abs(np.corrcoef(means[1:], means[:-1])[0, 1]) < 0.3
+
+
+def test_the_generator_decides_the_batches() -> None:
+    """Equal seeds give equal epochs."""
+    lengths = np.arange(100)
+    first, second, third = (
+        np.concatenate(training_batches(lengths, 8, np.random.default_rng(seed)))
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)

@@ -1,0 +1,113 @@
+"""A fit that is killed goes on, and ends as if nothing had happened."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.deep import skip_without_deep
+from tests.helpers.fusion import image_tower, text_tower
+
+skip_without_deep()
+
+from tests.helpers.fusion_process import run
+
+# A checkpoint after every update.
+ALWAYS = {"checkpoints": {"seconds": 1e-9}}
+
+
+@pytest.fixture(scope="module")
+def towers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Return the settings of two towers."""
+    folder = tmp_path_factory.mktemp("towers")
+    return {"text": text_tower(folder / "text"), "image": image_tower(folder / "image")}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the content of the files that a fit wrote."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def printed(folder: Path) -> str:
+    """Return what the last process printed."""
+    return (folder / "printed.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kills"),
+    [
+        (
+            {
+                "augment": {"drop_bullets": 0.3, "mask_words": 0.2, "crop": 0.3, "flip": 0.5},
+                "weight_average": 0.9,
+                "accumulation": 2,
+            },
+            ["step 2", "save 1", "step 3", "save 3"],
+        ),
+        ({"image": None, "networks": 2, "early_stopping_epochs": 1}, ["step 6", "save 8"]),
+    ],
+    ids=["augmented", "two networks"],
+)
+def test_a_fit_killed_at_several_moments_gives_the_same_bytes(
+    changes: dict[str, Any], kills: list[str], towers: dict[str, Any], tmp_path: Path
+) -> None:
+    """Model, predictions and curve equal those of an undisturbed fit to the last bit."""
+    changes = {"epochs": 2, **towers, **changes}
+    assert run(tmp_path / "quiet", tmp_path / "whole", changes) == 0
+    store, out = tmp_path / "store", tmp_path / "killed"
+    for kill in kills:
+        assert run(store, out, {**changes, **ALWAYS}, kill) == -signal.SIGKILL
+        assert not out.exists()
+    assert run(store, out, changes) == 0
+    assert_same_fit(tmp_path / "whole", out)
+
+
+def assert_same_fit(first: Path, second: Path) -> None:
+    """Compare the bytes of what two fits wrote."""
+    expected, actual = files(first), files(second)
+    assert expected.keys() == actual.keys()
+    differing = [name for name in expected if expected[name] != actual[name]]
+    assert differing == []
+
+
+def test_a_fit_killed_between_checkpoints_repeats_what_was_lost(
+    towers: dict[str, Any], tmp_path: Path
+) -> None:
+    """Checkpoints are written at the ends of epochs only; a complete fit is not computed again."""
+    changes = {"text": towers["text"]}
+    run(tmp_path / "quiet", tmp_path / "whole", changes)
+    run(tmp_path / "store", tmp_path / "out", changes, "step 7")
+    assert run(tmp_path / "store", tmp_path / "out", changes) == 0
+    assert "fusion: a fit goes on: epoch 1, step 0" in printed(tmp_path)
+    assert_same_fit(tmp_path / "whole", tmp_path / "out")
+    assert run(tmp_path / "store", tmp_path / "again", changes, "step 1") == 0
+    assert "fusion: a fit is complete" in printed(tmp_path)
+    assert_same_fit(tmp_path / "whole", tmp_path / "again")
+
+
+def test_a_fit_with_other_parameters_starts_again_and_says_so(
+    towers: dict[str, Any], tmp_path: Path
+) -> None:
+    """It equals a fit that finds no checkpoint."""
+    changes = {"text": towers["text"], "epochs": 2}
+    changed = {**changes, "learning_rate": 2e-3}
+    run(tmp_path / "store", tmp_path / "out", changes, "step 6")
+    assert run(tmp_path / "store", tmp_path / "out", changed) == 0
+    expected = "made with other parameters: this one starts from the beginning"
+    assert expected in printed(tmp_path)
+    run(tmp_path / "quiet", tmp_path / "whole", changed)
+    assert_same_fit(tmp_path / "whole", tmp_path / "out")
+
+
+def test_a_damaged_checkpoint_is_not_used(towers: dict[str, Any], tmp_path: Path) -> None:
+    """The fit starts again, and says so."""
+    changes = {"text": towers["text"], "epochs": 2}
+    run(tmp_path / "store", tmp_path / "out", changes, "step 6")
+    (path,) = (tmp_path / "store/checkpoints").glob("*.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    assert run(tmp_path / "store", tmp_path / "out", changes) == 0
+    assert "damaged, so the fit starts again: its content has changed" in printed(tmp_path)

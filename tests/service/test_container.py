@@ -1,0 +1,51 @@
+"""The container has what the service needs, and no more."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Without the packages that are named, prices a product as the service does.
+PROGRAM = """
+import sys
+
+for name in sys.argv[2:]:
+    sys.modules[name] = None
+import amlc.cli
+import amlc.service.server
+from amlc.pricing.pricer import BundlePricer, Product
+from pathlib import Path
+
+product = Product("Item Name: Green Tea, 20 Bags")
+print(BundlePricer.load(Path(sys.argv[1])).price([product], similar=1, contributions=True)[0].price)
+"""
+
+
+def absent() -> list[str]:
+    """Return the installed modules of distributions that the container does not have."""
+    lock = (ROOT / "requirements-container.txt").read_text()
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)) | {"amlc"}
+    return [
+        module
+        for module, distributions in packages_distributions().items()
+        if pinned.isdisjoint(re.sub("[-_.]+", "-", name.lower()) for name in distributions)
+        # Names of files that editable installations add.
+        and module.isidentifier()
+    ]
+
+
+def price(bundle: Path, *modules: str) -> str:
+    """Return the price of a product where these modules cannot be imported."""
+    command = [sys.executable, "-c", PROGRAM, str(bundle), *modules]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_prices_need_no_package_that_the_container_lacks(pipeline: Path) -> None:
+    """They are the same, bit for bit, without DVC, Matplotlib and scikit-learn."""
+    modules = absent()
+    assert {"dvc", "matplotlib", "sklearn", "pytest"} <= set(modules)
+    assert price(pipeline / "bundle", *modules) == price(pipeline / "bundle")
