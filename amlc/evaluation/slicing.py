@@ -26,7 +26,13 @@ _NAMES = {
     "first_2": "first two words",
     "first_3": "first three words",
 }
-_FIFTHS = ("least", "little", "medium", "much", "most")
+_FIFTHS = (
+    "least similar fifth",
+    "second fifth",
+    "middle fifth",
+    "fourth fifth",
+    "most similar fifth",
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ def slice_labels(tabular: Tabular, neighbours: Neighbours, outside: Rows) -> dic
     similarity = _nearest_similarity(neighbours, outside)
     edges = np.quantile(similarity, [0.2, 0.4, 0.6, 0.8])
     fifths = np.searchsorted(edges, similarity, side="right")
-    labels["similarity of the nearest product"] = np.array(_FIFTHS, object)[fifths]
+    labels["nearest product"] = np.array(_FIFTHS, object)[fifths]
     return labels
 
 

@@ -158,8 +158,11 @@ def timing_cells(timing: Timing | None) -> tuple[str, str, str]:
     """Return seconds of fitting and predicting, and memory in MB, as cells; dashes for None."""
     if timing is None:
         return "-", "-", "-"
-    seconds = timing.fit_seconds, timing.predict_seconds
-    return (*(f"{second:,.1f}" for second in seconds), f"{timing.peak_bytes / 1e6:,.0f}")
+    return (
+        f"{timing.fit_seconds:,.1f}",
+        f"{timing.predict_seconds:,.1f}",
+        f"{timing.peak_bytes / 1e6:,.0f}",
+    )
 
 
 def compare(repository: Repository, first: Revision, second: Revision) -> Comparison:
@@ -227,7 +230,7 @@ def _member(predictions: Predictions, runs: tuple[Run, Run], name: str) -> Line:
             return _line(predictions, (first, second), name)
         except MissingDataError:
             pass
-    return Line(name, rows, *scores, None)
+    return Line(name, rows, scores[0], scores[1], None)
 
 
 def _slices(predictions: Predictions, first: Revision, second: Revision) -> list[Line]:

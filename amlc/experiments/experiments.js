@@ -201,7 +201,7 @@
       select.addEventListener("change", compare);
     }
     selects[1].value = data.runs[0].key;
-    selects[0].value = (data.runs.find((run) => run.difference === 0 && run.verdict === "same") ?? data.runs[1]).key;
+    selects[0].value = (data.runs.find((run) => run.reference) ?? data.runs[1]).key;
     if (selects[0].value === selects[1].value) selects[0].value = data.runs[1].key;
     compare();
     show("compare-section");

@@ -208,17 +208,14 @@ def workspace_line(repository: Repository, name: str, reference: str) -> str:
     except DataError as error:
         return f"experiment {name}: not compared: {error}"
     changed = joined(each.changed(), 200)
-    parts = [f"SMAPE {each.smape:.2f}", f"against {base.label[:7]}: {_shown(each)}", changed]
+    parts = [f"SMAPE {each.smape:.2f}", f"against {str(base.commit)[:7]}: {_shown(each)}", changed]
     return f"experiment {name}: {'; '.join(part for part in parts if part)}"
 
 
 def _is_copy(one: Entry, other: Entry) -> bool:
-    """Return whether both have the same scores, predictions and parameters."""
-    return (one.run.scores, one.result, one.run.parameters) == (
-        other.run.scores,
-        other.result,
-        other.run.parameters,
-    )
+    """Return whether both have the same scores, parameters and, if known, predictions."""
+    same = (one.run.scores, one.run.parameters) == (other.run.scores, other.run.parameters)
+    return same and (one.result == other.result or not one.result or not other.result)
 
 
 def _entry(predictions: Predictions, reference: Run, run: Run) -> Entry:

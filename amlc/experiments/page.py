@@ -1,4 +1,4 @@
-"""All experiments on one offline page: sort them, see what pays, compare the products of two."""
+"""All experiments on one offline page: sort them, see what pays, compare two side by side."""
 
 import base64
 import hashlib
@@ -131,7 +131,13 @@ def _content(
     shown = sorted(sorted(counts), key=lambda name: -counts[name])[:MOST_PARAMETERS]
     return {
         "parameters": [clean(name, 80) for name in shown],
-        "runs": [_run(entry, shown, reports.get(key(entry))) for entry in overview.entries],
+        "runs": [
+            {
+                **_run(entry, shown, reports.get(key(entry))),
+                "reference": entry.run.revision == overview.reference,
+            }
+            for entry in overview.entries
+        ],
         "products": products
         and {
             "titles": products.titles,

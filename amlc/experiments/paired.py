@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from amlc.arrays import Floats
-
 
 @dataclass(frozen=True)
 class Difference:
@@ -71,7 +69,7 @@ def paired_difference(first: ArrayLike, second: ArrayLike, groups: ArrayLike) ->
     gap = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     _, labels = np.unique(np.asarray(groups), return_inverse=True)
     mean = float(gap.mean())
-    residuals: Floats = np.bincount(labels, weights=gap - mean)
+    residuals = np.bincount(labels, weights=gap - mean).astype(np.float64)
     count = len(residuals)
     if count < 2:
         return Difference(mean, float("nan"))

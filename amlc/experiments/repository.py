@@ -18,9 +18,11 @@ LOCK = Path("dvc.lock")
 _EXPERIMENT = re.compile(r"refs/exps/[0-9a-f]{2}/[0-9a-f]{38}/(.+)")
 _BRANCH = re.compile(r"refs/heads/(.+)")
 _QUEUE = "refs/exps/celery/stash"
-_PATH = re.compile(r"    - path: (\S+)")
-_MD5 = re.compile(r"      md5: ([0-9a-f]{32}(?:\.dir)?)")
-_HEADING = re.compile(r"    (deps|outs|params):")
+# The outputs of a stage in dvc.lock, and the path and MD5 of one of them.
+_OUTPUTS = re.compile(r"^    outs:\n((?:    - .*\n|      .*\n)+)", re.MULTILINE)
+_OUTPUT = re.compile(
+    r"^    - path: (\S+)\n(?:      .*\n)*?      md5: ([0-9a-f]{32}(?:\.dir)?)\n", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class Repository:
             return None
 
     def _objects(self, names: Sequence[str]) -> list[bytes | None]:
+        if not names:
+            return []
         output = self._run(["cat-file", "--batch"], "\n".join(names).encode() + b"\n")
         contents: list[bytes | None] = []
         start = 0
@@ -311,13 +315,5 @@ def locked_outputs(lock: str) -> dict[str, str]:
     >>> locked_outputs(text + "      md5: " + 32 * "a" + ".dir\n")
     {'data/blend': 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.dir'}
     """
-    outputs: dict[str, str] = {}
-    path, section = "", ""
-    for line in lock.splitlines():
-        if heading := _HEADING.match(line):
-            section = heading[1]
-        elif match := _PATH.match(line):
-            path = match[1]
-        elif section == "outs" and (match := _MD5.match(line)):
-            outputs[path] = match[1]
-    return outputs
+    sections = _OUTPUTS.finditer(lock)
+    return {path: md5 for section in sections for path, md5 in _OUTPUT.findall(section[1])}

@@ -1,8 +1,10 @@
 """What a run of the pipeline gave that git tracks: scores and parameters of a revision."""
 
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -15,6 +17,12 @@ from amlc.experiments.repository import Repository, Revision
 
 # The value of a key that a params.yaml does not have.
 ABSENT = "(no such key)"
+# A key at the start of a line.
+_KEY = re.compile(r"^([A-Za-z_]\w*):(?=[ \n])", re.MULTILINE)
+# A line that belongs to no key: neither empty nor indented, no comment and no entry of a list.
+_OTHER = re.compile(r"\n[^\s#-]|\A[^\s#]")
+# Keys that YAML reads as something else than text.
+_NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -51,10 +59,10 @@ def read_runs(repository: Repository, revisions: Sequence[Revision]) -> list[Run
     parameters = repository.read(revisions, params.PATH)
     runs = []
     for revision, content, text in zip(revisions, scores, parameters, strict=True):
-        leaves = _leaves(text) if text is not None else None
+        found = leaves(text) if text is not None else None
         score = _metrics(content)
-        if score is not None and leaves is not None:
-            runs.append(Run(revision, score, leaves))
+        if score is not None and found is not None:
+            runs.append(Run(revision, score, found))
     return runs
 
 
@@ -91,13 +99,45 @@ def _metrics(content: bytes | None) -> Scores | None:
         return None
 
 
-@cache
-def _leaves(text: bytes) -> dict[str, Any] | None:
+def leaves(text: bytes) -> dict[str, Any] | None:
+    """Return the leaves of a params.yaml by dotted key; None if it is not a mapping in YAML."""
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError:
-        return None
+        content = _parsed(text.decode())
+    except (yaml.YAMLError, UnicodeDecodeError):
+        # A section may not be valid by itself, for example because an anchor stands in another.
+        try:
+            content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        except yaml.YAMLError:
+            return None
     return dict(_walk(content, "")) if isinstance(content, dict) else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Any:
+    """Return YAML as `yaml.safe_load` does, each section only once.
+
+    Experiments differ in few sections, and the parser takes most of the time of listing them.
+    """
+    parts = _KEY.split(text)
+    # What comes before the first key, then each key and what follows it.
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    plain = not _OTHER.search(parts[0]) and not any(_OTHER.search(rest) for rest in parts[2::2])
+    repeated = 2 * len(sections) + 1 < len(parts)
+    if not plain or repeated or len(sections) < 2 or _NOT_TEXT & {*map(str.lower, sections)}:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    return {key: _section(key, rest) for key, rest in sections.items()}
+
+
+def _section(key: str, rest: str) -> Any:
+    first, _, others = rest.partition("\n")
+    if not first and all(not line or line[:2] == "  " for line in others.split("\n")):
+        return _parsed(textwrap.dedent(others))
+    return _parsed_alone(f"{key}:{rest}")[key]
+
+
+@lru_cache(maxsize=4096)
+def _parsed_alone(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
 def _walk(node: Mapping[Any, Any], prefix: str) -> list[tuple[str, Any]]:

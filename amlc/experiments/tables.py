@@ -19,14 +19,14 @@ class Table:
     ----------
     header : tuple of str
         Names of the columns; the first says what the rows are.
-    rows : list of tuple of str
+    rows : sequence of tuple of str
         The cells.
     left : bool
         Whether all columns start at the left; else all but the first end at the right.
     """
 
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     left: bool = False
 
     def text(self) -> str:

@@ -40,7 +40,7 @@ def results(root: Path = layout.ROOT) -> str:
     links = f"{images.links} links: {images.ok} good, {images.placeholders} placeholders"
     lines += [
         f"{'blend':<12}{blend.smape:>8.2f}{blend.smape_se:>8.2f}{'':>9}"
-        + _held_out(details.held_out and details.held_out.smape),
+        + _held_out(details.held_out.smape if details.held_out else None),
         f"{'':<12}{interval(blend, root)}",
         "",
         f"rows        {rows} ({data.test.flagged} flagged)",

@@ -61,7 +61,7 @@ def test_products_are_sliced_by_categories_keys_and_similarity() -> None:
     found = slice_labels(Tabular.from_frame(frame), neighbours, folds)
     assert found["kind of unit"].tolist() == ["mass", "count"] * 5
     assert found["brand"].tolist() == ["acme", ""] * 5
-    nearest = found["similarity of the nearest product"].tolist()
+    nearest = found["nearest product"].tolist()
     # Rows 0, 2 and 4 share a fold with both neighbours, and rows from 5 on have none.
-    assert nearest[1] == nearest[3] == "most"
+    assert nearest[1] == nearest[3] == "most similar fifth"
     assert len({nearest[row] for row in (0, 2, 4, 5, 9)}) == 1

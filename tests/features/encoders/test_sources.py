@@ -1,7 +1,9 @@
 """Where the weights of an encoder are."""
 
 import hashlib
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -61,9 +63,74 @@ def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_on_the_hub_needs_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the command that installs it."""
-    monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match="make deep, or pip install"):
         find_source("sentence-transformers/all-MiniLM-L6-v2", None)
+
+
+class FakeHub:
+    """Stands for the package huggingface_hub; it records which calls would ask the network."""
+
+    errors = SimpleNamespace(HfHubHTTPError=ConnectionError)
+
+    def __init__(self, cached: Path | None, online: Path | None) -> None:
+        self.folders = {True: cached, False: online}
+        self.offline: list[bool] = []
+        self.patterns: list[list[str]] = []
+
+    def snapshot_download(
+        self,
+        model: str,
+        *,
+        revision: str | None,
+        allow_patterns: list[str],
+        local_files_only: bool,
+    ) -> str:
+        """Return the folder of a model, or fail as the real one does."""
+        self.offline.append(local_files_only)
+        self.patterns.append(allow_patterns)
+        folder = self.folders[local_files_only]
+        if folder is None:
+            raise ConnectionError(f"no network for {model} {revision}")
+        return str(folder)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path) -> Path:
+    """Return a snapshot as in the hub's cache, named after its commit."""
+    folder = tmp_path / ("0123456789" * 4)
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    return folder
+
+
+def test_what_is_in_the_cache_is_not_asked_of_the_network(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The revision is the commit."""
+    hub = FakeHub(cached=snapshot, online=None)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    assert find_source("a/b", "main") == Source(snapshot, "0123456789" * 4)
+    assert hub.offline == [True]
+
+
+def test_a_cache_without_weights_is_filled(
+    snapshot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program may have fetched only the configuration; no code and no pickle is fetched."""
+    (tmp_path / "empty").mkdir()
+    hub = FakeHub(cached=tmp_path / "empty", online=snapshot)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    assert find_source("a/b", None).path == snapshot
+    assert hub.offline == [True, False]
+    assert not [pattern for pattern in hub.patterns[-1] if pattern.endswith((".py", ".bin"))]
+
+
+def test_a_hub_that_cannot_be_reached_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to do instead."""
+    monkeypatch.setitem(sys.modules, "huggingface_hub", FakeHub(None, None))
+    with pytest.raises(ModelError, match="no network for a/b None; set model to a local folder"):
+        find_source("a/b", None)
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b" " * (33 * 2**20)])
