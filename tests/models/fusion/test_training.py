@@ -16,9 +16,8 @@ import torch
 
 from amlc.errors import ModelError
 from amlc.features.content import content_of
-from amlc.models.fusion.network import parameter_groups, row_losses, set_training
+from amlc.models.fusion.network import set_training
 from amlc.models.fusion.regressor import Fusion
-from amlc.models.losses import LossName, gradient
 
 FIT, NEW = np.arange(150), np.arange(150, 200)
 CALM = {"dropout": 0.0, "epochs": 1}
@@ -70,16 +69,6 @@ def test_texts_explain_prices_unless_the_labels_are_shifted(
     """With the price of the row above, nothing can be learned, and no price leaks in."""
     assert error(catalogue, text=text, epochs=12) < 0.6
     assert error(catalogue, text=text, epochs=12, shift=1) > 0.9
-
-
-@pytest.mark.parametrize("loss", ["squared", "l1", "huber", "smape"])
-def test_losses_have_the_slopes_of_the_other_models(loss: LossName) -> None:
-    """Up to a factor, the gradient is that of `amlc.models.losses`."""
-    gap = torch.tensor([-1.5, -0.3, 0.2, 0.9], dtype=torch.float64, requires_grad=True)
-    row_losses(loss, gap).sum().backward()
-    expected = gradient(loss, gap.detach().numpy())
-    scale = 100 if loss == "smape" else 1
-    np.testing.assert_allclose(gap.grad.numpy() * scale, expected, rtol=1e-9)
 
 
 def test_accumulation_equals_one_large_batch(catalogue: Catalogue, text: dict[str, Any]) -> None:
@@ -160,16 +149,6 @@ def test_a_loss_that_is_not_finite_stops_the_fit(
             max_norm=None,
             weight_decay=1e6,
         )
-
-
-def test_lower_layers_learn_more_slowly(catalogue: Catalogue, text: dict[str, Any]) -> None:
-    """From the head downwards, the rates fall; nothing is left out."""
-    model = fitted(catalogue, text=text, epochs=1)
-    network = model.networks[0]
-    groups = parameter_groups(network, settings(text=text, layer_decay=0.5))
-    assert sorted({group["rate"] for group in groups}) == [2.5e-4, 5e-4, 1e-3, 1e-2]
-    count = sum(value.numel() for group in groups for value in group["params"])
-    assert count == sum(value.numel() for value in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["vit", "resnet"])
