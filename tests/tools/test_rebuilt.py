@@ -106,6 +106,12 @@ def test_more_than_rounding_fails_on_another_kind_of_machine(
         rebuilt.check(tmp_path)
 
 
+def test_a_standard_error_may_differ_as_scores_do() -> None:
+    """It is a difference between scores, whose own four digits are more than its first two."""
+    assert not list(rebuilt.differences({"smape_se": 0.8278}, {"smape_se": 0.8307}, "m"))
+    assert list(rebuilt.differences({"smape_se": 0.8278}, {"smape_se": 0.8478}, "m"))
+
+
 def test_a_metric_that_was_not_written_fails(tmp_path: Path) -> None:
     """A file that the rebuild has not written is missing, on every kind of machine."""
     (repository(tmp_path, ELSEWHERE) / "metrics/models.csv").unlink()
