@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from amlc.catalog import reading
 from amlc.catalog.content import parse_content
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT
-from amlc.catalog.rows import Row, open_rows
+from amlc.catalog.rows import Row, open_rows, read_rows
 from amlc.errors import DataError
 from tests.helpers.layouts import (
     arrow,
@@ -279,3 +279,13 @@ def test_a_number_that_cannot_be_read_is_a_reason(tmp_path: Path) -> None:
     first, second = mapped(tmp_path, content, columns)
     assert first.reasons == ("weight: not readable", "day: not readable")
     assert second.reasons == ()
+
+
+@pytest.mark.parametrize("content", [gzipped(b"sample_id,catalog_content\n1,Tea\n"), parquet([{}])])
+def test_a_service_takes_nothing_but_csv(content: bytes) -> None:
+    """A file that expands is refused by its first bytes."""
+    with (
+        pytest.raises(DataError, match=r"not a CSV file|is NUL"),
+        read_rows(io.BytesIO(content), "file", links=False, strict=True, csv_only=True),
+    ):
+        pass
