@@ -207,6 +207,7 @@ def read_rows(
     columns: ColumnMap = COMPETITION,
     read: ReadSettings = PLAIN,
     max_bytes: int = MAX_BYTES,
+    csv_only: bool = False,
 ) -> Iterator[ProductRows]:
     """Read the rows of an open file.
 
@@ -218,7 +219,7 @@ def read_rows(
         Its name, for messages.
     links, columns, read
         As for `ProductRows`.
-    strict, max_bytes
+    strict, max_bytes, csv_only
         As for `amlc.catalog.tables.open_table`.
 
     Raises
@@ -226,7 +227,7 @@ def read_rows(
     DataError
         A reason of `ProductRows`.
     """
-    with open_table(file, name, read, max_bytes, strict=strict) as table:
+    with open_table(file, name, read, max_bytes, strict=strict, csv_only=csv_only) as table:
         try:
             rows = ProductRows(table, name, links=links, columns=columns, read=read)
         except DataError:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
@@ -45,7 +45,13 @@ class Table:
 
 @contextmanager
 def open_table(
-    file: IO[bytes], name: str, read: ReadSettings, max_bytes: int, *, strict: bool
+    file: IO[bytes],
+    name: str,
+    read: ReadSettings,
+    max_bytes: int,
+    *,
+    strict: bool,
+    csv_only: bool = False,
 ) -> Iterator[Table]:
     """Read an open file, in the format that its first bytes tell.
 
@@ -61,6 +67,8 @@ def open_table(
         The largest number of bytes once decompressed.
     strict : bool
         As for `amlc.catalog.reading.read_records`.
+    csv_only : bool
+        Whether any other format, and any compression, is an error if `strict`.
 
     Raises
     ------
@@ -69,7 +77,9 @@ def open_table(
     MissingExtraError
         It is a workbook, and the library that reads one is not installed.
     """
-    with open_bytes(file, name, read, max_bytes, strict=strict) as (file_format, content):
+    opened = open_bytes(file, name, read, max_bytes, strict=strict)
+    as_text: tuple[FileFormat, IO[bytes]] = ("text", file)
+    with nullcontext(as_text) if csv_only else opened as (file_format, content):
         if file_format in {"parquet", "arrow", "arrow stream"}:
             columnar = ColumnarFile(content, name, file_format, max_bytes)
             rows = columnar.records(columnar.header, read.image_separator)

@@ -82,7 +82,7 @@ def open_csv(file: IO[bytes]) -> Iterator[ProductRows]:
     file.seek(0)
     with (
         _data_errors_as_problems(),
-        read_rows(file, _NAME, links=False, strict=True) as rows,
+        read_rows(file, _NAME, links=False, strict=True, csv_only=True) as rows,
     ):
         yield rows
 

@@ -4,15 +4,28 @@ import csv
 import io
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amlc.catalog import reading
+from amlc.catalog.content import parse_content
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT
-from amlc.catalog.rows import Row, open_rows
+from amlc.catalog.rows import Row, open_rows, read_rows
 from amlc.errors import DataError
+from tests.helpers.layouts import (
+    arrow,
+    delimited,
+    gzipped,
+    json_lines,
+    map_with,
+    parquet,
+)
+from tests.helpers.layouts import (
+    reading as read_settings,
+)
 
 HEADER = "sample_id,catalog_content,image_link\n"
 LINK = "https://a.com/1.jpg"
@@ -214,3 +227,65 @@ def test_too_many_broken_quotes_end_reading(
     monkeypatch.setattr(reading, "REREAD_LIMIT", 20_000)
     with pytest.raises(DataError, match="in too many rows to tell the rows apart"):
         read(tmp_path, HEADER + 'a","\n' * 5_000)
+
+
+def mapped(
+    folder: Path, content: bytes, columns: dict[str, Any], read: dict[str, Any] | None = None
+) -> list[Row]:
+    """Write a file of another layout and read it."""
+    path = folder / "products"
+    path.write_bytes(content)
+    with open_rows(
+        path,
+        links=True,
+        columns=map_with({"image": None, **columns}),
+        read=read_settings(read or {}),
+    ) as (rows, _):
+        return list(rows)
+
+
+def test_a_row_of_another_layout_keeps_its_cells(tmp_path: Path) -> None:
+    """Its text is laid out, its own columns are named as in the product table."""
+    columns = {"id": None, "text": ["name", "brand"], "categories": ["brand"]}
+    (row,) = mapped(tmp_path, b"stock,brand,name\n3,Yogi,Tea\n", columns)
+    assert row.sample_id == "1"
+    assert parse_content(row.text).title == "Tea"
+    assert (row.own, row.cells) == ((("category:brand", "Yogi"),), ("3", "Yogi", "Tea"))
+
+
+def test_every_format_is_read_row_by_row(tmp_path: Path) -> None:
+    """As the pipeline reads it."""
+    columns = {"id": "id", "text": "name"}
+    rows = [{"id": str(number), "name": f"Tea {number}"} for number in range(3)]
+    expected = mapped(tmp_path, delimited(rows), columns)
+    for content in (parquet(rows), arrow(rows), json_lines(rows), gzipped(delimited(rows))):
+        assert mapped(tmp_path, content, columns) == expected
+
+
+def test_a_further_row_takes_what_it_lacks_from_its_product(tmp_path: Path) -> None:
+    """Each row has a price of its own, so none is left out."""
+    columns = {"id": "ID", "text": ["Name"], "product": ["Parent", "SKU"]}
+    content = b"ID,SKU,Parent,Name\n1,S,,Tea\n2,,S,\n3,,id:1,Tea 40\n4,,,Oil\n5,,S,\n"
+    rows = mapped(tmp_path, content, columns)
+    titles = [parse_content(row.text).title for row in rows]
+    assert titles == ["Tea", "Tea", "Tea 40", "Oil", ""]
+    assert [row.sample_id for row in rows] == ["1", "2", "3", "4", "5"]
+
+
+def test_a_number_that_cannot_be_read_is_a_reason(tmp_path: Path) -> None:
+    """The row is priced as if it were missing."""
+    columns = {"id": None, "text": ["name"], "numbers": ["weight"], "dates": ["day"]}
+    content = b"name,weight,day\nTea,heavy,soon\nOil,,\n"
+    first, second = mapped(tmp_path, content, columns)
+    assert first.reasons == ("weight: not readable", "day: not readable")
+    assert second.reasons == ()
+
+
+@pytest.mark.parametrize("content", [gzipped(b"sample_id,catalog_content\n1,Tea\n"), parquet([{}])])
+def test_a_service_takes_nothing_but_csv(content: bytes) -> None:
+    """A file that expands is refused by its first bytes."""
+    with (
+        pytest.raises(DataError, match=r"not a CSV file|is NUL"),
+        read_rows(io.BytesIO(content), "file", links=False, strict=True, csv_only=True),
+    ):
+        pass

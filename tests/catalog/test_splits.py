@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from amlc.catalog.splits import (
+    add_groups_and_folds,
     grouped_folds,
     linked_groups,
     placeholder_links,
@@ -287,3 +288,36 @@ def test_fewer_groups_than_folds_are_refused(groups: list[int]) -> None:
     message = rf"{len(groups)} valid rows make {len(set(groups))} groups .* too few for 3 folds"
     with pytest.raises(DataError, match=message):
         split(groups, folds=3)
+
+
+def _catalogue(order: list[int]) -> pd.DataFrame:
+    """Return 60 train rows in groups of two, in an order, and a test row."""
+    rows = [(f"i{n:02d}", f"Item Name: Tea {n // 2}", 1.0 + n, "train") for n in order]
+    frame = pd.DataFrame(
+        [*rows, ("t", "Item Name: Oil", np.nan, "test")],
+        columns=["sample_id", "catalog_content", "price", "split"],
+    )
+    return frame.assign(image_link="")
+
+
+def test_held_out_rows_are_whole_groups_and_come_last() -> None:
+    """No row that is trained on is a duplicate of one; those of the test file come before them."""
+    products = add_groups_and_folds(_catalogue(list(range(60))), (), 3, 1, holdout=0.1)
+    held_out = products[(products["split"] == "test") & products["price"].notna()]
+    assert len(held_out) == 6
+    assert held_out.index.tolist() == list(range(55, 61))
+    assert products["sample_id"][54] == "t"
+    kept = products[products["split"] == "train"]
+    assert not set(held_out["group"]) & set(kept["group"])
+    assert set(held_out["fold"]) == {-1}
+    assert (kept["fold"] >= 0).all()
+
+
+def test_which_rows_are_held_out_does_not_depend_on_their_order() -> None:
+    """A sorted file has the same ones."""
+    chosen = [
+        set(table.loc[(table["split"] == "test"), "sample_id"])
+        for order in (list(range(60)), list(range(60))[::-1])
+        for table in [add_groups_and_folds(_catalogue(order), (), 3, 1, holdout=0.2)]
+    ]
+    assert chosen[0] == chosen[1]
