@@ -24,6 +24,7 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
+from amlc.errors import run
 from amlc.features.blocks import BLOCKS, Blocks, Tabular
 from amlc.features.text import tokens
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
@@ -233,12 +234,12 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(STRONGEST), help="to fit again")
     arguments = parser.parse_args()
     os.chdir(arguments.data)
-    run = Run(arguments.models)
+    finished = Run(arguments.models)
     for name in arguments.table or TABLES:
         print(f"\n{name}")
-        for line in table(TABLES[name], run):
+        for line in table(TABLES[name], finished):
             print(line, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import loopback  # noqa: F401 - says so where the development tools are missing
+
 HERE = Path(__file__).parent
 SIZE, WORKERS, TIMEOUT = 256, 60, 5.0
 

@@ -19,9 +19,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import trustme
 from PIL import Image
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+try:
+    import trustme
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"error: {error.name} is not installed: make test installs the development tools"
+    ) from None
 
 FAULTS = ("404", "stall", "reset", "truncated")
 # Among 20 consecutive links, each kind of fault occurs once.

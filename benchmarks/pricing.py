@@ -20,6 +20,7 @@ import amlc.numerics  # noqa: F401 - before NumPy: the same arithmetic as in the
 # isort: split
 import numpy as np
 
+from amlc.errors import run
 from amlc.pricing.estimates import Product
 
 ROOT = Path(__file__).parents[1]
@@ -124,4 +125,4 @@ def command(options: argparse.Namespace, texts: list[str]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

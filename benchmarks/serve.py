@@ -21,8 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 from loopback import product
+
+from amlc.errors import run
 
 PRICE, PRICES = "/v1/price", "/v1/prices"
 BOUNDARY = "amlc-benchmark"
@@ -289,4 +292,4 @@ def show(name: str, values: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from amlc import layout, params
 from amlc.catalog.committed import check_committed
-from amlc.catalog.intake import DataSettings, data_metrics, read_catalogue, write_rejected
+from amlc.catalog.intake import DataSettings, data_metrics, notes, read_catalogue, write_rejected
 from amlc.catalog.products import LINK, TEXT, write_products
 from amlc.catalog.splits import add_groups_and_folds, placeholder_links
 from amlc.errors import first_few, run
@@ -34,14 +34,8 @@ def main() -> None:
         f"{test['rows']:,} test rows ({test['flagged']:,} flagged), {groups['count']:,} groups, "
         f"the largest has {groups['largest']:,} rows"
     )
-    for note in catalogue.notes:
+    for note in notes(catalogue, metrics):
         print(f"prepare: {note}")
-    if metrics["further_rows"]:
-        print(f"prepare: {metrics['further_rows']:,} rows belong to the product of an earlier row")
-    if train["without_price"]:
-        print(f"prepare: {train['without_price']:,} train rows have no price: they are priced")
-    if train["held_out"]:
-        print(f"prepare: {train['held_out']:,} train rows are held out, to score the predictions")
     for split, counts in (("train", train), ("test", test)):
         if counts["without_text"] or counts["without_link"]:
             print(

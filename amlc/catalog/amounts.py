@@ -7,7 +7,8 @@ from amlc.catalog.columns import ReadSettings
 
 MAX_LENGTH = 64  # characters of a number or a date
 # A currency's sign or code, in front of or behind a number.
-_SIGN = r"(?:[^\W\d_]{1,4}\.?\s?)?[$€£¥₹₩₽₺₫฿₴₦₱₪]|[^\W\d_]{1,4}\.?"
+_CODE = r"[A-Z]{3}|usd|eur|gbp|inr|Rs\.?|kr\.?|z\u0142|K\u010d|Ft|lei"
+_SIGN = rf"(?:[A-Z]{{1,3}})?[\u0024\u00a3\u00a5\u20a0-\u20c0\u0e3f]|{_CODE}"
 _WITH_SIGN = re.compile(
     rf"(?P<before>{_SIGN})?\s*(?P<number>[+-]?[\d.,'\s]*\d)\s*(?P<after>{_SIGN})?"
 )

@@ -22,9 +22,11 @@ def _usable(name: str) -> str:
 def _encoding(name: str) -> str:
     try:
         # Some codecs, such as rot13, do not decode bytes.
-        codecs.lookup(name)
-        b"".decode(name)
-    except (LookupError, UnicodeError, ValueError):
+        codecs.getincrementaldecoder(name)
+        b"abcd".decode(name)
+    except UnicodeDecodeError:
+        return name
+    except (LookupError, ValueError):
         raise ValueError("expected an encoding that Python knows, such as windows-1252") from None
     return name
 

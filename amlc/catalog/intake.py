@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -380,6 +380,25 @@ def data_metrics(
             for fold, rows in train.groupby("fold")
         },
     }
+
+
+def notes(catalogue: CheckedCatalogue, metrics: dict[str, Any]) -> Iterator[str]:
+    """Yield sentences about columns that are not used, and rows that are not trained on.
+
+    Parameters
+    ----------
+    catalogue : CheckedCatalogue
+        The catalogue as it was read.
+    metrics : dict
+        What `data_metrics` returned.
+    """
+    yield from catalogue.notes
+    if rows := metrics["further_rows"]:
+        yield f"{rows:,} rows belong to the product of an earlier row"
+    if rows := metrics["train"]["without_price"]:
+        yield f"{rows:,} train rows have no price: they are priced"
+    if rows := metrics["train"]["held_out"]:
+        yield f"{rows:,} train rows are held out, to score the predictions"
 
 
 def _count_by_reason(errors: Iterable[RowError]) -> dict[str, int]:

@@ -171,16 +171,17 @@ class OwnColumns:
     def state(self) -> dict[str, Any]:
         """Return the fitted state as plain values."""
         return {
-            "levels": {name: list(values) for name, values in self.levels.items()},
-            "numbers": {name: asdict(fitted) for name, fitted in self._numbers.items()},
+            # Lists, because the keys of a file are sorted.
+            "levels": [[name, list(values)] for name, values in self.levels.items()],
+            "numbers": [[name, asdict(fitted)] for name, fitted in self._numbers.items()],
         }
 
     @classmethod
     def from_state(cls, max_levels: int, state: Mapping[str, Any]) -> Self:
         """Return what `state` described."""
         encoder = cls(max_levels)
-        encoder.levels = {name: tuple(values) for name, values in state["levels"].items()}
-        encoder._numbers = {name: _Number(**fitted) for name, fitted in state["numbers"].items()}
+        encoder.levels = {name: tuple(values) for name, values in state["levels"]}
+        encoder._numbers = {name: _Number(**fitted) for name, fitted in state["numbers"]}
         return encoder
 
 

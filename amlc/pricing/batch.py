@@ -188,6 +188,8 @@ def price_csv(
     """
     if target.is_file() and source.exists() and target.samefile(source):
         raise DataError(f"{target}: is the file with the products; write the prices to another")
+    if not source.exists():
+        raise DataError(f"{source}: cannot be read: No such file or directory")
     with ExitStack() as stack:
         # A file that is not one of products is refused before a bundle is loaded for it.
         catalog = read_catalog_settings(bundle)

@@ -30,7 +30,7 @@ from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import Settings, check
 from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
-from amlc.pricing.manifest import verified, write_manifest
+from amlc.pricing.manifest import check_format, verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
 
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
@@ -74,8 +74,9 @@ def read_catalog_settings(folder: Path) -> CatalogSettings:
     Raises
     ------
     ModelError
-        The bundle has no such settings.
+        The folder is not a bundle, was made by another version, or is damaged.
     """
+    check_format(folder)
     path = folder / "params.json"
     with read_errors_as(ModelError, f"{path}: cannot be read", ParamsError):
         data = json.loads(path.read_text(encoding="utf-8"))["data"]

@@ -99,11 +99,8 @@ def verified(folder: Path) -> Iterator[str]:
         a link or changed; raised before the block or at its end.
     """
     raw = _read(folder / MANIFEST)
-    try:
-        manifest = _Manifest.model_validate_json(raw, strict=True)
-    except ValidationError:
-        raise ModelError(f"{folder / MANIFEST}: not a manifest; {_REMEDY}") from None
-    _check_versions(folder, manifest)
+    manifest = _parsed(folder, raw)
+    _check_libraries(folder, manifest)
     _check_names(folder, set(manifest.files))
     with ThreadPoolExecutor(_threads()) as pool:
         # The largest first, so that no thread is left with it at the end.
@@ -120,6 +117,30 @@ def verified(folder: Path) -> Iterator[str]:
         raise ModelError(f"{folder}: changed or damaged files: {first_few(broken)}: {_REMEDY}")
 
 
+def check_format(folder: Path) -> None:
+    """Check that a bundle was made by this version, without reading its files.
+
+    Raises
+    ------
+    ModelError
+        The folder is not a bundle, or was made by another version.
+    """
+    _parsed(folder, _read(folder / MANIFEST))
+
+
+def _parsed(folder: Path, raw: bytes) -> _Manifest:
+    try:
+        manifest = _Manifest.model_validate_json(raw, strict=True)
+    except ValidationError:
+        raise ModelError(f"{folder / MANIFEST}: not a manifest; {_REMEDY}") from None
+    if (manifest.format, manifest.amlc) != (FORMAT, __version__):
+        raise ModelError(
+            f"{folder}: made by amlc {manifest.amlc}, format {manifest.format}; this is "
+            f"amlc {__version__}, format {FORMAT}: {_REMEDY}"
+        )
+    return manifest
+
+
 def _read(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
@@ -133,12 +154,7 @@ def _read(path: Path) -> bytes:
     return raw
 
 
-def _check_versions(folder: Path, manifest: _Manifest) -> None:
-    if (manifest.format, manifest.amlc) != (FORMAT, __version__):
-        raise ModelError(
-            f"{folder}: made by amlc {manifest.amlc}, format {manifest.format}; this is "
-            f"amlc {__version__}, format {FORMAT}: {_REMEDY}"
-        )
+def _check_libraries(folder: Path, manifest: _Manifest) -> None:
     made = manifest.libraries
     here = versions({*LIBRARIES, *made})
     different = [name for name in sorted({*made, *here}) if made.get(name) != here.get(name)]

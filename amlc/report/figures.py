@@ -252,6 +252,8 @@ def prices(findings: Findings) -> Markup:
             (train, "train, actual", {"color": ACCENT, "alpha": 0.3, "linewidth": 0}),
             (test, "test, predicted", {"color": SECOND, "fill": False, "linewidth": 1.6}),
         ):
+            if not len(values):
+                continue
             shown = np.clip(values, low, high)
             common = {"bins": edges, "stat": "percent", "element": "step", "ax": axes}
             sns.histplot(x=shown, label=label, **common, **look)
@@ -264,11 +266,10 @@ def prices(findings: Findings) -> Markup:
         axes.grid(visible=False, axis="x")
         axes.legend()
 
-    alt = (
-        f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}, "
-        f"of the prices predicted for the test rows {np.median(test):,.2f}."
-    )
-    return inline_svg("prices", alt, draw)
+    alt = f"Distribution of prices; the median of the train prices is {np.median(train):,.2f}"
+    if len(test):
+        alt += f", of the prices predicted for the test rows {np.median(test):,.2f}"
+    return inline_svg("prices", f"{alt}.", draw)
 
 
 def important_blocks(findings: Findings) -> Markup:

@@ -1,5 +1,6 @@
 """The model card of a bundle: what it was trained on, how well it predicts, and its limits."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from amlc import __version__, layout, params
@@ -146,6 +147,6 @@ def _versions() -> str:
     )
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

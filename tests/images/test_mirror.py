@@ -160,3 +160,26 @@ def test_an_unsafe_last_segment_has_no_decoded_name(tail: str) -> None:
 def test_the_encoded_and_the_plain_name_are_both_candidates() -> None:
     """A folder may hold either spelling."""
     assert file_names(parse_link("https://a.com/b%2Bc.jpg")) == ["b+c.jpg", "b%2Bc.jpg"]
+
+
+def test_a_picture_of_the_catalogue_is_found_at_its_path(tmp_path: Path) -> None:
+    """Folders count, so that two files of one name are two pictures."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x y.jpg").touch()
+    (tmp_path / "x y.jpg").touch()
+    mirror = Mirror(str(tmp_path), [])
+    found = mirror.find(parse_link("http://local.invalid/a/x%20y.jpg"))
+    assert found == (tmp_path / "a/x y.jpg").resolve()
+    assert mirror.find(parse_link("http://local.invalid/b/x%20y.jpg")) is None
+
+
+@pytest.mark.parametrize(
+    "path", ["../secret.jpg", "%2e%2e/secret.jpg", "out.jpg", "..%2fsecret.jpg"]
+)
+def test_no_path_leads_outside_the_folder(tmp_path: Path, path: str) -> None:
+    """Neither by its parts, nor by a symbolic link."""
+    (tmp_path / "secret.jpg").touch()
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "out.jpg").symlink_to(tmp_path / "secret.jpg")
+    assert Mirror(str(folder), []).find(parse_link(f"http://local.invalid/{path}")) is None
