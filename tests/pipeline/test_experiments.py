@@ -33,6 +33,7 @@ STAGES = (
     "topics",
     "neighbours",
     "vision",
+    "encode",
     "inputs",
 )
 SMALL = [
@@ -206,7 +207,7 @@ def test_an_experiment_elsewhere_is_compared_with_its_commit(
 ) -> None:
     """Its predictions are in DVC's cache, and its duration in the store, not in the workspace."""
     output = dvc(pulled, "exp", "run", "--temp", "--name", "try-it", "-S", "train.ridge.alpha=2.0")
-    assert stages_run(output) == ["train@ridge", "blend"]
+    assert stages_run(output) == ["inputs", "train@ridge", "blend"]
     monkeypatch.setenv("AMLC_STORE", environment(pulled)["AMLC_STORE"])
     repository = Repository(pulled)
     main, experiment = repository.revision("HEAD"), repository.revision("try-it")
