@@ -14,6 +14,8 @@ import yaml
 from dvc.utils.hydra import apply_overrides
 
 from amlc.catalog.products import ID, PRICE, read_products, train_rows
+from amlc.experiments.predictions import Predictions
+from amlc.experiments.repository import Repository
 from amlc.metrics import smape_of_logs
 from amlc.models.predictions import read_predictions
 
@@ -31,6 +33,7 @@ STAGES = (
     "topics",
     "neighbours",
     "vision",
+    "encode",
     "inputs",
 )
 SMALL = [
@@ -197,6 +200,28 @@ def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path) -> None
     assert stages_run(dvc(pulled, *experiment)) == ["prepare"]
     run(pulled, "git", "commit", "--quiet", "--all", "--message", "results")
     assert run(pulled, "git", "status", "--porcelain") == ""
+
+
+def test_an_experiment_elsewhere_is_compared_with_its_commit(
+    pulled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its predictions are in DVC's cache, and its duration in the store, not in the workspace."""
+    output = dvc(pulled, "exp", "run", "--temp", "--name", "try-it", "-S", "train.ridge.alpha=2.0")
+    assert stages_run(output) == ["inputs", "train@ridge", "blend"]
+    monkeypatch.setenv("AMLC_STORE", environment(pulled)["AMLC_STORE"])
+    repository = Repository(pulled)
+    main, experiment = repository.revision("HEAD"), repository.revision("try-it")
+    predictions = Predictions(repository)
+    difference = predictions.difference(main, experiment, "ridge")
+    assert difference is not None
+    assert difference.verdict in {"better", "worse", "unclear"}
+    unchanged = predictions.difference(main, experiment, "linear")
+    assert unchanged is not None
+    assert unchanged.verdict == "same"
+    timing = predictions.timing(experiment, "ridge")
+    assert timing is not None
+    assert timing.seconds > 0
+    assert timing.peak_bytes > 50_000_000
 
 
 @pytest.mark.parametrize(
