@@ -1,7 +1,5 @@
 """Check train.csv and test.csv; write the product table with its groups and folds."""
 
-from pathlib import Path
-
 from amlc import layout, params
 from amlc.catalog.committed import check_committed
 from amlc.catalog.intake import DataSettings, data_metrics, notes, read_catalogue, write_rejected
@@ -14,9 +12,7 @@ from amlc.files import write_json
 def main() -> None:
     """Read the catalogue and add groups and folds; write nothing before all of it has succeeded."""
     settings = params.load(DataSettings, "data")
-    folder = Path(settings.dir)
-    if folder != layout.SYNTHETIC:
-        check_committed([folder / "train.csv", folder / "test.csv"])
+    check_committed(settings.dir, (settings.train, settings.test))
     catalogue = read_catalogue(settings)
     placeholders = placeholder_links(
         catalogue.products[TEXT], catalogue.products[LINK], settings.placeholder_titles

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from amlc import layout
 from amlc.errors import DataError, first_few
 
 # DVC sets it to the commit of the experiment that a stage belongs to.
@@ -17,14 +18,16 @@ BASELINE = "DVC_EXP_BASELINE_REV"
 POINTER = ".dvc"
 
 
-def check_committed(files: Iterable[Path]) -> None:
+def check_committed(folder: str, names: Iterable[str | None]) -> None:
     """Check that files are in git or in DVC, if this is an experiment.
 
     Parameters
     ----------
-    files : iterable of Path
-        Files that the experiment reads, relative to the repository's root. Those that do not exist,
-        are outside the repository, or that a stage writes are not checked.
+    folder : str
+        A folder, relative to the repository's root. One that a stage writes, or that is outside the
+        repository, is not checked.
+    names : iterable of str or None
+        Files in it that the experiment reads; those that do not exist are not checked.
 
     Raises
     ------
@@ -32,9 +35,9 @@ def check_committed(files: Iterable[Path]) -> None:
         The experiment's commit has neither a file nor a pointer to it; with the commands to run.
     """
     commit = os.environ.get(BASELINE)
-    if not commit:
+    if not commit or Path(folder) == layout.SYNTHETIC or not _is_inside(Path(folder)):
         return
-    paths = [path for path in files if path.is_file() and _is_inside(path)]
+    paths = [path for name in names if name and (path := Path(folder, name)).is_file()]
     candidates = {path: [path.as_posix(), *_pointers(path)] for path in paths}
     tracked = _tracked(commit, sorted({name for names in candidates.values() for name in names}))
     missing = [path for path, names in candidates.items() if tracked.isdisjoint(names)]

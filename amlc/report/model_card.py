@@ -59,10 +59,10 @@ def model_card(root: Path = layout.ROOT) -> str:
 def _data(root: Path) -> str:
     data = read_metrics(DataCounts, root / layout.DATA_METRICS)
     images = read_metrics(ImageCounts, root / layout.IMAGE_METRICS)
-    folder = params.value("data.dir", root / params.PATH)
+    folder, name = (params.value(f"data.{key}", root / params.PATH) for key in ("dir", "train"))
     train, price = data.train, data.price
     return (
-        f"- {train.kept:,} of the {train.read:,} rows of `{folder}/train.csv`; "
+        f"- {train.kept:,} of the {train.read:,} rows of `{folder}/{name}`; "
         f"{train.without_text:,} have no text, {train.without_link:,} no link to a picture.\n"
         f"- Pictures of {images.ok:,} of {images.links:,} links; the model sees which lack one.\n"
         f"- Prices from {price.min:,.2f} to {price.max:,.2f}, the median {price.median:,.2f}, "
