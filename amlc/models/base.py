@@ -24,6 +24,7 @@ class ModelSettings(Settings):
     blocks: list[BlockName] = Field(min_length=1)
     smoothing: float | None = Field(gt=0)
     neighbours: list[Annotated[int, Field(ge=3, le=1000)]] = Field(min_length=1)
+    kriging: float | None = Field(gt=0)
     weights: WeightSettings | None
 
     @field_validator("blocks")
@@ -170,7 +171,8 @@ class Regressor(ABC):
         return blocks.select(self.settings.blocks)
 
     def _new_encoder(self) -> DesignEncoder:
-        return DesignEncoder(self.kind, self.settings.smoothing, self.settings.neighbours)
+        settings = self.settings
+        return DesignEncoder(self.kind, settings.smoothing, settings.neighbours, settings.kriging)
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...

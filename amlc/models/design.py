@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
 from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Blocks, Tabular, Terms
 from amlc.files import read_arrays, write_arrays, write_json
+from amlc.models.kriging import NAMES as KRIGING_NAMES
+from amlc.models.kriging import Kriging
 from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
 
@@ -66,6 +68,8 @@ class DesignEncoder:
         high-cardinality columns out.
     neighbours : list of int
         The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
+    kriging : float, optional
+        The noise of `amlc.models.kriging.Kriging`; None leaves its columns out.
 
     Attributes
     ----------
@@ -73,10 +77,13 @@ class DesignEncoder:
         Fitted: the names of the dense columns, each "block: column".
     """
 
-    def __init__(self, kind: Kind, smoothing: float | None, neighbours: list[int]) -> None:
+    def __init__(
+        self, kind: Kind, smoothing: float | None, neighbours: list[int], kriging: float | None
+    ) -> None:
         self.kind = kind
         self.encoding = None if smoothing is None else TargetEncoding(smoothing)
         self.neighbours = NeighbourPrices(neighbours)
+        self.kriging = None if kriging is None else Kriging(kriging)
         self.center = np.zeros(0, np.float32)
         self.scale = np.ones(0, np.float32)
         self.columns: list[str] = []
@@ -105,6 +112,10 @@ class DesignEncoder:
             from_prices.append(
                 self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits)
             )
+            if self.kriging is not None:
+                from_prices.append(
+                    self.kriging.fit_transform(blocks.neighbours, blocks.tabular, log_price, splits)
+                )
         numbers = _numbers(blocks, from_prices)
         self.columns = self.names(blocks)
         if self.kind == "linear":
@@ -120,6 +131,8 @@ class DesignEncoder:
             from_prices.append(self.encoding.transform(keys))
         if blocks.neighbours is not None:
             from_prices.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
+            if self.kriging is not None:
+                from_prices.append(self.kriging.transform(blocks.neighbours, blocks.tabular))
         return self._design(blocks, _numbers(blocks, from_prices))
 
     def names(self, blocks: Blocks) -> list[str]:
@@ -131,6 +144,8 @@ class DesignEncoder:
             names += [f"target encoding: {name.removeprefix(HIGH_CARDINALITY)}" for name in keys]
         if blocks.neighbours is not None:
             names += [f"neighbours: {name}" for name in self.neighbours.names]
+            if self.kriging is not None:
+                names += [f"kriging: {name}" for name in KRIGING_NAMES]
         for block, dense in blocks.dense.items():
             names += [f"{block}: {name}" for name in dense.names]
         for name, levels in tabular.levels.items() if tabular is not None else ():
@@ -147,9 +162,11 @@ class DesignEncoder:
             "mean": 0.0 if encoding is None else encoding.mean,
             "means": [] if encoding is None else encoding.means,
             "neighbours": prices.counts,
+            "kriging": None if self.kriging is None else self.kriging.noise,
             "columns": self.columns,
         }
         write_json(folder / "encoder.json", content)
+        state = {} if self.kriging is None else self.kriging.state
         write_arrays(
             folder / "encoder.npz",
             center=self.center,
@@ -157,13 +174,15 @@ class DesignEncoder:
             neighbour_rows=prices.rows,
             neighbour_log_price=prices.log_price,
             neighbour_total=prices.total,
+            **{f"kriging_{name}": array for name, array in state.items()},
         )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read an encoder that `save` wrote."""
         content = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        encoder = cls(content["kind"], content["smoothing"], content["neighbours"])
+        keys = ("kind", "smoothing", "neighbours", "kriging")
+        encoder = cls(*(content[key] for key in keys))
         encoder.columns = content["columns"]
         if encoder.encoding is not None:
             encoder.encoding.mean = content["mean"]
@@ -172,6 +191,14 @@ class DesignEncoder:
         encoder.center, encoder.scale = arrays["center"], arrays["scale"]
         prices = (arrays[f"neighbour_{name}"] for name in ("rows", "log_price", "total"))
         encoder.neighbours.set_train_rows(*prices)
+        if encoder.kriging is not None:
+            prefix = "kriging_"
+            state = {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+            encoder.kriging.set_state(state)
         return encoder
 
     def _keys(self, blocks: Blocks) -> Objects | None:

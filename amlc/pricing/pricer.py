@@ -202,10 +202,13 @@ class BundlePricer:
         bundle = self.bundle
         contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
+        search = bundle.neighbours
         blocks = Blocks(
             tabular=bundle.tabular.transform_parsed(contents),
             terms=terms,
-            neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+            neighbours=bundle.index.nearest(
+                terms.weights, search.n_neighbors, n_compared=search.n_compared
+            ),
         )
         if topics:
             blocks = blocks.assign(topics=project(terms.weights, bundle.topics))
