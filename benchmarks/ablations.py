@@ -187,6 +187,7 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
 TABLES: dict[str, list[Line]] = {
     "features": [
         Line("no prices of similar products", without="neighbours"),
+        Line("no kriging among similar products", settings={"kriging": None}),
         Line("no target encoding of brand and leading words", settings={"smoothing": None}),
         Line("leading words encoded, but no brand", blocks=without_columns("key_brand")),
         Line("no totals and packs", blocks=without_columns(*AMOUNTS)),

@@ -77,8 +77,10 @@ class Points:
         A sum of three parts: products of similar text and amounts, products of equal kind and
         similar numbers, and a trend.
         """
-        differ = (self.codes[..., :, None, :] != other.codes[..., None, :, :]).sum(axis=-1)
-        numbers = _distance(self.others, other.others) / 2 + differ.astype(np.float32)
+        numbers = _distance(self.others, other.others) / 2
+        # Column by column: a sum over a last axis this short is slow.
+        for column in range(self.codes.shape[-1]):
+            numbers += self.codes[..., :, None, column] != other.codes[..., None, :, column]
         trend = 1 + self.trends @ np.swapaxes(other.trends, -1, -2)
         near = np.exp(-_distance(self.amounts, other.amounts) / 2)
         return near * (similarity + np.exp(-numbers / 2)) + np.float32(TREND_VARIANCE) * trend
@@ -89,7 +91,7 @@ def _distance(left: Floats32, right: Floats32) -> Floats32:
     squares = [np.square(part).sum(axis=-1) for part in (left, right)]
     product = left @ np.swapaxes(right, -1, -2)
     distance = squares[0][..., :, None] + squares[1][..., None, :] - 2 * product
-    return np.maximum(distance, 0, out=distance) / np.float32(max(left.shape[-1], 1))
+    return np.asarray(np.maximum(distance, 0) / np.float32(max(left.shape[-1], 1)))
 
 
 class Kriging:
@@ -187,7 +189,7 @@ class Kriging:
     def _columns(self, neighbours: Neighbours, points: Points, lookup: Ints64) -> Floats:
         columns = np.empty((len(neighbours.rows), len(NAMES)))
         for start in range(0, len(columns), CHUNK):
-            chunk = slice(start, start + CHUNK)
+            chunk = np.arange(start, min(start + CHUNK, len(columns)))
             columns[chunk] = self._predict(neighbours.take(chunk), points[chunk], lookup)
         return columns
 

@@ -13,7 +13,8 @@ from amlc.errors import DataError
 from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
 
 POSITIONS = np.array([1, 2], np.int32)
-NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
+AMONG = np.ones((2, 1), np.float16)
+NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS, AMONG)
 
 
 @pytest.fixture
