@@ -205,6 +205,7 @@ TABLES: dict[str, list[Line]] = {
     "mlp": [
         Line("one network", ("mlp",), {"networks": 1}),
         Line("four networks, no binary terms", ("mlp",), {"binary": False}),
+        Line("no bins", ("mlp",), {"bins": 0}),
         Line("one hidden layer", ("mlp",), {"hidden_layer_sizes": [192]}),
     ],
 }

@@ -58,6 +58,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "final_rate": 0.1,
         "networks": 2,
         "binary": True,
+        "bins": 4,
     },
 }
 
