@@ -203,10 +203,23 @@ class NeighbourIndex:
 
     def _among(self, rows: Ints32) -> NDArray[np.float16]:
         """Return the lower triangle of the similarity of some train products to each other."""
-        # Of neighbours that do not exist, which come last, the similarity stays 0.
         present = self.weights[rows[rows != NO_NEIGHBOUR]]
+        count = present.shape[0]
+        # Terms of a single neighbour, which most are, add to the diagonal only.
+        in_neighbours = np.bincount(present.indices, minlength=present.shape[1])
+        shared = np.flatnonzero(in_neighbours > 1)
+        column = np.full(present.shape[1], -1, np.int32)
+        column[shared] = np.arange(len(shared), dtype=np.int32)
+        columns = column[present.indices]
+        used = columns >= 0
+        row = np.repeat(np.arange(count), np.diff(present.indptr))
+        dense = np.zeros((count, len(shared)), np.float32)
+        dense[row[used], columns[used]] = present.data[used]
+        # Of neighbours that do not exist, which come last, the similarity stays 0.
         square = np.zeros((len(rows), len(rows)), np.float32)
-        square[: present.shape[0], : present.shape[0]] = (present @ present.T).toarray()
+        square[:count, :count] = dense @ dense.T
+        own = np.bincount(row, np.square(present.data, dtype=np.float64), minlength=count)
+        square[np.arange(count), np.arange(count)] = own
         return square[np.tril_indices(len(rows))].astype(np.float16)
 
     def _index_scores(self, queries: sp.csr_array) -> Floats32:
