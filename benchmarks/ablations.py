@@ -188,6 +188,7 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
 TABLES: dict[str, list[Line]] = {
     "features": [
         Line("no prices of similar products", without="neighbours"),
+        Line("no kriging among similar products", settings={"kriging": None}),
         Line("no target encoding of brand and leading words", settings={"smoothing": None}),
         Line("leading words encoded, but no brand", blocks=without_columns("key_brand")),
         Line("no totals and packs", blocks=without_columns(*AMOUNTS)),
@@ -205,6 +206,7 @@ TABLES: dict[str, list[Line]] = {
     "mlp": [
         Line("one network", ("mlp",), {"networks": 1}),
         Line("four networks, no binary terms", ("mlp",), {"binary": False}),
+        Line("no bins", ("mlp",), {"bins": 0}),
         Line("one hidden layer", ("mlp",), {"hidden_layer_sizes": [192]}),
     ],
 }

@@ -40,7 +40,7 @@ def adversarial_validation(
     import lightgbm as lgb  # noqa: PLC0415 - see above
     from sklearn.model_selection import GroupKFold  # noqa: PLC0415 - see above
 
-    encoder = DesignEncoder("tree", None, [])
+    encoder = DesignEncoder("tree", None, [], None)
     columns = np.concatenate([encoder.transform(train).dense, encoder.transform(test).dense])
     is_test = np.repeat([0, 1], [len(train), len(test)])
     predicted = np.zeros(len(columns))

@@ -171,7 +171,7 @@ def check_leak(
     everything. So each feature is tried with each number of the tabular block as its partner.
     """
     model = settings.permutation
-    encoder = DesignEncoder("tree", model.smoothing, model.neighbours)
+    encoder = DesignEncoder("tree", model.smoothing, model.neighbours, model.kriging)
     columns = encoder.fit_transform(blocks, log_price, groups, seed).dense.astype(np.float64)
     # The last partner stands for no partner.
     is_partner = [name.startswith("tabular: ") for name in encoder.columns] + [True]

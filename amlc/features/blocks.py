@@ -1,5 +1,6 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -259,23 +260,32 @@ class Neighbours(Block):
     position : ndarray of int32, shape (n,)
         The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
         that is not in it.
+    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
+        Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
+        matrix, diagonal included, row by row. Without columns if they were not compared.
     """
 
     suffix = ".npz"
-    by_row = ("rows", "similarity", "position")
+    by_row = ("rows", "similarity", "position", "among")
 
     rows: Ints32
     similarity: Floats32
     position: Ints32
+    among: NDArray[np.float16]
+
+    @property
+    def n_compared(self) -> int:
+        """The number of neighbours that are compared to each other."""
+        return (math.isqrt(8 * self.among.shape[1] + 1) - 1) // 2
 
     def write(self, path: Path) -> None:
         """Write the block as an uncompressed .npz."""
-        write_arrays(path, rows=self.rows, similarity=self.similarity, position=self.position)
+        write_arrays(path, **{name: getattr(self, name) for name in self.by_row})
 
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = read_arrays(path)
-        return cls(arrays["rows"], arrays["similarity"], arrays["position"])
+        return cls(*(arrays[name] for name in cls.by_row))
 
 
 # The types of the blocks by name; every other block is dense.

@@ -25,6 +25,7 @@ class ModelSettings(Settings):
     blocks: list[BlockName] = Field(min_length=1)
     smoothing: float | None = Field(gt=0)
     neighbours: list[Annotated[int, Field(ge=3, le=1000)]] = Field(min_length=1)
+    kriging: float | None = Field(gt=0)
     weights: WeightSettings | None
 
     @field_validator("blocks")
@@ -202,7 +203,9 @@ class Regressor(ABC):
     def _new_encoder(self) -> DesignEncoder:
         settings = self.settings
         norm = settings.encoder_norm if isinstance(settings, ScaledSettings) else None
-        return DesignEncoder(self.kind, settings.smoothing, settings.neighbours, norm)
+        return DesignEncoder(
+            self.kind, settings.smoothing, settings.neighbours, settings.kriging, norm
+        )
 
     @abstractmethod
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None: ...

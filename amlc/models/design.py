@@ -20,6 +20,8 @@ from amlc.features.blocks import (
 )
 from amlc.features.content import Content, content_of
 from amlc.files import read_arrays, write_arrays, write_json
+from amlc.models.kriging import NAMES as KRIGING_NAMES
+from amlc.models.kriging import Kriging
 from amlc.models.neighbour_prices import NeighbourPrices
 from amlc.models.target_encoding import TargetEncoding, inner_splits
 
@@ -79,6 +81,8 @@ class DesignEncoder:
         high-cardinality columns out.
     neighbours : list of int
         The counts of `amlc.models.neighbour_prices.NeighbourPrices`.
+    kriging : float, optional
+        The noise of `amlc.models.kriging.Kriging`; None leaves its columns out.
     encoder_norm : float, optional
         For "linear": the vectors of an encoder are centred and divided by one number, so that this
         is the root mean square of their lengths over the train rows: hundreds of columns of
@@ -95,12 +99,14 @@ class DesignEncoder:
         kind: Kind,
         smoothing: float | None,
         neighbours: list[int],
+        kriging: float | None,
         encoder_norm: float | None = None,
     ) -> None:
         self.kind = kind
         self.encoder_norm = encoder_norm
         self.encoding = None if smoothing is None else TargetEncoding(smoothing)
         self.neighbours = NeighbourPrices(neighbours)
+        self.kriging = None if kriging is None else Kriging(kriging)
         self.center = np.zeros(0, np.float32)
         self.scale = np.ones(0, np.float32)
         self.columns: list[str] = []
@@ -129,6 +135,10 @@ class DesignEncoder:
             from_prices.append(
                 self.neighbours.fit_transform(blocks.neighbours, total, log_price, splits)
             )
+            if self.kriging is not None:
+                from_prices.append(
+                    self.kriging.fit_transform(blocks.neighbours, blocks.tabular, log_price, splits)
+                )
         numbers = _numbers(blocks, from_prices)
         self.columns = self.names(blocks)
         if self.kind == "linear":
@@ -145,6 +155,8 @@ class DesignEncoder:
             from_prices.append(self.encoding.transform(keys))
         if blocks.neighbours is not None:
             from_prices.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
+            if self.kriging is not None:
+                from_prices.append(self.kriging.transform(blocks.neighbours, blocks.tabular))
         return self._design(blocks, _numbers(blocks, from_prices))
 
     def _scale_vectors(self, blocks: Blocks, deviation: Floats) -> None:
@@ -167,6 +179,8 @@ class DesignEncoder:
             names += [f"target encoding: {name.removeprefix(HIGH_CARDINALITY)}" for name in keys]
         if blocks.neighbours is not None:
             names += [f"neighbours: {name}" for name in self.neighbours.names]
+            if self.kriging is not None:
+                names += [f"kriging: {name}" for name in KRIGING_NAMES]
         for block, dense in blocks.dense.items():
             names += [f"{block}: {name}" for name in dense.names]
         for name, levels in tabular.levels.items() if tabular is not None else ():
@@ -183,9 +197,11 @@ class DesignEncoder:
             "mean": 0.0 if encoding is None else encoding.mean,
             "means": [] if encoding is None else encoding.means,
             "neighbours": prices.counts,
+            "kriging": None if self.kriging is None else self.kriging.noise,
             "columns": self.columns,
         }
         write_json(folder / "encoder.json", content)
+        state = {} if self.kriging is None else self.kriging.state
         write_arrays(
             folder / "encoder.npz",
             center=self.center,
@@ -193,13 +209,15 @@ class DesignEncoder:
             neighbour_rows=prices.rows,
             neighbour_log_price=prices.log_price,
             neighbour_total=prices.total,
+            **{f"kriging_{name}": array for name, array in state.items()},
         )
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read an encoder that `save` wrote."""
         content = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-        encoder = cls(content["kind"], content["smoothing"], content["neighbours"])
+        keys = ("kind", "smoothing", "neighbours", "kriging")
+        encoder = cls(*(content[key] for key in keys))
         encoder.columns = content["columns"]
         if encoder.encoding is not None:
             encoder.encoding.mean = content["mean"]
@@ -208,6 +226,14 @@ class DesignEncoder:
         encoder.center, encoder.scale = arrays["center"], arrays["scale"]
         prices = (arrays[f"neighbour_{name}"] for name in ("rows", "log_price", "total"))
         encoder.neighbours.set_train_rows(*prices)
+        if encoder.kriging is not None:
+            prefix = "kriging_"
+            state = {
+                name.removeprefix(prefix): array
+                for name, array in arrays.items()
+                if name.startswith(prefix)
+            }
+            encoder.kriging.set_state(state)
         return encoder
 
     def _keys(self, blocks: Blocks) -> Objects | None:

@@ -19,6 +19,29 @@ _NAMES_BY_COUNT = (
 )
 
 
+def position_lookup(positions: Ints32, train: Rows) -> Ints64:
+    """Return, for each position in the product table, its train row or `NO_NEIGHBOUR`.
+
+    Parameters
+    ----------
+    positions : ndarray of int32, shape (n,)
+        The position of each train row in the product table.
+    train : ndarray of int, shape (m,)
+        The train rows to find; for all others `NO_NEIGHBOUR` is returned.
+    """
+    size = int(positions.max(initial=-1)) + 1
+    # NO_NEIGHBOUR is -1: as an index it selects the additional last element.
+    lookup = np.full(size + 1, NO_NEIGHBOUR, dtype=np.int64)
+    lookup[positions[train]] = train
+    return lookup
+
+
+def find_train_rows(positions: Ints32, lookup: Ints64) -> Ints64:
+    """Return the train rows at positions in the product table; `NO_NEIGHBOUR` for unknown ones."""
+    outside = positions >= len(lookup) - 1
+    return lookup[np.where(outside, NO_NEIGHBOUR, positions)]
+
+
 class NeighbourPrices:
     """Look up the prices of each product's nearest train products.
 
@@ -70,7 +93,7 @@ class NeighbourPrices:
         self.set_train_rows(neighbours.position, log_price, total)
         columns = np.zeros((len(log_price), len(self.names)))
         for fit, held_out in splits:
-            lookup = self._lookup(fit)
+            lookup = position_lookup(self.rows, fit)
             columns[held_out] = self._columns(neighbours.take(held_out), total[held_out], lookup)
         return columns
 
@@ -81,17 +104,9 @@ class NeighbourPrices:
     def set_train_rows(self, rows: Ints32, log_price: Floats, total: Floats) -> None:
         """Store the train rows' positions in the product table, log prices and amounts."""
         self.rows, self.log_price, self.total = rows, log_price, total
-        self._all_rows = self._lookup(np.arange(len(rows)))
+        self._all_rows = position_lookup(rows, np.arange(len(rows)))
         # Used in place of missing neighbours.
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
-
-    def _lookup(self, train: Rows) -> Ints64:
-        """Return, for each position in the product table, its train row or `NO_NEIGHBOUR`."""
-        size = int(self.rows.max(initial=-1)) + 1
-        # NO_NEIGHBOUR is -1: as an index it selects the additional last element.
-        lookup = np.full(size + 1, NO_NEIGHBOUR, dtype=np.int64)
-        lookup[self.rows[train]] = train
-        return lookup
 
     def _columns(self, neighbours: Neighbours, total: Floats, lookup: Ints64) -> Floats:
         rows, similarity = self._nearest_known(neighbours, lookup)
@@ -114,8 +129,7 @@ class NeighbourPrices:
 
     def _nearest_known(self, neighbours: Neighbours, lookup: Ints64) -> tuple[Ints64, Floats32]:
         """Return the train rows of the nearest neighbours in the lookup, and their similarity."""
-        outside = neighbours.rows >= len(lookup) - 1
-        train = lookup[np.where(outside, NO_NEIGHBOUR, neighbours.rows)]
+        train = find_train_rows(neighbours.rows, lookup)
         # The sort is stable: known neighbours move to the front and keep their order.
         order = np.argsort(train == NO_NEIGHBOUR, axis=1, kind="stable")[:, : max(self.counts)]
         rows = np.take_along_axis(train, order, axis=1)

@@ -240,10 +240,13 @@ class BundlePricer:
         bundle = self.bundle
         contents = [parse_content(text) for text in texts]
         terms = bundle.terms.transform(texts, [content.title for content in contents])
+        search = bundle.neighbours
         blocks = Blocks(
             tabular=bundle.tabular.transform_parsed(contents, own),
             terms=terms,
-            neighbours=bundle.index.nearest(terms.weights, bundle.neighbours.n_neighbors),
+            neighbours=bundle.index.nearest(
+                terms.weights, search.n_neighbors, n_compared=search.n_compared
+            ),
             **bundle.encoders.text_blocks(contents),
         )
         if topics:

@@ -36,7 +36,7 @@ def study() -> Study:
         name: regressor(name)(regressor(name).settings_type(**SECTIONS[name])) for name in names
     }
     settings = NeighboursSettings(
-        n_neighbors=8, max_df=0.5, candidates=32, index_max_df=0.2, max_postings=1000
+        n_neighbors=8, n_compared=4, max_df=0.5, candidates=32, index_max_df=0.2, max_postings=1000
     )
     return Study(products, blocks, models, settings, seed=3)
 

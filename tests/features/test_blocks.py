@@ -15,7 +15,8 @@ from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, 
 from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
-NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS)
+AMONG = np.ones((2, 1), np.float16)
+NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS, AMONG)
 
 
 @pytest.fixture

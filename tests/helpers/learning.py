@@ -12,7 +12,7 @@ from amlc.features.blocks import Blocks, Dense, Tabular, Terms
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.models.target import Target
 
-COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "weights": None}
+COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "kriging": 0.5, "weights": None}
 SCALED: dict[str, Any] = {**COMMON, "encoder_norm": 1.0}
 DENSE = ["tabular", "topics", "vision", "neighbours"]
 BOOSTING: dict[str, Any] = {
@@ -65,6 +65,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "final_rate": 0.1,
         "networks": 2,
         "binary": True,
+        "bins": 4,
     },
 }
 
@@ -90,7 +91,7 @@ def make_products(rows: int, seed: int) -> Catalogue:
     topics = np.asarray(terms[:, :8].toarray(), dtype=np.float32)
     vision = rng.random((rows, 3)).astype(np.float32)
     settings = NeighboursSettings(
-        n_neighbors=16, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
+        n_neighbors=16, n_compared=8, max_df=0.5, candidates=64, index_max_df=0.2, max_postings=1000
     )
     neighbours = nearest_train_products(terms, np.arange(rows), settings, threads=1)
     products = pd.DataFrame(

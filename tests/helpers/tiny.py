@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 CHANGES: dict[str, dict[str, Any]] = {
     "synthetic": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
     "topics": {"n_components": 8},
-    "neighbours": {"n_neighbors": 40},
+    "neighbours": {"n_neighbors": 40, "n_compared": 20},
 }
 MODEL_CHANGES: dict[str, dict[str, Any]] = {
     "forest": {"n_estimators": 6},

@@ -14,7 +14,7 @@ from tests.helpers.learning import Catalogue
 def test_new_rows_have_the_train_rows_columns(catalogue: Catalogue, kind: Kind) -> None:
     """Train and new rows have designs of the same width, with unchanged terms."""
     blocks, target, _ = catalogue
-    encoder = DesignEncoder(kind, 5.0, [3])
+    encoder = DesignEncoder(kind, 5.0, [3], None)
     fitted = encoder.fit_transform(blocks, target.log_price, target.groups, seed=0)
     new = encoder.transform(blocks.take(np.arange(7)))
     assert new.dense.shape == (7, fitted.dense.shape[1])
@@ -27,7 +27,7 @@ def test_linear_encoder_scales_and_one_hot_encodes(catalogue: Catalogue) -> None
     """Numbers get mean 0 and deviation 1, categories one column each."""
     blocks, target, _ = catalogue
     only = blocks.select(["tabular"])
-    encoder = DesignEncoder("linear", None, [3])
+    encoder = DesignEncoder("linear", None, [3], None)
     dense = encoder.fit_transform(only, target.log_price, target.groups, seed=0).dense
     assert dense.shape[1] == 2 + 3
     np.testing.assert_allclose(dense[:, :2].mean(axis=0), 0, atol=1e-5)
@@ -41,7 +41,7 @@ def test_tree_encoder_keeps_numbers_and_codes(catalogue: Catalogue) -> None:
     assert blocks.tabular is not None
     only = blocks.select(["tabular"])
     dense = (
-        DesignEncoder("tree", None, [3])
+        DesignEncoder("tree", None, [3], None)
         .fit_transform(only, target.log_price, target.groups, 0)
         .dense
     )
@@ -54,7 +54,7 @@ def test_a_constant_column_stays_finite(catalogue: Catalogue) -> None:
     blocks, target, _ = catalogue
     flat = Blocks(vision=Dense.numbered(np.full((len(blocks), 2), 3, np.float32)))
     dense = (
-        DesignEncoder("linear", 5.0, [3])
+        DesignEncoder("linear", 5.0, [3], None)
         .fit_transform(flat, target.log_price, target.groups, 0)
         .dense
     )
@@ -66,10 +66,10 @@ def test_no_column_depends_on_the_price_of_its_own_row(catalogue: Catalogue) -> 
     blocks, target, _ = catalogue
     changed = target.log_price.copy()
     changed[11] += 50
-    before = DesignEncoder("tree", 5.0, [3]).fit_transform(
+    before = DesignEncoder("tree", 5.0, [3], None).fit_transform(
         blocks, target.log_price, target.groups, 0
     )
-    after = DesignEncoder("tree", 5.0, [3]).fit_transform(blocks, changed, target.groups, 0)
+    after = DesignEncoder("tree", 5.0, [3], None).fit_transform(blocks, changed, target.groups, 0)
     np.testing.assert_array_equal(before.dense[11], after.dense[11])
     assert not np.array_equal(before.dense, after.dense)
 
@@ -80,7 +80,7 @@ def test_saved_encoder_gives_the_same_design(
 ) -> None:
     """A saved encoder has all that it needs to transform rows."""
     blocks, target, _ = catalogue
-    encoder = DesignEncoder("linear", smoothing, [3, 8])
+    encoder = DesignEncoder("linear", smoothing, [3, 8], None)
     encoder.fit_transform(blocks, target.log_price, target.groups, seed=0)
     encoder.save(tmp_path)
     again = DesignEncoder.load(tmp_path).transform(blocks)
@@ -91,7 +91,7 @@ def test_columns_have_the_names_that_their_blocks_give_them(catalogue: Catalogue
     """Numbers, encodings, neighbours, dense blocks in their order, categories."""
     blocks, target, _ = catalogue
     order = ["tabular", "neighbours", "vision", "topics"]
-    encoder = DesignEncoder("linear", 5.0, [3])
+    encoder = DesignEncoder("linear", 5.0, [3], None)
     encoder.fit_transform(blocks.select(order), target.log_price, target.groups, 0)
     assert encoder.columns[:4] == [
         "tabular: log_total",
@@ -110,7 +110,7 @@ def test_a_further_dense_block_needs_no_code_of_its_own(catalogue: Catalogue) ->
     """The columns of any block, such as the vectors of an encoder, get its name."""
     vectors = Dense(np.eye(4, dtype=np.float32), ("a", "b", "c", "d"))
     blocks = catalogue[0].take(np.arange(4)).select(["vision"]).assign(clip=vectors)
-    encoder = DesignEncoder("tree", None, [])
+    encoder = DesignEncoder("tree", None, [], None)
     assert encoder.names(blocks)[3:] == ["clip: a", "clip: b", "clip: c", "clip: d"]
     np.testing.assert_array_equal(encoder.transform(blocks).dense[:, 3:], vectors.array)
 

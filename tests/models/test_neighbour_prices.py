@@ -13,6 +13,7 @@ TOTAL = np.array([0.1, 0.2, 0.3, 0.4])
 POSITION = np.array([10, 11, 12, 13], np.int32)
 ROWS = np.array([[11, 12, 13], [10, 12, 13], [13, 11, 10], [12, 11, 10]], np.int32)
 SIMILARITY = np.tile(np.array([0.9, 0.6, 0.3], np.float32), (4, 1))
+NOT_COMPARED = np.empty((4, 0), np.float16)
 SPLITS = [
     (np.array([2, 3]), np.array([0, 1])),
     (np.array([0, 1]), np.array([2, 3])),
@@ -21,7 +22,7 @@ SPLITS = [
 
 def neighbours() -> Neighbours:
     """Return the neighbours of the four products."""
-    return Neighbours(ROWS, SIMILARITY, POSITION)
+    return Neighbours(ROWS, SIMILARITY, POSITION, NOT_COMPARED)
 
 
 def fitted(*counts: int) -> tuple[NeighbourPrices, np.ndarray]:
@@ -55,14 +56,14 @@ def test_the_mean_is_weighted_by_a_power_of_similarity() -> None:
 
 def test_a_new_row_sees_all_train_rows() -> None:
     """Its nearest neighbour may be of any fold."""
-    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NO_NEIGHBOUR], np.int32))
+    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NO_NEIGHBOUR], np.int32), NOT_COMPARED[:1])
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 2.0
 
 
 def test_without_neighbours_the_columns_are_the_train_mean() -> None:
     """A product without similar products gets the mean price, without an error."""
     none = np.full((1, 3), NO_NEIGHBOUR, np.int32)
-    new = Neighbours(none, np.zeros((1, 3), np.float32), none[0, :1])
+    new = Neighbours(none, np.zeros((1, 3), np.float32), none[0, :1], NOT_COMPARED[:1])
     columns = fitted()[0].transform(new, np.array([0.25]))
     assert columns[0, MEAN] == pytest.approx(LOG_PRICE.mean())
     assert columns[0, DEVIATION] == pytest.approx(0)
@@ -71,7 +72,9 @@ def test_without_neighbours_the_columns_are_the_train_mean() -> None:
 
 def test_a_neighbour_that_was_not_fitted_on_is_skipped() -> None:
     """Its price is not known, even if its position is beyond the last train row."""
-    new = Neighbours(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], POSITION[:1])
+    new = Neighbours(
+        np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], POSITION[:1], NOT_COMPARED[:1]
+    )
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 1.0
 
 

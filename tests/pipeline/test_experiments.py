@@ -44,6 +44,7 @@ SMALL = [
     "images.mirror=null",
     "images.tries=1",
     "topics.n_components=8",
+    "neighbours.n_compared=8",
     "neighbours.n_neighbors=16",
     "train.ridge.neighbours=[3,8]",
 ]

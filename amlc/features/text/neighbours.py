@@ -8,15 +8,17 @@ the time.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from amlc.arrays import Floats32, Ints32, Ints64, Rows
+from amlc.arrays import Bools, Floats32, Ints32, Ints64, Rows
 from amlc.errors import DataError, read_errors_as
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
@@ -27,6 +29,7 @@ from amlc.params import Settings
 CHUNK_ROWS, CHUNK_POSTINGS = 16, 2_000_000
 # Rows have 31 bits in the keys by which candidates are sorted.
 LARGEST_ROW = 2**31 - 1
+_MATRICES = ("postings", "rerank", "weights")
 _CSR_PARTS = ("data", "indices", "indptr", "shape")
 
 
@@ -34,6 +37,7 @@ class NeighboursSettings(Settings):
     """Section `neighbours` of params.yaml."""
 
     n_neighbors: int = Field(ge=1, le=1_000)
+    n_compared: int = Field(ge=0, le=256)
     max_df: float = Field(gt=0, le=1)
     candidates: int = Field(ge=1, le=10_000)
     index_max_df: float = Field(gt=0, le=1)
@@ -43,6 +47,8 @@ class NeighboursSettings(Settings):
     def _enough_candidates(self) -> Self:
         if self.candidates < self.n_neighbors:
             raise ValueError("candidates: expected at least as many as n_neighbors")
+        if self.n_compared > self.n_neighbors:
+            raise ValueError("n_compared: expected at most as many as n_neighbors")
         return self
 
 
@@ -58,6 +64,8 @@ class NeighbourIndex:
         TF-IDF of the train products for the terms that are only used for re-ranking.
     rerank_terms : ndarray of int32, shape (rerank terms,)
         Columns of these terms in the terms block.
+    weights : csr_array of float32, shape (m, terms)
+        TF-IDF of the train products for the terms of both kinds, to compare neighbours.
     candidates : int
         Number of train products that are re-ranked for each query.
     """
@@ -67,11 +75,13 @@ class NeighbourIndex:
         postings: sp.csr_array,
         rerank_weights: sp.csr_array,
         rerank_terms: Ints32,
+        weights: sp.csr_array,
         candidates: int,
     ) -> None:
         self.postings = postings
         self.rerank_weights = rerank_weights
         self.rerank_terms = rerank_terms
+        self.weights = weights
         self.candidates = candidates
         self._rerank_column = np.full(postings.shape[0], -1, np.int32)
         self._rerank_column[rerank_terms] = np.arange(len(rerank_terms), dtype=np.int32)
@@ -101,10 +111,13 @@ class NeighbourIndex:
         )
         in_index = df <= min(index_max_df, max_df, settings.max_postings)
         rerank_terms = np.flatnonzero((df <= max_df) & ~in_index)
-        postings = sp.csr_array((train @ sp.diags_array(in_index.astype(np.float32))).T)
-        postings.eliminate_zeros()
+        postings = sp.csr_array(_only_terms(train, in_index).T)
         return cls(
-            postings, train[:, rerank_terms], rerank_terms.astype(np.int32), settings.candidates
+            postings,
+            train[:, rerank_terms],
+            rerank_terms.astype(np.int32),
+            _only_terms(train, df <= max_df),
+            settings.candidates,
         )
 
     def nearest(
@@ -113,6 +126,7 @@ class NeighbourIndex:
         n_neighbors: int,
         position: Rows | None = None,
         *,
+        n_compared: int = 0,
         threads: int = 1,
     ) -> Neighbours:
         """Return the nearest train products of each product.
@@ -126,6 +140,8 @@ class NeighbourIndex:
         position : ndarray of int, shape (n,), optional
             Each product's position among the train products, so that it does not become its own
             neighbour; `NO_NEIGHBOUR` for a product that is not among them.
+        n_compared : int
+            How many of the neighbours to compare to each other.
         threads : int
             Number of threads; the result does not depend on it.
 
@@ -138,11 +154,15 @@ class NeighbourIndex:
         positions = np.full(count, NO_NEIGHBOUR) if position is None else position
         rows = np.full((count, n_neighbors), NO_NEIGHBOUR, np.int32)
         similarity = np.zeros((count, n_neighbors), np.float32)
+        among = np.zeros((count, n_compared * (n_compared + 1) // 2), np.float16)
 
         def fill(chunk: slice) -> int:
             chunk_rows, scores = self._nearest(terms[chunk], positions[chunk], n_neighbors)
             width = chunk_rows.shape[1]
             rows[chunk, :width], similarity[chunk, :width] = chunk_rows, scores
+            if n_compared:
+                for row in range(chunk.start, chunk.stop):
+                    among[row] = self._among(rows[row, :n_compared])
             return len(chunk_rows)
 
         hidden = True if count < 4096 else None
@@ -153,7 +173,7 @@ class NeighbourIndex:
             chunks = self._chunks(terms)
             for done in pool.map(fill, chunks) if threads > 1 else map(fill, chunks):
                 bar.update(done)
-        return Neighbours(rows, similarity, np.asarray(positions, dtype=np.int32))
+        return Neighbours(rows, similarity, np.asarray(positions, dtype=np.int32), among)
 
     def _chunks(self, terms: sp.csr_array) -> Iterator[slice]:
         """Yield the rows of each chunk."""
@@ -180,6 +200,27 @@ class NeighbourIndex:
         rows, scores = _from_sort_keys(keys[:, : -n_neighbors - 1 : -1])
         rows[scores <= 0] = NO_NEIGHBOUR
         return rows, scores
+
+    def _among(self, rows: Ints32) -> NDArray[np.float16]:
+        """Return the lower triangle of the similarity of some train products to each other."""
+        present = self.weights[rows[rows != NO_NEIGHBOUR]]
+        count = present.shape[0]
+        # Terms of a single neighbour, which most are, add to the diagonal only.
+        in_neighbours = np.bincount(present.indices, minlength=present.shape[1])
+        shared = np.flatnonzero(in_neighbours > 1)
+        column = np.full(present.shape[1], -1, np.int32)
+        column[shared] = np.arange(len(shared), dtype=np.int32)
+        columns = column[present.indices]
+        used = columns >= 0
+        row = np.repeat(np.arange(count), np.diff(present.indptr))
+        dense = np.zeros((count, len(shared)), np.float32)
+        dense[row[used], columns[used]] = present.data[used]
+        # Of neighbours that do not exist, which come last, the similarity stays 0.
+        square = np.zeros((len(rows), len(rows)), np.float32)
+        square[:count, :count] = dense @ dense.T
+        own = np.bincount(row, np.square(present.data, dtype=np.float64), minlength=count)
+        square[np.arange(count), np.arange(count)] = own
+        return square[np.tril_indices(len(rows))].astype(np.float16)
 
     def _index_scores(self, queries: sp.csr_array) -> Floats32:
         """Return the similarity of each query to each train product by index terms alone."""
@@ -214,7 +255,8 @@ class NeighbourIndex:
 
     def save(self, folder: Path) -> None:
         """Write the index into a folder, as plain arrays."""
-        for name, matrix in (("postings", self.postings), ("rerank", self.rerank_weights)):
+        matrices = (self.postings, self.rerank_weights, self.weights)
+        for name, matrix in zip(_MATRICES, matrices, strict=True):
             for part in _CSR_PARTS:
                 write_array(folder / f"{name}_{part}.npy", np.asarray(getattr(matrix, part)))
         write_array(folder / "rerank_terms.npy", self.rerank_terms)
@@ -230,13 +272,13 @@ class NeighbourIndex:
             A file is missing or malformed.
         """
         with read_errors_as(DataError, f"{folder}: no saved index of neighbours"):
-            postings, weights = (_mapped_csr(folder, name) for name in ("postings", "rerank"))
+            postings, rerank, weights = matrices = [_mapped_csr(folder, name) for name in _MATRICES]
             terms = np.load(folder / "rerank_terms.npy", allow_pickle=False)
             candidates = int(np.load(folder / "candidates.npy", allow_pickle=False))
-            for matrix in (postings, weights):
+            for matrix in matrices:
                 # An index out of range would end the process in SciPy's own code.
                 matrix.check_format(full_check=True)
-            return cls(postings, weights, terms, candidates)
+            return cls(postings, rerank, terms, weights, candidates)
 
 
 def nearest_train_products(
@@ -263,10 +305,19 @@ def nearest_train_products(
     position = np.full(terms.shape[0], NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
     index = NeighbourIndex.build(terms[train], settings)
-    among_train = index.nearest(terms, settings.n_neighbors, position, threads=threads)
-    missing = among_train.rows == NO_NEIGHBOUR
-    rows = np.where(missing, NO_NEIGHBOUR, train[among_train.rows]).astype(np.int32)
-    return Neighbours(rows, among_train.similarity, np.arange(len(rows), dtype=np.int32))
+    found = index.nearest(
+        terms, settings.n_neighbors, position, n_compared=settings.n_compared, threads=threads
+    )
+    rows = np.where(found.rows == NO_NEIGHBOUR, NO_NEIGHBOUR, train[found.rows])
+    table = np.arange(len(rows), dtype=np.int32)
+    return replace(found, rows=rows.astype(np.int32), position=table)
+
+
+def _only_terms(matrix: sp.csr_array, kept: Bools) -> sp.csr_array:
+    """Return a matrix without the entries of other terms; its shape stays the same."""
+    rest = sp.csr_array(matrix @ sp.diags_array(kept.astype(np.float32)))
+    rest.eliminate_zeros()
+    return rest
 
 
 def _mapped_csr(folder: Path, name: str) -> sp.csr_array:

@@ -5,7 +5,6 @@ Several networks, each from its own seed, train in parallel; their mean is the p
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from amlc.files import read_arrays, write_arrays
 from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
+from amlc.models.mlp.bins import Bins
 from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 
@@ -38,11 +38,16 @@ class MlpSettings(ScaledSettings):
     final_rate: float = Field(gt=0, le=1)
     networks: int = Field(ge=1, le=64)
     binary: bool
+    bins: int = Field(ge=0, le=256)
 
     @property
-    def inputs_count(self) -> int:
-        """The number of different inputs: TF-IDF, and binary terms if they are used."""
+    def terms_count(self) -> int:
+        """The number of different terms: TF-IDF, and binary terms if they are used."""
         return 2 if self.binary and self.networks > 1 else 1
+
+    def has_bins(self, network: int) -> bool:
+        """Return whether a network sees the bins of the dense columns beside the columns."""
+        return self.bins > 0 and network // self.terms_count % 2 == 1
 
 
 class SparseMLP(Regressor):
@@ -55,42 +60,49 @@ class SparseMLP(Regressor):
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         seeds = np.random.SeedSequence(seed).spawn(self.settings.networks)
+        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
+        self.bins = Bins.fit(dense, self.settings.bins or 1)
         inputs = self._inputs(design)
 
         def fitted(index: int) -> SparseNetwork:
             rng = np.random.default_rng(seeds[index])
-            return fit_network(inputs[index % len(inputs)], target, self.settings, rng)
+            return fit_network(inputs[index], target, self.settings, rng)
 
         # NumPy and SciPy release the interpreter's lock in their inner loops. BLAS threads on top
         # of these threads make a fit take 2.5 times as long.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
             networks = list(pool.map(fitted, range(len(seeds))))
+        count = self.settings.terms_count
         self.layers = [network.layers for network in networks]
         self.tables = [
-            WeightTable.quantize(
-                np.concatenate([network.terms for network in networks[first :: len(inputs)]], 1)
-            )
-            for first in range(len(inputs))
+            WeightTable.quantize(np.concatenate([network.terms for network in same_terms], axis=1))
+            for same_terms in (networks[first::count] for first in range(count))
         ]
 
     def _inputs(self, design: Design) -> list[Design]:
-        """Return the different inputs; the networks use them alternately."""
-        clipped = replace(design, dense=np.clip(design.dense, -FARTHEST, FARTHEST))
-        binary = replace(clipped, terms=binary_terms(design.terms))
-        return [clipped, binary][: self.settings.inputs_count]
+        """Return the inputs of each network."""
+        settings = self.settings
+        terms = [design.terms, binary_terms(design.terms)][: settings.terms_count]
+        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
+        with_bins = np.concatenate([dense, self.bins.encode(dense)], axis=1)
+        return [
+            Design(with_bins if settings.has_bins(index) else dense, terms[index % len(terms)])
+            for index in range(settings.networks)
+        ]
 
     def _predict(self, design: Design) -> Floats:
-        outputs = np.empty((self.settings.networks, len(design.dense)))
-        all_inputs = self._inputs(design)
-        for first, (inputs, table) in enumerate(zip(all_inputs, self.tables, strict=True)):
-            networks = range(first, len(outputs), len(all_inputs))
-            # Networks with the same inputs share the pass over the terms.
-            products = np.split(table.product(inputs.terms), len(networks), axis=1)
+        inputs = self._inputs(design)
+        outputs = np.empty((len(inputs), len(design.dense)))
+        for first, table in enumerate(self.tables):
+            networks = range(first, len(inputs), len(self.tables))
+            # Networks with the same terms share the pass over them.
+            products = np.split(table.product(inputs[first].terms), len(networks), axis=1)
             for network, values in zip(networks, products, strict=True):
-                outputs[network] = output(values, inputs.dense, self.layers[network])
+                outputs[network] = output(values, inputs[network].dense, self.layers[network])
         return np.asarray(outputs.mean(axis=0))
 
     def _save(self, folder: Path) -> None:
+        write_arrays(folder / "bins.npz", **vars(self.bins))
         for index, table in enumerate(self.tables):
             table.save(folder / f"terms{index}")
         for index, layers in enumerate(self.layers):
@@ -98,11 +110,12 @@ class SparseMLP(Regressor):
             write_arrays(folder / f"network{index}.npz", **dict(zip(names, layers, strict=True)))
 
     def _load(self, folder: Path) -> None:
+        self.bins = Bins(**read_arrays(folder / "bins.npz"))
         self.layers = [
             list(read_arrays(folder / f"network{index}.npz").values())
             for index in range(self.settings.networks)
         ]
-        names = [f"terms{index}" for index in range(self.settings.inputs_count)]
+        names = [f"terms{index}" for index in range(self.settings.terms_count)]
         self.tables = [WeightTable.load(folder / name) for name in names]
 
 

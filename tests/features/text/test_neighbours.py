@@ -23,6 +23,7 @@ def changed_settings(**changes: Any) -> NeighboursSettings:
     """Return the usual settings with some changes."""
     usual = {
         "n_neighbors": 3,
+        "n_compared": 2,
         "max_df": 1.0,
         "candidates": 50,
         "index_max_df": 0.3,
@@ -50,7 +51,9 @@ def nearest(
 ) -> Neighbours:
     """Build an index of train products and search it once."""
     index = NeighbourIndex.build(train, chosen)
-    return index.nearest(terms, chosen.n_neighbors, position, threads=threads)
+    return index.nearest(
+        terms, chosen.n_neighbors, position, n_compared=chosen.n_compared, threads=threads
+    )
 
 
 def naive(similarity: np.ndarray, count: int, position: Any) -> list[list[int]]:
@@ -209,3 +212,27 @@ def test_a_malformed_index_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "index" / f"{name}.npy").write_bytes(b"")
     with pytest.raises(DataError, match="no saved index"):
         NeighbourIndex.load(tmp_path / "index")
+
+
+def test_neighbours_are_compared_to_each_other() -> None:
+    """The lower triangle holds the products of the neighbours' rows, for the first few of them."""
+    terms = random_terms(20)
+    found = nearest(terms, terms, changed_settings(n_neighbors=4, n_compared=3))
+    assert found.n_compared == 3
+    dense = terms.toarray()[found.rows[:, :3]]
+    row, column = np.tril_indices(3)
+    expected = np.einsum("nkt,njt->nkj", dense, dense)[:, row, column]
+    np.testing.assert_allclose(found.among, expected, rtol=2e-3)
+
+
+def test_a_neighbour_that_does_not_exist_is_similar_to_none() -> None:
+    """With fewer train products than neighbours to compare, the rest of the triangle is 0."""
+    terms = random_terms(2)
+    among = nearest(terms, terms, changed_settings(n_compared=3)).among
+    assert (among[:, 3:] == 0).all()
+
+
+def test_more_cannot_be_compared_than_are_found() -> None:
+    """The message names both settings."""
+    with pytest.raises(ValueError, match="n_compared: expected at most as many as n_neighbors"):
+        changed_settings(n_neighbors=3, n_compared=4)

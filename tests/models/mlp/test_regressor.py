@@ -66,11 +66,11 @@ def test_threads_do_not_change_the_networks(catalogue: Catalogue) -> None:
 def test_networks_differ(catalogue: Catalogue) -> None:
     """Each network has a seed of its own."""
     blocks, target, _ = catalogue
-    model = SparseMLP(settings(binary=False)).fit(blocks, target, seed=3, threads=1)
+    model = SparseMLP(settings(binary=False, bins=0)).fit(blocks, target, seed=3, threads=1)
     assert not np.array_equal(model.layers[0][0], model.layers[1][0])
 
 
-@pytest.mark.parametrize(("networks", "binary"), [(1, True), (3, True), (2, False)])
+@pytest.mark.parametrize(("networks", "binary"), [(1, True), (3, True), (4, True), (2, False)])
 def test_a_prediction_is_the_mean_of_the_networks(
     networks: int,
     binary: bool,  # noqa: FBT001 - a case of the test
@@ -89,6 +89,26 @@ def test_a_prediction_is_the_mean_of_the_networks(
     model = SparseMLP(settings(networks=networks, binary=binary))
     model.fit(blocks, target, seed=3, threads=1)
     dense = np.clip(model.design(blocks).dense, -FARTHEST, FARTHEST)
-    each = [network.forward(Design(dense, inputs.terms))[-1] for inputs, network in trained]
+    with_bins = np.hstack([dense, model.bins.encode(dense)])
+    each = [
+        network.forward(
+            Design(with_bins[:, : inputs.dense.shape[1]], inputs.terms),
+        )[-1]
+        for inputs, network in trained
+    ]
     expected = np.mean(each, axis=0)[:, 0]
     np.testing.assert_allclose(model.predict(blocks), expected, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"networks": 5, "binary": True, "bins": 4}, [False, False, True, True, False]),
+        ({"networks": 3, "binary": False, "bins": 4}, [False, True, False]),
+        ({"networks": 4, "binary": True, "bins": 0}, [False] * 4),
+    ],
+)
+def test_half_of_the_networks_see_bins(changes: dict[str, Any], expected: list[bool]) -> None:
+    """Of each kind of terms, every second network does."""
+    chosen = settings(**changes)
+    assert [chosen.has_bins(network) for network in range(chosen.networks)] == expected
