@@ -52,8 +52,8 @@ def use_threads(threads: int) -> "torch.device":
 
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
-    # cuDNN's attention makes a plan for each new shape of a batch, which takes longer than the batch,
-    # and its gradients are not deterministic.
+    # cuDNN's attention makes a plan for each new shape of a batch, which takes longer than the
+    # batch, and its gradients are not deterministic.
     torch.backends.cuda.enable_cudnn_sdp(False)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
