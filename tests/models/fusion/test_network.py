@@ -33,13 +33,17 @@ def chosen(tmp_path: Path) -> FusionSettings:
     )
 
 
-def network_of(chosen: FusionSettings) -> FusionNetwork:
-    """Return a network whose head has random weights everywhere."""
+def sources_of(chosen: FusionSettings) -> dict[str, Source]:
+    """Return the folders of both towers."""
     assert chosen.text is not None
     assert chosen.image is not None
-    towers = {"text": chosen.text, "image": chosen.image}
-    sources = {name: Source(Path(tower.model), None) for name, tower in towers.items()}
-    network = make_network(chosen, sources, COLUMNS, 2.5)
+    folders = {"text": chosen.text.model, "image": chosen.image.model}
+    return {name: Source(Path(folder), None) for name, folder in folders.items()}
+
+
+def network_of(chosen: FusionSettings) -> FusionNetwork:
+    """Return a network whose head has random weights everywhere."""
+    network = make_network(chosen, sources_of(chosen), COLUMNS, 2.5)
     torch.manual_seed(0)
     with torch.no_grad():
         for value in network.head.parameters():
@@ -69,13 +73,7 @@ def test_lower_layers_learn_more_slowly(chosen: FusionSettings) -> None:
 
 def test_a_new_head_predicts_the_centre(chosen: FusionSettings) -> None:
     """Training starts from the median price."""
-    assert chosen.text is not None
-    sources = {
-        name: Source(Path(tower.model), None)
-        for name, tower in (("text", chosen.text), ("image", chosen.image))
-        if tower is not None
-    }
-    network = make_network(chosen, sources, COLUMNS, 2.5)
+    network = make_network(chosen, sources_of(chosen), COLUMNS, 2.5)
     none = torch.zeros(0, dtype=torch.int64)
     text = (none.reshape(0, 4), none.reshape(0, 4), none)
     image = (torch.zeros(0, 3, 32, 32), none)
