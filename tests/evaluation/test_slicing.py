@@ -56,7 +56,8 @@ def test_products_are_sliced_by_categories_keys_and_similarity() -> None:
     rows = np.full((10, 2), NO_NEIGHBOUR, np.int32)
     rows[:5] = [9, 0]
     similarity = np.tile(np.array([2.0, 1.0], np.float32), (10, 1))
-    neighbours = Neighbours(rows, similarity, np.arange(10, dtype=np.int32))
+    among = np.ones((10, 1), np.float16)
+    neighbours = Neighbours(rows, similarity, np.arange(10, dtype=np.int32), among)
     folds = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 0])
     found = slice_labels(Tabular.from_frame(frame), neighbours, folds)
     assert found["kind of unit"].tolist() == ["mass", "count"] * 5

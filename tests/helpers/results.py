@@ -113,7 +113,8 @@ def _write_text_features(folder: Path, table: pd.DataFrame) -> None:
     count = len(table)
     rows = (np.arange(count)[:, None] + np.arange(1, 4)).astype(np.int32) % count
     similarity = np.linspace(0.1, 3, 3 * count, dtype=np.float32).reshape(count, 3)
-    neighbours = Neighbours(rows, similarity, np.arange(count, dtype=np.int32))
+    among = np.ones((count, 1), np.float16)
+    neighbours = Neighbours(rows, similarity, np.arange(count, dtype=np.int32), among)
     neighbours.write(folder / "features/neighbours.npz")
     words = VectorizerSettings(
         field="text", analyzer="word", ngram_range=[1, 1], min_df=1, max_features=50
