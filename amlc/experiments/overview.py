@@ -12,8 +12,8 @@ from amlc.experiments.predictions import BLEND, Predictions
 from amlc.experiments.repository import WORKSPACE, Repository, Revision
 from amlc.experiments.runs import Run, changed_parameters, read_run, read_runs
 from amlc.experiments.tables import joined, value
+from amlc.models.timings import RESULT_LENGTH
 from amlc.report.cleaning import clean
-from amlc.report.findings import RESULT_LENGTH
 
 # Longest name of an experiment or branch in the table.
 NAME_LENGTH = 24

@@ -19,6 +19,9 @@ from amlc.files import write_json
 
 # A file of this module has a few hundred bytes; a larger one is not read.
 MAX_BYTES = 10_000
+# Characters of the MD5 of the blend's predictions that stand for a result, in the report and in the
+# table of experiments.
+RESULT_LENGTH = 8
 
 
 class Timing(BaseModel):

@@ -26,14 +26,12 @@ from amlc.features.blocks import Neighbours, Tabular
 from amlc.files import read_json
 from amlc.metrics import row_smape
 from amlc.models.predictions import PREDICTIONS
-from amlc.models.timings import md5
+from amlc.models.timings import RESULT_LENGTH, md5
 from amlc.report.column_names import readable_names
 
 # Number of features of each model that get a readable name, and of the costliest slices.
 NAMED = 15
 SLICES = 10
-# Characters of the hash of predictions that stand for a result, here and in amlc experiments.
-RESULT_LENGTH = 8
 
 
 @dataclass(frozen=True)
