@@ -78,7 +78,8 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     DataError
         The file is missing, or it is not a product table.
     """
-    with read_errors_as(DataError, f"{path}: cannot be read as a product table"):
+    message = f"{path}: cannot be read as a product table"
+    with read_errors_as(DataError, message, remedy="run the stage prepare"):
         schema = pq.read_schema(path)
     missing = [name for name in PRODUCT_SCHEMA.names if name not in schema.names]
     if missing:

@@ -54,6 +54,10 @@ class FakePricer:
         self.started = threading.Semaphore(0)
         self.sizes: list[int] = []
 
+    def deep_seconds(self) -> dict[str, float]:
+        """Return that there are no pretrained encoders."""
+        return {}
+
     def price(
         self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False
     ) -> list[Estimate]:
