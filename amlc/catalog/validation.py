@@ -21,6 +21,8 @@ _MAX_PRICE_LENGTH = 64  # characters
 # No product of any currency lies outside, and sums of squared prices stay finite inside.
 MIN_PRICE, MAX_PRICE = 1e-6, 1e12
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+# str.strip removes these control characters, but float refuses them.
+_SEPARATOR = re.compile("[\x1c-\x1f]")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 # What is wrong and what to do, by reason; error messages list the reasons in this order.
@@ -115,7 +117,7 @@ def price_error(text: str) -> str:
     short = number[: _MAX_PRICE_LENGTH + 1]
     if _NOT_FINITE.fullmatch(short):
         return "price_not_finite"
-    if len(short) > _MAX_PRICE_LENGTH or not _NUMBER.fullmatch(short):
+    if len(short) > _MAX_PRICE_LENGTH or not _NUMBER.fullmatch(short) or _SEPARATOR.search(text):
         return "price_not_number"
     price = float(number)
     if not math.isfinite(price):

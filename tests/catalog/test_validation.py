@@ -74,6 +74,7 @@ def test_price_error(text: str, reason: str) -> None:
 @settings(deadline=None)
 @given(st.one_of(st.text(), st.text("0123456789.eE+-_ naif,", max_size=12)))
 @example("9" * 100_000)
+@example("1\x1f")
 def test_an_accepted_price_is_a_positive_number(text: str) -> None:
     """No text raises, and what passes is a number that Python reads as well."""
     reason = validation.price_error(text)

@@ -124,7 +124,7 @@ def test_the_vectors_of_an_encoder_have_one_scale(catalogue: Catalogue, norm: fl
     array[:, 0] = rng.random(len(blocks)) < 0.2
     vectors = {"encoders.a": Dense.numbered(array), "encoders.b": Dense.numbered(100 * array)}
     both = blocks.select(["vision"]).assign(**vectors)
-    encoder = DesignEncoder("linear", None, [3], norm)
+    encoder = DesignEncoder("linear", None, [3], None, norm)
     dense = encoder.fit_transform(both, target.log_price, target.groups, seed=0).dense
     for first in (4, 12):
         np.testing.assert_allclose(dense[:, first - 1].std(), 1, rtol=1e-4)

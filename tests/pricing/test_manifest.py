@@ -118,7 +118,7 @@ def test_both_builds_of_xgboost_are_accepted(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The build for GPUs reads the files of the build for CPUs, with a warning."""
-    monkeypatch.setattr(module, "versions", lambda: {"xgboost": "3.9"})
+    monkeypatch.setattr(module, "versions", lambda _: {"xgboost": "3.9"})
     changed(folder, lambda content: content.update(libraries={"xgboost-cpu": "3.1"}))
     assert version(folder)
     assert "xgboost" in caplog.text

@@ -93,6 +93,8 @@ def test_a_missing_mirror_stops_the_stage_with_one_line(workspace: Path) -> None
     (workspace / "mirror").rmdir()
     done = _run(workspace)
     assert done.returncode == 1
-    assert done.stderr.startswith("error: images.mirror: mirror: No such file or directory")
+    assert done.stderr.startswith(
+        "error: images.mirror or AMLC_MIRROR: mirror: No such file or directory"
+    )
     assert len(done.stderr.splitlines()) == 1
     assert not (workspace / "data" / "images").exists()
