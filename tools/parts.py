@@ -120,7 +120,7 @@ def guards(root: Path) -> str:
     results_by_check = {
         "permutation": f"SMAPE {permutation['smape']:.2f}; the constant has "
         f"{permutation['constant']:.2f} (standard error of the difference "
-        f"{permutation['error']:.2f})",
+        f"{permutation['gap_se']:.2f})",
         "leak": f"the strongest feature, `{leak['feature']}`, explains {leak['share']:.0%} of the "
         f"variance of log price, together with `{leak['partner']}`",
         "train against test": f"AUC {drift['auc']:.3f}; the column that separates them best is "

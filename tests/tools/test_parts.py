@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
                 "coverage_by_price_decile": {"01": 50.0, "02": 98.0},
             },
             "guards": {
-                "permutation": {"smape": 73.0, "constant": 72.5, "error": 0.1},
+                "permutation": {"smape": 73.0, "constant": 72.5, "gap_se": 0.1},
                 "leak": {"feature": "f", "partner": "g", "share": 0.32},
                 "drift": {"auc": 0.5523, "columns": {"c": 0.51, "d": 0.55}},
             },
