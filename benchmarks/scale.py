@@ -1,7 +1,7 @@
 """Cost of each stage as the catalogue grows: time, memory, disk, and the exponent of growth.
 
-`python benchmarks/scale.py --rows 10000 75000 --work /tmp/scale` makes a synthetic catalogue of each
-size without pictures, four fifths of it train rows, and runs the stages one by one, each in a
+`python benchmarks/scale.py --rows 10000 75000 --work /tmp/scale` makes a synthetic catalogue of
+each size without pictures, four fifths of it train rows, and runs the stages one by one, each in a
 process of its own. What was measured is kept in the working folder, so that a run that was
 interrupted goes on where it stopped; `--table` only prints what is there, `--picture` draws it.
 
@@ -58,8 +58,8 @@ class Cost:
         Products of the catalogue.
     seconds, cpu_seconds : float
         Time that passed, and processor time of all threads.
-    megabytes : float
-        Largest memory of the process.
+    megabytes, private_megabytes : float
+        Largest memory of the process; the same without mapped files.
     disk : int
         Bytes of what the stage wrote.
     settings : tuple of str
@@ -71,6 +71,7 @@ class Cost:
     seconds: float
     cpu_seconds: float
     megabytes: float
+    private_megabytes: float
     disk: int
     settings: tuple[str, ...]
 
@@ -141,7 +142,7 @@ def run_step(step: str, folder: Path, rows: int, settings: tuple[str, ...]) -> C
         "PYTHONPATH": str(checkout.ROOT),
         "AMLC_STORE": str((folder / "store").resolve()),
     }
-    done = subprocess.run(command, cwd=folder, env=environment, check=False)  # noqa: S603 - the command is ours
+    done = subprocess.run(command, cwd=folder, env=environment, check=False)
     if done.returncode:
         raise DataError(f"{step} at {rows:,} rows: ended with code {done.returncode}")
     cost = read_json(out)
@@ -151,6 +152,7 @@ def run_step(step: str, folder: Path, rows: int, settings: tuple[str, ...]) -> C
         cost["seconds"],
         cost["cpu_seconds"],
         cost["megabytes"],
+        cost["private_megabytes"],
         size_on_disk(folder, stage, model),
         settings,
     )
@@ -268,9 +270,7 @@ def draw(path: Path, costs: list[Cost]) -> None:
     plt.style.use("seaborn-v0_8-whitegrid")
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True)
     largest = max(cost.rows for cost in costs)
-    stages = dict.fromkeys(
-        cost.stage for cost in costs if cost.cpu_seconds >= SMALLEST_SECONDS * 4
-    )
+    stages = dict.fromkeys(cost.stage for cost in costs if cost.cpu_seconds >= SMALLEST_SECONDS * 4)
     for number, stage in enumerate(stages):
         points = [cost for cost in costs if cost.stage == stage]
         rows = [cost.rows for cost in points]
