@@ -1,6 +1,6 @@
 """Run a module as a script and write its cost: python benchmarks/measured.py OUT MODULE ARGS...
 
-OUT becomes a JSON file: wall-clock seconds, imports included; the processor's seconds in all threads
+OUT becomes a JSON file: wall-clock seconds, imports included; CPU seconds of all threads
 and in processes that were waited for; the peak memory in MB, and that without the pages of files
 that are mapped into memory, which the system can drop. The script needs only the standard library,
 so that any environment can run it.
