@@ -101,6 +101,7 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
 	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
 	  -o requirements-container.txt
+	$(COMPILE) --group worker -c requirements.txt -o requirements-worker.txt
 	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
 	echo 'torch; python_version < "3"' > $(VENV)/no-torch.txt
