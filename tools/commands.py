@@ -43,8 +43,8 @@ MARK = re.compile(
 )
 # It runs until it is stopped, so the commands after it start as soon as it answers.
 SERVE = "make serve"
-# Of one block.
-TIME_LIMIT = 300
+# Of one block, in seconds: many times what it takes, for a busy machine.
+TIME_LIMIT = 1200
 # Of what a failed block printed.
 SHOWN_LINES = 40
 # As `dvc exp run -S` takes them.
@@ -192,7 +192,8 @@ def script(commands: Sequence[str], replacements: Mapping[str, str], port: int) 
         if command.startswith(SERVE):
             lines += [
                 f"{{ {_without_comment(shown)}; }} &",
-                f"for _ in {{1..600}}; do curl -s localhost:{port}/readyz && break; sleep 0.1; done",
+                f"until curl -s localhost:{port}/readyz",
+                "do jobs -r | grep -q . || exit 1; sleep 0.1; done",
             ]
         else:
             lines += [shown, "status=$?; [ $status = 0 ] || exit $status"]
@@ -276,7 +277,7 @@ class Clones:
         self.scratch = scratch
         self.environment = environment(scratch)
         hook = scratch / "template/hooks/post-checkout"
-        lending = f"import os, pathlib; from tools.commands import lend; lend(pathlib.Path.cwd())"
+        lending = "import os, pathlib; from tools.commands import lend; lend(pathlib.Path.cwd())"
         write_text(
             hook,
             "#!/bin/sh\n# A clone gets a .venv.\n[ -e .venv ] || env -u GIT_DIR "
@@ -316,8 +317,8 @@ class Clones:
         picture = next((own / "images").iterdir())
         commands = [
             "dvc checkout --quiet",
-            f"cp {own}/products.csv products.csv && cp {picture} tea.jpg && cp -r {own}/images FOLDER",
-            "mkdir -p .git/info",
+            f"cp {own}/products.csv products.csv && cp {picture} tea.jpg",
+            f"cp -r {own}/images FOLDER && mkdir -p .git/info",
             "printf '%s\\n' products.csv prices.csv tea.jpg FOLDER > .git/info/exclude",
         ]
         self._run(script(commands, {}, 0), folder, f"{page}: the clone")
@@ -427,6 +428,8 @@ def main() -> None:
     unknown = [name for name in names if name not in every]
     if unknown:
         raise DataError(f"{', '.join(unknown)}: not a page with commands; these are {every}")
+    # The clones are removed, and what runs in them is ended, also when this is told to end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="amlc-commands-") as scratch:
         run_pages(names, Path(scratch).resolve())
 
