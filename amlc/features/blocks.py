@@ -1,12 +1,11 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -14,30 +13,11 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
-from pydantic import AfterValidator
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
+from amlc.features.block_names import CATEGORICAL, ENCODERS, HIGH_CARDINALITY, NUMERIC
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
-
-BLOCKS = ("tabular", "terms", "topics", "vision", "neighbours")
-# All pretrained encoders of params.yaml; one of them is "encoders.NAME".
-ENCODERS = "encoders"
-_ONE_ENCODER = re.compile(rf"{ENCODERS}\.[a-z0-9][a-z0-9_-]{{0,39}}")
-
-
-def _known(name: str) -> str:
-    if name not in {*BLOCKS, ENCODERS} and not _ONE_ENCODER.fullmatch(name):
-        raise ValueError(f"expected one of {', '.join(BLOCKS)}, {ENCODERS}, {ENCODERS}.NAME")
-    return name
-
-
-BlockName = Annotated[str, AfterValidator(_known)]
-
-# The prefix of a tabular column determines how models encode it.
-NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
-CATEGORICAL = "cat_"  # few, fixed categories
-HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" if it is missing
 
 # In place of a neighbour that does not exist.
 NO_NEIGHBOUR = -1
@@ -350,7 +330,6 @@ def expand(folder: Path, names: Iterable[str]) -> list[str]:
         There is no encoder, or none of a given name.
     """
     expanded: list[str] = []
-    names = list(names)
     there = sorted(path.stem for path in (folder / ENCODERS).glob(f"*{Dense.suffix}"))
     for name in names:
         if name == ENCODERS:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amlc.arrays import Floats, Floats32, Ints64, Rows
-from amlc.features.blocks import NO_NEIGHBOUR, NUMERIC, Neighbours, Tabular
+from amlc.features.block_names import NUMERIC
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
 from amlc.models.neighbour_prices import find_train_rows, position_lookup
 
 NAMES = ("log price", "its standard deviation")

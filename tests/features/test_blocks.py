@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
-from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks, Dense, Neighbours, Tabular, Terms
 from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
