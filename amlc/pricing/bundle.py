@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
 
 from amlc import layout
-from amlc.catalog.columns import ColumnMap, ReadSettings
+from amlc.catalog.columns import ColumnMap
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
@@ -28,9 +27,10 @@ from amlc.models.base import Regressor
 from amlc.models.blend import Blend
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
-from amlc.params import Settings, check
+from amlc.params import check
+from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
-from amlc.pricing.manifest import check_format, verified, write_manifest
+from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
 
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
@@ -39,6 +39,7 @@ PARAMS = (
     "data.columns",
     "data.max_bytes",
     "data.max_text",
+    "data.rates",
     "data.read",
     "images.size",
     "images.quality",
@@ -57,30 +58,6 @@ PARAMS = (
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
 _UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
-
-
-class CatalogSettings(Settings):
-    """The keys of the section `data` that reading products needs."""
-
-    columns: ColumnMap
-    max_bytes: int = Field(ge=1)
-    max_text: int = Field(ge=1)
-    read: ReadSettings
-
-
-def read_catalog_settings(folder: Path) -> CatalogSettings:
-    """Return how the products of a bundle's catalogue are written, without loading the bundle.
-
-    Raises
-    ------
-    ModelError
-        The folder is not a bundle, was made by another version, or is damaged.
-    """
-    check_format(folder)
-    path = folder / "params.json"
-    with read_errors_as(ModelError, f"{path}: cannot be read", ParamsError):
-        data = json.loads(path.read_text(encoding="utf-8"))["data"]
-        return check(CatalogSettings, data, "data", path)
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
@@ -115,7 +92,8 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(root / layout.IMAGES)
-    write_train_products(folder / "products", products.iloc[train], images, threads)
+    columns = ColumnMap.model_validate(params["data"]["columns"])
+    write_train_products(folder / "products", products.iloc[train], images, threads, columns)
     write_manifest(folder)
 
 
