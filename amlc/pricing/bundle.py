@@ -57,7 +57,7 @@ PARAMS = (
     "blend",
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
-_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "epochs.csv", "importance.csv")
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:

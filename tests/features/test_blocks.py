@@ -100,6 +100,22 @@ def test_neighbours_survive_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(NEIGHBOURS.position, loaded.position)
 
 
+def test_similarities_among_neighbours_are_read_when_used(tmp_path: Path) -> None:
+    """Rows taken twice from the file are those taken twice from the array."""
+    NEIGHBOURS.write(tmp_path / "n.npz")
+    loaded = Neighbours.read(tmp_path / "n.npz").take(np.array([1, 0])).take(np.array([0, 0, 1]))
+    assert loaded.n_compared == NEIGHBOURS.n_compared
+    np.testing.assert_array_equal(np.asarray(loaded.among), np.asarray(AMONG)[[1, 1, 0]])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
+def test_a_broken_neighbours_file_names_its_stage(tmp_path: Path, content: bytes) -> None:
+    """What cannot be mapped is an error with the stage to run."""
+    (tmp_path / "neighbours.npz").write_bytes(content)
+    with pytest.raises(DataError, match="run the stage neighbours"):
+        Neighbours.read(tmp_path / "neighbours.npz")
+
+
 def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:
     """The message says which stage to run."""
     with pytest.raises(DataError, match="run the stage neighbours"):
