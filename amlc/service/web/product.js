@@ -103,6 +103,7 @@ function showAnswer(answer) {
   byId("why").hidden = !answer.contributions.length;
   drawParts(byId("parts"), answer.contributions);
   byId("alike").hidden = !answer.similar.length;
+  byId("similar").classList.toggle("plain", !byId("picture-drop"));
   byId("similar").replaceChildren(...answer.similar.map(similarItem));
   showBrief(`${money(answer.price)}`, `${money(answer.low)} to ${money(answer.high)}`);
   announce(`Price ${money(answer.price)}, between ${money(answer.low)} and ${money(answer.high)}.`);
@@ -113,11 +114,12 @@ function similarItem(product) {
     ? make("img", { src: product.picture, alt: "", width: 56, height: 56 })
     : make("span", { class: "blank", "aria-hidden": "true" }, "no picture");
   return make("li", {},
-    image,
+    // A catalogue without pictures has none to show.
+    ...(byId("picture-drop") ? [image] : []),
     make("span", { class: "name", title: product.title }, product.title || "No title"),
-    ...further(product),
     make("span", { class: "cost" }, money(product.price)),
-    make("span", { class: "close" }, `${percent(product.similarity)} similar`));
+    make("span", { class: "close" }, `${percent(product.similarity)} similar`),
+    ...further(product));
 }
 
 // The other fields of a product of a catalogue with columns of its own.
