@@ -31,7 +31,8 @@ from amlc import params
 from amlc.arrays import Floats, Rows
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import BlockName, Blocks
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.files import replacing
 from amlc.metrics import row_smape

@@ -23,6 +23,9 @@ from amlc.models.predictions import write_predictions
 from amlc.models.target import log_prices, make_target
 from amlc.models.timings import Timing, peak_bytes
 
+# The file of a model's learning curve, by what it counts.
+CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
+
 
 @dataclass(frozen=True)
 class Crossfit:
@@ -37,8 +40,8 @@ class Crossfit:
     smape, fold_smape : float, list of float
         Out-of-fold SMAPE in percent, of all train rows and of each fold.
     curve : list of (int, float)
-        Rounds of training and the mean over folds of the held-out SMAPE after them; empty for a
-        model without rounds.
+        Rounds or epochs of training and the mean over folds of the held-out SMAPE after them; empty
+        for a model without either.
     constant : int
         Number of the fits, that to all train rows included, that found nothing to predict from.
     timing : Timing
@@ -58,7 +61,8 @@ class Crossfit:
         self.model.save(folder)
         write_predictions(folder, products, log_price=self.log_price)
         if self.curve:
-            write_rows(folder / "curve.csv", ("round", "smape"), self.curve)
+            unit = self.model.curve_unit
+            write_rows(folder / CURVES[unit], (unit, "smape"), self.curve)
         shares = sorted(self.model.feature_importances().items(), key=lambda item: -item[1])
         if shares:
             write_rows(folder / "importance.csv", ("feature", "share"), shares)

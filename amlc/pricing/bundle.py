@@ -56,7 +56,7 @@ PARAMS = (
     "blend",
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
-_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "epochs.csv", "importance.csv")
 
 
 class CatalogSettings(Settings):

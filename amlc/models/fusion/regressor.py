@@ -59,6 +59,7 @@ class Fusion(Regressor):
     settings: FusionSettings
     kind = "linear"
     needs_content = True
+    curve_unit = "epoch"
 
     def __init__(self, settings: FusionSettings) -> None:
         require_deep("the model fusion")
