@@ -103,6 +103,7 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra cluster -c requirements.txt pyproject.toml -o requirements-cluster.txt
 	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
 	  -o requirements-container.txt
+	$(COMPILE) --group worker -c requirements.txt -o requirements-worker.txt
 	$(COMPILE) --group dev --extra serve --extra search --extra cluster -c requirements.txt \
 	  -c requirements-serve.txt -c requirements-search.txt -c requirements-cluster.txt \
 	  pyproject.toml -o requirements-dev.txt
