@@ -26,13 +26,14 @@ class Backend(ABC):
     """
 
     @abstractmethod
-    def width(self, at_once: int) -> int:
+    def width(self, at_once: int | None) -> int:
         """Return the number of pieces to hand out at the same time.
 
         Parameters
         ----------
-        at_once : int
-            The number that this machine should compute at the same time.
+        at_once : int or None
+            The number that this machine should compute at the same time; None: one in this
+            process, whose threads would wait for each other, and one on each core otherwise.
         """
 
     @contextmanager
@@ -65,9 +66,9 @@ class Backend(ABC):
 class ThreadBackend(Backend):
     """Computes pieces in the threads of this process."""
 
-    def width(self, at_once: int) -> int:
+    def width(self, at_once: int | None) -> int:
         """Return what is asked for."""
-        return at_once
+        return at_once or 1
 
     def compute(
         self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
@@ -89,7 +90,7 @@ class Pool(ThreadPoolExecutor):
         Where pieces are computed.
     inputs : object
         What `Backend.shared` yields.
-    at_once : int
+    at_once : int or None
         As for `Backend.width`.
     threads : int
         Threads for the numerical work of one piece.
@@ -100,7 +101,7 @@ class Pool(ThreadPoolExecutor):
         The number of pieces that are handed out at the same time.
     """
 
-    def __init__(self, backend: Backend, inputs: Any, at_once: int, threads: int) -> None:
+    def __init__(self, backend: Backend, inputs: Any, at_once: int | None, threads: int) -> None:
         self.width = max(backend.width(at_once), 1)
         super().__init__(self.width)
         self._backend, self._inputs, self._piece_threads = backend, inputs, threads
@@ -117,7 +118,7 @@ class Pool(ThreadPoolExecutor):
 
 @contextmanager
 def open_pool(
-    backend: Backend, inputs: object, *, at_once: int, threads: int = 1
+    backend: Backend, inputs: object, *, at_once: int | None, threads: int = 1
 ) -> Iterator[Pool]:
     """Open a pool for the pieces of one work; at its end, what has not started is cancelled.
 
@@ -127,8 +128,8 @@ def open_pool(
         Where pieces are computed.
     inputs : object
         What all pieces need; it is sent once to each worker.
-    at_once : int
-        Pieces that this machine should compute at the same time; a cluster decides by itself.
+    at_once : int or None
+        As for `Backend.width`.
     threads : int
         Threads for the numerical work of one piece.
     """

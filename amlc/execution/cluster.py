@@ -82,7 +82,7 @@ class DaskBackend(Backend):
         self.client = client
         self._settings = settings
 
-    def width(self, at_once: int) -> int:
+    def width(self, at_once: int | None) -> int:
         """Return twice the number of the workers' threads, so that none waits for a piece."""
         del at_once
         threads: dict[str, int] = self.client.nthreads()

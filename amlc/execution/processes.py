@@ -33,9 +33,9 @@ class ProcessBackend(Backend):
         self._settings = settings
         self._idle: SimpleQueue[_Process] = SimpleQueue()
 
-    def width(self, at_once: int) -> int:
+    def width(self, at_once: int | None) -> int:
         """Return what is asked for: each piece under way has a process."""
-        return at_once
+        return at_once or os.cpu_count() or 1
 
     @contextmanager
     def shared(self, inputs: object) -> Iterator[InputFile]:

@@ -11,22 +11,25 @@ from pathlib import Path
 import amlc
 from amlc import numerics
 
-# Those whose results or pickles could differ; one that is not installed is not compared.
+# Those whose results or pickles could differ.
 LIBRARIES = (
     *("numpy", "scipy", "pandas", "pyarrow", "pillow", "scikit-learn", "lightgbm", "xgboost-cpu"),
-    *("pydantic", "dask", "distributed", "torch", "transformers", "tokenizers", "peft"),
+    *("pydantic", "dask", "distributed"),
 )
+# Those of the extra `deep`, which only some models need.
+OPTIONAL = ("torch", "transformers", "tokenizers", "peft")
+MISSING = "not installed"
 
 
 @cache
 def installed() -> dict[str, str]:
     """Return versions by what they are of, and the variables that choose numerical kernels."""
-    found = {"Python": platform.python_version(), "amlc": _code_version()}
-    for name in LIBRARIES:
+    found = {"Python": ".".join(platform.python_version_tuple()[:2]), "amlc": _code_version()}
+    for name in (*LIBRARIES, *OPTIONAL):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
+            found[name] = MISSING
     for name in sorted(numerics.variables(Path("/proc/cpuinfo"))):
         # NumPy reads them when it is imported.
         found[name] = "not set" if numerics.TOO_LATE else os.environ.get(name, "not set")
@@ -35,12 +38,13 @@ def installed() -> dict[str, str]:
 
 @cache
 def fingerprint() -> str:
-    """Return a hash of what `installed` returns."""
-    return hashlib.sha256(repr(installed()).encode()).hexdigest()
+    """Return a hash of what `installed` returns, without the optional libraries."""
+    required = {name: value for name, value in installed().items() if name not in OPTIONAL}
+    return hashlib.sha256(repr(required).encode()).hexdigest()
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
-    """Return what differs, in words.
+    """Return what differs, in words; optional libraries may be missing.
 
     Parameters
     ----------
@@ -48,9 +52,10 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]
         What `installed` returned here and on a worker.
     """
     return [
-        f"{name} is {theirs.get(name, 'not set')} there and {ours.get(name, 'not set')} here"
+        f"{name} is {there} there and {here} here"
         for name in sorted({*ours, *theirs})
-        if ours.get(name) != theirs.get(name)
+        if (here := ours.get(name, "not set")) != (there := theirs.get(name, "not set"))
+        and not (name in OPTIONAL and MISSING in {here, there})
     ]
 
 
