@@ -33,6 +33,7 @@ SECTIONS = (
         "encoders",
         "train",
         "blend",
+        "spread",
         "guards",
         "evaluate",
         "search",
