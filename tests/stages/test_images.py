@@ -12,6 +12,7 @@ import yaml
 
 from amlc.catalog.products import PRODUCT_SCHEMA, write_products
 from amlc.images.shards import read_statuses
+from tests.helpers.learning import EXECUTOR
 from tests.helpers.pictures import jpeg
 from tests.images.conftest import FETCHING, SETTINGS
 
@@ -25,6 +26,7 @@ def workspace(tmp_path: Path) -> Path:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "1.jpg").write_bytes(jpeg())
     settings = {"images": {**SETTINGS, "mirror": "mirror"}, "fetching": FETCHING}
+    settings["executor"] = EXECUTOR
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     count = len(LINKS)
     products = pd.DataFrame(
