@@ -7,8 +7,8 @@ sender of the inputs sends to one worker at a time. Both costs were measured on 
 with TLS (`--task-seconds`, `--bytes-per-second`); a worker computes a piece in one thread.
 
 Three cases: only the fits of a model are pieces; chunks of rows of the features as well, as in the
-pipeline; and inputs lie in a folder that all workers read at once. The last column says what most of
-the time on 64 workers is.
+pipeline; and inputs lie in a folder that all workers read at once. The last column says what
+most of the time on 64 workers is.
 """
 
 import argparse
