@@ -159,7 +159,7 @@ def test_a_piece_whose_worker_is_lost_is_computed_again(
 def test_a_piece_that_always_fails_is_named(backend: cluster.DaskBackend) -> None:
     """After the tries that the settings allow."""
     once = changed(backend, retries=1)
-    with pytest.raises(ExecutionError, match="piece 1 was tried 2 times; .*it ran out of"):
+    with pytest.raises(ExecutionError, match=r"piece 1 was tried 2 times; .*it ran out of"):
         run(once, pieces.out_of_memory, None)
 
 

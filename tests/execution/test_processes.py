@@ -74,5 +74,5 @@ def test_a_piece_that_hangs_is_computed_again(tmp_path: Path) -> None:
 
 def test_a_piece_that_always_fails_is_named(backend: ProcessBackend) -> None:
     """After the tries that the settings allow."""
-    with pytest.raises(ExecutionError, match="piece 1 was tried 2 times; .*its process was"):
+    with pytest.raises(ExecutionError, match=r"piece 1 was tried 2 times; .*its process was"):
         run(backend, pieces.end, None)
