@@ -1,6 +1,7 @@
 """A fit that is killed goes on, and ends as if nothing had happened."""
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from tests.helpers.fusion import image_tower, text_tower
 
 skip_without_deep()
 
-from tests.helpers.fusion_process import run
+from tests.helpers.forks import Forks
+from tests.helpers.fusion_process import PRELOADED, run
 
 # A checkpoint after every update.
 ALWAYS = {"checkpoints": {"seconds": 1e-9}}
@@ -30,9 +32,11 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def printed(folder: Path) -> str:
-    """Return what the last process printed."""
-    return (folder / "printed.txt").read_text()
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Return processes that need not import PyTorch."""
+    with Forks(PRELOADED) as process:
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -51,16 +55,20 @@ def printed(folder: Path) -> str:
     ids=["augmented", "two networks"],
 )
 def test_a_fit_killed_at_several_moments_gives_the_same_bytes(
-    changes: dict[str, Any], kills: list[str], towers: dict[str, Any], tmp_path: Path
+    changes: dict[str, Any],
+    kills: list[str],
+    towers: dict[str, Any],
+    tmp_path: Path,
+    forks: Forks,
 ) -> None:
     """Model, predictions and curve equal those of an undisturbed fit to the last bit."""
     changes = {"epochs": 2, **towers, **changes}
-    assert run(tmp_path / "quiet", tmp_path / "whole", changes) == 0
+    assert run(forks, tmp_path / "quiet", tmp_path / "whole", changes)[0] == 0
     store, out = tmp_path / "store", tmp_path / "killed"
     for kill in kills:
-        assert run(store, out, {**changes, **ALWAYS}, kill) == -signal.SIGKILL
+        assert run(forks, store, out, {**changes, **ALWAYS}, kill)[0] == -signal.SIGKILL
         assert not out.exists()
-    assert run(store, out, changes) == 0
+    assert run(forks, store, out, changes)[0] == 0
     assert_same_fit(tmp_path / "whole", out)
 
 
@@ -73,41 +81,46 @@ def assert_same_fit(first: Path, second: Path) -> None:
 
 
 def test_a_fit_killed_between_checkpoints_repeats_what_was_lost(
-    towers: dict[str, Any], tmp_path: Path
+    towers: dict[str, Any], tmp_path: Path, forks: Forks
 ) -> None:
     """Checkpoints are written at the ends of epochs only; a complete fit is not computed again."""
     changes = {"text": towers["text"]}
-    run(tmp_path / "quiet", tmp_path / "whole", changes)
-    run(tmp_path / "store", tmp_path / "out", changes, "step 7")
-    assert run(tmp_path / "store", tmp_path / "out", changes) == 0
-    assert "fusion: a fit goes on: epoch 1, step 0" in printed(tmp_path)
+    run(forks, tmp_path / "quiet", tmp_path / "whole", changes)
+    run(forks, tmp_path / "store", tmp_path / "out", changes, "step 7")
+    code, printed = run(forks, tmp_path / "store", tmp_path / "out", changes)
+    assert code == 0
+    assert "fusion: a fit goes on: epoch 1, step 0" in printed
     assert_same_fit(tmp_path / "whole", tmp_path / "out")
-    assert run(tmp_path / "store", tmp_path / "again", changes, "step 1") == 0
-    assert "fusion: a fit is complete" in printed(tmp_path)
+    code, printed = run(forks, tmp_path / "store", tmp_path / "again", changes, "step 1")
+    assert code == 0
+    assert "fusion: a fit is complete" in printed
     assert_same_fit(tmp_path / "whole", tmp_path / "again")
 
 
 def test_a_fit_with_other_parameters_starts_again_and_says_so(
-    towers: dict[str, Any], tmp_path: Path
+    towers: dict[str, Any], tmp_path: Path, forks: Forks
 ) -> None:
     """It equals a fit that finds no checkpoint."""
     changes = {"text": towers["text"], "epochs": 2}
     changed = {**changes, "learning_rate": 2e-3}
-    run(tmp_path / "store", tmp_path / "out", changes, "step 6")
-    assert run(tmp_path / "store", tmp_path / "out", changed) == 0
-    expected = "made with other parameters: this one starts from the beginning"
-    assert expected in printed(tmp_path)
-    run(tmp_path / "quiet", tmp_path / "whole", changed)
+    run(forks, tmp_path / "store", tmp_path / "out", changes, "step 6")
+    code, printed = run(forks, tmp_path / "store", tmp_path / "out", changed)
+    assert code == 0
+    assert "made with other parameters: this one starts from the beginning" in printed
+    run(forks, tmp_path / "quiet", tmp_path / "whole", changed)
     assert_same_fit(tmp_path / "whole", tmp_path / "out")
 
 
-def test_a_damaged_checkpoint_is_not_used(towers: dict[str, Any], tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_is_not_used(
+    towers: dict[str, Any], tmp_path: Path, forks: Forks
+) -> None:
     """The fit starts again, and says so."""
     changes = {"text": towers["text"], "epochs": 2}
-    run(tmp_path / "store", tmp_path / "out", changes, "step 6")
+    run(forks, tmp_path / "store", tmp_path / "out", changes, "step 6")
     (path,) = (tmp_path / "store/checkpoints").glob("*.safetensors")
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
-    assert run(tmp_path / "store", tmp_path / "out", changes) == 0
-    assert "damaged, so the fit starts again: its content has changed" in printed(tmp_path)
+    code, printed = run(forks, tmp_path / "store", tmp_path / "out", changes)
+    assert code == 0
+    assert "damaged, so the fit starts again: its content has changed" in printed
