@@ -22,6 +22,7 @@ SECTIONS = (
         "encoders",
         "train",
         "blend",
+        "spread",
         "guards",
         "evaluate",
         "search",

@@ -25,7 +25,8 @@ import numpy as np
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import BLOCKS, Blocks, Tabular
+from amlc.features.block_names import BLOCKS
+from amlc.features.blocks import Blocks, Tabular
 from amlc.features.text import tokens
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings

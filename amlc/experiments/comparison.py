@@ -18,7 +18,7 @@ from amlc.experiments.predictions import BLEND, Predictions, Shared
 from amlc.experiments.repository import WORKSPACE, MissingDataError, Repository, Revision
 from amlc.experiments.runs import Run, changed_parameters, read_run
 from amlc.experiments.tables import NAME_LENGTH, Table, joined, value
-from amlc.features.blocks import CATEGORICAL
+from amlc.features.block_names import CATEGORICAL
 from amlc.images.fetch_result import OK
 from amlc.models.timings import Timing
 from amlc.report.cleaning import clean

@@ -1,12 +1,11 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -14,30 +13,11 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
-from pydantic import AfterValidator
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import read_arrays, write_array, write_arrays, write_frame
-
-BLOCKS = ("tabular", "terms", "topics", "vision", "neighbours")
-# All pretrained encoders of params.yaml; one of them is "encoders.NAME".
-ENCODERS = "encoders"
-_ONE_ENCODER = re.compile(rf"{ENCODERS}\.[a-z0-9][a-z0-9_-]{{0,39}}")
-
-
-def _known(name: str) -> str:
-    if name not in {*BLOCKS, ENCODERS} and not _ONE_ENCODER.fullmatch(name):
-        raise ValueError(f"expected one of {', '.join(BLOCKS)}, {ENCODERS}, {ENCODERS}.NAME")
-    return name
-
-
-BlockName = Annotated[str, AfterValidator(_known)]
-
-# The prefix of a tabular column determines how models encode it.
-NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
-CATEGORICAL = "cat_"  # few, fixed categories
-HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" if it is missing
+from amlc.features.block_names import CATEGORICAL, ENCODERS, HIGH_CARDINALITY, NUMERIC
+from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
 # In place of a neighbour that does not exist.
 NO_NEIGHBOUR = -1
@@ -248,6 +228,40 @@ class Dense(Block):
 
 
 @dataclass(frozen=True)
+class MappedRows:
+    """Rows of an array on disk, which are read when they are used.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n, columns)
+        Mapped into memory.
+    rows : ndarray of int, shape (m,), optional
+        Positions of the rows; all by default.
+    """
+
+    array: NDArray[Any]
+    rows: Rows | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        rows, columns = self.array.shape
+        return (rows if self.rows is None else len(self.rows)), columns
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Rows) -> Self:
+        """Return some of the rows; nothing is read."""
+        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 - NumPy calls it so
+        """Read the rows."""
+        read = self.array if self.rows is None else self.array[self.rows]
+        return np.array(read, dtype=dtype) if copy else np.asarray(read, dtype=dtype)
+
+
+@dataclass(frozen=True)
 class Neighbours(Block):
     """The train products with the most similar text.
 
@@ -260,9 +274,10 @@ class Neighbours(Block):
     position : ndarray of int32, shape (n,)
         The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
         that is not in it.
-    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
+    among : ndarray of float16 or MappedRows, shape (n, n_compared (n_compared + 1) / 2)
         Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared.
+        matrix, diagonal included, row by row. Without columns if they were not compared. As it is
+        most of the features of a large catalogue, it stays on disk.
     """
 
     suffix = ".npz"
@@ -271,7 +286,7 @@ class Neighbours(Block):
     rows: Ints32
     similarity: Floats32
     position: Ints32
-    among: NDArray[np.float16]
+    among: NDArray[np.float16] | MappedRows
 
     @property
     def n_compared(self) -> int:
@@ -284,8 +299,9 @@ class Neighbours(Block):
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        arrays = read_arrays(path)
-        return cls(*(arrays[name] for name in cls.by_row))
+        arrays = map_arrays(path)
+        *others, among = (arrays[name] for name in cls.by_row)
+        return cls(*map(np.array, others), MappedRows(among))
 
 
 # The types of the blocks by name; every other block is dense.
@@ -314,7 +330,6 @@ def expand(folder: Path, names: Iterable[str]) -> list[str]:
         There is no encoder, or none of a given name.
     """
     expanded: list[str] = []
-    names = list(names)
     there = sorted(path.stem for path in (folder / ENCODERS).glob(f"*{Dense.suffix}"))
     for name in names:
         if name == ENCODERS:

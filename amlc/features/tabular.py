@@ -19,7 +19,8 @@ from amlc.catalog.content import Content, normalised_title, parse_content
 from amlc.catalog.quantities import parse_quantity
 from amlc.catalog.units import UNIT_KINDS, UNIT_NAMES, find_unit
 from amlc.errors import DataError, read_errors_as
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC, Tabular
+from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
+from amlc.features.blocks import Tabular
 from amlc.features.own_columns import OwnColumns
 from amlc.files import write_json
 from amlc.params import Settings

@@ -12,7 +12,8 @@ from pydantic import Field, field_validator
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
 from amlc.features import content
-from amlc.features.blocks import BlockName, Blocks
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
 from amlc.models.target import Target, WeightSettings

@@ -28,6 +28,15 @@ BOOSTING: dict[str, Any] = {
     "max_bin": 31,
     "extra": {},
 }
+SPREAD: dict[str, Any] = {
+    **BOOSTING,
+    "blocks": ["tabular", "neighbours"],
+    "kriging": None,
+    "loss": "native_l1",
+    "n_estimators": 40,
+    "num_leaves": 4,
+    "min_child_samples": 20,
+}
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
 PARAMS: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_bytes())
 # The models that run; the tests that hold for every model take their names from here.

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from amlc.features.blocks import BLOCKS, ENCODERS, block_path
+from amlc.features.block_names import BLOCKS, ENCODERS
+from amlc.features.blocks import block_path
 from amlc.import_closure import imported_files
 from amlc.models.registry import module_path
 from amlc.pricing.bundle import PARAMS as PARAMS_OF_BUNDLE

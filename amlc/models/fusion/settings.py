@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from amlc.features.blocks import BlockName
+from amlc.features.block_names import BlockName
 from amlc.features.encoders.settings import (
     Architecture,
     ImageEncoderSettings,
