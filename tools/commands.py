@@ -401,13 +401,13 @@ def run_pages(names: Sequence[str], scratch: Path) -> None:
             _run_page(clones, name, [block for block in found if block.commands])
         except CheckError as error:
             # The rest of the page may need what failed.
-            failures.append(str(error))
-            print(f" failed  {failures[-1].partition(': ')[0]}", flush=True)
+            print(f" failed  {error}\n", flush=True)
+            failures.append(str(error).partition(": ")[0])
     for block in (block for found in listed.values() for block in found):
         for command, reason in block.left_out:
             print(f"not run  {block.label}  {first_line(command)}: {reason}")
     if failures:
-        raise CheckError("\n\n".join(failures))
+        raise CheckError(f"commands failed: {', '.join(failures)}")
 
 
 def _run_page(clones: Clones, name: str, found: Sequence[Block]) -> None:
