@@ -1,7 +1,7 @@
 """Compute the descriptors of each product's picture."""
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, read_products
+from amlc.catalog.products import read_links
 from amlc.errors import run
 from amlc.features.vision.block import VisionSettings, describe_products
 
@@ -9,8 +9,8 @@ from amlc.features.vision.block import VisionSettings, describe_products
 def main() -> None:
     """Write data/features/vision.npy."""
     settings = params.load(VisionSettings, "vision")
-    products = read_products(layout.PRODUCTS, [LINK])
-    block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
+    links = read_links(layout.PRODUCTS)
+    block = describe_products(links, layout.IMAGES, settings, params.threads())
     block.write(layout.VISION)
     # The first descriptor is 1 for a product without a picture.
     missing = int(block.array[:, 0].sum())
