@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from amlc.files import write_text
 from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
-from amlc.models.blend import Blend
+from amlc.models.blend import SPREAD, Blend
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import check
@@ -32,6 +32,9 @@ from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
 from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
+
+if TYPE_CHECKING:
+    from amlc.models.spread import Spread
 
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
 PARAMS = (
@@ -112,10 +115,13 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
-    blend, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
-    names = _members(Blend.load(blend))
+    path, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
+    blend = Blend.load(path)
+    names = _members(blend)
     try:
-        shutil.copyfile(blend, folder / "blend.json")
+        shutil.copyfile(path, folder / "blend.json")
+        if blend.scaled:
+            _copy(root / layout.BLEND / SPREAD, folder / SPREAD)
         # Each by its name, because another version may have left other files beside them.
         (folder / "encoders").mkdir()
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
@@ -164,6 +170,8 @@ class Bundle:
         The pretrained encoders that these models see.
     blend : Blend
         The blend of all models, those without weight included.
+    spread : Spread, optional
+        Predicts how wide an interval is; None if all products of a price band have the same.
     train_products : TrainProducts
         The train products, in the order of the index.
     """
@@ -181,6 +189,7 @@ class Bundle:
     models: dict[str, Regressor]
     encoders: BundleEncoders
     blend: Blend
+    spread: "Spread | None"
     train_products: TrainProducts
 
     @classmethod
@@ -202,6 +211,13 @@ class Bundle:
             return cls(version=version, **_parts(folder))
 
 
+def _spread(folder: Path) -> "Spread":
+    # Imports LightGBM, for which `Bundle.load` has a better moment than the start of the process.
+    from amlc.models.spread import Spread  # noqa: PLC0415 - see above
+
+    return Spread.load(folder / SPREAD)
+
+
 def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
@@ -220,5 +236,6 @@ def _parts(folder: Path) -> dict[str, Any]:
         "models": {name: regressor(name).load(folder / "models" / name) for name in members},
         "encoders": BundleEncoders.load(folder, params, members, os.cpu_count() or 1),
         "blend": blend,
+        "spread": _spread(folder) if blend.scaled else None,
         "train_products": TrainProducts.load(folder / "products"),
     }

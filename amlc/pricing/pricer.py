@@ -292,9 +292,12 @@ class BundlePricer:
             for column, name in enumerate(blend.weights):
                 if name in self.bundle.models:
                     members[:rows, column] = self.bundle.models[name].predict(blocks)
-        starts = range(0, len(members), BLEND_ROWS)
-        logs = [blend.predict(members[start : start + BLEND_ROWS]) for start in starts]
-        prices = np.asarray(np.exp(np.concatenate(logs)[:rows]))
+            starts = range(0, len(members), BLEND_ROWS)
+            parts = [blend.log_price(members[start : start + BLEND_ROWS]) for start in starts]
+            log_price = np.concatenate(parts)[:rows]
+            spread = self.bundle.spread
+            scale = None if spread is None else spread.scale(blocks, log_price)
+        prices = np.asarray(np.exp(blend.interval(log_price, scale)))
         if not (np.isfinite(prices) & (prices > 0)).all():
             raise ModelError("a price is not positive and finite: the bundle is damaged")
         return prices
