@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, TEXT, read_products
+from amlc.catalog.products import TEXT, read_links, read_products
 from amlc.errors import run
 from amlc.features.encoders.runtime import deterministic, require_deep
 from amlc.features.encoders.settings import EncoderSettings, read_encoders
@@ -40,7 +40,7 @@ def _encode(name: str, settings: EncoderSettings, blocks: Path, weights: Path) -
                 texts = read_products(layout.PRODUCTS, [TEXT])[TEXT].tolist()
                 dense = block.encode_texts(texts, encoder, vectors, name)
             else:
-                links = read_products(layout.PRODUCTS, [LINK])[LINK].tolist()
+                links = read_links(layout.PRODUCTS)
                 dense = block.encode_pictures(links, layout.IMAGES, encoder, vectors, name)
         save_encoder(encoder, weights / name)
     dense.write(blocks / f"{name}.npy")

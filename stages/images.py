@@ -1,7 +1,7 @@
 """Get one checked picture for each distinct image link of the product table."""
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, read_products
+from amlc.catalog.products import read_links
 from amlc.errors import run
 from amlc.files import replacing_folder, write_json
 from amlc.images.download import download
@@ -14,7 +14,7 @@ def main() -> None:
     """Write the image shards, the list of failures and the counts."""
     settings = params.load(ImageSettings, "images")
     fetching = params.load(FetchSettings, "fetching")
-    links = read_products(layout.PRODUCTS, [LINK])[LINK].unique().tolist()
+    links = list(dict.fromkeys(link for links in read_links(layout.PRODUCTS) for link in links))
     with replacing_folder(layout.IMAGES) as folder:
         download(links, settings, fetching, default_path(), folder)
         check_links(folder, links)

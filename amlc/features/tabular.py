@@ -288,9 +288,7 @@ class TabularFeatures:
         return features
 
 
-def _transform(
-    features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]
-) -> Tabular:
+def _transform(features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]) -> Tabular:
     texts, own = piece
     return features.transform(texts, own)
 
