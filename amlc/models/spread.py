@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import field_validator
 
 from amlc.arrays import Floats, Ints32, Rows
-from amlc.features.blocks import BlockName, Blocks, Dense
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks, Dense
 from amlc.models.lgbm import LightGBM, LightgbmSettings
 from amlc.models.target import Target
 
