@@ -1,9 +1,12 @@
 """Fit one model in each fold and to all train rows: python -m stages.train NAME."""
 
 import sys
+from functools import partial
 
 from amlc import layout, params
 from amlc.errors import ParamsError, run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
 from amlc.models.inputs import read_inputs
@@ -18,9 +21,9 @@ def main() -> None:
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
     products, blocks = read_inputs(settings.blocks, with_content=model.needs_content)
-    result = crossfit(
-        lambda: model(settings), blocks, products, seed=params.seed(), threads=params.threads()
-    )
+    make, numbers = partial(model, settings), {"seed": params.seed(), "threads": params.threads()}
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        result = crossfit(make, blocks, products, backend=backend, **numbers)
     with replacing_folder(layout.MODELS / name) as folder:
         result.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in result.fold_smape)

@@ -3,6 +3,8 @@
 from amlc import layout, params
 from amlc.catalog.products import LINK, read_products
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.vision.block import VisionSettings, describe_products
 
 
@@ -10,7 +12,9 @@ def main() -> None:
     """Write data/features/vision.npy."""
     settings = params.load(VisionSettings, "vision")
     products = read_products(layout.PRODUCTS, [LINK])
-    block = describe_products(products[LINK].tolist(), layout.IMAGES, settings, params.threads())
+    links, threads = products[LINK].tolist(), params.threads()
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        block = describe_products(links, layout.IMAGES, settings, threads, backend)
     block.write(layout.VISION)
     # The first descriptor is 1 for a product without a picture.
     missing = int(block.array[:, 0].sum())

@@ -258,7 +258,8 @@ def _with_values(
             if row not in without_price and not is_missing(price):
                 prices[index] = float(price)
     if CURRENCY in cells:
-        prices *= [settings.rates.get(cell.strip(), np.nan) for cell in cells[CURRENCY]]
+        products[CURRENCY] = cells[CURRENCY].map(str.strip)
+        prices *= [settings.rates.get(cell, np.nan) for cell in products[CURRENCY]]
     products[PRICE] = prices
     own = {name: cells[name] for name in cells.columns if own_kind(name)}
     if not own:

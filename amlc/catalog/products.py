@@ -1,5 +1,6 @@
 """The product table that every later stage reads."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from amlc.arrays import Rows
+from amlc.arrays import Floats, Rows
 from amlc.errors import DataError, read_errors_as
 from amlc.files import write_table
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
-# Of a catalogue whose prices are converted to one currency; not in the product table.
+# Only in the product table of a catalogue whose prices are converted to one currency.
 CURRENCY = "currency"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
 TEST_COLUMNS = (ID, TEXT, LINK)
@@ -53,7 +54,8 @@ def write_products(path: Path, products: pd.DataFrame) -> None:
     """Write the product table, train rows first, and the user's own columns last."""
     kinds = {name: own_kind(name) for name in products.columns}
     own = [pa.field(name, _OWN_TYPES[kind]) for name, kind in kinds.items() if kind]
-    schema = pa.schema([*PRODUCT_SCHEMA, *own])
+    currency = [pa.field(CURRENCY, pa.string(), nullable=False)] if CURRENCY in products else []
+    schema = pa.schema([*PRODUCT_SCHEMA, *currency, *own])
     write_table(path, pa.Table.from_pandas(products, schema=schema, preserve_index=False))
 
 
@@ -86,6 +88,26 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise DataError(f"{path}: missing columns: {', '.join(missing)}; run the stage prepare")
     products: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
     return products
+
+
+def rates_of(products: pd.DataFrame, rates: Mapping[str, float]) -> Floats:
+    """Return the value of one unit of each product's own currency in the common one.
+
+    Parameters
+    ----------
+    products : DataFrame
+        The product table.
+    rates : mapping of str to float
+        ``data.rates``.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        1 where prices are not converted, or the product's currency has no rate.
+    """
+    if CURRENCY not in products:
+        return np.ones(len(products))
+    return np.array([rates.get(cell, 1.0) for cell in products[CURRENCY]], dtype=np.float64)
 
 
 def train_rows(products: pd.DataFrame) -> Rows:

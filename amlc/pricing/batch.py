@@ -26,7 +26,7 @@ from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
-from amlc.pricing.bundle import read_catalog_settings
+from amlc.pricing.catalog_settings import read_catalog_settings
 from amlc.pricing.estimates import Estimate, Product, ProductPicture
 from amlc.pricing.pictures import download_pictures, find_pictures
 from amlc.pricing.pricer import MAX_ROWS, BundlePricer
@@ -116,6 +116,13 @@ def csv_lines(
     return text.getvalue()
 
 
+def csv_header(header: Sequence[str], columns: ColumnMap) -> str:
+    """Return the line with the columns of `header_for`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(header_for(header, columns))
+    return text.getvalue()
+
+
 def header_for(header: Sequence[str], columns: ColumnMap) -> tuple[str, ...]:
     """Return the columns of the CSV that is written for a file.
 
@@ -199,6 +206,7 @@ def price_csv(
             source,
             columns=catalog.columns,
             read=catalog.read,
+            rates=catalog.rates,
             max_bytes=catalog.max_bytes,
         )
         rows, file = stack.enter_context(opened(links=not no_images))
@@ -217,7 +225,7 @@ def price_csv(
                 lambda: 1,
             )
         to_lines = partial(csv_lines, spreadsheet=spreadsheet)
-        header = header_for(rows.header, catalog.columns)
+        header = csv_header(rows.header, catalog.columns)
         counts = _write(target, header, stack.enter_context(closing(priced)), to_lines, file)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
@@ -254,7 +262,7 @@ def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
     while chunk := list(islice(remaining, CHUNK_ROWS)):
         pictures = find([row.link for row in chunk])
         products = [
-            Product(row.text, picture, row.own)
+            Product(row.text, picture, row.own, row.currency)
             for row, picture in zip(chunk, pictures, strict=True)
         ]
         yield chunk, products
@@ -262,7 +270,7 @@ def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
 
 def _write(
     target: Path,
-    header: Sequence[str],
+    header: str,
     priced: Iterable[tuple[list[Row], list[Estimate]]],
     to_lines: Callable[[list[Row], list[Estimate]], str],
     file: IO[bytes],
@@ -276,7 +284,7 @@ def _write(
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        csv.writer(out, lineterminator="\n").writerow(header)
+        out.write(header)
         for rows, estimates in priced:
             out.write(to_lines(rows, estimates))
             for row, estimate in zip(rows, estimates, strict=True):

@@ -17,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.catalog.own_columns import parse_own
+from amlc.catalog.products import CATEGORY
 from amlc.errors import ModelError
 from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
 from amlc.features.content import Content
@@ -61,7 +62,7 @@ class _Row:
         What was missing or unusable.
     without : str
         The part that is left out, to see what it contributes; empty for the whole product.
-    own : tuple of (str, str)
+    own, currency : tuple of (str, str), str
         As of a `Product`.
     """
 
@@ -70,6 +71,7 @@ class _Row:
     reasons: tuple[Reason, ...] = ()
     without: str = ""
     own: tuple[tuple[str, str], ...] = ()
+    currency: str = ""
 
 
 class BundlePricer:
@@ -85,6 +87,7 @@ class BundlePricer:
     Attributes
     ----------
     version, coverage : str, float
+    catalog, picture : CatalogSettings, PictureSettings
         As in `amlc.pricing.estimates.Pricer`.
     """
 
@@ -92,6 +95,8 @@ class BundlePricer:
         self.bundle = bundle
         self.version = bundle.version
         self.coverage = bundle.coverage
+        self.catalog = bundle.catalog
+        self.picture = bundle.picture
         self._topics = any("topics" in model.settings.blocks for model in bundle.models.values())
         self._threads = ThreadpoolController()
         self._pool = ThreadPoolExecutor(
@@ -133,6 +138,12 @@ class BundlePricer:
         """
         return self._blocks(self._checked(products), topics=topics)
 
+    @property
+    def category_values(self) -> dict[str, tuple[str, ...]]:
+        """The frequent values of each category, by its column."""
+        levels = self.bundle.tabular.own.levels
+        return {name.removeprefix(CATEGORY): values for name, values in levels.items()}
+
     def deep_seconds(self) -> dict[str, float]:
         """Return how long pretrained encoders and fine-tuned models take for one product."""
         grey = self._check_picture(encode_jpeg(Image.new("RGB", (256, 256), GREY), quality=90))
@@ -167,7 +178,7 @@ class BundlePricer:
         if isinstance(picture, Reason):
             reasons.append(picture)
             picture = None
-        return _Row(text, picture, tuple(reasons), own=product.own)
+        return _Row(text, picture, tuple(reasons), own=product.own, currency=product.currency)
 
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
@@ -215,15 +226,16 @@ class BundlePricer:
         prices = self._prices(blocks)
         start = 0
         for whole, *reduced in groups:
-            price, low, high = prices[start].tolist()
+            rate = self.bundle.catalog.rates.get(whole.currency, 1.0)
+            price, low, high = (prices[start] / rate).tolist()
             end = start + 1 + len(reduced)
             factors = [
-                Contribution(row.without, price / other)
+                Contribution(row.without, float(prices[start, 0]) / other)
                 for row, other in zip(reduced, prices[start + 1 : end, 0].tolist(), strict=True)
             ]
             # The largest effect first.
             factors.sort(key=lambda each: -abs(math.log(each.factor)))
-            similar_products = self._similar(blocks, start, similar)
+            similar_products = self._similar(blocks, start, similar, rate)
             yield Estimate(price, low, high, whole.reasons, similar_products, tuple(factors))
             start = end
 
@@ -263,24 +275,30 @@ class BundlePricer:
             for column, name in enumerate(blend.weights):
                 if name in self.bundle.models:
                     members[:rows, column] = self.bundle.models[name].predict(blocks)
-        starts = range(0, len(members), BLEND_ROWS)
-        logs = [blend.predict(members[start : start + BLEND_ROWS]) for start in starts]
-        prices = np.asarray(np.exp(np.concatenate(logs)[:rows]))
+            starts = range(0, len(members), BLEND_ROWS)
+            parts = [blend.log_price(members[start : start + BLEND_ROWS]) for start in starts]
+            log_price = np.concatenate(parts)[:rows]
+            spread = self.bundle.spread
+            scale = None if spread is None else spread.scale(blocks, log_price)
+        prices = np.asarray(np.exp(blend.interval(log_price, scale)))
         if not (np.isfinite(prices) & (prices > 0)).all():
             raise ModelError("a price is not positive and finite: the bundle is damaged")
         return prices
 
-    def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[SimilarProduct, ...]:
+    def _similar(
+        self, blocks: Blocks, row: int, count: int, rate: float
+    ) -> tuple[SimilarProduct, ...]:
         assert blocks.neighbours is not None
         groups = len(self.bundle.terms.vocabularies)
         positions = blocks.neighbours.rows[row, :count].tolist()
         similarities = blocks.neighbours.similarity[row].tolist()
-        return tuple(
+        products = [
             # Rounding can put the similarity of a product to itself a little above one.
             self.bundle.train_products.similar(position, min(similarity / groups, 1.0))
             for position, similarity in zip(positions, similarities, strict=False)
             if position != NO_NEIGHBOUR
-        )
+        ]
+        return tuple(replace(product, price=product.price / rate) for product in products)
 
 
 def _variants(row: _Row) -> Iterator[_Row]:

@@ -131,7 +131,7 @@ def _write_blend(folder: Path, table: pd.DataFrame) -> Any:
     rng = np.random.default_rng(1)
     log_price = np.log(table["price"].fillna(15.0).to_numpy()) + rng.normal(0, 0.5, len(table))
     predicted = np.column_stack([log_price, log_price - 0.6, log_price + 0.6])
-    blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6])
+    blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6], scaled=False)
     Blended(blend, predicted, 40.0).save(folder, table)
     return np.exp(predicted)
 

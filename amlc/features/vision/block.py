@@ -1,9 +1,7 @@
 """The vision block: one row of image descriptors per product."""
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,6 +13,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import Dense
 from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.features.vision.descriptors import describe_scene
@@ -24,7 +23,6 @@ from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 # Pictures that are described together.
 BATCH = 32
@@ -67,7 +65,11 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Dense:
 
 
 def describe_products(
-    links: Sequence[str], folder: Path, settings: VisionSettings, threads: int
+    links: Sequence[str],
+    folder: Path,
+    settings: VisionSettings,
+    threads: int,
+    backend: Backend = THREADS,
 ) -> Dense:
     """Compute the descriptors of each product's picture, read from the image shards.
 
@@ -81,6 +83,8 @@ def describe_products(
         The size to which pictures are resized.
     threads : int
         Number of threads; the result does not depend on it.
+    backend : Backend
+        Where pictures are described; nor does the result depend on that.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def describe_products(
     """
     row_of_link: dict[str, int] = {"": 0}
     blocks = [describe([None], settings).array]
-    for batch, block in _described_shards(folder, settings, threads):
+    for batch, block in _described_shards(folder, settings, threads, backend):
         first = len(row_of_link)
         row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
         blocks.append(block)
@@ -108,17 +112,23 @@ def describe_products(
 
 
 def _described_shards(
-    folder: Path, settings: VisionSettings, threads: int
+    folder: Path, settings: VisionSettings, threads: int, backend: Backend
 ) -> Iterator[tuple[list[str], Floats32]]:
-    def describe_rows(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
-        bodies = [row.data if row.status == OK else None for row in rows]
-        return [row.link for row in rows], describe(bodies, settings).array
-
-    with tqdm(desc="vision", unit="image", disable=None) as bar:
-        batches = _batches(read_rows(folder), 4 * BATCH)
-        for links, block in _map_in_order(describe_rows, batches, threads):
+    batches = _batches(read_rows(folder), 4 * BATCH)
+    with (
+        tqdm(desc="vision", unit="image", disable=None) as bar,
+        open_pool(backend, settings, at_once=threads) as pool,
+    ):
+        for links, block in in_order(pool, _describe_rows, batches):
             bar.update(len(links))
             yield links, block
+
+
+def _describe_rows(
+    settings: VisionSettings, rows: Sequence[ImageRow]
+) -> tuple[list[str], Floats32]:
+    bodies = [row.data if row.status == OK else None for row in rows]
+    return [row.link for row in rows], describe(bodies, settings).array
 
 
 def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:
@@ -138,15 +148,3 @@ def _batches(rows: Iterable[T], count: int) -> Iterator[list[T]]:
     iterator = iter(rows)
     while batch := list(islice(iterator, count)):
         yield batch
-
-
-def _map_in_order(work: Callable[[T], R], batches: Iterable[T], threads: int) -> Iterator[R]:
-    """Yield the results in order; `ThreadPoolExecutor.map` would load all batches into memory."""
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
