@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +35,46 @@ def run(store: Path, out: Path, changes: dict[str, Any], kill_at: str = "") -> i
     kill_at : str
         "step N": killed before its update number N; "save N": while it writes checkpoint number N.
     """
+    return _ended(_started(store, out, changes, kill_at, {}))
+
+
+def run_together(store: Path, out: Path, changes: dict[str, Any], count: int) -> list[int]:
+    """Fit in several processes, as accelerate would start them; return their exit codes.
+
+    Each writes into a folder with its number below `out`.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo", "AMLC_LAUNCHED": "1"}
+    processes = [
+        _started(store, out / rank, changes, "", {**shared, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in map(str, range(count))
+    ]
+    return [_ended(process) for process in processes]
+
+
+def _started(
+    store: Path, out: Path, changes: dict[str, Any], kill_at: str, environment: dict[str, str]
+) -> Any:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.helpers.fusion_process"])
-    process = context.Process(target=_fit, args=(store, out, changes, kill_at))
+    process = context.Process(target=_fit, args=(store, out, changes, kill_at, environment))
     process.start()
+    return process
+
+
+def _ended(process: Any) -> int:
     process.join()
     assert process.exitcode is not None
-    return process.exitcode
+    return int(process.exitcode)
 
 
-def _fit(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
+def _fit(
+    store: Path, out: Path, changes: dict[str, Any], kill_at: str, environment: dict[str, str]
+) -> None:
+    os.environ.update(environment)
     with (
         (store.parent / "printed.txt").open("w", buffering=1) as stream,
         contextlib.redirect_stdout(stream),
