@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, TEXT, read_products
+from amlc.catalog.products import TEXT, read_links, read_products
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -45,7 +45,7 @@ def _encode(name: str, settings: EncoderSettings, blocks: Path, weights: Path) -
                 texts = read_products(layout.PRODUCTS, [TEXT])[TEXT].tolist()
                 dense = block.encode_texts(texts, there, vectors, name)
             else:
-                links = read_products(layout.PRODUCTS, [LINK])[LINK].tolist()
+                links = read_links(layout.PRODUCTS)
                 dense = block.encode_pictures(links, layout.IMAGES, there, vectors, name)
         save_encoder(encoder, weights / name)
     dense.write(blocks / f"{name}.npy")

@@ -1,7 +1,7 @@
 """Get one checked picture for each distinct image link of the product table."""
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, read_products
+from amlc.catalog.products import read_links
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -16,7 +16,7 @@ def main() -> None:
     """Write the image shards, the list of failures and the counts."""
     settings = params.load(ImageSettings, "images")
     fetching = params.load(FetchSettings, "fetching")
-    links = read_products(layout.PRODUCTS, [LINK])[LINK].unique().tolist()
+    links = list(dict.fromkeys(link for links in read_links(layout.PRODUCTS) for link in links))
     with (
         open_backend(params.load(ExecutorSettings, "executor")) as backend,
         replacing_folder(layout.IMAGES) as folder,
