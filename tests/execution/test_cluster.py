@@ -104,7 +104,9 @@ def test_features_are_the_same(
             weights,
             tabular.transform(texts, products, there),
             nearest_train_products(weights.weights, np.arange(30), NEIGHBOURS, **arguments),
-            describe_products(links, tmp_path, VisionSettings(size=32), 2, there),
+            describe_products(
+                [[link] for link in links], tmp_path, VisionSettings(size=32), 2, there
+            ),
         ]
 
     whole = features(THREADS)
