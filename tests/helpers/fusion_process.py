@@ -1,6 +1,7 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -42,6 +43,11 @@ def run(
         "step N": killed before its update number N; "save N": while it writes checkpoint number N.
     """
     return forks.run(__name__, str(store), str(out), json.dumps(changes), kill_at)
+
+
+def run_alone(store: Path, out: Path, changes: dict[str, Any]) -> int:
+    """Fit in one process, as `run_together` does in several; return its exit code."""
+    return _ended(_started(store, out, changes, {}))
 
 
 def run_together(store: Path, out: Path, changes: dict[str, Any], count: int) -> list[int]:
@@ -114,5 +120,6 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - it is a text stream
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
     _fit_and_save(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])

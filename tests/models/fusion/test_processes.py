@@ -43,13 +43,14 @@ def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
     skip_without_deep()
     from tests.helpers.fusion import text_tower  # noqa: PLC0415 - needs the extra deep
     from tests.helpers.fusion_process import (  # noqa: PLC0415 - needs the extra deep
-        run,
+        run_alone,
         run_together,
     )
 
     changes = {"text": text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
     together = {**changes, "accelerate": "accelerate.yaml", "early_stopping_epochs": 1}
-    assert run(tmp_path / "store", tmp_path / "alone", {**changes, "early_stopping_epochs": 1}) == 0
+    alone = {**changes, "early_stopping_epochs": 1}
+    assert run_alone(tmp_path / "store", tmp_path / "alone", alone) == 0
     for number in ("first", "second"):
         assert run_together(tmp_path / f"store-{number}", tmp_path / number, together, 2) == [0, 0]
     paths = [tmp_path / name / "predicted.npz" for name in ("first/0", "first/1", "second/0")]
