@@ -37,8 +37,8 @@ FOR_DVC = (
 class Forks:
     """A process whose forks run modules; use it as a context manager.
 
-    A fork runs what was imported from this repository, also in a folder with another copy of it. The
-    stages that DVC starts are forks, too.
+    A fork runs what was imported from this repository, also in a folder with another copy of it.
+    The stages that DVC starts are forks, too.
 
     Parameters
     ----------

@@ -17,7 +17,12 @@ from tests.helpers.fusion import make_catalogue, settings
 ROWS = 90
 FIT, NEW = np.arange(60), np.arange(60, ROWS)
 # What a fit imports.
-PRELOADED = (__name__, "transformers.models.auto.modeling_auto")
+PRELOADED = (
+    __name__,
+    "sklearn.model_selection",
+    "sklearn.preprocessing",
+    "transformers.models.auto.modeling_auto",
+)
 
 
 def run(
@@ -71,5 +76,4 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - it is a text stream
     _fit_and_save(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])
