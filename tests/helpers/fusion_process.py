@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.regressor import Fusion, code_files
 from amlc.models.fusion.training import Trainer
 from tests.helpers.forks import Forks
 from tests.helpers.fusion import make_catalogue, settings
@@ -23,6 +23,8 @@ PRELOADED = (
     "sklearn.preprocessing",
     "transformers.models.auto.modeling_auto",
 )
+# Which is cached, for the forks.
+code_files()
 
 
 def run(
