@@ -3,6 +3,7 @@
 import csv
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -11,14 +12,15 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from zipfile import ZipFile, ZipInfo
+from typing import IO, Any, Literal
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.lib.format import write_array as write_npy
 
 from amlc.errors import DataError
@@ -28,6 +30,8 @@ _LOCK_SUFFIX = ".lock"
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # As a zip entry names the system that made it.
 _UNIX = 3
+# Bytes of the fixed part of an entry's header, which ends with the lengths of the other two.
+_ZIP_HEADER = 30
 
 
 @contextmanager
@@ -204,6 +208,44 @@ def read_arrays(path: Path) -> dict[str, Any]:
     """Read the arrays that `write_arrays` wrote; a file that needs unpickling is refused."""
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         return dict(content)
+
+
+def map_arrays(path: Path) -> dict[str, Any]:
+    """Map the arrays that `write_arrays` wrote into memory: what is used is read from disk.
+
+    Raises
+    ------
+    ValueError
+        The file is not an uncompressed .npz, or needs unpickling.
+    """
+    with ZipFile(path) as archive:
+        entries = archive.infolist()
+    with path.open("rb") as stream:
+        return {
+            entry.filename.removesuffix(".npy"): _map_entry(path, stream, entry)
+            for entry in entries
+        }
+
+
+def _map_entry(path: Path, stream: IO[bytes], entry: ZipInfo) -> np.ndarray[Any, Any]:
+    if entry.compress_type != ZIP_STORED:
+        raise ValueError(f"{entry.filename} is compressed")
+    # The lengths of the name and of further fields, after which the array begins.
+    stream.seek(entry.header_offset + _ZIP_HEADER - 4)
+    name, extra = (int.from_bytes(stream.read(2), "little") for _ in range(2))
+    stream.seek(entry.header_offset + _ZIP_HEADER + name + extra)
+    version = read_magic(stream)
+    read_header = read_array_header_1_0 if version == (1, 0) else read_array_header_2_0
+    shape, fortran, dtype = read_header(stream)
+    if dtype.hasobject:
+        raise ValueError(f"{entry.filename} holds objects")
+    size = math.prod(shape) * dtype.itemsize
+    if stream.tell() + size > path.stat().st_size:
+        raise ValueError(f"{entry.filename} is cut short")
+    if not size:
+        return np.empty(shape, dtype)
+    order: Literal["F", "C"] = "F" if fortran else "C"
+    return np.asarray(np.memmap(path, dtype, "r", stream.tell(), shape, order))
 
 
 def write_table(path: Path, table: pa.Table) -> None:

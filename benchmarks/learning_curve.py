@@ -13,7 +13,8 @@ share, of the curve through the three smaller ones.
 """
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from amlc import params
 from amlc.arrays import Floats, Rows
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
-from amlc.features.blocks import BlockName, Blocks
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.files import replacing
 from amlc.metrics import row_smape
@@ -175,6 +177,10 @@ class Study:
         Settings of the search for neighbours within a share.
     seed : int
         Seed of fits and shares.
+    fractions : tuple of float
+        The shares of the rows, ascending.
+    threads : int
+        Threads of a search or a fit.
     """
 
     products: pd.DataFrame
@@ -182,28 +188,32 @@ class Study:
     models: dict[str, Regressor]
     neighbours: NeighboursSettings
     seed: int
+    fractions: tuple[float, ...] = SHARES
+    threads: int = 1
 
-    def fold_predictions(self, fold: int) -> tuple[dict[str, Floats], Floats]:
-        """Return a fold's log prices by model, shape (rows, shares), and the shares' sizes."""
-        folds = self.products["fold"].to_numpy()
-        held_out, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+    def shares(self, fold: int) -> list[Rows]:
+        """Return the rows of each share outside a fold."""
+        others = np.flatnonzero(self.products["fold"].to_numpy() != fold)
         groups = self.products["group"].to_numpy()[others]
-        parts = [others[rows] for rows in nested(groups, SHARES, self.seed + fold)]
-        columns: dict[str, list[Floats]] = {name: [] for name in self.models}
-        for rows in parts:
-            train, other = self._blocks(rows, held_out)
-            for name, model in self.models.items():
-                columns[name].append(self._fit(model, train, rows).predict(other))
-        stacked = {name: np.stack(by_share, axis=1) for name, by_share in columns.items()}
-        return stacked, np.array([len(rows) for rows in parts], dtype=np.float64)
+        return [others[rows] for rows in nested(groups, self.fractions, self.seed + fold)]
+
+    def predict(self, fold: int, share: int) -> dict[str, Floats]:
+        """Return a fold's log prices by each model that is fitted to a share of the other folds."""
+        held_out = np.flatnonzero(self.products["fold"].to_numpy() == fold)
+        rows = self.shares(fold)[share]
+        train, other = self._blocks(rows, held_out)
+        return {
+            name: self._fit(model, train, rows).predict(other)
+            for name, model in self.models.items()
+        }
 
     def _blocks(self, train: Rows, held_out: Rows) -> tuple[Blocks, Blocks]:
         """Return the blocks of both, with neighbours found among the train rows."""
         both = self.blocks.take(np.concatenate([train, held_out]))
-        if both.neighbours is not None:
+        if any("neighbours" in model.settings.blocks for model in self.models.values()):
             assert both.terms is not None
             neighbours = nearest_train_products(
-                both.terms.weights, np.arange(len(train)), self.neighbours, threads=1
+                both.terms.weights, np.arange(len(train)), self.neighbours, threads=self.threads
             )
             both = both.assign(neighbours=neighbours)
         rows = np.arange(len(both))
@@ -212,7 +222,7 @@ class Study:
     def _fit(self, model: Regressor, blocks: Blocks, rows: Rows) -> Regressor:
         target = make_target(self.products.iloc[rows], blocks.tabular, model.settings.weights)
         unfitted = type(model)(model.settings)
-        return unfitted.fit(blocks, target, seed=self.seed, threads=1)
+        return unfitted.fit(blocks, target, seed=self.seed, threads=self.threads)
 
 
 def read_study(data: Path, names: list[str]) -> Study:
@@ -223,9 +233,9 @@ def read_study(data: Path, names: list[str]) -> Study:
         kind = regressor(name)
         models[name] = kind(params.load(kind.settings_type, f"train.{name}", path))
     needed = {block for model in models.values() for block in model.settings.blocks}
-    # Neighbours are searched by terms.
+    # Neighbours are searched by terms, within each share.
     needed |= {"terms"} if "neighbours" in needed else set()
-    order: list[BlockName] = ["tabular", "terms", "topics", "vision", "neighbours"]
+    order: list[BlockName] = ["tabular", "terms", "topics", "vision"]
     products = read_products(data / "data/products.parquet")
     train = train_rows(products)
     blocks = Blocks.read(data / "data/features", [name for name in order if name in needed])
@@ -238,16 +248,34 @@ def read_study(data: Path, names: list[str]) -> Study:
     )
 
 
-def measure(study: Study, count: int, threads: int) -> Scores:
-    """Fit all models, several folds in parallel, and return the row scores of each model."""
+def measure(study: Study, count: int, jobs: int) -> Scores:
+    """Fit all models and return their row scores.
+
+    Parameters
+    ----------
+    study : Study
+        Data and models.
+    count : int
+        Folds that are held out in turn.
+    jobs : int
+        Processes; a piece of work is all models on one share of one fold.
+    """
     folds = study.products["fold"].to_numpy()
-    chosen = np.unique(folds)[:count]
-    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        results = pool.map(study.fold_predictions, chosen.tolist())
-        parts = list(tqdm(results, total=len(chosen), desc="folds", disable=None))
+    chosen = [int(fold) for fold in np.unique(folds)[:count]]
+    # The largest shares first, so that no process is left with one at the end.
+    shares = range(len(study.fractions))
+    pieces = [(fold, share) for share in reversed(shares) for fold in chosen]
+    with _workers(study, min(jobs, len(pieces))) as pool:
+        results = tqdm(pool.map(_predict, pieces), total=len(pieces), desc="fits", disable=None)
+        by_piece = dict(zip(pieces, results, strict=True))
     rows = np.concatenate([np.flatnonzero(folds == fold) for fold in chosen])
     log_price = log_prices(study.products, rows)
-    logs = {name: np.concatenate([part[0][name] for part in parts]) for name in study.models}
+    logs = {
+        name: np.concatenate(
+            [np.stack([by_piece[fold, share][name] for share in shares], axis=1) for fold in chosen]
+        )
+        for name in study.models
+    }
     if len(chosen) > 1 and len(logs) > 1:
         logs[BLEND] = blended(np.stack(list(logs.values()), axis=2), log_price, folds[rows])
     actual = np.exp(log_price)
@@ -256,8 +284,30 @@ def measure(study: Study, count: int, threads: int) -> Scores:
         for name, predicted in logs.items()
     }
     groups = study.products["group"].to_numpy()[rows]
-    sizes = np.mean([part[1] for part in parts], axis=0)
+    sizes = np.mean([[len(part) for part in study.shares(fold)] for fold in chosen], axis=0)
     return Scores(scores, groups, folds[rows], sizes)
+
+
+# Of a process: what it fits. Processes get it once, not with each piece of work.
+_study: Study
+
+
+def _start(study: Study) -> None:
+    global _study  # noqa: PLW0603 - see above
+    _study = study
+
+
+def _predict(piece: tuple[int, int]) -> dict[str, Floats]:
+    with threadpool_limits(_study.threads):
+        return _study.predict(*piece)
+
+
+def _workers(study: Study, jobs: int) -> Executor:
+    if jobs == 1:
+        return ThreadPoolExecutor(1, initializer=_start, initargs=(study,))
+    # Forked processes share the features; other threads of BLAS and OpenMP are not running yet.
+    context = multiprocessing.get_context("fork")
+    return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(study,))
 
 
 def blended(member_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Floats:
@@ -389,6 +439,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", help="default: those of params.yaml")
     parser.add_argument("--folds", type=int, default=5, help="how many folds to hold out in turn")
     parser.add_argument("--rows", type=int, default=75_000, help="number of rows to extrapolate to")
+    parser.add_argument("--jobs", type=int, help="processes; default: `threads` of params.yaml")
     parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
     return parser.parse_args()
 
@@ -401,7 +452,7 @@ def main() -> None:
     path = arguments.data / "params.yaml"
     names = members(arguments.models or params.value("models", path))
     study = read_study(arguments.data, names)
-    scores = measure(study, arguments.folds, params.threads(path))
+    scores = measure(study, arguments.folds, arguments.jobs or params.threads(path))
     trends = {name: trend(scores, name, study.seed) for name in scores.rows}
     held_out = len(np.unique(scores.folds))
     print(f"## Learning curve: {len(scores.groups):,} rows in {held_out} folds held out\n")

@@ -3,18 +3,18 @@
 `python benchmarks/peers.py` reads the product table of a finished pipeline run. Each recipe
 predicts every fold without its prices, in a separate process. The table lists the recipes beside
 amlc's models and blend, sorted by out-of-fold SMAPE. AutoGluon needs an environment of its own:
-`--autogluon PATH/TO/ITS/python`. amlc's predictions are those of the run; to measure its seconds
-and memory, without the download of pictures, the stages run again in a temporary folder.
+`--autogluon PATH/TO/ITS/python`. amlc's predictions are those of the run. Its seconds and memory,
+without the download of pictures, are those that benchmarks/pipeline.py kept; where DVC ran the
+pipeline, the stages run again in a temporary folder.
 """
 
 import argparse
 import hashlib
 import importlib
 import json
-import os
-import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,20 @@ from numpy.typing import NDArray
 from paired import bootstrap_error
 from peer_recipes import NAMES
 from peer_recipes.recipe import Recipe
+from pipeline import COSTS, Cost, measure
 
 from amlc import params
 from amlc.arrays import Floats
-from amlc.catalog.products import PRICE, TEXT, read_products, train_rows
-from amlc.errors import CheckError, ParamsError, run
+from amlc.catalog.products import (
+    CATEGORY,
+    PRICE,
+    TEXT,
+    own_columns,
+    own_kind,
+    read_products,
+    train_rows,
+)
+from amlc.errors import ParamsError, run
 from amlc.metrics import row_smape, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
@@ -52,18 +61,6 @@ HEADER = (
     *("recipe", "SMAPE", "se", "behind the blend", "se, folds", "se, groups", "in se", "over 2 se"),
     *("seconds", "peak MB", "source"),
 )
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Wall-clock seconds and peak memory in MB; NaN where not measured."""
-
-    seconds: float = float("nan")
-    megabytes: float = float("nan")
-
-    def plus(self, other: "Cost") -> "Cost":
-        """Return the cost of both, run one after the other."""
-        return Cost(self.seconds + other.seconds, max(self.megabytes, other.megabytes))
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,9 @@ class Bench:
         self.folder = folder
         self.keep = keep
         self.threads = params.threads(data / "params.yaml")
-        self.stage_costs: dict[str, Cost] = {}
+        kept = data / COSTS
+        costs = json.loads(kept.read_text()) if kept.exists() else {}
+        self.stage_costs = {name: Cost(**cost) for name, cost in costs.items()}
 
     def recipe(self, name: str, job: dict[str, Any], python: str) -> tuple[Floats, Cost]:
         """Return a recipe's out-of-fold prices and their cost."""
@@ -188,8 +187,8 @@ class Bench:
             if kept.exists():
                 saved = json.loads(kept.read_text())
                 return np.array(saved["prices"]), Cost(**saved["cost"])
-        (self.folder / "job.json").write_text(content)
-        files = [str(self.folder / "job.json"), str(self.folder / "prices.json")]
+        files = [str(self.folder / f"{name}-{kind}.json") for kind in ("job", "prices")]
+        Path(files[0]).write_text(content)
         cost = self.measured(python, "peer_recipes", [name, *files], self.folder)
         prices = json.loads(Path(files[1]).read_text())
         if kept is not None:
@@ -197,29 +196,16 @@ class Bench:
         return np.array(prices), cost
 
     def measured(self, python: str, module: str, arguments: list[str], cwd: Path) -> Cost:
-        """Run a module and return its cost.
-
-        Raises
-        ------
-        CheckError
-            The module failed.
-        """
-        out = self.folder / "cost.json"
-        command = [python, str(HERE / "measured.py"), str(out), module, *arguments]
+        """Run a module with the threads of the run and return its cost."""
         # amlc's stages set these variables themselves; recipes get the same advantage.
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
-        ours = {"PYTHONPATH": str(ROOT)} if module.startswith("stages.") else {"PYTHONPATH": ""}
-        environment = {**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE", **ours}
-        done = subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise CheckError(f"{module} {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
-        return Cost(**json.loads(out.read_text()))
+        folder = str(ROOT) if module.startswith("stages.") else ""
+        variables = {**threads, "OMP_WAIT_POLICY": "PASSIVE", "PYTHONPATH": folder}
+        return measure(python, [module, *arguments], cwd, variables)
 
     def stage(self, name: str, *arguments: str) -> Cost:
         """Return the cost of one of amlc's stages, run once in a copy of the finished run."""
-        label = " ".join([name, *arguments])
+        label = "@".join([name, *arguments])
         if label not in self.stage_costs:
             _log(f"timing the stage {label}")
             copy = self._copy()
@@ -268,9 +254,17 @@ def ours(data: Path, products: pd.DataFrame, bench: Bench | None) -> list[Entry]
 
 
 def job_of(rows: pd.DataFrame, seed: int, seconds: int) -> dict[str, Any]:
-    """Return the input of a recipe, without the number of threads."""
+    """Return the input of a recipe, without the number of threads.
+
+    The recipes take texts alone, so a catalogue's own categories become lines of its texts.
+    """
+    texts = rows[TEXT]
+    for name in own_columns(rows).columns:
+        if own_kind(name) == CATEGORY:
+            label = name.removeprefix(CATEGORY)
+            texts = texts.str.rstrip("\n") + f"\n{label}: " + rows[name].fillna("") + "\n"
     return {
-        "texts": rows[TEXT].tolist(),
+        "texts": texts.tolist(),
         "prices": rows[PRICE].tolist(),
         "folds": rows["fold"].tolist(),
         "seed": seed,
@@ -285,23 +279,25 @@ def load(name: str) -> Recipe:
 
 
 def peers(
-    names: list[str], job: dict[str, Any], bench: Bench, autogluon: str | None
+    names: list[str], job: dict[str, Any], bench: Bench, autogluon: str | None, jobs: int
 ) -> list[Entry]:
-    """Run recipes; AutoGluon is skipped if the path of its Python is not given."""
-    entries = []
-    for name in names:
+    """Run recipes, `jobs` at a time; AutoGluon is skipped if its Python is not given."""
+    if autogluon is None and "autogluon" in names:
+        _log("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
+        names = [name for name in names if name != "autogluon"]
+
+    def entry(name: str) -> Entry:
         recipe, title, python = load(name), load(name).title, sys.executable
         if name == "autogluon":
-            if autogluon is None:
-                _log("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
-                continue
-            python, title = autogluon, f"{title}, {job['seconds']} s a fold"
+            python, title = str(autogluon), f"{title}, {job['seconds']} s a fold"
         _log(f"running {name}")
         # The other recipes have no time limit, so it must not change the key of their kept results.
         recipe_job = job if name == "autogluon" else {**job, "seconds": 0}
         prices, cost = bench.recipe(name, recipe_job, python)
-        entries.append(Entry(title, recipe.source, prices, cost))
-    return entries
+        return Entry(title, recipe.source, prices, cost)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(entry, names))
 
 
 def table(compared: list[Line], rows: int, folds: NDArray[Any]) -> str:
@@ -322,6 +318,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", help=f"of {', '.join([*NAMES, OURS])}")
     parser.add_argument("--autogluon", help="the Python of an environment with AutoGluon")
     parser.add_argument("--autogluon-seconds", type=int, default=240, help="for each fold")
+    parser.add_argument("--jobs", type=int, default=1, help="recipes at a time")
     parser.add_argument("--keep", type=Path, help="folder of results that are not computed again")
     parser.add_argument("--untimed", action="store_true", help="do not time amlc's stages")
     return parser.parse_args()
@@ -344,7 +341,7 @@ def main() -> None:
         blend = entries[-1].prices
         names = [name for name in NAMES if name in wanted]
         job = job_of(rows, seed, arguments.autogluon_seconds)
-        entries += peers(names, job, bench, arguments.autogluon)
+        entries += peers(names, job, bench, arguments.autogluon, arguments.jobs)
     actual = rows[PRICE].to_numpy(dtype=np.float64)
     print(table(lines(entries, blend, actual, rows, seed), len(rows), rows["fold"].to_numpy()))
 

@@ -1,11 +1,13 @@
 """Learn the blend of the models from their out-of-fold predictions."""
 
 from amlc import layout, params
-from amlc.catalog.products import ID, PRICE, read_products
+from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.errors import run
+from amlc.features.blocks import Blocks
 from amlc.models.blend import BlendSettings, blend_members
 from amlc.models.predictions import read_predictions, remove_others
 from amlc.models.registry import members
+from amlc.models.spread import SpreadFitter, SpreadSettings
 
 
 def main() -> None:
@@ -13,9 +15,15 @@ def main() -> None:
     names = members(params.value("models"))
     remove_others(layout.MODELS, names)
     settings = params.load(BlendSettings, "blend")
-    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "fold"])
+    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold"])
     predictions = {name: read_predictions(layout.MODELS / name, products) for name in names}
-    blended = blend_members(predictions, products, settings)
+    spread = None
+    if params.value("spread") is not None:
+        widths, train = params.load(SpreadSettings, "spread"), train_rows(products)
+        blocks = Blocks.read(layout.FEATURES, widths.blocks)
+        groups = products["group"].to_numpy()[train]
+        spread = SpreadFitter(widths, blocks, train, groups, params.seed())
+    blended = blend_members(predictions, products, settings, spread)
     blended.save(layout.BLEND, products)
     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in blended.blend.weights.items())
     print(f"blend: SMAPE {blended.smape:.2f} cross-fitted ({weights})")

@@ -2,7 +2,8 @@
 
 from amlc import layout, params
 from amlc.catalog.committed import check_committed
-from amlc.catalog.intake import DataSettings, data_metrics, notes, read_catalogue, write_rejected
+from amlc.catalog.intake import DataSettings, read_catalogue
+from amlc.catalog.intake_report import data_metrics, notes, write_rejected
 from amlc.catalog.products import LINK, TEXT, write_products
 from amlc.catalog.splits import add_groups_and_folds, placeholder_links
 from amlc.errors import first_few, run

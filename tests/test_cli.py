@@ -425,7 +425,7 @@ def test_predict_needs_no_params_file(
 def test_results_prints_the_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`amlc results` prints what `amlc.report.results` returns."""
+    """`amlc results` prints what `amlc.report.results` returns, and then the last commit's."""
     monkeypatch.setattr(report_results, "results", lambda: "the table of models")
     cli.main(["results"])
-    assert capsys.readouterr().out == "the table of models\n"
+    assert capsys.readouterr().out.startswith("the table of models\nagainst ")

@@ -131,6 +131,32 @@ def test_write_arrays_round_trips(tmp_path: Path) -> None:
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
 
 
+def test_mapped_arrays_are_those_that_were_written(tmp_path: Path) -> None:
+    """Any type, order and shape, the empty one among them, is mapped as it would be read."""
+    arrays = {
+        "f": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "empty": np.empty((0, 4), np.int32),
+        "half": np.arange(3, dtype=np.float16),
+        "one": np.array(7),
+    }
+    files.write_arrays(tmp_path / "a.npz", **arrays)
+    mapped = files.map_arrays(tmp_path / "a.npz")
+    assert list(mapped) == list(arrays)
+    for name, array in arrays.items():
+        assert mapped[name].dtype == array.dtype
+        np.testing.assert_array_equal(mapped[name], array)
+
+
+def test_only_plain_uncompressed_arrays_are_mapped(tmp_path: Path) -> None:
+    """Compressed arrays, and those that would have to be unpickled, are refused."""
+    np.savez_compressed(tmp_path / "a.npz", a=np.arange(3))
+    np.savez(tmp_path / "b.npz", b=np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="compressed"):
+        files.map_arrays(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="objects"):
+        files.map_arrays(tmp_path / "b.npz")
+
+
 def test_headers_of_arrays_do_not_depend_on_python(tmp_path: Path) -> None:
     """The fields of a zip archive that Python's releases fill in unlike ways have fixed values."""
     files.write_arrays(tmp_path / "a.npz", one=np.arange(3), two=np.zeros((0, 2)))

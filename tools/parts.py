@@ -50,8 +50,8 @@ def headline(root: Path) -> str:
     """Return the table of blend, best model, best other recipe and constant price."""
     real, record = read_json(root / REAL), read_json(root / RESULTS / "peers.json")
     name, best = min(real["models"].items(), key=lambda item: item[1]["smape"])
-    header, *peers = _sourced(_cells(record))
-    positions = _positions(header, ("recipe", "SMAPE", "source"), "peers.json")
+    header, *peers = _sourced(record_cells(record))
+    positions = record_positions(header, ("recipe", "SMAPE", "source"), "peers.json")
     peers = [row for row in peers if row[positions["source"]] != "amlc"]
     constant = next(row for row in peers if "constant" in row[positions["recipe"]])
     peers = [row for row in peers if row is not constant]
@@ -98,7 +98,7 @@ def real(root: Path) -> str:
 def peers(root: Path) -> str:
     """Return the other recipes beside amlc's models."""
     record = read_json(root / RESULTS / "peers.json")
-    return _measured(record, _chosen(_sourced(_cells(record)), PEER_COLUMNS, "peers.json"))
+    return _measured(record, _chosen(_sourced(record_cells(record)), PEER_COLUMNS, "peers.json"))
 
 
 def _recorded(name: str) -> Part:
@@ -106,7 +106,7 @@ def _recorded(name: str) -> Part:
 
     def part(root: Path) -> str:
         kept = read_json(root / RESULTS / f"{name}.json")
-        return _measured(kept, _cells(kept))
+        return _measured(kept, record_cells(kept))
 
     return part
 
@@ -135,13 +135,13 @@ def guards(root: Path) -> str:
 def download(root: Path) -> str:
     """Return the speed of the downloader beside that of others."""
     record = read_json(root / RESULTS / "download.json")
-    return _measured(record, _chosen(_cells(record), DOWNLOAD_COLUMNS, "download.json"))
+    return _measured(record, _chosen(record_cells(record), DOWNLOAD_COLUMNS, "download.json"))
 
 
 def serve(root: Path) -> str:
     """Return the measurements of the service under load."""
     record = read_json(root / RESULTS / "serve.json")
-    return _measured(record, [["", ""], *_cells(record)])
+    return _measured(record, [["", ""], *record_cells(record)])
 
 
 def row_errors(root: Path) -> str:  # noqa: ARG001 - every part takes the root
@@ -196,13 +196,20 @@ PARTS: dict[str, Part] = {
 OUTPUTS = ("outs", "metrics", "plots")
 
 
-def _cells(record: dict[str, Any]) -> Rows:
+def record_cells(record: dict[str, Any]) -> Rows:
     """Return the cells of a record's first table, the header first."""
     lines = [line for line in record["tables"][0]["lines"] if set(line) - set("|- ")]
     return [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
 
 
-def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
+def record_positions(header: Sequence[str], names: Sequence[str], source: str) -> dict[str, int]:
+    """Return the positions of some columns of a record's table.
+
+    Raises
+    ------
+    DataError
+        There is no such column.
+    """
     missing = [name for name in names if name not in header]
     if missing:
         raise DataError(
@@ -214,7 +221,7 @@ def _positions(header: Sequence[str], names: Sequence[str], source: str) -> dict
 
 def _chosen(cells: Rows, columns: dict[str, str], source: str) -> Rows:
     """Return some columns of a table under other names."""
-    positions = _positions(cells[0], list(columns), source).values()
+    positions = record_positions(cells[0], list(columns), source).values()
     return [
         list(columns.values()),
         *([row[position] for position in positions] for row in cells[1:]),
@@ -224,7 +231,7 @@ def _chosen(cells: Rows, columns: dict[str, str], source: str) -> Rows:
 def _sourced(cells: Rows) -> Rows:
     """Return the recipes' table, the name of each recipe with its source."""
     header, *rows = cells
-    positions = _positions(header, ("recipe", "source"), "peers.json")
+    positions = record_positions(header, ("recipe", "source"), "peers.json")
     for row in rows:
         name, source = row[positions["recipe"]], row[positions["source"]]
         if re.match(r"https?://\S+$", source):

@@ -20,7 +20,10 @@ from amlc.files import read_json, write_json
 # Git keeps this folder, because `dvc repro` does not write it.
 RESULTS = Path("benchmarks/results")
 REAL = RESULTS / "real.json"
-TABLES = ("download", "features", "held_out", "learning_curve", "losses", "peers", "serve")
+TABLES = (
+    *("cost", "costco", "download", "extrapolation", "features", "fresh_basket", "held_out"),
+    *("learning_curve", "losses", "peers", "serve"),
+)
 # A run changes params.yaml and metrics/; what was measured is the code.
 CODE = ("amlc", "stages", "benchmarks", f":!{RESULTS}")
 

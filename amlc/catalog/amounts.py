@@ -76,6 +76,18 @@ def plain_number(text: str, read: ReadSettings) -> str:
     return f"{whole}.{fraction}" if mark else whole
 
 
+def number_cell(number: float, read: ReadSettings) -> str:
+    """Return a number as a cell in the declared format.
+
+    Examples
+    --------
+    >>> from amlc.catalog.columns import PLAIN
+    >>> number_cell(1299.5, PLAIN.model_copy(update={"decimal": ",", "thousands": "."}))
+    '1299,5'
+    """
+    return repr(number).replace(".", read.decimal)
+
+
 def parse_date(text: str, date_format: str) -> date | None:
     """Return the day that a text names, in UTC if it has a time zone; None if it names none.
 

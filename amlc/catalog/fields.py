@@ -45,14 +45,24 @@ def lay_out(names: Sequence[str], cells: Sequence[str], quantity: str = "") -> s
     for name, value in zip(names[1:], values, strict=True):
         if not value:
             continue
-        if any(word in name.casefold() for word in _DESCRIPTIONS):
+        if is_description(name):
             descriptions.append(value)
         else:
-            bullets.append(f"{name.replace('_', ' ').strip()}: {value}")
+            bullets.append(f"{field_name(name)}: {value}")
     amount, unit = _amount(quantity)
     if amount is None and not is_missing(quantity):
         bullets.append(f"quantity: {plain_text(quantity)}")
     return render_content(Content(title, tuple(bullets), "\n".join(descriptions), amount, unit))
+
+
+def field_name(name: str) -> str:
+    """Return the name of a column as it stands before its value in a bullet point."""
+    return name.replace("_", " ").strip()
+
+
+def is_description(name: str) -> bool:
+    """Return whether a column of text is a description, by its name."""
+    return any(word in name.casefold() for word in _DESCRIPTIONS)
 
 
 def _amount(quantity: str) -> tuple[float | None, str]:

@@ -186,12 +186,18 @@ def open_bytes(
                 raise DataError(f"{name}: is a compressed {file_format} file: decompress it")
             yield file_format, content
             return
-    if codecs.lookup(read.encoding).name not in {"utf-8", "utf-8-sig"}:
-        content = _Utf8(content, name, read.encoding, strict=strict)  # type: ignore[assignment]  # as above
-        start = content.read(_START)
-        content.seek(0)
+    content = as_utf8(content, name, read, strict=strict)
+    start = content.read(_START)
+    content.seek(0)
     is_json = start.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{")
     yield "json lines" if is_json else "text", content
+
+
+def as_utf8(file: IO[bytes], name: str, read: ReadSettings, *, strict: bool) -> IO[bytes]:
+    """Return a text file that is read as UTF-8; the parameters are those of `open_bytes`."""
+    if codecs.lookup(read.encoding).name in {"utf-8", "utf-8-sig"}:
+        return file
+    return _Utf8(file, name, read.encoding, strict=strict)  # type: ignore[return-value]  # close enough to IO
 
 
 def _decompressor(file: IO[bytes], start: bytes, name: str) -> Callable[[], IO[bytes]] | None:

@@ -3,9 +3,20 @@
 import math
 from dataclasses import dataclass
 
+from amlc.catalog.quantity_words import (
+    BEFORE_OF,
+    CASES,
+    COUNTS,
+    HOLDERS,
+    MAKES,
+    NOT_DESCRIBING,
+    NUMBERED,
+    NUTRIENTS,
+    SHARES,
+    UNITS,
+    WRAPPED,
+)
 from amlc.catalog.title_tokens import (
-    BAGS,
-    CONTAINERS,
     CUP,
     CUPS,
     LENGTHS,
@@ -13,7 +24,6 @@ from amlc.catalog.title_tokens import (
     PACKS,
     Role,
     Title,
-    word_set,
 )
 from amlc.catalog.units import find_unit
 
@@ -25,6 +35,10 @@ _MAX_AMOUNT = 1_000_000
 _MAX_LONE = 144
 # A number before "natural wood sticks", likewise.
 _MAX_DESCRIBED = 1_000
+# Grams of a nutrient, up to which they are those in a serving.
+_MAX_NUTRIENT = 60.0
+# A shorter word is a misspelt unit: "180z bottles".
+_MIN_WORD = 2
 # An amount in two units is often rounded.
 _TOLERANCE = 0.02
 
@@ -74,37 +88,6 @@ def parse_quantity(title: str) -> Quantity:
     return reader.quantity()
 
 
-# "Box of 12": what may stand before `of` and a number of packs.
-_BEFORE_OF = PACKS | CONTAINERS | BAGS | {"bundle", "lot", "tray"}
-# "12 per case" are packs, "12 per box" are pieces.
-_CASES = frozenset({"case", "cs", "order"})
-_COUNTS = frozenset({"count", "counts", "ct", "cts"})
-_UNITS = _COUNTS | {"unit", "units"}
-# These are not pieces: "12 servings per box".
-_SHARES = CUPS | word_set("servings calories cals portions times doses")
-# "Pack of 24 packets" are 24 packs, "pack of 24 cookies" are 24 pieces.
-_WRAPPED = word_set("packet packets bar bars unit units item items roll rolls each ea")
-# Amounts of these, up to so many grams, are those in a serving.
-_NUTRIENTS = word_set(
-    "protein proteins sugar sugars carb carbs carbohydrates fat fats fiber fibre caffeine sodium "
-    "net collagen prebiotics"
-)
-_MAX_NUTRIENT = 60.0
-_HOLDERS = frozenset({"container", "pack"})
-# What follows these is what one makes of the product: "Makes 2 quarts".
-_MAKES = frozenset({"makes", "brews", "yields"})
-# Words that do not describe pieces: "100 calorie bars".
-_NOT_DESCRIBING = word_set(
-    "in of or and by for with per x calorie calories cal percent hour hours grain year years to "
-    "flavor flavors from"
-)
-
-# A shorter word is a misspelt unit: "180z bottles".
-_MIN_WORD = 2
-# "Stage 2 food pouches".
-_NUMBERED = word_set("stage step size level type formula phase grade number")
-
-
 class _Reader:
     """Read a title from left to right, one number after the other."""
 
@@ -126,7 +109,7 @@ class _Reader:
             if position >= end:
                 if value:
                     end = self._read_number(position)
-                elif text in _BEFORE_OF:
+                elif text in BEFORE_OF:
                     end = self._read_after_pack(position)
 
     # Looking around.
@@ -137,7 +120,7 @@ class _Reader:
 
     def _is_made(self, position: int) -> bool:
         for before in range(position - 1, position - 4, -1):
-            if self.texts[before] in _MAKES:
+            if self.texts[before] in MAKES:
                 return True
             if not self.texts[before].isalnum():
                 break
@@ -166,7 +149,7 @@ class _Reader:
         count, role = self.title.count(start), self.title.role(start + 1)
         if not count or role.name == "amount" or self.texts[start + 1] in {"x", "/"}:
             return start
-        if role.name == "piece" and (word not in PACKS or role.words not in _WRAPPED):
+        if role.name == "piece" and (word not in PACKS or role.words not in WRAPPED):
             self.pieces.append((count, False))
         else:
             (self.sets if word.startswith("set") else self.packs).append(count)
@@ -245,7 +228,7 @@ class _Reader:
         role = self.title.role(position + 3)
         if joint not in {"-", "to"} or not count or not amount or role.name != "amount":
             return 0
-        is_contained = self.title.role(role.end).name in _HOLDERS
+        is_contained = self.title.role(role.end).name in HOLDERS
         if joint == "-" and (count > amount or is_contained or amount >= 4 * count):
             self.packs.append(count)
         return position + 2
@@ -256,7 +239,7 @@ class _Reader:
         unit = CUP if role.words in CUPS else find_unit(role.words)
         following = [self.texts[role.end + step] for step in range(3)]
         is_in_serving = (
-            unit.name == "gram" and value <= _MAX_NUTRIENT and _NUTRIENTS.intersection(following)
+            unit.name == "gram" and value <= _MAX_NUTRIENT and NUTRIENTS.intersection(following)
         ) or following[:2] == ["per", "serving"]
         if not is_in_serving and not self._is_made(position) and value <= _MAX_AMOUNT:
             total = self._is_total(position, role.end)
@@ -273,20 +256,20 @@ class _Reader:
     def _read_share(self, count: float, role: Role) -> int:
         """Read "12 per case", "20/box", "24 in a pack", "15 mints per package", "4 ct / 5 lb"."""
         end = role.end
-        if self.texts[end] == "/" and role.words in _UNITS and self._is_content(end + 1):
+        if self.texts[end] == "/" and role.words in UNITS and self._is_content(end + 1):
             self.packs.append(count)
             return end + 1
         is_plural = self.texts[end].isalpha() and self.texts[end][-1] == "s"
-        if not role.name and is_plural and self.texts[end] not in _SHARES:
+        if not role.name and is_plural and self.texts[end] not in SHARES:
             end += self.texts[end + 1] == "per"
         if self.texts[end] == "in" and self.texts[end + 1] == "a":
             end += 1
         elif self.texts[end] not in {"per", "/"}:
             return 0
         whole = self.texts[end + 1]
-        if whole in _CASES:
+        if whole in CASES:
             self.packs.append(count)
-        elif whole in _BEFORE_OF and role.name != "pack":
+        elif whole in BEFORE_OF and role.name != "pack":
             self.pieces.append((count, False))
         else:
             return 0
@@ -322,9 +305,9 @@ class _Reader:
             is_pack = is_number and role.name in {"amount", "piece"} and not self._is_made(position)
         elif opened:
             is_last = following >= self.title.end or self.amount_end == position - 1
-            is_pack = is_last or self.title.role(following).name in _HOLDERS
+            is_pack = is_last or self.title.role(following).name in HOLDERS
         else:
-            is_pack = self.texts[after] == "x" and self.title.role(after + 1).name in _HOLDERS
+            is_pack = self.texts[after] == "x" and self.title.role(after + 1).name in HOLDERS
             following = after + 2
         if not is_pack or count > _MAX_LONE:
             return 0
@@ -333,18 +316,18 @@ class _Reader:
 
     def _read_described(self, position: int, count: float, after: int) -> int:
         """Read "100 red roses", "12 snack packs": up to three words before what is counted."""
-        is_name = self.texts[position] in NUMBER_WORDS or self.texts[position - 1] in _NUMBERED
+        is_name = self.texts[position] in NUMBER_WORDS or self.texts[position - 1] in NUMBERED
         if is_name or not 2 <= count <= _MAX_DESCRIBED:
             return 0
         for gap in range(1, 4):
             word, described = self.texts[after + gap - 1], self.texts[after + gap]
-            if len(word) < _MIN_WORD or not word.isalpha() or word in _NOT_DESCRIBING:
+            if len(word) < _MIN_WORD or not word.isalpha() or word in NOT_DESCRIBING:
                 return 0
             role = self.title.role(after + gap)
             if described == "cups" or (word == "wrapped" and not role.name):
                 # "24 single serve cups", "6 individually wrapped pies".
                 role = Role("piece", after + gap + 1, described)
-            if not role.words.endswith("s") or role.words in _COUNTS:
+            if not role.words.endswith("s") or role.words in COUNTS:
                 continue
             if role.name == "piece":
                 total = word == "total" or self._is_total(position, role.end)

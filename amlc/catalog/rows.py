@@ -1,17 +1,17 @@
 """The rows of a file that is priced: a row with an error is kept, with the reason."""
 
 import re
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from amlc.catalog.arrangement import image_link
+from amlc.catalog.arrangement import image_links
 from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.catalog.content import is_missing
-from amlc.catalog.fields import lay_out
-from amlc.catalog.own_columns import is_readable, names_in_table
+from amlc.catalog.product_fields import ProductFields
 from amlc.catalog.tables import Table, open_table
 from amlc.catalog.validation import id_error, link_error
 from amlc.errors import DataError
@@ -25,6 +25,10 @@ _REASONS = {
 }
 # Bytes of a decompressed file, where nothing else is said.
 MAX_BYTES = 10**11
+# The products before a row among which its own is looked for.
+_MAX_PRODUCTS = 10_000
+_FURTHER_PICTURE = "a further picture, priced as its product"
+_NO_PRODUCT = "its product is not above it"
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Row:
     cells : tuple of str
         All cells of the row, one for each column of the file; empty for the columns of the
         competition.
+    currency : str
+        The currency of the price; empty for the common one.
+    further_links : tuple of str
+        Those of its other pictures.
     """
 
     sample_id: str
@@ -51,10 +59,14 @@ class Row:
     reasons: tuple[str, ...]
     own: tuple[tuple[str, str], ...] = ()
     cells: tuple[str, ...] = ()
+    currency: str = ""
+    further_links: tuple[str, ...] = ()
 
 
 class ProductRows:
-    """Iterator over the rows; only one row and all ids are in memory.
+    """Iterator over the rows; one row and all ids are in memory.
+
+    Where further rows belong to products, the latest products are as well.
 
     Parameters
     ----------
@@ -69,6 +81,8 @@ class ProductRows:
         Which column is what.
     read : ReadSettings
         How numbers and pictures are written.
+    rates : mapping of str to float
+        Those of the currencies.
 
     Attributes
     ----------
@@ -91,6 +105,7 @@ class ProductRows:
         links: bool,
         columns: ColumnMap = COMPETITION,
         read: ReadSettings = PLAIN,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self.records = table.records
         self.header = table.header
@@ -105,12 +120,12 @@ class ProductRows:
                 )
         self._image = columns.image if links else None
         self._indices = {column: self.header.index(column) for column in needed}
-        self._own = names_in_table(columns, rates=False)
+        self._fields = ProductFields(columns, read, rates)
         self._ids: set[str] = set()
         self._rows = 0
-        # The names of the product of the row before, and its cells.
-        self._names: set[str] = set()
-        self._product: dict[str, str] = {}
+        # The cells of the latest products, and the product that each name stands for.
+        self._products: OrderedDict[int, dict[str, str]] = OrderedDict()
+        self._named: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Row]:
         """Yield each row."""
@@ -130,11 +145,13 @@ class ProductRows:
             reasons.append("bytes that are not UTF-8 text")
             values = {column: _NOT_TEXT.sub("\ufffd", value) for column, value in values.items()}
         if self._columns.product:
-            values = self._completed(values)
+            values, note = self._completed(values)
+            reasons += note
         self._rows += 1
         columns = self._columns
         sample_id = str(self._rows) if columns.id is None else values[columns.id]
-        link = "" if self._image is None else image_link(values[self._image], self._read)
+        named = [""] if self._image is None else image_links(values[self._image], self._read)
+        link, *further = named
         errors = [id_error(sample_id), link_error(link)]
         reasons += [_REASONS[error] for error in errors if error]
         if self._image is not None and is_missing(link):
@@ -144,44 +161,50 @@ class ProductRows:
             if sample_id in self._ids and not columns.product:
                 reasons.append("repeated id")
             self._ids.add(sample_id)
-        own = tuple((name, values[column]) for name, column in self._own.items())
         reasons += [
-            f"{self._own[name]}: not readable"
-            for name, cell in own
-            if not is_readable(name, cell, self._read)
+            f"{name}: no rate, so that the price is in the common currency"
+            if kind == "currency"
+            else f"{name}: not readable"
+            for name, kind in self._fields.unreadable(values)
         ]
         return Row(
             sample_id,
-            self._text(values),
+            self._fields.text(values),
             "" if errors[1] else link.strip(),
             tuple(reasons),
-            own,
+            self._fields.own(values),
             () if columns == COMPETITION else _fitted(cells, width),
+            self._fields.currency(values),
+            tuple(each.strip() for each in further),
         )
 
-    def _text(self, values: dict[str, str]) -> str:
-        columns = self._columns
-        if isinstance(columns.text, str):
-            return values[columns.text]
-        quantity = "" if columns.quantity is None else values[columns.quantity]
-        return lay_out(columns.text, [values[name] for name in columns.text], quantity)
-
-    def _completed(self, values: dict[str, str]) -> dict[str, str]:
-        """Return a row's cells; those of a further row are completed from its product's."""
+    def _completed(self, values: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+        """Return the cells of a row, those of a further row completed, and what to say of it."""
         columns = self._columns
         parent = values[columns.product[0]].strip()
-        if parent and parent in self._names:
-            self._product = {
-                column: value or self._product[column] for column, value in values.items()
-            }
-            if columns.id is not None:
-                self._product[columns.id] = values[columns.id]
-            return self._product
         sample_id = "" if columns.id is None else values[columns.id].strip()
+        product = self._products.get(self._named.get(parent, -1)) if parent else None
+        if product is not None:
+            if self._fields.is_empty(values):
+                completed, note = dict(product), [_FURTHER_PICTURE]
+            else:
+                completed = {column: value or product[column] for column, value in values.items()}
+                note = []
+            return completed | (
+                {} if columns.id is None else {columns.id: values[columns.id]}
+            ), note
         others = {values[name].strip() for name in columns.product[1:]}
-        self._names = {parent, sample_id, f"id:{sample_id}", *others} - {"", "id:"}
-        self._product = values
-        return values
+        self._remember(values, {sample_id, f"id:{sample_id}", *others} - {"", "id:"}, parent)
+        # With one column alone, all rows with the same cell are one product.
+        is_missing_product = parent and len(columns.product) > 1
+        return values, [_NO_PRODUCT] if is_missing_product else []
+
+    def _remember(self, values: dict[str, str], names: set[str], parent: str) -> None:
+        self._products[self._rows] = values
+        for name in names | ({parent} if parent else set()):
+            self._named[name] = self._rows
+        if len(self._products) > _MAX_PRODUCTS:
+            self._products.popitem(last=False)
 
 
 def _fitted(cells: list[str], width: int) -> tuple[str, ...]:
@@ -206,6 +229,7 @@ def read_rows(
     strict: bool = False,
     columns: ColumnMap = COMPETITION,
     read: ReadSettings = PLAIN,
+    rates: Mapping[str, float] | None = None,
     max_bytes: int = MAX_BYTES,
     csv_only: bool = False,
 ) -> Iterator[ProductRows]:
@@ -217,7 +241,7 @@ def read_rows(
         Opened to read bytes, at its beginning.
     name : str
         Its name, for messages.
-    links, columns, read
+    links, columns, read, rates
         As for `ProductRows`.
     strict, max_bytes, csv_only
         As for `amlc.catalog.tables.open_table`.
@@ -229,7 +253,7 @@ def read_rows(
     """
     with open_table(file, name, read, max_bytes, strict=strict, csv_only=csv_only) as table:
         try:
-            rows = ProductRows(table, name, links=links, columns=columns, read=read)
+            rows = ProductRows(table, name, links=links, columns=columns, read=read, rates=rates)
         except DataError:
             if not strict and file.seekable():
                 # The start of a file in another format is not only a wrong header.
@@ -247,6 +271,7 @@ def open_rows(
     links: bool,
     columns: ColumnMap = COMPETITION,
     read: ReadSettings = PLAIN,
+    rates: Mapping[str, float] | None = None,
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[tuple[ProductRows, IO[bytes]]]:
     """Open a file of products, and read it leniently.
@@ -255,7 +280,7 @@ def open_rows(
     ----------
     path : Path
         The file.
-    links, columns, read, max_bytes
+    links, columns, read, rates, max_bytes
         As for `read_rows`.
 
     Yields
@@ -277,7 +302,13 @@ def open_rows(
     with (
         file,
         read_rows(
-            file, str(path), links=links, columns=columns, read=read, max_bytes=max_bytes
+            file,
+            str(path),
+            links=links,
+            columns=columns,
+            read=read,
+            rates=rates,
+            max_bytes=max_bytes,
         ) as rows,
     ):
         yield rows, file

@@ -38,6 +38,7 @@ _TITLES = re.compile(r"^(?:title|name|.*(?:product|item)[\s_]?(?:title|name))$",
 _LONG = re.compile(r"description|body|feature|detail|about|spec|ingredient", re.IGNORECASE)
 _QUANTITIES = re.compile(r"^(?:quantity|net[\s_]?weight|pack[\s_]?size|size|qty)$", re.IGNORECASE)
 _CATEGORIES = re.compile(r"brand|vendor|manufacturer|maker|categor|type|department", re.IGNORECASE)
+_LATER = re.compile(r"rating|review|discount|\bsold\b", re.IGNORECASE)
 _OWN_KINDS = ("categories", "numbers", "dates")
 _AMOUNT = re.compile(r"\d[\d.,]*\s*[a-zA-Z][a-zA-Z. ]{0,15}")
 # A category repeats itself: it has at most this share of distinct values, or few.
@@ -264,9 +265,9 @@ def _guess_map(
         read = _guess_pictures(image, columns[image], read, doubts)
     if (currency := found["currency"]) is not None and len(set(columns[currency]) - {""}) < 2:
         found["currency"] = None
-    doubts += [
-        f"{name}: leave it out if it is known only after the price" for name in kinds["numbers"]
-    ]
+    later = "is known only after the price"
+    doubts += [f"{name}: leave it out if it {later}" for name in kinds["numbers"]]
+    doubts += [f"{name}: left out, as it {later}" for name in search.left if _LATER.search(name)]
     return ColumnMap.model_validate({"product": [], **found, **kinds}), read
 
 
@@ -282,7 +283,7 @@ def _kind(name: str, cells: list[str]) -> str:
     """Return the key of the map for a column; empty if it seems to be of no use."""
     filled = [cell for cell in cells if not is_missing(cell)]
     distinct = set(filled)
-    if len(distinct) < 2 or _most(filled, _LINK.match):
+    if len(distinct) < 2 or _LATER.search(name) or _most(filled, _LINK.match):
         return ""
     if _has_numbers(filled):
         return "numbers" if len(distinct) > _FEW_VALUES else "categories"

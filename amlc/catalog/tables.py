@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from amlc.catalog.columns import ReadSettings
-from amlc.catalog.opening import FileFormat, open_bytes
+from amlc.catalog.opening import FileFormat, as_utf8, open_bytes
 from amlc.catalog.reading import CELL_LIMIT, LINE_LIMIT, Record, read_records
 from amlc.errors import DataError, MissingExtraError
 
@@ -78,7 +78,7 @@ def open_table(
         It is a workbook, and the library that reads one is not installed.
     """
     opened = open_bytes(file, name, read, max_bytes, strict=strict)
-    as_text: tuple[FileFormat, IO[bytes]] = ("text", file)
+    as_text: tuple[FileFormat, IO[bytes]] = ("text", as_utf8(file, name, read, strict=strict))
     with nullcontext(as_text) if csv_only else opened as (file_format, content):
         if file_format in {"parquet", "arrow", "arrow stream"}:
             columnar = ColumnarFile(content, name, file_format, max_bytes)

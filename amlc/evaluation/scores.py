@@ -20,7 +20,8 @@ from amlc.evaluation.metrics_files import (
     Scores,
     Slices,
 )
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, Tabular
+from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY
+from amlc.features.blocks import Tabular
 from amlc.files import write_rows
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_statuses

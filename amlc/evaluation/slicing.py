@@ -6,13 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from amlc.arrays import Bools, Floats, Objects, Rows
-from amlc.features.blocks import (
-    CATEGORICAL,
-    HIGH_CARDINALITY,
-    NO_NEIGHBOUR,
-    Neighbours,
-    Tabular,
-)
+from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
 
 # A slice has at least this many products, and at least this share of all.
 MIN_ROWS = 15

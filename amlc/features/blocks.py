@@ -1,12 +1,11 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -14,30 +13,19 @@ import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
-from pydantic import AfterValidator
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import read_arrays, write_array, write_arrays, write_frame
-
-BLOCKS = ("tabular", "terms", "topics", "vision", "neighbours")
-# All pretrained encoders of params.yaml; one of them is "encoders.NAME".
-ENCODERS = "encoders"
-_ONE_ENCODER = re.compile(rf"{ENCODERS}\.[a-z0-9][a-z0-9_-]{{0,39}}")
-
-
-def _known(name: str) -> str:
-    if name not in {*BLOCKS, ENCODERS} and not _ONE_ENCODER.fullmatch(name):
-        raise ValueError(f"expected one of {', '.join(BLOCKS)}, {ENCODERS}, {ENCODERS}.NAME")
-    return name
-
-
-BlockName = Annotated[str, AfterValidator(_known)]
-
-# The prefix of a tabular column determines how models encode it.
-NUMERIC = "num_"  # float32, scaled to [0, 1] over the train rows
-CATEGORICAL = "cat_"  # few, fixed categories
-HIGH_CARDINALITY = "key_"  # text, for target encoding inside the folds; "" if it is missing
+from amlc.features.block_names import (
+    CATEGORICAL,
+    DENSE_SUFFIX,
+    ENCODERS,
+    HIGH_CARDINALITY,
+    NUMERIC,
+    expand,
+)
+from amlc.features.mapped_rows import MappedRows
+from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
 # In place of a neighbour that does not exist.
 NO_NEIGHBOUR = -1
@@ -226,7 +214,7 @@ class Dense(Block):
         The names of the columns, all different.
     """
 
-    suffix = ".npy"
+    suffix = DENSE_SUFFIX
     by_row = ("array",)
 
     array: Floats32
@@ -260,9 +248,10 @@ class Neighbours(Block):
     position : ndarray of int32, shape (n,)
         The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
         that is not in it.
-    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
+    among : ndarray of float16 or MappedRows, shape (n, n_compared (n_compared + 1) / 2)
         Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared.
+        matrix, diagonal included, row by row. Without columns if they were not compared. As it is
+        most of the features of a large catalogue, it stays on disk.
     """
 
     suffix = ".npz"
@@ -271,7 +260,7 @@ class Neighbours(Block):
     rows: Ints32
     similarity: Floats32
     position: Ints32
-    among: NDArray[np.float16]
+    among: NDArray[np.float16] | MappedRows
 
     @property
     def n_compared(self) -> int:
@@ -284,8 +273,9 @@ class Neighbours(Block):
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        arrays = read_arrays(path)
-        return cls(*(arrays[name] for name in cls.by_row))
+        arrays = map_arrays(path)
+        rows, similarity, position = map(np.array, (arrays[name] for name in cls.by_row[:3]))
+        return cls(rows, similarity, position, MappedRows(arrays["among"]))
 
 
 # The types of the blocks by name; every other block is dense.
@@ -296,38 +286,6 @@ def block_path(folder: Path, name: str) -> Path:
     """Return the file of a block in the folder ``data/features``."""
     path = folder.joinpath(*name.split("."))
     return path.with_name(f"{path.name}{TYPES.get(name, Dense).suffix}")
-
-
-def expand(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return the names of blocks with the name of each encoder in place of "encoders".
-
-    Parameters
-    ----------
-    folder : Path
-        The folder ``data/features``.
-    names : iterable of str
-        Names as in params.yaml.
-
-    Raises
-    ------
-    DataError
-        There is no encoder, or none of a given name.
-    """
-    expanded: list[str] = []
-    names = list(names)
-    there = sorted(path.stem for path in (folder / ENCODERS).glob(f"*{Dense.suffix}"))
-    for name in names:
-        if name == ENCODERS:
-            expanded += [f"{ENCODERS}.{encoder}" for encoder in there]
-        else:
-            expanded.append(name)
-        wanted = name.removeprefix(f"{ENCODERS}.")
-        if (name == ENCODERS and not there) or (name != wanted and wanted not in there):
-            raise DataError(
-                f"{folder / ENCODERS}: no block {name}; encoders: {', '.join(there) or 'none'}; "
-                "name it in the section encoders of params.yaml and run the stage encode"
-            )
-    return list(dict.fromkeys(expanded))
 
 
 class Blocks:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from amlc.arrays import Floats, Floats32, Objects
 from amlc.catalog.own_columns import year_month_weekday
 from amlc.catalog.products import CATEGORY, DATE, NUMBER, own_kind
-from amlc.features.blocks import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
+from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
 
 # Tells these columns from those that are parsed from the text.
 LABEL = "column "

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -12,7 +12,8 @@ from pydantic import Field, field_validator
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
 from amlc.features import content
-from amlc.features.blocks import BlockName, Blocks
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
 from amlc.models.target import Target, WeightSettings
@@ -65,6 +66,8 @@ class Regressor(ABC):
     ----------
     needs_content : bool
         Whether the model reads texts and pictures, so that its blocks need the one named content.
+    curve_unit : str
+        What `staged_predict` counts: "round" of boosting, or "epoch" of a network.
     """
 
     # In params.yaml. The registry finds a model by this line of its class.
@@ -72,6 +75,7 @@ class Regressor(ABC):
     settings_type: ClassVar[type[ModelSettings]]
     kind: ClassVar[Kind]
     needs_content: ClassVar[bool] = False
+    curve_unit: ClassVar[Literal["round", "epoch"]] = "round"
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
@@ -136,8 +140,8 @@ class Regressor(ABC):
             raise ModelError(f"{count} of {predicted.size} predictions are not finite")
         return predicted
 
-    def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - Boosting uses it
-        """Yield (number of boosting rounds, log prices after them); other models yield nothing."""
+    def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:  # noqa: ARG002 - some models use it
+        """Yield (rounds or epochs, log prices after them); most models yield nothing."""
         yield from ()
 
     def watch(self, blocks: Blocks) -> None:  # noqa: B027 - most models have nothing to do

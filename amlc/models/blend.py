@@ -4,14 +4,14 @@ import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from amlc.arrays import Bools, Floats, Rows
+from amlc.arrays import Floats, Rows
 from amlc.catalog.products import test_rows, train_rows
 from amlc.errors import ModelError, read_errors_as
 from amlc.files import replacing_folder, write_json
@@ -21,7 +21,13 @@ from amlc.models.predictions import read_log_prices, write_predictions
 from amlc.models.target import log_prices
 from amlc.params import Settings
 
+if TYPE_CHECKING:
+    # Imports LightGBM, which reading and applying a blend does not need.
+    from amlc.models.spread import Spread, SpreadFitter
+
 COLUMNS = ("log_price", "log_low", "log_high")
+# The folder of the model of the spread, beside blend.json.
+SPREAD = "spread"
 
 # Smaller weights become 0: the solver leaves unused members with weights of about this size.
 SMALLEST_WEIGHT = 1e-6
@@ -87,6 +93,8 @@ class Blend:
     limit_centers, low, high : list of float
         Centres of bands of the shifted log price, and the limits of the interval relative to it;
         interpolated in the same way.
+    scaled : bool
+        Whether the limits are multiples of the typical error that `amlc.models.spread` predicts.
     """
 
     weights: dict[str, float]
@@ -95,9 +103,10 @@ class Blend:
     limit_centers: list[float]
     low: list[float]
     high: list[float]
+    scaled: bool
 
-    def predict(self, members: Floats) -> Floats:
-        """Return log price, low and high limit of each row.
+    def log_price(self, members: Floats) -> Floats:
+        """Return the log price of each row.
 
         Parameters
         ----------
@@ -106,16 +115,36 @@ class Blend:
 
         Returns
         -------
-        ndarray of float64, shape (n, 3)
+        ndarray of float64, shape (n,)
         """
         if members.ndim != 2 or members.shape[1] != len(self.weights):
             raise ModelError(f"expected {len(self.weights)} members, got {members.shape}")
-        blended = members @ np.array(list(self.weights.values()))
+        blended = np.asarray(members @ np.array(list(self.weights.values())))
         if self.centers:
             blended = blended + np.interp(blended, self.centers, self.shift)
-        low = blended + np.interp(blended, self.limit_centers, self.low)
-        high = blended + np.interp(blended, self.limit_centers, self.high)
-        return np.column_stack([blended, low, high])
+        return blended
+
+    def interval(self, log_price: Floats, scale: Floats | None = None) -> Floats:
+        """Return log price, low and high limit of each row.
+
+        Parameters
+        ----------
+        log_price : ndarray of float64, shape (n,)
+            As `log_price` returns them.
+        scale : ndarray of float64, shape (n,), optional
+            If `scaled`: the typical absolute error of each of them.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, 3)
+        """
+        if (scale is None) == self.scaled:
+            wanted = "with" if self.scaled else "without"
+            raise ModelError(f"the blend was made {wanted} a model of the spread")
+        factor = np.ones(len(log_price)) if scale is None else scale
+        low = log_price + factor * np.interp(log_price, self.limit_centers, self.low)
+        high = log_price + factor * np.interp(log_price, self.limit_centers, self.high)
+        return np.column_stack([log_price, low, high])
 
     def save(self, path: Path) -> None:
         """Write the blend as JSON."""
@@ -153,6 +182,9 @@ class BlendFitter:
     folds : ndarray of int, shape (n,)
         Calibration is kept where it improves the score that is cross-fitted over these folds, and
         the interval comes from residuals that are cross-fitted over them.
+    spread : SpreadFitter, optional
+        Fits the models of the spread, which the widths of intervals follow; None: all products of a
+        band have intervals of the same width.
     """
 
     def __init__(
@@ -162,11 +194,13 @@ class BlendFitter:
         actual: Floats,
         settings: BlendSettings,
         folds: NDArray[Any],
+        spread: "SpreadFitter | None" = None,
     ) -> None:
         self.names, self.members, self.actual = names, members, actual
-        self.settings, self.folds = settings, folds
-        # Each search is done once, however many blends need its weights.
+        self.settings, self.folds, self.spread = settings, folds, spread
+        # Each search and each fit is done once, however many blends need it.
         self._weights = functools.cache(self._search)
+        self._spread = functools.cache(self._fit_spread)
 
     def predict_out_of_fold(self) -> Floats:
         """Return for each row the prediction of the blend that is fitted to the other folds.
@@ -178,15 +212,17 @@ class BlendFitter:
         """
         predicted = np.empty((len(self.actual), 3))
         for fold in np.unique(self.folds).tolist():
-            held_out = self.folds == fold
-            blend = self.fit(exclude_folds=frozenset([fold]))
-            predicted[held_out] = blend.predict(self.members[held_out])
+            held_out, others = np.flatnonzero(self.folds == fold), frozenset([fold])
+            blend = self.fit(others)
+            log_price = blend.log_price(self.members[held_out])
+            scale = self._scale(others, held_out, log_price)
+            predicted[held_out] = blend.interval(log_price, scale)
         return predicted
 
     def fit(self, exclude_folds: frozenset[Any] = frozenset()) -> Blend:
         """Return the blend learned from all folds but those excluded."""
         rows = self._rows(exclude_folds)
-        actual = self.actual[rows]
+        actual, folds = self.actual[rows], self.folds[rows]
         predicted, bands = self._cross_fit(exclude_folds, 0), 0
         if self.settings.calibration_bands:
             shifted = self._cross_fit(exclude_folds, self.settings.calibration_bands)
@@ -194,9 +230,33 @@ class BlendFitter:
                 predicted, bands = shifted, self.settings.calibration_bands
         weights = self._weights(exclude_folds)
         centers, shift = _shift(self.members[rows] @ weights, actual, bands)
-        limit_centers, low, high = _limits(predicted, actual, self.settings)
+        errors = actual - predicted
+        for fold in np.unique(folds).tolist():
+            part = folds == fold
+            scale = self._scale(exclude_folds | {fold}, rows[part], predicted[part])
+            errors[part] /= 1 if scale is None else scale
+        limit_centers, low, high = _limits(predicted, errors, self.settings)
         shares = dict(zip(self.names, weights.tolist(), strict=True))
-        return Blend(shares, centers, shift, limit_centers, low, high)
+        scaled = self.spread is not None
+        return Blend(shares, centers, shift, limit_centers, low, high, scaled)
+
+    def fit_spread(self) -> "Spread | None":
+        """Return the model of the spread that belongs to the blend learned from all folds."""
+        return None if self.spread is None else self._spread(frozenset())
+
+    def _fit_spread(self, exclude_folds: frozenset[Any]) -> "Spread":
+        """Return the model of the spread learned from all folds but those excluded."""
+        assert self.spread is not None
+        rows = self._rows(exclude_folds)
+        # So few weights make the errors of the rows that they are learned from hardly smaller.
+        blended = self.members[rows] @ self._weights(exclude_folds)
+        return self.spread.fit(rows, blended, self.actual[rows])
+
+    def _scale(self, exclude_folds: frozenset[Any], rows: Rows, log_price: Floats) -> Floats | None:
+        """Return the scale of the errors of log prices, learned from folds not excluded."""
+        if self.spread is None:
+            return None
+        return self.spread.scale(self._spread(exclude_folds), rows, log_price)
 
     def _cross_fit(self, exclude_folds: frozenset[Any], bands: int) -> Floats:
         """Return the blended log prices of the remaining folds, each predicted from the others."""
@@ -214,8 +274,8 @@ class BlendFitter:
         rows = self._rows(exclude_folds)
         return simplex_weights(self.members[rows], self.actual[rows])
 
-    def _rows(self, exclude_folds: frozenset[Any]) -> Bools:
-        return ~np.isin(self.folds, list(exclude_folds))
+    def _rows(self, exclude_folds: frozenset[Any]) -> Rows:
+        return np.flatnonzero(~np.isin(self.folds, list(exclude_folds)))
 
 
 def _bands(blended: Floats, count: int) -> list[Rows]:
@@ -236,9 +296,9 @@ def _shift(blended: Floats, actual: Floats, bands: int) -> tuple[list[float], li
 
 
 def _limits(
-    blended: Floats, actual: Floats, settings: BlendSettings
+    blended: Floats, errors: Floats, settings: BlendSettings
 ) -> tuple[list[float], list[float], list[float]]:
-    """Return the centres of the bands and the low and high limit of the residuals in each.
+    """Return the centres of the bands and the low and high limit of the errors in each.
 
     Notes
     -----
@@ -248,12 +308,12 @@ def _limits(
     centers, low, high = [], [], []
     tail = (1 - settings.coverage) / 2
     for rows in _bands(blended, settings.interval_bands):
-        residuals = np.sort(actual[rows] - blended[rows])
+        ordered = np.sort(errors[rows])
         centers.append(float(blended[rows].mean()))
-        count = len(residuals)
+        count = len(ordered)
         rank = int(np.ceil((count + 1) * (1 - tail)))
-        high.append(float(residuals[min(rank, count) - 1]))
-        low.append(float(residuals[max(count - rank, 0)]))
+        high.append(float(ordered[min(rank, count) - 1]))
+        low.append(float(ordered[max(count - rank, 0)]))
     return centers, low, high
 
 
@@ -269,22 +329,30 @@ class Blended:
         Log price, low and high limit; cross-fitted for train rows.
     smape : float
         Cross-fitted SMAPE of the train rows in percent.
+    spread : Spread, optional
+        The model of the spread, learned from all train rows, if the blend is scaled.
     """
 
     blend: Blend
     predicted: Floats
     smape: float
+    spread: "Spread | None" = None
 
     def save(self, folder: Path, products: pd.DataFrame) -> None:
-        """Write blend.json and predictions.parquet into a folder, which is replaced as a whole."""
+        """Write the blend and predictions.parquet into a folder, which is replaced as a whole."""
         columns = dict(zip(COLUMNS, self.predicted.T, strict=True))
         with replacing_folder(folder) as temporary:
             self.blend.save(temporary / "blend.json")
+            if self.spread is not None:
+                self.spread.save(temporary / SPREAD)
             write_predictions(temporary, products, **columns)
 
 
 def blend_members(
-    members: dict[str, Floats], products: pd.DataFrame, settings: BlendSettings
+    members: dict[str, Floats],
+    products: pd.DataFrame,
+    settings: BlendSettings,
+    spread: "SpreadFitter | None" = None,
 ) -> Blended:
     """Learn the blend of the models, and blend their predictions.
 
@@ -296,17 +364,22 @@ def blend_members(
         The product table: split, price and fold.
     settings : BlendSettings
         Section `blend` of params.yaml.
+    spread : SpreadFitter, optional
+        As of `BlendFitter`.
     """
     columns = np.column_stack(list(members.values()))
     train, test = train_rows(products), test_rows(products)
     actual = log_prices(products, train)
     folds = products["fold"].to_numpy()[train]
-    fitter = BlendFitter(list(members), columns[train], actual, settings, folds)
-    blend = fitter.fit()
+    fitter = BlendFitter(list(members), columns[train], actual, settings, folds, spread)
+    blend, model = fitter.fit(), fitter.fit_spread()
     predicted = np.empty((len(products), 3))
     predicted[train] = fitter.predict_out_of_fold()
-    predicted[test] = blend.predict(columns[test])
-    return Blended(blend, predicted, smape_of_logs(actual, predicted[train, 0]))
+    log_price, scale = blend.log_price(columns[test]), None
+    if spread is not None and model is not None:
+        scale = model.scale(spread.blocks.take(test), log_price)
+    predicted[test] = blend.interval(log_price, scale)
+    return Blended(blend, predicted, smape_of_logs(actual, predicted[train, 0]), model)
 
 
 def read_blend_predictions(folder: Path, products: pd.DataFrame) -> pd.DataFrame:

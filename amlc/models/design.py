@@ -9,15 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
-from amlc.features.blocks import (
-    CATEGORICAL,
-    ENCODERS,
-    HIGH_CARDINALITY,
-    NUMERIC,
-    Blocks,
-    Tabular,
-    Terms,
-)
+from amlc.features.block_names import CATEGORICAL, ENCODERS, HIGH_CARDINALITY, NUMERIC
+from amlc.features.blocks import Blocks, Tabular, Terms
 from amlc.features.content import Content, content_of
 from amlc.files import read_arrays, write_arrays, write_json
 from amlc.models.kriging import NAMES as KRIGING_NAMES

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amlc.arrays import Floats, Floats32, Ints64, Rows
-from amlc.features.blocks import NO_NEIGHBOUR, NUMERIC, Neighbours, Tabular
+from amlc.features.block_names import NUMERIC
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
 from amlc.models.neighbour_prices import find_train_rows, position_lookup
 
 NAMES = ("log price", "its standard deviation")
@@ -33,8 +34,8 @@ TREND_VARIANCE = 0.3
 # Numbers are clipped at this many standard deviations, so that an outlier is still near to some.
 FARTHEST = 4.0
 SMALLEST_DEVIATION = 1e-3
-# Rows that are computed together.
-CHUNK = 128
+# Rows that are computed together, and rows whose similarities are read together.
+CHUNK, CHUNK_READ = 128, 4096
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,6 @@ class Kriging:
         """
         names = () if tabular is None else tabular.number_names
         numbers, codes = _numbers_and_codes(tabular, len(log_price))
-        width = neighbours.n_compared
-        diagonal = np.cumsum(np.arange(1, width + 1)) - 1
         self.set_state(
             {
                 "positions": neighbours.position,
@@ -153,7 +152,7 @@ class Kriging:
                 "amounts": np.array([name in AMOUNTS for name in names], bool),
                 "trends": np.array([name in TRENDS for name in names], bool),
                 # A text's similarity to itself.
-                "largest": neighbours.among[:, diagonal].max(initial=0).astype(np.float32),
+                "largest": _largest(neighbours),
             }
         )
         columns = np.zeros((len(log_price), len(NAMES)))
@@ -199,7 +198,7 @@ class Kriging:
         rows = find_train_rows(neighbours.rows[:, :width], lookup)
         known = rows != NO_NEIGHBOUR
         near = self._train_points[rows]
-        covariance = near.covariance(near, _squares(neighbours.among, width))
+        covariance = near.covariance(near, _squares(np.asarray(neighbours.among), width))
         similarity = neighbours.similarity[:, None, :width]
         to_near = points[:, None].covariance(near, similarity)[:, 0]
         # A neighbour whose price is not known is independent of all others, with the mean price.
@@ -219,6 +218,16 @@ def _numbers_and_codes(tabular: Tabular | None, count: int) -> tuple[Floats32, N
     if tabular is None:
         return np.empty((count, 0), np.float32), np.empty((count, 0), np.int16)
     return tabular.numbers, tabular.codes
+
+
+def _largest(neighbours: Neighbours) -> np.float32:
+    """Return the largest similarity of a neighbour to itself."""
+    diagonal = np.cumsum(np.arange(1, neighbours.n_compared + 1)) - 1
+    largest = np.float16(0)
+    for start in range(0, len(neighbours.among), CHUNK_READ):
+        chunk = np.arange(start, min(start + CHUNK_READ, len(neighbours.among)))
+        largest = np.asarray(neighbours.among[chunk])[:, diagonal].max(initial=largest)
+    return np.float32(largest)
 
 
 def _squares(triangles: NDArray[np.float16], width: int) -> Floats32:

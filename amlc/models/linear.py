@@ -80,6 +80,8 @@ class RidgeRegression(_LinearRegressor):
         solver = Ridge(
             alpha=settings.alpha,
             tol=settings.tol,
+            # The columns are made for this fit alone.
+            copy_X=False,
             solver="sparse_cg" if design.has_terms else "cholesky",
         )
         fitted = solver.fit(self._columns(design), target.log_price, sample_weight=target.weight)

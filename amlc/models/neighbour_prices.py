@@ -6,6 +6,8 @@ from amlc.arrays import Floats, Floats32, Ints32, Ints64, Rows
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 
 NEAREST = 3
+# Rows that are computed together, which bounds the memory for the prices of all their neighbours.
+CHUNK = 16_384
 _NEAREST_NAMES = (
     "similarity of the nearest",
     "log price of the nearest",
@@ -109,6 +111,14 @@ class NeighbourPrices:
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
     def _columns(self, neighbours: Neighbours, total: Floats, lookup: Ints64) -> Floats:
+        columns = np.empty((len(total), len(self.names)))
+        for start in range(0, len(total), CHUNK):
+            chunk = np.arange(start, min(start + CHUNK, len(total)))
+            columns[chunk] = self._of_chunk(neighbours.take(chunk), total[chunk], lookup)
+        return columns
+
+    def _of_chunk(self, neighbours: Neighbours, total: Floats, lookup: Ints64) -> Floats:
+        """Return the columns of a few rows."""
         rows, similarity = self._nearest_known(neighbours, lookup)
         known = rows != NO_NEIGHBOUR
         prices = np.where(known, self.log_price[rows], self._means[0])

@@ -26,9 +26,14 @@ from amlc.images.decode import pillow_warning_filters
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
-from amlc.pricing.bundle import read_catalog_settings
-from amlc.pricing.estimates import Estimate, Product, ProductPicture
-from amlc.pricing.pictures import download_pictures, find_pictures
+from amlc.pricing.catalog_settings import read_catalog_settings
+from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.pictures import (
+    FindPictures,
+    download_pictures,
+    find_pictures,
+    products_of,
+)
 from amlc.pricing.pricer import MAX_ROWS, BundlePricer
 from amlc.pricing.workers import Workers
 
@@ -42,7 +47,6 @@ SMALL_BYTES = 2_000_000
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
 OpenRows = Callable[..., AbstractContextManager[tuple[ProductRows, IO[bytes]]]]
-FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
 
 
 def price_rows(
@@ -113,6 +117,13 @@ def csv_lines(
         if spreadsheet:
             cells = tuple(map(without_formula, cells))
         writer.writerow((*cells, *prices, "; ".join(_reasons(row, estimate))))
+    return text.getvalue()
+
+
+def csv_header(header: Sequence[str], columns: ColumnMap) -> str:
+    """Return the line with the columns of `header_for`."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(header_for(header, columns))
     return text.getvalue()
 
 
@@ -199,6 +210,7 @@ def price_csv(
             source,
             columns=catalog.columns,
             read=catalog.read,
+            rates=catalog.rates,
             max_bytes=catalog.max_bytes,
         )
         rows, file = stack.enter_context(opened(links=not no_images))
@@ -217,7 +229,7 @@ def price_csv(
                 lambda: 1,
             )
         to_lines = partial(csv_lines, spreadsheet=spreadsheet)
-        header = header_for(rows.header, catalog.columns)
+        header = csv_header(rows.header, catalog.columns)
         counts = _write(target, header, stack.enter_context(closing(priced)), to_lines, file)
     reasons = [
         f"  {count:8,}  {reason}" for reason, count in counts.most_common() if reason != "rows"
@@ -238,7 +250,8 @@ def _picture_source(
     if images is not None:
         # The links are read first, because a file that two of them could mean is used for neither.
         with opened(links=True) as (rows, _):
-            return partial(find_pictures, mirror=Mirror(str(images), (row.link for row in rows)))
+            links = (link for row in rows for link in (row.link, *row.further_links))
+            return partial(find_pictures, mirror=Mirror(str(images), links))
     # A params.yaml in the current folder decides how pictures are fetched.
     settings, fetching = ImageSettings(**limits.model_dump()), FetchSettings()
     if params.PATH.exists():
@@ -252,17 +265,12 @@ def _picture_source(
 def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
     remaining = iter(rows)
     while chunk := list(islice(remaining, CHUNK_ROWS)):
-        pictures = find([row.link for row in chunk])
-        products = [
-            Product(row.text, picture, row.own)
-            for row, picture in zip(chunk, pictures, strict=True)
-        ]
-        yield chunk, products
+        yield chunk, products_of(chunk, find)
 
 
 def _write(
     target: Path,
-    header: Sequence[str],
+    header: str,
     priced: Iterable[tuple[list[Row], list[Estimate]]],
     to_lines: Callable[[list[Row], list[Estimate]], str],
     file: IO[bytes],
@@ -276,7 +284,7 @@ def _write(
         temporary.open("w", encoding="utf-8", newline="") as out,
         tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        csv.writer(out, lineterminator="\n").writerow(header)
+        out.write(header)
         for rows, estimates in priced:
             out.write(to_lines(rows, estimates))
             for row, estimate in zip(rows, estimates, strict=True):

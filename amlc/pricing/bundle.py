@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from pydantic import Field
 
 from amlc import layout
-from amlc.catalog.columns import ColumnMap, ReadSettings
+from amlc.catalog.columns import ColumnMap
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
@@ -25,13 +24,17 @@ from amlc.files import write_text
 from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
-from amlc.models.blend import Blend
+from amlc.models.blend import SPREAD, Blend
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import regressor
-from amlc.params import Settings, check
+from amlc.params import check
+from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
-from amlc.pricing.manifest import check_format, verified, write_manifest
+from amlc.pricing.manifest import verified, write_manifest
 from amlc.pricing.train_products import TrainProducts, write_train_products
+
+if TYPE_CHECKING:
+    from amlc.models.spread import Spread
 
 # The keys of params.yaml that a bundle keeps, to price as the pipeline did.
 PARAMS = (
@@ -39,6 +42,7 @@ PARAMS = (
     "data.columns",
     "data.max_bytes",
     "data.max_text",
+    "data.rates",
     "data.read",
     "images.size",
     "images.quality",
@@ -56,31 +60,7 @@ PARAMS = (
     "blend",
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
-_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "importance.csv")
-
-
-class CatalogSettings(Settings):
-    """The keys of the section `data` that reading products needs."""
-
-    columns: ColumnMap
-    max_bytes: int = Field(ge=1)
-    max_text: int = Field(ge=1)
-    read: ReadSettings
-
-
-def read_catalog_settings(folder: Path) -> CatalogSettings:
-    """Return how the products of a bundle's catalogue are written, without loading the bundle.
-
-    Raises
-    ------
-    ModelError
-        The folder is not a bundle, was made by another version, or is damaged.
-    """
-    check_format(folder)
-    path = folder / "params.json"
-    with read_errors_as(ModelError, f"{path}: cannot be read", ParamsError):
-        data = json.loads(path.read_text(encoding="utf-8"))["data"]
-        return check(CatalogSettings, data, "data", path)
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "epochs.csv", "importance.csv")
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
@@ -115,7 +95,8 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     del terms
     images = read_rows(root / layout.IMAGES)
-    write_train_products(folder / "products", products.iloc[train], images, threads)
+    columns = ColumnMap.model_validate(params["data"]["columns"])
+    write_train_products(folder / "products", products.iloc[train], images, threads, columns)
     write_manifest(folder)
 
 
@@ -134,10 +115,13 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
-    blend, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
-    names = _members(Blend.load(blend))
+    path, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
+    blend = Blend.load(path)
+    names = _members(blend)
     try:
-        shutil.copyfile(blend, folder / "blend.json")
+        shutil.copyfile(path, folder / "blend.json")
+        if blend.scaled:
+            _copy(root / layout.BLEND / SPREAD, folder / SPREAD)
         # Each by its name, because another version may have left other files beside them.
         (folder / "encoders").mkdir()
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
@@ -186,6 +170,8 @@ class Bundle:
         The pretrained encoders that these models see.
     blend : Blend
         The blend of all models, those without weight included.
+    spread : Spread, optional
+        Predicts how wide an interval is; None if all products of a price band have the same.
     train_products : TrainProducts
         The train products, in the order of the index.
     """
@@ -203,6 +189,7 @@ class Bundle:
     models: dict[str, Regressor]
     encoders: BundleEncoders
     blend: Blend
+    spread: "Spread | None"
     train_products: TrainProducts
 
     @classmethod
@@ -224,6 +211,13 @@ class Bundle:
             return cls(version=version, **_parts(folder))
 
 
+def _spread(folder: Path) -> "Spread":
+    # Imports LightGBM, for which `Bundle.load` has a better moment than the start of the process.
+    from amlc.models.spread import Spread  # noqa: PLC0415 - see above
+
+    return Spread.load(folder / SPREAD)
+
+
 def _parts(folder: Path) -> dict[str, Any]:
     path = folder / "params.json"
     params = json.loads(path.read_text(encoding="utf-8"))
@@ -242,5 +236,6 @@ def _parts(folder: Path) -> dict[str, Any]:
         "models": {name: regressor(name).load(folder / "models" / name) for name in members},
         "encoders": BundleEncoders.load(folder, params, members, os.cpu_count() or 1),
         "blend": blend,
+        "spread": _spread(folder) if blend.scaled else None,
         "train_products": TrainProducts.load(folder / "products"),
     }

@@ -1,12 +1,14 @@
 """The input and the output of a pricer: a product, and the estimate of its price."""
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from amlc.images.fetch_result import Picture
+from amlc.images.settings import PictureSettings
+from amlc.pricing.catalog_settings import CatalogSettings
 
 
 class ReasonKind(enum.Enum):
@@ -17,6 +19,7 @@ class ReasonKind(enum.Enum):
     NO_PICTURE = "no picture"
     NOT_IN_FOLDER = "no picture in the folder"
     PICTURE_NOT_USED = "picture not used: {}"
+    NOT_FETCHED = "picture not fetched: only the first {} are"
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,18 @@ class Product:
     own : tuple of (str, str)
         The cells of the columns that the model has besides the text, by their names in the product
         table; one that is not there is missing.
+    currency : str
+        One of ``data.rates``, in which the price is given; empty, or without a rate, for the one
+        in which the model compares prices.
+    further_pictures : tuple of bytes, Path, Picture, Reason or None
+        Its other pictures; features are averaged over all.
     """
 
     text: str
     picture: ProductPicture = NO_PICTURE
     own: tuple[tuple[str, str], ...] = ()
+    currency: str = ""
+    further_pictures: tuple[ProductPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,11 +87,13 @@ class SimilarProduct:
     sample_id, title, image_link : str
         As in the catalogue.
     price : float
-        Its price.
+        Its price, in the currency of the product to price.
     similarity : float
         Mean over the groups of terms of the cosine similarity, from 0 to 1.
     picture : bytes, optional
         A small JPEG; None where its picture could not be fetched.
+    fields : tuple of (str, str)
+        Its further fields, by the names that the user gave them.
     """
 
     sample_id: str
@@ -90,6 +102,7 @@ class SimilarProduct:
     price: float
     similarity: float
     picture: bytes | None
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,10 +155,22 @@ class Pricer(Protocol):
         Identifies the model: the first 12 hexadecimal digits of its manifest's SHA-256.
     coverage : float
         Share of the prices that the interval should contain, such as 0.8.
+    catalog : CatalogSettings
+        How products are described.
+    picture : PictureSettings
+        What a picture is.
+    category_values : mapping of str to tuple of str
+        The frequent values of each category, by its column.
     """
 
     version: str
     coverage: float
+    catalog: CatalogSettings
+    picture: PictureSettings
+
+    @property
+    def category_values(self) -> Mapping[str, tuple[str, ...]]:  # noqa: D102 - see the class
+        ...
 
     def price(
         self, products: Sequence[Product], *, similar: int = 0, contributions: bool = False

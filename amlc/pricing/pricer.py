@@ -17,9 +17,11 @@ from threadpoolctl import ThreadpoolController
 from amlc.arrays import Bools, Floats, Rows
 from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.catalog.own_columns import parse_own
+from amlc.catalog.products import CATEGORY
 from amlc.errors import ModelError
-from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
+from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Dense, Neighbours
 from amlc.features.content import Content
+from amlc.features.pooling import pool
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import GREY, decode, encode_jpeg
@@ -61,8 +63,10 @@ class _Row:
         What was missing or unusable.
     without : str
         The part that is left out, to see what it contributes; empty for the whole product.
-    own : tuple of (str, str)
+    own, currency : tuple of (str, str), str
         As of a `Product`.
+    further : tuple of bytes
+        Its other pictures that can be used.
     """
 
     text: str
@@ -70,6 +74,13 @@ class _Row:
     reasons: tuple[Reason, ...] = ()
     without: str = ""
     own: tuple[tuple[str, str], ...] = ()
+    currency: str = ""
+    further: tuple[bytes, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[bytes | None, ...]:
+        """All pictures; None if there is none."""
+        return (self.picture, *self.further)
 
 
 class BundlePricer:
@@ -85,6 +96,7 @@ class BundlePricer:
     Attributes
     ----------
     version, coverage : str, float
+    catalog, picture : CatalogSettings, PictureSettings
         As in `amlc.pricing.estimates.Pricer`.
     """
 
@@ -92,6 +104,8 @@ class BundlePricer:
         self.bundle = bundle
         self.version = bundle.version
         self.coverage = bundle.coverage
+        self.catalog = bundle.catalog
+        self.picture = bundle.picture
         self._topics = any("topics" in model.settings.blocks for model in bundle.models.values())
         self._threads = ThreadpoolController()
         self._pool = ThreadPoolExecutor(
@@ -133,6 +147,12 @@ class BundlePricer:
         """
         return self._blocks(self._checked(products), topics=topics)
 
+    @property
+    def category_values(self) -> dict[str, tuple[str, ...]]:
+        """The frequent values of each category, by its column."""
+        levels = self.bundle.tabular.own.levels
+        return {name.removeprefix(CATEGORY): values for name, values in levels.items()}
+
     def deep_seconds(self) -> dict[str, float]:
         """Return how long pretrained encoders and fine-tuned models take for one product."""
         grey = self._check_picture(encode_jpeg(Image.new("RGB", (256, 256), GREY), quality=90))
@@ -151,7 +171,11 @@ class BundlePricer:
 
     def _checked(self, products: Sequence[Product]) -> list["_Row"]:
         # Handing a text to a thread takes longer than checking it.
-        unchecked = any(isinstance(product.picture, bytes | Path) for product in products)
+        unchecked = any(
+            isinstance(picture, bytes | Path)
+            for product in products
+            for picture in (product.picture, *product.further_pictures)
+        )
         return list((self._pool.map if unchecked else map)(self._check, products))
 
     def _check(self, product: Product) -> "_Row":
@@ -167,7 +191,10 @@ class BundlePricer:
         if isinstance(picture, Reason):
             reasons.append(picture)
             picture = None
-        return _Row(text, picture, tuple(reasons), own=product.own)
+        others = [self._check_picture(each) for each in product.further_pictures]
+        reasons += [each for each in others if isinstance(each, Reason)]
+        further = tuple(each for each in others if isinstance(each, bytes))
+        return _Row(text, picture, tuple(reasons), "", product.own, product.currency, further)
 
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
@@ -189,7 +216,7 @@ class BundlePricer:
     def _blocks(self, rows: Sequence["_Row"], *, topics: bool) -> Blocks:
         """Return the features of rows; a text or picture that they share is computed once."""
         texts = {(row.text, row.own): None for row in rows}
-        pictures = {row.picture: None for row in rows}
+        pictures = {picture: None for row in rows for picture in row.pictures}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
         encoded = Blocks(**self.bundle.encoders.picture_blocks(list(pictures)))
         own = self._own([own for _, own in texts])
@@ -199,12 +226,13 @@ class BundlePricer:
         neighbours = blocks.neighbours
         assert neighbours is not None
         hidden = np.array([row.without == NEIGHBOURS for row in rows])
-        picture_rows = _positions(pictures, [row.picture for row in rows])
+        positions = {picture: position for position, picture in enumerate(pictures)}
+        picture_rows = [[positions[each] for each in row.pictures] for row in rows]
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
-            vision=vision.result().take(picture_rows),
+            vision=_pooled(vision.result(), picture_rows),
             content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
-            **encoded.take(picture_rows).dense,
+            **{name: _pooled(dense, picture_rows) for name, dense in encoded.dense.items()},
         )
 
     def _estimates(
@@ -215,15 +243,16 @@ class BundlePricer:
         prices = self._prices(blocks)
         start = 0
         for whole, *reduced in groups:
-            price, low, high = prices[start].tolist()
+            rate = self.bundle.catalog.rates.get(whole.currency, 1.0)
+            price, low, high = (prices[start] / rate).tolist()
             end = start + 1 + len(reduced)
             factors = [
-                Contribution(row.without, price / other)
+                Contribution(row.without, float(prices[start, 0]) / other)
                 for row, other in zip(reduced, prices[start + 1 : end, 0].tolist(), strict=True)
             ]
             # The largest effect first.
             factors.sort(key=lambda each: -abs(math.log(each.factor)))
-            similar_products = self._similar(blocks, start, similar)
+            similar_products = self._similar(blocks, start, similar, rate)
             yield Estimate(price, low, high, whole.reasons, similar_products, tuple(factors))
             start = end
 
@@ -263,24 +292,30 @@ class BundlePricer:
             for column, name in enumerate(blend.weights):
                 if name in self.bundle.models:
                     members[:rows, column] = self.bundle.models[name].predict(blocks)
-        starts = range(0, len(members), BLEND_ROWS)
-        logs = [blend.predict(members[start : start + BLEND_ROWS]) for start in starts]
-        prices = np.asarray(np.exp(np.concatenate(logs)[:rows]))
+            starts = range(0, len(members), BLEND_ROWS)
+            parts = [blend.log_price(members[start : start + BLEND_ROWS]) for start in starts]
+            log_price = np.concatenate(parts)[:rows]
+            spread = self.bundle.spread
+            scale = None if spread is None else spread.scale(blocks, log_price)
+        prices = np.asarray(np.exp(blend.interval(log_price, scale)))
         if not (np.isfinite(prices) & (prices > 0)).all():
             raise ModelError("a price is not positive and finite: the bundle is damaged")
         return prices
 
-    def _similar(self, blocks: Blocks, row: int, count: int) -> tuple[SimilarProduct, ...]:
+    def _similar(
+        self, blocks: Blocks, row: int, count: int, rate: float
+    ) -> tuple[SimilarProduct, ...]:
         assert blocks.neighbours is not None
         groups = len(self.bundle.terms.vocabularies)
         positions = blocks.neighbours.rows[row, :count].tolist()
         similarities = blocks.neighbours.similarity[row].tolist()
-        return tuple(
+        products = [
             # Rounding can put the similarity of a product to itself a little above one.
             self.bundle.train_products.similar(position, min(similarity / groups, 1.0))
             for position, similarity in zip(positions, similarities, strict=False)
             if position != NO_NEIGHBOUR
-        )
+        ]
+        return tuple(replace(product, price=product.price / rate) for product in products)
 
 
 def _variants(row: _Row) -> Iterator[_Row]:
@@ -288,9 +323,13 @@ def _variants(row: _Row) -> Iterator[_Row]:
     yield row
     for part, text in without_parts(row.text):
         yield replace(row, text=text, without=part)
-    if row.picture is not None:
-        yield replace(row, picture=None, without=PICTURE)
+    if row.picture is not None or row.further:
+        yield replace(row, picture=None, further=(), without=PICTURE)
     yield replace(row, without=NEIGHBOURS)
+
+
+def _pooled(pictures: Dense, rows: Sequence[Sequence[int]]) -> Dense:
+    return replace(pictures, array=pool(pictures.array, rows))
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,10 @@ import pyarrow as pa
 from PIL import Image
 from tqdm import tqdm
 
+from amlc.catalog.columns import COMPETITION, ColumnMap
 from amlc.catalog.content import title_of
-from amlc.catalog.products import ID, LINK, PRICE, TEXT
+from amlc.catalog.products import ID, LINK, PRICE, TEXT, own_columns
+from amlc.catalog.shown_fields import shown_fields
 from amlc.errors import ModelError, read_errors_as
 from amlc.images.decode import encode_jpeg
 from amlc.images.fetch_result import OK
@@ -37,6 +39,8 @@ SCHEMA = pa.schema(
         pa.field("bytes", pa.int32(), nullable=False),
     ]
 )
+# Of a catalogue with columns of its own: the further fields, by their names.
+FIELDS = pa.field("fields", pa.map_(pa.string(), pa.string()), nullable=False)
 
 
 class TrainProducts:
@@ -45,13 +49,13 @@ class TrainProducts:
     Parameters
     ----------
     products : Table
-        The columns of `SCHEMA`, one row for each product.
+        The columns of `SCHEMA`, and perhaps `FIELDS`, one row for each product.
     pictures : ndarray of uint8
         JPEG files, one after another.
     """
 
     def __init__(self, products: pa.Table, pictures: np.ndarray) -> None:
-        self._columns = {name: products[name] for name in SCHEMA.names}
+        self._columns = {name: products[name] for name in products.schema.names}
         self._pictures = pictures
 
     def __len__(self) -> int:
@@ -73,7 +77,7 @@ class TrainProducts:
             path = folder / PICTURES
             size = path.stat().st_size
             pictures = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
-        if products.schema != SCHEMA:
+        if products.schema not in (SCHEMA, SCHEMA.append(FIELDS)):
             raise ModelError(f"{folder / PRODUCTS}: the columns are not {', '.join(SCHEMA.names)}")
         return cls(products, pictures)
 
@@ -88,11 +92,16 @@ class TrainProducts:
             price=values[PRICE],
             similarity=similarity,
             picture=self._pictures[start : start + size].tobytes() if size else None,
+            fields=tuple(values.get(FIELDS.name, ())),
         )
 
 
 def write_train_products(
-    folder: Path, products: pd.DataFrame, images: Iterable[ImageRow], threads: int
+    folder: Path,
+    products: pd.DataFrame,
+    images: Iterable[ImageRow],
+    threads: int,
+    columns: ColumnMap = COMPETITION,
 ) -> None:
     """Write the train products and their small pictures.
 
@@ -106,11 +115,13 @@ def write_train_products(
         The pictures of their links; other links are ignored.
     threads : int
         Pictures to resize at once; the files do not depend on it.
+    columns : ColumnMap
+        The map of the catalogue.
     """
     folder.mkdir(parents=True, exist_ok=True)
     extents = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
     extents_of_rows = [extents.get(link, (0, 0)) for link in products[LINK]]
-    columns = [
+    values = [
         products[ID].tolist(),
         [title_of(text) for text in products[TEXT]],
         products[LINK].tolist(),
@@ -118,9 +129,15 @@ def write_train_products(
         [start for start, _ in extents_of_rows],
         [size for _, size in extents_of_rows],
     ]
-    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
-    with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, SCHEMA) as out:
-        out.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA))
+    schema = SCHEMA
+    if columns.own or not isinstance(columns.text, str):
+        own: list[Any] = own_columns(products).to_dict("records")
+        rows = zip(products[TEXT], own, strict=True)
+        values.append([shown_fields(text, cells, columns) for text, cells in rows])
+        schema = SCHEMA.append(FIELDS)
+    arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
+    with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, schema) as out:
+        out.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
 def _write_pictures(

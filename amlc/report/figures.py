@@ -27,6 +27,7 @@ class Figures:
 
     models: Markup
     curves: Markup | None
+    epochs: Markup | None
     predicted: Markup
     coverage: Markup
     residuals: Markup
@@ -47,7 +48,8 @@ def draw_figures(findings: Findings, coverage: float) -> Figures:
     """
     return Figures(
         models=model_scores(findings),
-        curves=learning_curves(findings) if len(findings.curves) else None,
+        curves=learning_curves(findings.curves, "round") if len(findings.curves) else None,
+        epochs=learning_curves(findings.epochs, "epoch") if len(findings.epochs) else None,
         predicted=predicted_against_actual(findings),
         coverage=interval_coverage(findings, coverage),
         residuals=residuals(findings),
@@ -81,18 +83,20 @@ def model_scores(findings: Findings) -> Markup:
     return inline_svg("models", alt, draw, height=90 + 25 * len(names))
 
 
-def learning_curves(findings: Findings) -> Markup:
-    """Return held-out SMAPE by rounds of training."""
-    curves = findings.curves
+def learning_curves(curves: pd.DataFrame, unit: str) -> Markup:
+    """Return held-out SMAPE by rounds of boosting or epochs of training."""
+    many = {"round": "rounds of boosting", "epoch": "epochs of training"}[unit]
     models = curves["model"].unique().tolist()
 
     def draw(axes: Axes) -> None:
         sns.lineplot(
             curves,
-            x="round",
+            x=unit,
             y="smape",
             hue="model",
             palette=_palette(models),
+            marker="o" if unit == "epoch" else None,
+            markeredgewidth=0,
             ax=axes,
             errorbar=None,
         )
@@ -100,13 +104,14 @@ def learning_curves(findings: Findings) -> Markup:
         last = curves.groupby("model")["smape"].last()
         start = curves.groupby("model")["smape"].first().max()
         axes.set_ylim(curves["smape"].min() - 0.5, min(start, float(last.max()) + 12))
-        axes.set(xlabel="rounds of training", ylabel="held-out SMAPE in %")
+        axes.set(xlabel=many, ylabel="held-out SMAPE in %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(title=None)
 
     ends = [
         f"{name} ends at {rows['smape'].iloc[-1]:.2f}" for name, rows in curves.groupby("model")
     ]
-    return inline_svg("curves", f"Held-out SMAPE by rounds of training: {', '.join(ends)}.", draw)
+    return inline_svg(f"{unit}s", f"Held-out SMAPE by {many}: {', '.join(ends)}.", draw)
 
 
 def predicted_against_actual(findings: Findings) -> Markup:

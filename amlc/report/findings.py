@@ -25,6 +25,7 @@ from amlc.evaluation.slicing import SliceCost, costliest, slice_labels
 from amlc.features.blocks import Neighbours, Tabular
 from amlc.files import read_json
 from amlc.metrics import row_smape
+from amlc.models.crossfit import CURVES
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.timings import RESULT_LENGTH, md5
 from amlc.report.column_names import readable_names
@@ -58,7 +59,9 @@ class Findings:
     floor : float or None
         The best possible SMAPE, known for a synthetic catalogue only.
     curves : DataFrame
-        ``model``, ``round`` and ``smape``: held-out SMAPE by rounds of training; may be empty.
+        ``model``, ``round`` and ``smape``: held-out SMAPE by rounds of boosting; may be empty.
+    epochs : DataFrame
+        ``model``, ``epoch`` and ``smape``: the same of the networks; may be empty.
     importance : DataFrame
         ``model``, ``feature`` and ``share`` (of sum 1 by model, largest first); may be empty. The
         first `NAMED` features of each model have readable names.
@@ -77,6 +80,7 @@ class Findings:
     images: ImageCounts
     floor: float | None
     curves: pd.DataFrame
+    epochs: pd.DataFrame
     importance: pd.DataFrame
     costliest: list[SliceCost]
     result: str
@@ -118,7 +122,8 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
         data=read_metrics(DataCounts, root / layout.DATA_METRICS),
         images=read_metrics(ImageCounts, root / layout.IMAGE_METRICS),
         floor=read_json(root / layout.SYNTHETIC_METRICS)["smape_floor"] if synthetic else None,
-        curves=_of_models(root, models, "curve.csv", ["round", "smape"]),
+        curves=_of_models(root, models, CURVES["round"], ["round", "smape"]),
+        epochs=_of_models(root, models, CURVES["epoch"], ["epoch", "smape"]),
         importance=_named(importance, root / layout.ENCODERS),
         costliest=_costliest(rows.iloc[train_rows(products)], products, root),
         result=result_id(root),

@@ -24,7 +24,7 @@ NOT_PLAIN = re.compile(r"[^\w .,:;()'/%+-]")
 
 
 def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int) -> None:
-    """Write predicted.csv, residuals.csv, coverage.csv, curves.csv and importance.csv.
+    """Write predicted.csv, residuals.csv, coverage.csv, curves.csv, epochs.csv and importance.csv.
 
     Parameters
     ----------
@@ -41,11 +41,16 @@ def write_tables(folder: Path, findings: Findings, *, coverage: float, seed: int
         "predicted": predicted_table(findings, seed),
         "residuals": residual_table(findings),
         "coverage": coverage_table(findings, coverage),
-        "curves": findings.curves.assign(smape=findings.curves["smape"].astype(float).round(4)),
+        "curves": _rounded(findings.curves),
+        "epochs": _rounded(findings.epochs),
         "importance": importance_table(findings),
     }
     for name, table in tables.items():
         write_rows(folder / f"{name}.csv", table.columns.tolist(), table.itertuples(index=False))
+
+
+def _rounded(curves: pd.DataFrame) -> pd.DataFrame:
+    return curves.assign(smape=curves["smape"].astype(float).round(4))
 
 
 def predicted_table(findings: Findings, seed: int) -> pd.DataFrame:

@@ -12,8 +12,9 @@ from amlc.report.findings import Findings
 STILL_FALLING = 0.03
 # ... and has risen again if its end is that much above its lowest point.
 RISEN = 0.05
-# The setting of the number of rounds, by the models that have a learning curve.
-ROUNDS = ("n_estimators", "epochs")
+# The setting of the number of rounds. Epochs are left out: the learning rate falls over all of
+# them, so a network's curve says nothing about another number.
+ROUNDS = "n_estimators"
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,17 @@ def suggestions(
 
 
 def _rounds(model: str, curve: pd.DataFrame, settings: Mapping[str, Any]) -> Suggestion | None:
-    key = next((name for name in ROUNDS if name in settings), None)
-    if key is None or len(curve) < 5:
+    if ROUNDS not in settings or len(curve) < 5:
         return None
     rounds, smape = curve["round"].to_numpy(), curve["smape"].to_numpy(float)
     gained = smape[int(0.8 * len(smape)) - 1] - smape[-1]
     best = int(smape.argmin())
     if smape[-1] - smape[best] > RISEN:
         reason = f"{model} was best after {rounds[best]} of {rounds[-1]} rounds"
-        return Suggestion(reason, _experiment(f"train.{model}.{key}={rounds[best]}"))
+        return Suggestion(reason, _experiment(f"train.{model}.{ROUNDS}={rounds[best]}"))
     if gained > STILL_FALLING:
         reason = f"{model} gained {gained:.2f} points in its last fifth of rounds"
-        return Suggestion(reason, _experiment(f"train.{model}.{key}={int(1.5 * rounds[-1])}"))
+        return Suggestion(reason, _experiment(f"train.{model}.{ROUNDS}={int(1.5 * rounds[-1])}"))
     return None
 
 

@@ -5,7 +5,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
@@ -16,8 +16,10 @@ from typing import IO
 from amlc.catalog.reading import ByteCheck
 from amlc.catalog.rows import ProductRows, Row, read_rows
 from amlc.errors import DataError
-from amlc.pricing.batch import CHUNK_ROWS, HEADER, Group, csv_lines, price_rows
-from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.batch import CHUNK_ROWS, Group, csv_header, csv_lines, price_rows
+from amlc.pricing.catalog_settings import CatalogSettings
+from amlc.pricing.estimates import NO_PICTURE, Estimate, Product, ProductPicture, Reason, ReasonKind
+from amlc.pricing.pictures import products_of
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
 from amlc.service.limits import Limits
@@ -27,6 +29,8 @@ from amlc.service.problems import Problem, busy
 # Rows that the batcher prices at a time: fewer than a worker, because the products of other
 # requests wait meanwhile.
 _BATCHER_ROWS = 64
+# With pictures, so that some lines are sent before a client takes the service for stuck.
+_PICTURE_ROWS = 8
 # A CSV with at most this many rows is priced in less time than worker processes take to start.
 LONG_ROWS = 2_000
 # Worker processes take memory, so they end after this time without a CSV.
@@ -48,16 +52,17 @@ def _data_errors_as_problems() -> Iterator[None]:
         raise Problem(422, f"{str(error)[:1].upper()}{str(error)[1:]}.") from None
 
 
-async def _receive(parts: AsyncIterator[bytes], file: IO[bytes]) -> None:
+async def _receive(parts: AsyncIterator[bytes], file: IO[bytes], encoding: str) -> None:
     """Write a body to a file; a NUL or an endless line is refused as soon as it is there."""
-    check = ByteCheck(_NAME)
+    # In UTF-16 and the like, NUL is a part of many characters.
+    check = ByteCheck(_NAME, strict="\0" not in "a".encode(encoding).decode("latin-1"))
     with _data_errors_as_problems():
         async for part in parts:
             check.add(part)
             await asyncio.to_thread(file.write, part)
 
 
-def count_rows(file: IO[bytes], max_rows: int) -> int:
+def count_rows(file: IO[bytes], max_rows: int, catalog: CatalogSettings, *, links: bool) -> int:
     """Return the number of products of a CSV, after checking it to its end.
 
     Raises
@@ -67,7 +72,7 @@ def count_rows(file: IO[bytes], max_rows: int) -> int:
         joins rows; 413 for more than `max_rows` products.
     """
     count = 0
-    with open_csv(file) as rows:
+    with open_csv(file, catalog, links=links) as rows:
         for count, _ in enumerate(rows.records, 1):
             if count > max_rows:
                 raise Problem(413, f"The CSV has too many rows: at most {max_rows:,} are allowed.")
@@ -77,12 +82,21 @@ def count_rows(file: IO[bytes], max_rows: int) -> int:
 
 
 @contextmanager
-def open_csv(file: IO[bytes]) -> Iterator[ProductRows]:
+def open_csv(file: IO[bytes], catalog: CatalogSettings, *, links: bool) -> Iterator[ProductRows]:
     """Read the products of a CSV from its beginning; its errors are raised as `Problem` 422."""
     file.seek(0)
     with (
         _data_errors_as_problems(),
-        read_rows(file, _NAME, links=False, strict=True, csv_only=True) as rows,
+        read_rows(
+            file,
+            _NAME,
+            links=links,
+            strict=True,
+            columns=catalog.columns,
+            read=catalog.read,
+            rates=catalog.rates,
+            csv_only=True,
+        ) as rows,
     ):
         yield rows
 
@@ -113,6 +127,10 @@ class CsvJobs:
     workers : Workers, optional
         Processes for long CSVs; they start with the first one.
     limits : Limits
+    catalog : CatalogSettings
+        The layout of the CSVs.
+    fetch : callable
+        Returns the pictures of links, of which some may be empty.
     count_products : callable
         Called with the number of products whenever some have been priced.
     """
@@ -122,11 +140,15 @@ class CsvJobs:
         batcher: Batcher,
         workers: Workers | None,
         limits: Limits,
+        catalog: CatalogSettings,
+        fetch: Callable[[Sequence[str]], list[ProductPicture]],
         count_products: Callable[[int], None],
     ) -> None:
         self._batcher = batcher
         self._workers = workers
         self._limits = limits
+        self._catalog = catalog
+        self._fetch = fetch
         self._count_products = count_products
         self._jobs = 0
         self._failures: list[float] = []
@@ -142,7 +164,7 @@ class CsvJobs:
 
     @asynccontextmanager
     async def price(
-        self, parts: AsyncIterator[bytes], *, spreadsheet: bool = False
+        self, parts: AsyncIterator[bytes], *, spreadsheet: bool = False, pictures: bool = False
     ) -> AsyncIterator[PricedCsv]:
         """Receive a CSV and check it to its end; its rows are priced while the lines are read.
 
@@ -155,6 +177,8 @@ class CsvJobs:
             The parts of the CSV.
         spreadsheet : bool
             As in `amlc.pricing.batch.csv_lines`.
+        pictures : bool
+            Whether to fetch the pictures behind links.
 
         Raises
         ------
@@ -163,14 +187,18 @@ class CsvJobs:
         """
         if self._jobs >= self._limits.csv_jobs:
             raise busy("Too many CSVs are being priced", 5)
+        if pictures and not self._catalog.has_links:
+            raise Problem(422, "The catalogue has no column of links to pictures.")
         self._jobs += 1
         try:
             with tempfile.SpooledTemporaryFile(_MEMORY_BYTES) as file:
-                await _receive(parts, file)
-                rows = await asyncio.to_thread(count_rows, file, self._limits.csv_rows)
+                await _receive(parts, file, self._catalog.read.encoding)
+                rows = await asyncio.to_thread(
+                    count_rows, file, self._limits.csv_rows, self._catalog, links=pictures
+                )
                 if rows > LONG_ROWS:
                     self._start_workers()
-                lines = self._lines(file, spreadsheet=spreadsheet)
+                lines = self._lines(file, spreadsheet=spreadsheet, pictures=pictures)
                 try:
                     yield PricedCsv(rows, lines)
                 finally:
@@ -192,18 +220,21 @@ class CsvJobs:
             # In a thread, because it waits until the processes have ended.
             asyncio.get_running_loop().run_in_executor(None, self._workers.stop)
 
-    def _lines(self, file: IO[bytes], *, spreadsheet: bool) -> Generator[str]:
+    def _lines(self, file: IO[bytes], *, spreadsheet: bool, pictures: bool) -> Generator[str]:
         """Yield the header, then the lines of each group of rows."""
-        yield ",".join(HEADER) + "\n"
-        with (
-            open_csv(file) as rows,
-            closing(
-                price_rows(self._groups(iter(rows)), self._submit, self._ahead, self._retry)
-            ) as priced,
-        ):
-            for group, estimates in priced:
-                self._count_products(len(group))
-                yield csv_lines(group, estimates, spreadsheet=spreadsheet)
+        with open_csv(file, self._catalog, links=pictures) as rows:
+            yield csv_header(rows.header, self._catalog.columns)
+            groups = self._groups(iter(rows), pictures=pictures)
+            priced = price_rows(groups, self._submit, self._ahead, self._retry)
+            with closing(priced):
+                yield from self._priced_lines(priced, spreadsheet=spreadsheet)
+
+    def _priced_lines(
+        self, priced: Iterable[tuple[list[Row], list[Estimate]]], *, spreadsheet: bool
+    ) -> Iterator[str]:
+        for group, estimates in priced:
+            self._count_products(len(group))
+            yield csv_lines(group, estimates, spreadsheet=spreadsheet)
 
     @property
     def _ready_workers(self) -> Workers | None:
@@ -214,9 +245,33 @@ class CsvJobs:
         workers = self._ready_workers
         return self._limits.workers if workers is None else 2 * workers.count
 
-    def _groups(self, rows: Iterator[Row]) -> Iterator[Group]:
+    def _groups(self, rows: Iterator[Row], *, pictures: bool) -> Iterator[Group]:
+        if pictures:
+            yield from self._pictured_groups(rows)
+            return
+        # A catalogue without pictures lacks none.
+        picture = None if self._catalog.columns.image is None else NO_PICTURE
         while group := list(islice(rows, CHUNK_ROWS if self._ready_workers else _BATCHER_ROWS)):
-            yield group, [Product(row.text) for row in group]
+            yield group, [Product(row.text, picture, row.own, row.currency) for row in group]
+
+    def _pictured_groups(self, rows: Iterator[Row]) -> Iterator[Group]:
+        most = self._limits.csv_pictures
+        refused = Reason(ReasonKind.NOT_FETCHED, f"{most:,}")
+        fetched = 0
+
+        def find(links: Sequence[str]) -> list[ProductPicture]:
+            nonlocal fetched
+            wanted = [link for link in links if link][: most - fetched]
+            fetched += len(wanted)
+            allowed = set(wanted)
+            found = self._fetch([link if link in allowed else "" for link in links])
+            return [
+                refused if link and link not in allowed else picture
+                for link, picture in zip(links, found, strict=True)
+            ]
+
+        while group := list(islice(rows, _PICTURE_ROWS)):
+            yield group, products_of(group, find)
 
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         if (workers := self._ready_workers) is not None:

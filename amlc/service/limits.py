@@ -27,6 +27,9 @@ class Limits(Settings):
     )
     csv_bytes: Count = Field(100_000_000, description="largest CSV, in bytes")
     csv_rows: Count = Field(200_000, description="largest number of rows of a CSV")
+    csv_pictures: Count = Field(
+        1_000, description="pictures fetched for a CSV; further rows are priced by text alone"
+    )
     csv_jobs: Count = Field(2, description="CSVs priced at once; further ones are refused with 503")
     csv_workers: Annotated[int, Field(ge=0, le=64)] = Field(
         2, description="processes that price a long CSV; 0: use the threads of the service"

@@ -2,28 +2,52 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from fastapi import UploadFile
 
-from amlc.catalog.links import Link, parse_link
+from amlc.catalog.links import Link, LinkError, parse_link
 from amlc.images.client import Client
-from amlc.images.fetch_result import TOO_MANY_BYTES, FetchError
+from amlc.images.decode import decode
+from amlc.images.fetch_result import MALFORMED, TOO_MANY_BYTES, FetchError
 from amlc.images.settings import FetchSettings, HostRules
-from amlc.pricing.estimates import NO_PICTURE, Pricer, Product, ReasonKind
+from amlc.pricing.estimates import NO_PICTURE, Pricer, Product, ProductPicture, Reason, ReasonKind
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher, QueueFullError
 from amlc.service.csv_jobs import CsvJobs
 from amlc.service.limits import Limits
 from amlc.service.monitoring import Metrics
 from amlc.service.problems import bad_field, bad_picture, busy
-from amlc.service.schemas import (
-    FieldsRequest,
-    ModelResponse,
-    PriceResponse,
-    TextRequest,
-    price_response,
-)
+from amlc.service.schemas import ModelResponse, answered
+
+
+@dataclass(frozen=True)
+class AskedProduct:
+    """A product to price, and what to return.
+
+    Parameters
+    ----------
+    text, own, currency
+        As of `amlc.pricing.estimates.Product`.
+    link : str or None
+        A link to its picture.
+    similar, contributions
+        As for `Pricer.price`.
+    link_field, picture_field : str
+        The fields of the request that take the link and the file, for messages.
+    """
+
+    text: str
+    link: str | None
+    similar: int
+    contributions: bool
+    own: tuple[tuple[str, str], ...] = ()
+    currency: str = ""
+    link_field: str = "image_url"
+    picture_field: str = "image"
 
 
 class PriceService:
@@ -45,18 +69,23 @@ class PriceService:
         )
         self._fetching = 0
         self._fetch_pool = ThreadPoolExecutor(limits.fetches, thread_name_prefix="fetch")
+        # So that a CSV does not keep single products waiting.
+        self._csv_fetch_pool = ThreadPoolExecutor(limits.fetches, thread_name_prefix="csv-fetch")
         self.version = pricer.version
         self.metrics = Metrics(pricer.version, lambda: self._batcher.waiting)
         self.csv_jobs = CsvJobs(
             self._batcher,
             workers,
             limits,
+            pricer.catalog,
+            self._fetch_all,
             self.metrics.products.labels("/v1/prices").inc,
         )
 
     def close(self) -> None:
         """Price what is in the queue, and end all threads and processes."""
         self._fetch_pool.shutdown(cancel_futures=True)
+        self._csv_fetch_pool.shutdown(cancel_futures=True)
         self.csv_jobs.close()
         self._batcher.close()
 
@@ -70,14 +99,12 @@ class PriceService:
             csv_rows=self._limits.csv_rows,
         )
 
-    async def price(
-        self, request: TextRequest | FieldsRequest, image: UploadFile | None = None
-    ) -> PriceResponse:
-        """Price one product.
+    async def price(self, request: AskedProduct, image: UploadFile | None = None) -> dict[str, Any]:
+        """Price one product; return the fields of the response.
 
         Parameters
         ----------
-        request : TextRequest or FieldsRequest
+        request : AskedProduct
         image : UploadFile, optional
             Its picture, where that is not a link.
 
@@ -86,12 +113,16 @@ class PriceService:
         Problem
             The picture cannot be used, or the service is busy.
         """
-        picture = await self._uploaded_picture(image)
-        if request.image_url is not None:
+        picture = await self._uploaded_picture(request, image)
+        if request.link is not None:
             if picture is not None:
-                raise bad_field("image_url", "give the picture as a file or as a link, not both")
-            picture = await self._linked_picture(parse_link(request.image_url))
-        product = Product(request.as_text(), NO_PICTURE if picture is None else picture)
+                message = "give the picture as a file or as a link, not both"
+                raise bad_field(request.link_field, message)
+            picture = await self._linked_picture(request, parse_link(request.link))
+        missing = NO_PICTURE if request.picture_field else None
+        product = Product(
+            request.text, missing if picture is None else picture, request.own, request.currency
+        )
         try:
             future = self._batcher.submit(
                 [product], similar=request.similar, contributions=request.contributions
@@ -105,21 +136,23 @@ class PriceService:
         for reason in estimate.reasons:
             # A client that sends a picture does not want a price without it.
             if reason.kind is ReasonKind.PICTURE_NOT_USED:
-                field = "image" if request.image_url is None else "image_url"
+                field = request.picture_field if request.link is None else request.link_field
                 raise bad_picture(field, reason.detail)
         self.metrics.products.labels("/v1/price").inc()
-        return price_response(estimate, self._pricer)
+        return answered(estimate, self._pricer)
 
-    async def _uploaded_picture(self, image: UploadFile | None) -> bytes | None:
+    async def _uploaded_picture(
+        self, request: AskedProduct, image: UploadFile | None
+    ) -> bytes | None:
         if image is None:
             return None
         data = await image.read(self._limits.image_bytes + 1)
         if len(data) > self._limits.image_bytes:
-            raise bad_picture("image", TOO_MANY_BYTES)
+            raise bad_picture(request.picture_field, TOO_MANY_BYTES)
         # A browser sends an empty file where none was chosen.
         return data or None
 
-    async def _linked_picture(self, link: Link) -> bytes:
+    async def _linked_picture(self, request: AskedProduct, link: Link) -> bytes:
         if self._fetching >= self._limits.fetches:
             raise busy("Too many pictures are being fetched", 5)
         self._fetching += 1
@@ -127,9 +160,26 @@ class PriceService:
         try:
             return await loop.run_in_executor(self._fetch_pool, fetch, link, self._limits)
         except FetchError as error:
-            raise bad_picture("image_url", error.reason) from None
+            raise bad_picture(request.link_field, error.reason) from None
         finally:
             self._fetching -= 1
+
+    def _fetch_all(self, links: Sequence[str]) -> list[ProductPicture]:
+        """Return the picture of each row of a CSV, reduced, or why there is none."""
+        distinct = dict.fromkeys(filter(None, links))
+        found = dict(
+            zip(distinct, self._csv_fetch_pool.map(self._fetch_one, distinct), strict=True)
+        )
+        return [found.get(link) for link in links]
+
+    def _fetch_one(self, link: str) -> ProductPicture:
+        try:
+            body = fetch(parse_link(link), self._limits)
+            return decode(body, self._pricer.picture, "a picture")
+        except FetchError as error:
+            return Reason(ReasonKind.PICTURE_NOT_USED, error.reason)
+        except LinkError:
+            return Reason(ReasonKind.PICTURE_NOT_USED, MALFORMED)
 
 
 def fetch(link: Link, limits: Limits) -> bytes:

@@ -134,7 +134,7 @@ async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
     return error.response()
 
 
-async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
+async def answer_invalid_request(request: Request, error: Exception) -> JSONResponse:
     """Return the response to a body that does not fit the models of the API."""
     assert isinstance(error, RequestValidationError)
     found = error.errors()
@@ -145,18 +145,21 @@ async def answer_invalid_request(_: Request, error: Exception) -> JSONResponse:
     if first["type"] == "json_invalid":
         reason, place = _lower_first(first["ctx"]["error"]), first["loc"][1] + 1
         return Problem(400, f"The body is not JSON: {reason} at character {place}.").response()
-    if first["loc"] == ("body",):
+    if first["loc"] == ("body",) and first["type"] == "missing":
         return Problem(400, "The body is empty.").response()
-    errors = tuple(FieldError(field=_field(each["loc"]), message=_message(each)) for each in found)
+    skipped = request.app.state.model_parts
+    errors = tuple(
+        FieldError(field=_field(each["loc"], skipped), message=_message(each)) for each in found
+    )
     detail = f"{errors[0].field}: {errors[0].message}"
     return Problem(422, detail, errors[:20]).response()
 
 
-def _field(location: tuple[int | str, ...]) -> str:
+def _field(location: tuple[int | str, ...], model_parts: int) -> str:
     if location[0] == "query":
         return str(location[1])
-    # The first two parts only say that it is the body, and which model it should fit.
-    return ".".join(str(part)[:80] for part in location[2:]) or "body"
+    # The first parts only say that it is the body, and which model it should fit.
+    return ".".join(str(part)[:80] for part in location[1 + model_parts :]) or "body"
 
 
 def _message(error: dict[str, Any]) -> str:

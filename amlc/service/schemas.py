@@ -1,5 +1,6 @@
 """The bodies of the API's requests and responses, as pydantic models that OpenAPI shows."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import UploadFile
@@ -23,8 +24,8 @@ from amlc.pricing.estimates import Estimate, Pricer
 
 # Bounds of the API, the same for every model. The limit of data.max_text is another: a pricer cuts
 # a longer text, which separate fields can make as well, and says so in a reason.
-_MAX_TEXT = 100_000  # characters
-_MAX_SIMILAR = 20
+MAX_TEXT = 100_000  # characters
+MAX_SIMILAR = 20
 
 
 def _whole(number: Any) -> Any:
@@ -45,10 +46,11 @@ _Link = Annotated[
     Field(max_length=MAX_LINK_LENGTH, json_schema_extra={"format": "uri"}),
     AfterValidator(_check_link),
 ]
+OptionalLink = _Link | None
 _Text = Annotated[
     str,
     Field(
-        max_length=_MAX_TEXT,
+        max_length=MAX_TEXT,
         description="As the column catalog_content: lines that begin with `Item Name:`, "
         "`Bullet Point 1:`, `Product Description:`, `Value:`, `Unit:`.",
         examples=["Item Name: Green Tea, 20 Bags (Pack of 6)\nValue: 120.0\nUnit: Count\n"],
@@ -65,7 +67,7 @@ class _ProductRequest(BaseModel):
         None, description="Link to the picture; it is fetched from public addresses only."
     )
     similar: Annotated[int, BeforeValidator(_whole)] = Field(
-        0, ge=0, le=_MAX_SIMILAR, description="How many of the most similar products to return."
+        0, ge=0, le=MAX_SIMILAR, description="How many of the most similar products to return."
     )
     contributions: bool = Field(
         False, description="Whether to return how much each part of the product moves its price."
@@ -89,7 +91,7 @@ class FieldsRequest(_ProductRequest):
     bullets: list[Annotated[str, Field(max_length=10_000)]] = Field(
         [], max_length=50, examples=[["Organic", "Rich in antioxidants"]]
     )
-    description: str = Field("", max_length=_MAX_TEXT)
+    description: str = Field("", max_length=MAX_TEXT)
     value: Annotated[float, Field(ge=0, le=1e12)] | None = Field(
         None, description="The amount, in the unit.", examples=[120.0]
     )
@@ -116,14 +118,8 @@ def decoded(text: str) -> str:
 _ONE_PICTURE: JsonDict = {"not": {"required": ["image", "image_url"]}}
 
 
-class _Form(_ProductRequest):
-    """The fields that both kinds of form have; all their values are texts."""
-
-    model_config = ConfigDict(strict=False, json_schema_extra=_ONE_PICTURE)
-
-    image: UploadFile | None = Field(
-        None, description="A JPEG, PNG, WebP or GIF file; instead of `image_url`."
-    )
+class BaseForm(BaseModel):
+    """A form, all of whose values but files are texts."""
 
     @model_validator(mode="before")
     @classmethod
@@ -141,6 +137,16 @@ class _Form(_ProductRequest):
             for name, value in form.items()
             if value != ""
         }
+
+
+class _Form(BaseForm, _ProductRequest):
+    """The fields that both kinds of form have."""
+
+    model_config = ConfigDict(strict=False, json_schema_extra=_ONE_PICTURE)
+
+    image: UploadFile | None = Field(
+        None, description="A JPEG, PNG, WebP or GIF file; instead of `image_url`."
+    )
 
 
 class TextForm(TextRequest, _Form):
@@ -206,7 +212,7 @@ class PriceResponse(BaseModel):
     coverage: float = Field(description="Share of prices that such intervals contain.")
     model: str = Field(description="Version of the model.")
     reasons: list[str] = Field(description="What was missing or unusable, such as no picture.")
-    similar: list[SimilarItem] = Field(description="The most similar first.")
+    similar: Sequence[SimilarItem] = Field(description="The most similar first.")
     contributions: list[ContributionItem] = Field(description="The largest effect first.")
 
 
@@ -227,7 +233,12 @@ class ModelResponse(BaseModel):
     csv_rows: int = Field(description="Largest number of rows of a CSV.")
 
 
-def price_response(estimate: Estimate, pricer: Pricer) -> PriceResponse:
-    """Return an estimate as a response of the API."""
-    fields = vars(estimate) | {"reasons": [str(reason) for reason in estimate.reasons]}
-    return PriceResponse(**fields, coverage=pricer.coverage, model=pricer.version)
+def answered(estimate: Estimate, pricer: Pricer) -> dict[str, Any]:
+    """Return the fields of a response with an estimate."""
+    reasons = [str(reason) for reason in estimate.reasons]
+    return {
+        **vars(estimate),
+        "reasons": reasons,
+        "coverage": pricer.coverage,
+        "model": pricer.version,
+    }

@@ -6,12 +6,13 @@ import held_out
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from checkout import ROOT
 
 from amlc import params
 from amlc.catalog.intake import DataSettings
 from amlc.catalog.products import ID, LINK, PRICE, TEXT
-from amlc.errors import DataError
+from amlc.errors import DataError, ParamsError
 
 SETTINGS = DataSettings(
     dir="elsewhere",
@@ -42,22 +43,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_split_shares_no_group(folder: Path) -> None:
-    """No link or title is on both sides, and the share is about right."""
-    rows = held_out.read_rows(folder, SETTINGS)
-    chosen = held_out.choose_held_out(rows["group"].to_numpy(), 0.25, seed=1)
+def read(folder: Path) -> pd.DataFrame:
+    """Return the rows of a folder's train.csv with their groups."""
+    return held_out.read_rows(SETTINGS.model_copy(update={"dir": str(folder)}))
+
+
+def test_parts_share_no_group(folder: Path) -> None:
+    """No link or title is in two parts or outside and inside of one, and each has its share."""
+    rows = read(folder)
+    parts = held_out.choose_parts(rows["group"].to_numpy(), 0.25, 3, seed=1)
     assert rows["group"].nunique() < len(rows)
-    assert not set(rows["group"][chosen]) & set(rows["group"][~chosen])
-    assert not set(rows[LINK][chosen]) & set(rows[LINK][~chosen])
-    assert 0.25 <= chosen.mean() < 0.35
+    sets = [set(rows["group"][part]) for part in (*parts, ~np.logical_or.reduce(parts))]
+    assert sum(map(len, sets)) == rows["group"].nunique()
+    assert all(0.2 <= part.mean() <= 0.3 for part in parts)
+
+
+def test_parts_may_have_all_rows() -> None:
+    """Five fifths leave no row out."""
+    parts = held_out.choose_parts(np.arange(103), 0.2, 5, seed=1)
+    assert (np.sum(parts, axis=0) == 1).all()
 
 
 def test_the_copy_has_all_rows_but_no_held_out_price(folder: Path, tmp_path: Path) -> None:
     """The two files together hold the train rows unchanged, without the held-out prices."""
-    rows = held_out.read_rows(folder, SETTINGS)
-    chosen = held_out.choose_held_out(rows["group"].to_numpy(), 0.25, seed=1)
-    held_out.prepare_copy(tmp_path, rows, chosen, "")
-    kept = held_out.read_rows(tmp_path / "data/raw", SETTINGS)
+    rows = read(folder)
+    (chosen,) = held_out.choose_parts(rows["group"].to_numpy(), 0.25, 1, seed=1)
+    held_out.prepare_copy(tmp_path, rows, chosen, params.read(ROOT / "params.yaml"))
+    kept = read(tmp_path / "data/raw")
     test = pd.read_csv(tmp_path / "data/raw/test.csv", dtype=str)
     pd.testing.assert_frame_equal(
         kept[[ID, TEXT, PRICE]].reset_index(drop=True),
@@ -71,32 +83,64 @@ def test_only_data_and_pictures_differ_in_the_copys_parameters(
     folder: Path, tmp_path: Path
 ) -> None:
     """All other parameters are those of params.yaml."""
-    rows = held_out.read_rows(folder, SETTINGS)
-    held_out.prepare_copy(tmp_path, rows, np.arange(len(rows)) < 20, "/pictures")
+    (folder / "images").mkdir(exist_ok=True)
+    source = held_out.read_source(folder, None, 90)
+    assert len(source.rows) == 90
+    held_out.prepare_copy(tmp_path, source.rows, np.arange(90) < 20, source.settings)
     expected = params.read(ROOT / "params.yaml")
     expected["data"]["dir"] = "data/raw"
-    expected["images"]["mirror"] = "/pictures"
+    expected["images"]["mirror"] = str(folder / "images")
     assert params.read(tmp_path / "params.yaml") == expected
 
 
-def test_a_gap_is_scored_with_its_error() -> None:
-    """The squared errors of two independent means add up."""
+def test_a_finished_run_needs_no_further_one(folder: Path, tmp_path: Path) -> None:
+    """Its settings are used, with folders that do not depend on where the benchmark runs."""
+    settings = params.read(ROOT / "params.yaml")
+    settings["data"] |= {"dir": "raw", "test": None}
+    settings["seed"] = 99
+    (tmp_path / "raw").symlink_to(folder)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    source = held_out.read_source(tmp_path, None, None)
+    assert source.finished == tmp_path
+    assert source.settings["seed"] == 99
+    assert Path(source.settings["data"]["dir"]).is_absolute()
+    assert len(source.rows) == 120
+
+
+def test_another_map_of_columns_is_refused(folder: Path, tmp_path: Path) -> None:
+    """The copies' files would lack its columns."""
+    settings = params.read(ROOT / "params.yaml")
+    settings["data"]["columns"]["categories"] = ["brand"]
+    settings["data"]["dir"] = str(folder)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(ParamsError, match=r"data\.columns"):
+        held_out.read_source(tmp_path, None, None)
+
+
+def test_a_gap_is_paired_by_row() -> None:
+    """Rows that are hard in both ways give the difference no error."""
     rng = np.random.default_rng(1)
-    train, test = rng.normal(50, 10, 400), rng.normal(52, 10, 100)
-    gap = held_out.gap("ridge", train, np.arange(400), test, np.arange(100))
-    assert gap.difference == pytest.approx(test.mean() - train.mean())
-    assert gap.difference_se == pytest.approx(np.hypot(10 / 20, 10 / 10), rel=0.15)
+    ids = [f"row {number}" for number in range(400)]
+    out_of_fold = pd.Series(rng.normal(50, 10, 400), ids)
+    first = out_of_fold.iloc[100:200] + 0.5 + rng.normal(0, 1, 100)
+    second = out_of_fold.iloc[:100] - 0.5 + rng.normal(0, 1, 100)
+    groups = pd.Series(np.arange(400), ids)
+    gap = held_out.gap("ridge", out_of_fold, [first, second], groups)
+    assert gap.by_part == pytest.approx((0.5, -0.5), abs=0.3)
+    assert gap.difference == pytest.approx(np.mean(gap.by_part))
+    assert gap.out_of_fold == pytest.approx(out_of_fold.iloc[:200].mean())
+    assert gap.difference_se < 0.12
     assert "| ridge | " in held_out.table([gap])
 
 
 def test_an_empty_variable_names_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without AMLC_COMPETITION or --data the rows are those of the synthetic catalogue."""
 
-    def refuse(folder: Path, _: DataSettings) -> None:
+    def refuse(folder: Path, *_: object) -> None:
         raise DataError(str(folder))
 
     monkeypatch.setenv("AMLC_COMPETITION", "")
     monkeypatch.setattr("sys.argv", ["held_out"])
-    monkeypatch.setattr(held_out, "read_rows", refuse)
+    monkeypatch.setattr(held_out, "read_source", refuse)
     with pytest.raises(DataError, match=r"^data/synthetic$"):
         held_out.main()

@@ -110,8 +110,8 @@ def test_a_fold_is_predicted_without_its_prices() -> None:
     plain = study()
     planted = plain.products.copy()
     planted.loc[planted["fold"] == 0, "price"] *= 50
-    before, _ = plain.fold_predictions(0)
-    after, _ = Study(planted, plain.blocks, plain.models, plain.neighbours, 3).fold_predictions(0)
+    before = plain.predict(0, 3)
+    after = Study(planted, plain.blocks, plain.models, plain.neighbours, 3).predict(0, 3)
     np.testing.assert_array_equal(after["ridge"], before["ridge"])
 
 

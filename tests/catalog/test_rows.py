@@ -268,8 +268,18 @@ def test_a_further_row_takes_what_it_lacks_from_its_product(tmp_path: Path) -> N
     content = b"ID,SKU,Parent,Name\n1,S,,Tea\n2,,S,\n3,,id:1,Tea 40\n4,,,Oil\n5,,S,\n"
     rows = mapped(tmp_path, content, columns)
     titles = [parse_content(row.text).title for row in rows]
-    assert titles == ["Tea", "Tea", "Tea 40", "Oil", ""]
+    assert titles == ["Tea", "Tea", "Tea 40", "Oil", "Tea"]
     assert [row.sample_id for row in rows] == ["1", "2", "3", "4", "5"]
+    further = ("a further picture, priced as its product",)
+    assert [row.reasons for row in rows] == [(), further, (), (), further]
+
+
+def test_a_row_whose_product_is_not_above_it_says_so(tmp_path: Path) -> None:
+    """It is priced by its own cells."""
+    columns = {"id": "ID", "text": ["Name"], "product": ["Parent", "SKU"]}
+    (row,) = mapped(tmp_path, b"ID,SKU,Parent,Name\n2,,S,Tea M\n", columns)
+    assert parse_content(row.text).title == "Tea M"
+    assert row.reasons == ("its product is not above it",)
 
 
 def test_a_number_that_cannot_be_read_is_a_reason(tmp_path: Path) -> None:

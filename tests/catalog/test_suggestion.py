@@ -116,3 +116,12 @@ def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes, mess
     """One message, without a map."""
     with pytest.raises(DataError, match=message):
         suggested(tmp_path, content)
+
+
+def test_what_is_known_only_after_the_price_is_left_out(tmp_path: Path) -> None:
+    """A new product has no ratings yet; the map says why it lacks the column."""
+    rows = [{**row, "Rating": f"{n % 5} of 5 stars"} for n, row in enumerate(SHOP)]
+    suggestion = suggested(tmp_path, delimited(rows))
+    assert suggestion.columns is not None
+    assert "Rating" not in suggestion.columns.inputs
+    assert "Rating: left out, as it is known only after the price" in suggestion.doubts

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
-from amlc.features.blocks import BlockName, Blocks, Dense, Neighbours, Tabular, Terms
+from amlc.features.block_names import BlockName
+from amlc.features.blocks import Blocks, Dense, Neighbours, Tabular, Terms
 from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
@@ -97,6 +98,22 @@ def test_neighbours_survive_the_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(NEIGHBOURS.rows, loaded.rows)
     np.testing.assert_array_equal(NEIGHBOURS.similarity, loaded.similarity)
     np.testing.assert_array_equal(NEIGHBOURS.position, loaded.position)
+
+
+def test_similarities_among_neighbours_are_read_when_used(tmp_path: Path) -> None:
+    """Rows taken twice from the file are those taken twice from the array."""
+    NEIGHBOURS.write(tmp_path / "n.npz")
+    loaded = Neighbours.read(tmp_path / "n.npz").take(np.array([1, 0])).take(np.array([0, 0, 1]))
+    assert loaded.n_compared == NEIGHBOURS.n_compared
+    np.testing.assert_array_equal(np.asarray(loaded.among), np.asarray(AMONG)[[1, 1, 0]])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
+def test_a_broken_neighbours_file_names_its_stage(tmp_path: Path, content: bytes) -> None:
+    """What cannot be mapped is an error with the stage to run."""
+    (tmp_path / "neighbours.npz").write_bytes(content)
+    with pytest.raises(DataError, match="run the stage neighbours"):
+        Neighbours.read(tmp_path / "neighbours.npz")
 
 
 def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
+import contextlib
 import json
+import multiprocessing
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,6 +49,46 @@ def run(
         "step N": killed before its update number N; "save N": while it writes checkpoint number N.
     """
     return forks.run(__name__, str(store), str(out), json.dumps(changes), kill_at)
+
+
+def run_together(store: Path, out: Path, changes: dict[str, Any], count: int) -> list[int]:
+    """Fit in several processes, as accelerate would start them; return their exit codes.
+
+    Each writes into a folder with its number below `out`.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo", "AMLC_LAUNCHED": "1"}
+    processes = [
+        _started(store, out / rank, changes, {**shared, "RANK": rank, "LOCAL_RANK": rank})
+        for rank in map(str, range(count))
+    ]
+    return [_ended(process) for process in processes]
+
+
+def _started(store: Path, out: Path, changes: dict[str, Any], environment: dict[str, str]) -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.helpers.fusion_process"])
+    process = context.Process(target=_fit, args=(store, out, changes, environment))
+    process.start()
+    return process
+
+
+def _ended(process: Any) -> int:
+    process.join()
+    assert process.exitcode is not None
+    return int(process.exitcode)
+
+
+def _fit(store: Path, out: Path, changes: dict[str, Any], environment: dict[str, str]) -> None:
+    os.environ.update(environment)
+    with (
+        (store.parent / "printed.txt").open("w", buffering=1) as stream,
+        contextlib.redirect_stdout(stream),
+    ):
+        _fit_and_save(store, out, changes, "")
 
 
 def _fit_and_save(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:

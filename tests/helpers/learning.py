@@ -28,8 +28,19 @@ BOOSTING: dict[str, Any] = {
     "max_bin": 31,
     "extra": {},
 }
+SPREAD: dict[str, Any] = {
+    **BOOSTING,
+    "blocks": ["tabular", "neighbours"],
+    "kriging": None,
+    "loss": "native_l1",
+    "n_estimators": 40,
+    "num_leaves": 4,
+    "min_child_samples": 20,
+}
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
 PARAMS: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_bytes())
+# The section that no result depends on.
+EXECUTOR: dict[str, Any] = PARAMS["executor"]
 # The models that run; the tests that hold for every model take their names from here.
 MODELS: list[str] = PARAMS["models"]
 # Each model's section of params.yaml; those below are small enough for a test.

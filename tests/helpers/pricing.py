@@ -4,9 +4,11 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 
+from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.images.decode import decode
-from amlc.images.fetch_result import FetchError
+from amlc.images.fetch_result import FetchError, Picture
 from amlc.images.settings import PictureSettings
+from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.estimates import (
     NO_TEXT,
     Contribution,
@@ -43,12 +45,25 @@ class FakePricer:
         Released whenever a call starts.
     sizes : list of int
         The number of products of each call.
+    products : list of Product
+        All products.
     """
 
     version = "0123456789ab"
     coverage = 0.8
+    picture = PICTURES
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        columns: ColumnMap = COMPETITION,
+        read: ReadSettings = PLAIN,
+        rates: dict[str, float] | None = None,
+    ) -> None:
+        self.catalog = CatalogSettings(
+            columns=columns, max_bytes=10**9, max_text=100_000, rates=rates or {}, read=read
+        )
+        self.category_values = dict.fromkeys(columns.categories, ("Yogi", "Olio"))
+        self.products: list[Product] = []
         self.gate = threading.Event()
         self.gate.set()
         self.started = threading.Semaphore(0)
@@ -65,6 +80,7 @@ class FakePricer:
         self.started.release()
         self.gate.wait(30)
         self.sizes.append(len(products))
+        self.products += products
         if any(product.text == "poison" for product in products):
             raise RuntimeError("secret text of a product")
         return [_estimate(product, similar, contributions) for product in products]
@@ -90,6 +106,8 @@ def _reasons(product: Product) -> Iterator[Reason]:
     if isinstance(product.picture, Reason):
         yield product.picture
         return
+    if product.picture is None or isinstance(product.picture, Picture):
+        return
     assert isinstance(product.picture, bytes)
     try:
         decode(product.picture, PICTURES)
@@ -105,4 +123,5 @@ def _similar(number: int) -> SimilarProduct:
         price=10.0 * (number + 1),
         similarity=0.9 - 0.2 * number,
         picture=None if number == 1 else jpeg(number),
+        fields=(("brand", "Yogi"),),
     )

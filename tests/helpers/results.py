@@ -131,13 +131,14 @@ def _write_blend(folder: Path, table: pd.DataFrame) -> Any:
     rng = np.random.default_rng(1)
     log_price = np.log(table["price"].fillna(15.0).to_numpy()) + rng.normal(0, 0.5, len(table))
     predicted = np.column_stack([log_price, log_price - 0.6, log_price + 0.6])
-    blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6])
+    blend = Blend({"linear": 0.3, "lightgbm": 0.7}, [], [], [0.0], [-0.6], [0.6], scaled=False)
     Blended(blend, predicted, 40.0).save(folder, table)
     return np.exp(predicted)
 
 
 def _write_training(folder: Path) -> None:
     write_rows(folder / "curve.csv", ("round", "smape"), [(n, 40 + 300 / n) for n in (10, 20, 30)])
+    write_rows(folder / "epochs.csv", ("epoch", "smape"), [(n, 40 + 9 / n) for n in (1, 2, 3)])
     shares = [("tabular: log <total>", 0.6), ("topics: 3", 0.3), ('neighbours: the "nearest"', 0.1)]
     write_rows(folder / "importance.csv", ("feature", "share"), shares)
 

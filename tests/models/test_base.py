@@ -9,7 +9,8 @@ import pytest
 import scipy.sparse as sp
 
 from amlc.errors import ModelError, ParamsError
-from amlc.features.blocks import BLOCKS, Blocks, Tabular, Terms
+from amlc.features.block_names import BLOCKS
+from amlc.features.blocks import Blocks, Tabular, Terms
 from amlc.models.base import Regressor
 from amlc.models.registry import regressor
 from amlc.params import check

@@ -69,7 +69,7 @@ def test_a_single_member_is_unchanged(problem: tuple[Floats, Floats]) -> None:
     members, actual = problem
     blend = BlendFitter(["good"], members[:, :1], actual, settings(), FOLDS).fit()
     assert blend.weights == {"good": 1.0}
-    np.testing.assert_array_equal(blend.predict(members[:, :1])[:, 0], members[:, 0])
+    np.testing.assert_array_equal(blend.log_price(members[:, :1]), members[:, 0])
 
 
 def test_predictions_do_not_depend_on_their_own_fold(
@@ -156,7 +156,9 @@ def test_saved_blend_predicts_the_same(problem: tuple[Floats, Floats], tmp_path:
     blend.save(tmp_path / "blend.json")
     again = Blend.load(tmp_path / "blend.json")
     assert list(again.weights) == names
-    np.testing.assert_array_equal(blend.predict(members), again.predict(members))
+    log_price = blend.log_price(members)
+    np.testing.assert_array_equal(log_price, again.log_price(members))
+    np.testing.assert_array_equal(blend.interval(log_price), again.interval(log_price))
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", "[1]", '{"weights": 3}'])
@@ -173,7 +175,7 @@ def test_wrong_number_of_members(problem: tuple[Floats, Floats]) -> None:
     """The number of columns must match the number of weights."""
     blend = BlendFitter(NAMES, *problem, settings(), FOLDS).fit()
     with pytest.raises(ModelError, match="expected 3 members"):
-        blend.predict(problem[0][:, :2])
+        blend.log_price(problem[0][:, :2])
 
 
 def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> None:
@@ -181,7 +183,7 @@ def test_files_of_a_blend(problem: tuple[Floats, Floats], tmp_path: Path) -> Non
     members, actual = problem
     blend = BlendFitter(NAMES, members, actual, settings(), FOLDS).fit()
     products = pd.DataFrame({"sample_id": [str(row) for row in range(900)]})
-    predicted = blend.predict(members)
+    predicted = blend.interval(blend.log_price(members))
     Blended(blend, predicted, 50.0).save(tmp_path / "blend", products)
     frame = read_blend_predictions(tmp_path / "blend", products)
     assert list(frame.columns) == ["log_price", "log_low", "log_high"]

@@ -119,6 +119,18 @@ def test_a_boosted_model_has_a_curve_of_held_out_scores(catalogue: Catalogue) ->
     assert run(Recorder("linear"), catalogue, catalogue[2]).curve == []
 
 
+def test_a_network_has_a_curve_by_epoch_in_a_file_of_its_own(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """Epochs are no rounds, and are drawn on an axis of their own."""
+    result = run(Recorder("mlp"), catalogue, catalogue[2])
+    assert result.curve[-1][0] == SECTIONS["mlp"]["epochs"]
+    assert result.curve[-1][1] == pytest.approx(np.mean(result.fold_smape), abs=0.5)
+    result.save(tmp_path, catalogue[2])
+    assert (tmp_path / "epochs.csv").read_text().startswith("epoch,smape\n")
+    assert not (tmp_path / "curve.csv").exists()
+
+
 def test_curve_and_importances_are_written_beside_the_predictions(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.models import neighbour_prices as module
 from amlc.models.neighbour_prices import NeighbourPrices
 
 _, NEAREST, _, MEAN, DEVIATION, AMOUNT, _ = range(7)
@@ -52,6 +53,13 @@ def test_the_mean_is_weighted_by_a_power_of_similarity() -> None:
     weights = np.array([0.6, 0.3]) ** 4
     expected = (weights @ [3.0, 4.0]) / weights.sum()
     assert fitted()[1][0, MEAN] == pytest.approx(expected, rel=1e-6)
+
+
+def test_columns_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are computed one by one have the same bits as together."""
+    together = fitted()[1]
+    monkeypatch.setattr(module, "CHUNK", 1)
+    assert fitted()[1].tobytes() == together.tobytes()
 
 
 def test_a_new_row_sees_all_train_rows() -> None:

@@ -65,6 +65,7 @@ def _empty(path: Path) -> None:
     "name",
     [
         "blend.json",
+        "spread/booster.txt",
         "params.json",
         "encoders/tabular.json",
         "encoders/terms/text_words.txt",

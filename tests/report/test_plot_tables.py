@@ -28,8 +28,10 @@ AXES = {
     "residuals": ("factor", "share"),
     "coverage": ("decile", "coverage"),
     "curves": ("round", "smape"),
+    "epochs": ("epoch", "smape"),
     "importance": ("share", "feature"),
 }
+TEMPLATES = {"epochs": "curves"}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,7 @@ def test_every_plot_has_its_table(findings: Findings, tmp_path: Path) -> None:
         "residuals": ["factor", "share"],
         "coverage": ["decile", "price", "coverage", "wanted"],
         "curves": ["model", "round", "smape"],
+        "epochs": ["model", "epoch", "smape"],
         "importance": ["model", "feature", "share"],
     }
 
@@ -147,7 +150,9 @@ def renderer(name: str, table: list[dict[str, str]]) -> VegaRenderer:
     x, y = AXES[name]
     folder = str(HTML.parent / "plots")
     both = [{**row, "rev": rev} for rev in ("first", "second") for row in table]
-    return VegaRenderer(both, name, x=x, y=y, template=name, template_dir=folder)
+    return VegaRenderer(
+        both, name, x=x, y=y, template=TEMPLATES.get(name, name), template_dir=folder
+    )
 
 
 def test_without_boosted_models_the_tables_are_empty(tmp_path: Path) -> None:
@@ -156,4 +161,5 @@ def test_without_boosted_models_the_tables_are_empty(tmp_path: Path) -> None:
     findings = read_findings(tmp_path, ["linear"], synthetic=False)
     write_tables(tmp_path / "metrics", findings, coverage=0.8, seed=1)
     assert (tmp_path / "metrics/curves.csv").read_text() == "model,round,smape\n"
+    assert (tmp_path / "metrics/epochs.csv").read_text() == "model,epoch,smape\n"
     assert (tmp_path / "metrics/importance.csv").read_text() == "model,feature,share\n"

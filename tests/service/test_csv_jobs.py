@@ -331,9 +331,9 @@ def test_the_csv_limit_is_restored() -> None:
     """It holds for the whole process, which may read other CSV files."""
     before = csv.field_size_limit()
     file = io.BytesIO(b"sample_id,catalog_content\n1,Tea\n")
-    assert csv_jobs.count_rows(file, 9) == 1
+    assert csv_jobs.count_rows(file, 9, FakePricer().catalog, links=False) == 1
     assert csv.field_size_limit() == before
-    with csv_jobs.open_csv(file) as rows:
+    with csv_jobs.open_csv(file, FakePricer().catalog, links=False) as rows:
         assert csv.field_size_limit() == CELL_LIMIT
         assert [row.text for row in rows] == ["Tea"]
     assert csv.field_size_limit() == before

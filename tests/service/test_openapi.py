@@ -40,13 +40,13 @@ OPERATIONS = [
 WITH_BODY = [(path, method) for path, method in OPERATIONS if method == "post"]
 
 _CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=40)
-_ROWS = st.lists(st.tuples(_CELLS, _CELLS), min_size=1, max_size=5)
+_ROWS = st.lists(st.tuples(_CELLS, _CELLS, _CELLS), min_size=1, max_size=5)
 
 
-def _csv(rows: list[tuple[str, str]]) -> bytes:
+def _csv(rows: list[tuple[str, str, str]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
-    writer.writerows([("sample_id", "catalog_content"), *rows])
+    writer.writerows([("sample_id", "catalog_content", "image_link"), *rows])
     return text.getvalue().encode()
 
 

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,10 +10,13 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
+from amlc.images.fetch_result import Picture
 from amlc.pricing.estimates import Product
+from amlc.service import price_service
+from tests.helpers.layouts import map_with
 from tests.helpers.pictures import jpeg
 from tests.helpers.pricing import FakePricer, price_of
-from tests.service.conftest import Start
+from tests.service.conftest import Start, running
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
@@ -302,3 +305,79 @@ def test_the_api_is_described_offline(browser: Browser, client: httpx.Client) ->
         forms = page.get_by_role("heading", name="multipart/form-data")
         expect(forms).to_have_count(2)
         expect(page.get_by_role("row", name="image file")).to_have_count(2)
+
+
+OWN = {"category:brand": "Yogi", "number:weight": "1.5", "date:added": "2024-02-29"}
+
+
+@pytest.fixture(scope="module")
+def mapped() -> Iterator[tuple[httpx.Client, FakePricer]]:
+    """Return a client of a server for a catalogue with columns of its own, and its pricer."""
+    columns = map_with(
+        {
+            "id": "sku",
+            "text": ["name", "about"],
+            "image": "photo",
+            "categories": ["brand"],
+            "numbers": ["weight"],
+            "dates": ["added"],
+        }
+    )
+    pricer = FakePricer(columns)
+    with running(pricer) as client:
+        yield client, pricer
+
+
+def test_the_form_has_the_columns_of_the_catalogue(
+    browser: Browser, mapped: tuple[httpx.Client, FakePricer]
+) -> None:
+    """Each column has a field of its kind; similar products are shown with theirs."""
+    client, pricer = mapped
+    for page in _opened(browser, str(client.base_url)):
+        expect(page.locator("datalist option").first).to_have_attribute("value", "Yogi")
+        expect(page.get_by_label("added")).to_have_attribute("type", "date")
+        page.get_by_label("name").fill("Green tea")
+        page.get_by_label("weight").fill("heavy")
+        expect(page.get_by_text("This must be a number")).to_be_visible()
+        page.get_by_label("weight").fill("1,5")
+        page.get_by_label("brand").fill("Yogi")
+        page.get_by_label("added").fill("2024-02-29")
+        expect(page.locator("#similar li").first).to_contain_text("brand: Yogi")
+        wait_for(page, lambda: dict(pricer.products[-1].own) == OWN)
+        drop(page, "#picture-drop", "tea.jpg", "image/jpeg", jpeg(4))
+        wait_for(page, lambda: pricer.products[-1].picture == jpeg(4))
+        assert dict(pricer.products[-1].own) == OWN
+        page.get_by_role("button", name="Clear everything").click()
+        expect(page.locator("#prompt")).to_be_visible()
+
+
+def wait_for(page: Page, holds: Callable[[], bool]) -> None:
+    """Wait until something holds."""
+    for _ in range(300):
+        if holds():
+            return
+        page.wait_for_timeout(20)
+    assert holds()
+
+
+def test_a_file_in_the_catalogue_s_layout_comes_back(
+    browser: Browser, mapped: tuple[httpx.Client, FakePricer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Titles stand beside ids; the pictures behind links are used if that is chosen."""
+    client, pricer = mapped
+    monkeypatch.setattr(price_service, "fetch", lambda *_: jpeg(4))
+    for page in _opened(browser, f"{client.base_url}/#many"):
+        page.get_by_label("Use the pictures").check()
+        text = "sku,name,about,brand,weight,added,photo\n7,Tea,,Yogi,,,https://h.com/1.jpg\n"
+        drop(page, "#table-drop", "teas.csv", "text/csv", text.encode())
+        expect(page.locator("#table-head")).to_have_text("skutitlepricelowhighreason")
+        expect(page.locator("#table-body tr").first).to_contain_text("7Tea")
+        assert isinstance(pricer.products[-1].picture, Picture)
+
+
+def test_titles_stand_beside_ids(page: Page) -> None:
+    """They come from the file that was sent."""
+    page.get_by_role("tab", name="A whole CSV").click()
+    text = b'sample_id,catalog_content\n1,"Item Name: Green tea\nValue: 1\n"\n'
+    drop(page, "#table-drop", "teas.csv", "text/csv", text)
+    expect(page.locator("#table-body tr").first).to_contain_text("1Green tea")

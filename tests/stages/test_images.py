@@ -11,6 +11,7 @@ from amlc.catalog.products import PRODUCT_SCHEMA, write_products
 from amlc.errors import run
 from amlc.images.shards import read_statuses
 from stages import images
+from tests.helpers.learning import EXECUTOR
 from tests.helpers.pictures import jpeg
 from tests.images.conftest import FETCHING, SETTINGS
 
@@ -23,6 +24,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "1.jpg").write_bytes(jpeg())
     settings = {"images": {**SETTINGS, "mirror": "mirror"}, "fetching": FETCHING}
+    settings["executor"] = EXECUTOR
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     count = len(LINKS)
     products = pd.DataFrame(

@@ -37,7 +37,7 @@ def test_it_writes_the_report_and_the_tables(
     """It prints the models whose results it reads, and the path of the report."""
     report.main()
     assert (folder / "data/report/index.html").read_text().startswith("<!DOCTYPE html>")
-    tables = ["coverage", "curves", "importance", "predicted", "residuals"]
+    tables = ["coverage", "curves", "epochs", "importance", "predicted", "residuals"]
     assert sorted(path.stem for path in (folder / "metrics").glob("*.csv")) == tables
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "report: reads the results of linear, lightgbm"

@@ -11,8 +11,9 @@ from amlc.catalog.products import write_products
 from amlc.errors import ParamsError
 from amlc.models.blend import Blend
 from amlc.models.registry import regressor
+from amlc.models.spread import Spread
 from stages import blend, train
-from tests.helpers.learning import SECTIONS, make_products, with_test_rows
+from tests.helpers.learning import EXECUTOR, SECTIONS, SPREAD, make_products, with_test_rows
 
 NAMES = ["linear", "ridge", "lightgbm"]
 BLEND = {
@@ -39,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, block in blocks.dense.items():
         block.write(features / f"{name}.npy")
     sections = {"seed": 3, "threads": 1, "models": NAMES, "train": SECTIONS, "blend": BLEND}
+    sections |= {"executor": EXECUTOR, "spread": SPREAD}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -65,7 +67,9 @@ def test_train_then_blend(
     models = folder / "data/models"
     log_prices = [regressor(name).load(models / name).predict(new) for name in NAMES]
     saved = Blend.load(folder / "data/blend/blend.json")
-    expected = saved.predict(np.column_stack(log_prices))
+    log_price = saved.log_price(np.column_stack(log_prices))
+    scale = Spread.load(folder / "data/blend/spread").scale(new, log_price)
+    expected = saved.interval(log_price, scale)
     predicted = pd.read_parquet(folder / "data/blend/predictions.parquet")
     np.testing.assert_allclose(predicted.iloc[200:, 1:].to_numpy(), expected, rtol=1e-12)
     assert (predicted["log_low"] < predicted["log_high"]).all()

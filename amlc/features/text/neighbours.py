@@ -8,7 +8,8 @@ the time.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -20,13 +21,16 @@ from tqdm import tqdm
 
 from amlc.arrays import Bools, Floats32, Ints32, Ints64, Rows
 from amlc.errors import DataError, read_errors_as
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
 
 # Maximum number of products in a chunk of the search, and of the postings that it reads, unless a
-# single product reads more.
-CHUNK_ROWS, CHUNK_POSTINGS = 16, 2_000_000
+# single product reads more. A chunk clears a score for each train product once.
+CHUNK_ROWS, CHUNK_POSTINGS = 64, 8_000_000
+# Products in a piece of the search for all products.
+PIECE_ROWS = 512
 # Rows have 31 bits in the keys by which candidates are sorted.
 LARGEST_ROW = 2**31 - 1
 _MATRICES = ("postings", "rerank", "weights")
@@ -190,9 +194,7 @@ class NeighbourIndex:
     def _nearest(
         self, queries: sp.csr_array, position: Rows, n_neighbors: int
     ) -> tuple[Ints32, Floats32]:
-        index_scores = self._index_scores(queries)
-        candidates = _top_columns(index_scores, self.candidates)
-        scores = np.take_along_axis(index_scores, candidates, axis=1)
+        candidates, scores = self._candidates(queries)
         scores += self._rerank_scores(queries, candidates)
         scores[candidates == position[:, None]] = 0
         keys = _sort_keys(scores, candidates)
@@ -222,20 +224,23 @@ class NeighbourIndex:
         square[np.arange(count), np.arange(count)] = own
         return square[np.tril_indices(len(rows))].astype(np.float16)
 
-    def _index_scores(self, queries: sp.csr_array) -> Floats32:
-        """Return the similarity of each query to each train product by index terms alone."""
-        count, products = queries.shape[0], self.postings.shape[1]
-        postings = self.postings[queries.indices]
-        # One long axis for the products of all queries, so that one matrix product scores them.
-        sizes: Ints32 = np.diff(postings.indptr[queries.indptr])
-        offsets = np.repeat(np.arange(count, dtype=np.int32) * products, sizes)
-        columns = sp.csc_array(
-            (postings.data, postings.indices + offsets, postings.indptr),
-            shape=(count * products, queries.nnz),
-        )
-        return np.asarray(columns @ queries.data).reshape(count, products)
+    def _candidates(self, queries: sp.csr_array) -> tuple[Ints32, Floats32]:
+        """Return the train products most similar by index terms alone, unsorted, with their scores.
 
-    def _rerank_scores(self, queries: sp.csr_array, candidates: Rows) -> Floats32:
+        Only products that share an index term with a query are looked at, so that the work per
+        query does not grow with the catalogue. If they are fewer than the candidates, those of the
+        first rows are added.
+        """
+        found = queries @ self.postings
+        count, products = found.shape
+        keys = np.empty((count, min(self.candidates, products)), np.int64)
+        for row, (start, end) in enumerate(pairwise(found.indptr.tolist())):
+            keys[row] = _largest_keys(
+                found.data[start:end], found.indices[start:end], keys.shape[1]
+            )
+        return _from_sort_keys(keys)
+
+    def _rerank_scores(self, queries: sp.csr_array, candidates: Ints32) -> Floats32:
         """Return how much the other terms add to the similarity of each query and candidate."""
         count, terms = queries.shape[0], len(self.rerank_terms)
         dense = np.zeros((count, terms), np.float32)
@@ -281,8 +286,23 @@ class NeighbourIndex:
             return cls(postings, rerank, terms, weights, candidates)
 
 
+@dataclass(frozen=True)
+class _Search:
+    """What the pieces of a search share."""
+
+    index: NeighbourIndex
+    terms: sp.csr_array
+    position: Rows
+    settings: NeighboursSettings
+
+
 def nearest_train_products(
-    terms: sp.csr_array, train: Rows, settings: NeighboursSettings, *, threads: int
+    terms: sp.csr_array,
+    train: Rows,
+    settings: NeighboursSettings,
+    *,
+    threads: int,
+    backend: Backend = THREADS,
 ) -> Neighbours:
     """Return the nearest train products of every product in the product table.
 
@@ -296,21 +316,53 @@ def nearest_train_products(
         Section `neighbours` of params.yaml.
     threads : int
         Number of threads; the result does not depend on it.
+    backend : Backend
+        Where pieces of the products are searched for; nor does the result depend on that.
 
     Returns
     -------
     Neighbours
         Positions in the product table.
     """
-    position = np.full(terms.shape[0], NO_NEIGHBOUR)
+    count = terms.shape[0]
+    position = np.full(count, NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
-    index = NeighbourIndex.build(terms[train], settings)
-    found = index.nearest(
-        terms, settings.n_neighbors, position, n_compared=settings.n_compared, threads=threads
+    search = _Search(NeighbourIndex.build(terms[train], settings), terms, position, settings)
+    found = _empty(count, settings)
+    pieces = [slice(start, start + PIECE_ROWS) for start in range(0, count, PIECE_ROWS)]
+    with (
+        open_pool(backend, search, at_once=threads) as pool,
+        tqdm(total=count, desc="neighbours", unit="row", disable=None) as bar,
+    ):
+        for piece, nearest in zip(pieces, in_order(pool, _nearest_of, pieces), strict=True):
+            for name in ("similarity", "among"):
+                getattr(found, name)[piece] = getattr(nearest, name)
+            none = nearest.rows == NO_NEIGHBOUR
+            found.rows[piece] = np.where(none, NO_NEIGHBOUR, train[nearest.rows])
+            bar.update(len(nearest.rows))
+    return found
+
+
+def _nearest_of(search: _Search, rows: slice) -> Neighbours:
+    """Return the nearest train products of some rows."""
+    settings = search.settings
+    return search.index.nearest(
+        search.terms[rows],
+        settings.n_neighbors,
+        search.position[rows],
+        n_compared=settings.n_compared,
     )
-    rows = np.where(found.rows == NO_NEIGHBOUR, NO_NEIGHBOUR, train[found.rows])
-    table = np.arange(len(rows), dtype=np.int32)
-    return replace(found, rows=rows.astype(np.int32), position=table)
+
+
+def _empty(count: int, settings: NeighboursSettings) -> Neighbours:
+    """Return neighbours to be filled in, of products at their positions in the table."""
+    pairs = settings.n_compared * (settings.n_compared + 1) // 2
+    return Neighbours(
+        np.empty((count, settings.n_neighbors), np.int32),
+        np.empty((count, settings.n_neighbors), np.float32),
+        np.arange(count, dtype=np.int32),
+        np.empty((count, pairs), np.float16),
+    )
 
 
 def _only_terms(matrix: sp.csr_array, kept: Bools) -> sp.csr_array:
@@ -327,17 +379,22 @@ def _mapped_csr(folder: Path, name: str) -> sp.csr_array:
     return sp.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
 
 
-def _top_columns(scores: Floats32, count: int) -> Rows:
-    """Return the columns of each row's largest scores, unsorted; of equal scores the first ones."""
-    width = scores.shape[1]
-    if width <= count:
-        return np.broadcast_to(np.arange(width), scores.shape)
-    keys = _sort_keys(scores, np.arange(width))
-    keys.partition(width - count, axis=1)
-    return _from_sort_keys(keys[:, width - count :])[0].astype(np.intp)
+def _largest_keys(scores: Floats32, rows: Ints32, count: int) -> Ints64:
+    """Return the keys of the largest scores, unsorted; of equal scores, the first rows."""
+    keys = _sort_keys(scores, rows)
+    spare = len(keys) - count
+    if spare > 0:
+        keys.partition(spare)
+        return keys[spare:]
+    if spare < 0:
+        is_other = np.ones(count, bool)
+        is_other[rows[rows < count]] = False
+        others = np.flatnonzero(is_other)[:-spare]
+        keys = np.append(keys, _sort_keys(np.zeros(len(others), np.float32), others))
+    return keys
 
 
-def _sort_keys(scores: Floats32, rows: Rows) -> Ints64:
+def _sort_keys(scores: Floats32, rows: Ints32 | Rows) -> Ints64:
     """Return integers that sort by score, and equal scores by descending row.
 
     The upper half of a key holds the bits of the score, which sort like the score itself, as scores

@@ -14,6 +14,7 @@ class TopicsSettings(Settings):
 
     n_components: int = Field(ge=1, le=2_000)
     n_iter: int = Field(ge=1, le=50)
+    max_rows: int = Field(ge=1)
 
 
 def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> WeightTable:
@@ -25,9 +26,10 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
         TF-IDF of the train rows.
     settings : TopicsSettings
         The number of components is also limited by the numbers of rows and of terms. With fewer
-        than two of either there is one component, which is 0.
+        than two of either there is one component, which is 0. Of more rows than `max_rows`, a
+        random sample of that many is used.
     seed : int
-        Seed of the randomised range finder.
+        Seed of the sample and of the randomised range finder.
 
     Returns
     -------
@@ -38,6 +40,9 @@ def fit_topics(terms: sp.csr_array, settings: TopicsSettings, seed: int) -> Weig
     -----
     Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review 53(2), 2011.
     """
+    if terms.shape[0] > settings.max_rows:
+        sample = np.random.default_rng(seed).permutation(terms.shape[0])[: settings.max_rows]
+        terms = terms[np.sort(sample)]
     count = min(settings.n_components, *(size - 1 for size in terms.shape))
     if count < 1:
         return WeightTable.quantize(np.zeros((terms.shape[1], 1), np.float32))

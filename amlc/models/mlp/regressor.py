@@ -13,12 +13,13 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from amlc.arrays import Floats, Floats32, Rows
+from amlc.features.blocks import Blocks
 from amlc.features.text.weight_table import WeightTable
 from amlc.files import read_arrays, write_arrays
 from amlc.models.base import Regressor, ScaledSettings
+from amlc.models.bins import Bins
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
-from amlc.models.mlp.bins import Bins
 from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 
@@ -57,27 +58,57 @@ class SparseMLP(Regressor):
     settings_type = MlpSettings
     settings: MlpSettings
     kind = "linear"
+    curve_unit = "epoch"
+
+    def __init__(self, settings: MlpSettings) -> None:
+        super().__init__(settings)
+        self._watched: Blocks | None = None
+        # After each epoch, the mean of the networks' log prices of the watched rows.
+        self._curve: list[Floats] = []
+
+    def watch(self, blocks: Blocks) -> None:
+        """Note held-out rows that the next fit predicts after each epoch."""
+        self._watched = self._select(blocks)
+
+    def staged_predict(self, blocks: Blocks) -> Iterator[tuple[int, Floats]]:
+        """Yield the number of epochs and the log prices of the watched rows after them."""
+        if self._curve and len(blocks) == len(self._curve[0]):
+            yield from enumerate(self._curve, start=1)
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         seeds = np.random.SeedSequence(seed).spawn(self.settings.networks)
         dense = np.clip(design.dense, -FARTHEST, FARTHEST)
         self.bins = Bins.fit(dense, self.settings.bins or 1)
         inputs = self._inputs(design)
+        watched = self._watched_inputs()
 
-        def fitted(index: int) -> SparseNetwork:
+        def fitted(index: int) -> tuple[SparseNetwork, list[Floats32]]:
             rng = np.random.default_rng(seeds[index])
-            return fit_network(inputs[index], target, self.settings, rng)
+            held_out = watched[index] if watched else None
+            return fit_network(inputs[index], target, self.settings, rng, held_out)
 
         # NumPy and SciPy release the interpreter's lock in their inner loops. BLAS threads on top
         # of these threads make a fit take 2.5 times as long.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            networks = list(pool.map(fitted, range(len(seeds))))
+            results = list(pool.map(fitted, range(len(seeds))))
+        networks = [network for network, _ in results]
+        self._curve = [
+            np.mean(after, axis=0, dtype=np.float64)
+            for after in zip(*(curve for _, curve in results), strict=True)
+        ]
         count = self.settings.terms_count
         self.layers = [network.layers for network in networks]
         self.tables = [
             WeightTable.quantize(np.concatenate([network.terms for network in same_terms], axis=1))
             for same_terms in (networks[first::count] for first in range(count))
         ]
+
+    def _watched_inputs(self) -> list[Design]:
+        """Return the inputs of each network for the watched rows, which are then forgotten."""
+        if self._watched is None or len(self._watched) == 0:
+            return []
+        design, self._watched = self.encoder.transform(self._watched), None
+        return self._inputs(design)
 
     def _inputs(self, design: Design) -> list[Design]:
         """Return the inputs of each network."""
@@ -120,30 +151,58 @@ class SparseMLP(Regressor):
 
 
 def fit_network(
-    inputs: Design, target: Target, settings: MlpSettings, rng: np.random.Generator
-) -> SparseNetwork:
-    """Fit one network from random weights."""
+    inputs: Design,
+    target: Target,
+    settings: MlpSettings,
+    rng: np.random.Generator,
+    watched: Design | None = None,
+) -> tuple[SparseNetwork, list[Floats32]]:
+    """Fit one network from random weights.
+
+    Parameters
+    ----------
+    inputs, target : Design, Target
+        The rows to fit to.
+    settings : MlpSettings
+    rng : Generator
+        Source of the random weights and of the order of the rows.
+    watched : Design, optional
+        Rows that are predicted after each epoch.
+
+    Returns
+    -------
+    SparseNetwork
+        Fitted.
+    list of ndarray of float32, shape (watched rows,)
+        Their log prices after each epoch; empty where none are watched.
+    """
     network = SparseNetwork.random(inputs, settings.hidden_layer_sizes, rng)
     network.layers[-1][:] = np.median(target.log_price)
     adam, sparse = Adam(network.layers), TermUpdates(network.terms)
-    steps = list(batches(len(target.log_price), settings, rng))
-    for step, rows in enumerate(steps, start=1):
-        batch = inputs.take(rows)
-        after = network.forward(batch)
-        slope = _slope(after[-1][:, 0], target.take(rows), settings.loss)
-        gradients, below = network.backward(batch, after, slope)
-        decay = 1 - (1 - settings.final_rate) * step / len(steps)
-        adam.step(gradients, settings.learning_rate * decay, step)
-        sparse.step(batch.terms, below, settings.terms_learning_rate * decay, step)
-    return network
+    epochs = list(batches(len(target.log_price), settings, rng))
+    count, step = sum(map(len, epochs)), 0
+    curve: list[Floats32] = []
+    for epoch in epochs:
+        for rows in epoch:
+            step += 1
+            batch = inputs.take(rows)
+            after = network.forward(batch)
+            slope = _slope(after[-1][:, 0], target.take(rows), settings.loss)
+            gradients, below = network.backward(batch, after, slope)
+            decay = 1 - (1 - settings.final_rate) * step / count
+            adam.step(gradients, settings.learning_rate * decay, step)
+            sparse.step(batch.terms, below, settings.terms_learning_rate * decay, step)
+        if watched is not None:
+            curve.append(network.forward(watched)[-1][:, 0])
+    return network, curve
 
 
-def batches(count: int, settings: MlpSettings, rng: np.random.Generator) -> Iterator[Rows]:
-    """Yield the rows of each batch: all rows in random order in each epoch, in doubling batches."""
+def batches(count: int, settings: MlpSettings, rng: np.random.Generator) -> Iterator[list[Rows]]:
+    """Yield the batches of each epoch: all rows in random order, more in a batch each time."""
     for epoch in range(settings.epochs):
         size = settings.batch_size * 2**epoch
         order = rng.permutation(count)
-        yield from (order[start : start + size] for start in range(0, count, size))
+        yield [order[start : start + size] for start in range(0, count, size)]
 
 
 def _slope(predicted: Floats32, target: Target, loss: LossName) -> Floats32:

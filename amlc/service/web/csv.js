@@ -4,6 +4,8 @@ import { byId, dropZone, make, setMessage } from "./dom.js";
 import { RequestError, limits, megabytes, request } from "./net.js";
 
 const PREVIEW_ROWS = 8;
+const PREVIEW_BYTES = 200_000;
+const MAX_TITLE = 80; // characters
 
 let controller = new AbortController();
 
@@ -19,7 +21,8 @@ async function price(file) {
   showStart(file);
   try {
     await checkSize(file);
-    const response = await request("/v1/prices?spreadsheet=true", {
+    const pictures = byId("table-pictures")?.checked ?? false;
+    const response = await request(`/v1/prices?spreadsheet=true&pictures=${pictures}`, {
       method: "POST", signal, headers: { "Content-Type": "text/csv" }, body: file,
     });
     showResult(file, await receive(response, signal));
@@ -94,8 +97,28 @@ async function showResult(file, answer) {
   URL.revokeObjectURL(save.href);
   save.href = URL.createObjectURL(answer.file);
   save.download = `prices of ${file.name.replace(/\.csv$/i, "")}.csv`;
-  const start = await answer.file.slice(0, 20_000).text();
-  showPreview(parse(start, PREVIEW_ROWS + 1));
+  const priced = parse(await answer.file.slice(0, PREVIEW_BYTES).text(), PREVIEW_ROWS + 1);
+  showPreview(withTitles(priced, parse(await file.slice(0, PREVIEW_BYTES).text(), PREVIEW_ROWS + 1)));
+}
+
+// Of the columns, the preview shows id and title beside what was added.
+function withTitles(priced, sent) {
+  const { id, title } = byId("many").dataset;
+  const [head] = priced;
+  const added = [-4, -3, -2, -1].map((place) => head.length + place);
+  const ids = head.indexOf(id);
+  const [from, titles] = head.includes(title) ? [priced, head.indexOf(title)] : [sent, sent[0]?.indexOf(title) ?? -1];
+  return priced.map((row, number) => {
+    const first = ids < 0 ? [] : [row[ids]];
+    const named = titles < 0 ? [] : [number ? titleOf(from[number]?.[titles] ?? "") : "title"];
+    return [...first, ...named, ...added.map((place) => row[place])];
+  });
+}
+
+// The title of a catalogue text, or a title itself.
+function titleOf(text) {
+  const [line = ""] = text.split("\n").map((each) => each.replace(/^\s*Item Name:\s*/i, "").trim()).filter(Boolean);
+  return line.length > MAX_TITLE ? `${line.slice(0, MAX_TITLE)}…` : line;
 }
 
 function showPreview([head, ...rows]) {

@@ -13,7 +13,7 @@ function start(api) {
 function article(api, path, method, operation) {
   const title = make("h2", {}, make("span", { class: "method" }, method.toUpperCase()), make("code", {}, path));
   const parts = [title, make("p", {}, operation.description)];
-  parts.push(make("pre", { tabindex: "0" }, make("code", {}, curl(path, method, operation))));
+  parts.push(make("pre", { tabindex: "0" }, make("code", {}, curl(api, path, method, operation))));
   for (const [mediaType, content] of Object.entries(operation.requestBody?.content ?? {})) {
     alternatives(api, content.schema).forEach((schema, index) => {
       parts.push(...fields(api, `${index ? "Or" : "Body"}: ${mediaType}`, schema, content.example));
@@ -66,11 +66,16 @@ function type(api, property) {
   return `${schema.type}${range}${schema.maxLength ? " characters" : ""}`;
 }
 
-function curl(path, method, operation) {
+function curl(api, path, method, operation) {
   const url = `${location.origin}${path}`;
   if (method === "get") return `curl ${url}`;
   if (operation.requestBody.content["text/csv"]) {
     return `curl ${url} -H 'Content-Type: text/csv' --data-binary @products.csv -o prices.csv`;
+  }
+  const [schema] = alternatives(api, operation.requestBody.content["application/json"].schema);
+  if (schema.examples) {
+    const example = JSON.stringify(schema.examples[0]).replaceAll("'", "'\\''");
+    return `curl '${url}?similar=3' -H 'Content-Type: application/json' \\\n  -d '${example}'`;
   }
   return `curl ${url} -H 'Content-Type: application/json' \\\n  -d '{"title": "Green Tea, 20 Bags (Pack of 6)", "value": 120, "unit": "Count", "similar": 3}'\n\n`
     + `curl ${url} -F 'title=Green Tea, 20 Bags (Pack of 6)' -F image=@tea.jpg -F contributions=true`;

@@ -3,19 +3,14 @@
 import { byId, make, setMessage } from "./dom.js";
 import { drawInterval, drawParts, money, percent } from "./draw.js";
 import { RequestError, request } from "./net.js";
+import { mapForm } from "./map-form.js";
 import { pictureField } from "./picture.js";
+import { textForm } from "./text-form.js";
 
 const TYPING_PAUSE = 250; // milliseconds without a keystroke before a request is sent
 const SPEECH_PAUSE = 900; // ... and before a screen reader announces the price
 const SIMILAR = 6;
-const MAX_BULLETS = 50; // as in the API
-const EXAMPLE = {
-  title: "Organic Green Tea, 20 Bags (Pack of 6)",
-  bullets: "USDA certified organic\nIndividually wrapped tea bags\nNo artificial flavours",
-  description: "A smooth green tea from the first harvest, for hot and for iced tea.",
-  value: "120",
-  unit: "Count",
-};
+const fields = byId("product").dataset.layout === "map" ? mapForm : textForm;
 
 let picture = null;
 let shown = null;
@@ -24,7 +19,7 @@ let [updateTimer, speechTimer, retryTimer] = [0, 0, 0];
 
 export function startProductTab() {
   const form = byId("product");
-  const field = pictureField((file) => {
+  const field = byId("picture-drop") && pictureField((file) => {
     picture = file;
     scheduleUpdate(0);
   });
@@ -34,13 +29,13 @@ export function startProductTab() {
     scheduleUpdate(0);
   });
   form.addEventListener("reset", () => {
-    field.clear();
+    field?.clear();
     // The browser empties the fields after this event.
     scheduleUpdate(0);
-    form.elements.title.focus();
+    form.elements[0].focus();
   });
-  byId("example").addEventListener("click", () => {
-    for (const [name, text] of Object.entries(EXAMPLE)) form.elements[name].value = text;
+  byId("example")?.addEventListener("click", () => {
+    fields.fillIn();
     scheduleUpdate(0);
   });
   new ResizeObserver(() => shown && drawInterval(byId("picture-of-interval"), shown)).observe(byId("result"));
@@ -58,60 +53,24 @@ function scheduleUpdate(milliseconds) {
   updateTimer = setTimeout(update, milliseconds);
 }
 
-// The fields of the form, or null where the amount is not a number.
-function readFields() {
-  const { title, bullets, description, value, unit } = byId("product").elements;
-  const lines = bullets.value.split("\n").map((line) => line.trim()).filter(Boolean);
-  byId("bullets-error").hidden = lines.length <= MAX_BULLETS;
-  byId("bullets-error").textContent =
-    `The price is based on the first ${MAX_BULLETS} of ${lines.length} bullet points.`;
-  const amount = value.value.trim().replace(",", ".");
-  const bad = amount !== "" && !(/^\d*\.?\d+$|^\d+\.$/.test(amount) && Number(amount) <= 1e12);
-  value.setAttribute("aria-invalid", bad);
-  byId("value-error").hidden = !bad;
-  if (bad) return null;
-  return {
-    title: title.value,
-    bullets: lines.slice(0, MAX_BULLETS),
-    description: description.value,
-    value: amount === "" ? null : Number(amount),
-    unit: unit.value,
-  };
-}
-
 async function update() {
   // A request that is still running is for fields that have changed since.
   controller.abort();
   controller = new AbortController();
   const { signal } = controller;
-  const fields = readFields();
-  if (!fields) return setBusy(false);
-  if (!picture && !fields.title.trim() && !fields.description.trim() && !fields.bullets.length) return showPrompt();
+  const values = fields.read();
+  if (!values) return setBusy(false);
+  if (!picture && fields.isEmpty(values)) return showPrompt();
   setBusy(true);
   try {
-    const response = await request("/v1/price", { method: "POST", signal, ...body(fields) });
+    const { path, ...options } = fields.request(values, picture, SIMILAR);
+    const response = await request(path, { method: "POST", signal, ...options });
     const answer = await response.json();
     if (!signal.aborted) showAnswer(answer);
   } catch (error) {
     if (error.name !== "AbortError" && !signal.aborted) showError(error);
   }
   if (!signal.aborted) setBusy(false);
-}
-
-function body(fields) {
-  if (!picture) {
-    const json = { ...fields, similar: SIMILAR, contributions: true };
-    return { headers: { "Content-Type": "application/json" }, body: JSON.stringify(json) };
-  }
-  const form = new FormData();
-  const { bullets, value, ...texts } = fields;
-  for (const [name, text] of Object.entries(texts)) form.append(name, text);
-  for (const bullet of bullets) form.append("bullets", bullet);
-  if (value !== null) form.append("value", String(value));
-  form.append("similar", String(SIMILAR));
-  form.append("contributions", "true");
-  form.append("image", picture, "picture");
-  return { body: form };
 }
 
 function setBusy(busy) {
@@ -144,6 +103,7 @@ function showAnswer(answer) {
   byId("why").hidden = !answer.contributions.length;
   drawParts(byId("parts"), answer.contributions);
   byId("alike").hidden = !answer.similar.length;
+  byId("similar").classList.toggle("plain", !byId("picture-drop"));
   byId("similar").replaceChildren(...answer.similar.map(similarItem));
   showBrief(`${money(answer.price)}`, `${money(answer.low)} to ${money(answer.high)}`);
   announce(`Price ${money(answer.price)}, between ${money(answer.low)} and ${money(answer.high)}.`);
@@ -154,10 +114,19 @@ function similarItem(product) {
     ? make("img", { src: product.picture, alt: "", width: 56, height: 56 })
     : make("span", { class: "blank", "aria-hidden": "true" }, "no picture");
   return make("li", {},
-    image,
+    // A catalogue without pictures has none to show.
+    ...(byId("picture-drop") ? [image] : []),
     make("span", { class: "name", title: product.title }, product.title || "No title"),
     make("span", { class: "cost" }, money(product.price)),
-    make("span", { class: "close" }, `${percent(product.similarity)} similar`));
+    make("span", { class: "close" }, `${percent(product.similarity)} similar`),
+    ...further(product));
+}
+
+// The other fields of a product of a catalogue with columns of its own.
+function further({ title, fields: others = {} }) {
+  const parts = Object.entries(others).filter(([, value]) => value !== title);
+  if (!parts.length) return [];
+  return [make("span", { class: "others" }, parts.map(([name, value]) => `${name}: ${value}`).join(" · "))];
 }
 
 function showError(error) {

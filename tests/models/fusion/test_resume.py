@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.helpers.deep import skip_without_deep
@@ -17,6 +18,23 @@ from tests.helpers.fusion_process import PRELOADED, run
 
 # A checkpoint after every update.
 ALWAYS = {"checkpoints": {"seconds": 1e-9}}
+# Updates of a fit to 60 rows in batches of 16, in two epochs.
+UPDATES = 8
+
+
+def drawn_kills(seed: int, count: int) -> list[str]:
+    """Return moments at which a fit is killed, each in the work that the ones before have left.
+
+    Half of them, at random, are in the middle of writing a checkpoint.
+    """
+    rng, left, kills = np.random.default_rng(seed), UPDATES, []
+    for remaining in range(count - 1, -1, -1):
+        # Each of the later kills needs an update of its own.
+        number = int(rng.integers(1, left - remaining + 1))
+        kills.append(f"{rng.choice(['step', 'save'])} {number}")
+        # What a kill in an update or in a save loses is that update.
+        left -= number - 1
+    return kills
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +66,7 @@ def forks() -> Iterator[Forks]:
                 "weight_average": 0.9,
                 "accumulation": 2,
             },
-            ["step 2", "save 1", "step 3", "save 3"],
+            drawn_kills(seed=16, count=5),
         ),
         ({"image": None, "networks": 2, "early_stopping_epochs": 1}, ["step 6", "save 8"]),
     ],
@@ -61,7 +79,7 @@ def test_a_fit_killed_at_several_moments_gives_the_same_bytes(
     tmp_path: Path,
     forks: Forks,
 ) -> None:
-    """Model, predictions and curve equal those of an undisturbed fit to the last bit."""
+    """Killed at five random ones, it equals an undisturbed fit to the last bit."""
     changes = {"epochs": 2, **towers, **changes}
     assert run(forks, tmp_path / "quiet", tmp_path / "whole", changes)[0] == 0
     store, out = tmp_path / "store", tmp_path / "killed"

@@ -1,12 +1,12 @@
 """Training of the networks and the mean of their predictions."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from amlc.arrays import Floats32
 from amlc.models.design import Design
 from amlc.models.mlp import regressor as module
 from amlc.models.mlp.network import SparseNetwork
@@ -29,11 +29,10 @@ def settings(**changes: Any) -> MlpSettings:
 
 def test_batches_double_and_cover_each_epoch() -> None:
     """Each epoch has each row once, in batches of twice the size of the epoch before."""
-    rows = list(batches(50, settings(epochs=3, batch_size=8), np.random.default_rng(0)))
-    sizes = [len(batch) for batch in rows]
-    assert sizes == [8] * 6 + [2] + [16] * 3 + [2] + [32, 18]
-    for start, end in pairwise([0, 7, 11, 13]):
-        assert sorted(np.concatenate(rows[start:end])) == list(range(50))
+    epochs = list(batches(50, settings(epochs=3, batch_size=8), np.random.default_rng(0)))
+    sizes = [[len(batch) for batch in epoch] for epoch in epochs]
+    assert sizes == [[8] * 6 + [2], [16] * 3 + [2], [32, 18]]
+    assert all(sorted(np.concatenate(epoch)) == list(range(50)) for epoch in epochs)
 
 
 def test_binary_rows_keep_their_length() -> None:
@@ -50,7 +49,7 @@ def test_a_network_learns_the_effect_of_a_term() -> None:
     has = rng.random((400, 2)) < 0.5
     inputs = Design(np.zeros((400, 1), np.float32), sp.csr_array(has.astype(np.float32)))
     target = Target(2.0 + np.log(2) * has[:, 0], np.arange(400))
-    network = fit_network(inputs, target, settings(epochs=8, batch_size=4), rng)
+    network, _ = fit_network(inputs, target, settings(epochs=8, batch_size=4), rng)
     np.testing.assert_allclose(network.forward(inputs)[-1][:, 0], target.log_price, atol=0.1)
 
 
@@ -61,6 +60,21 @@ def test_threads_do_not_change_the_networks(catalogue: Catalogue) -> None:
     first.fit(blocks, target, seed=3, threads=1)
     second.fit(blocks, target, seed=3, threads=2)
     np.testing.assert_array_equal(first.predict(blocks), second.predict(blocks))
+
+
+def test_watched_rows_are_predicted_after_each_epoch(catalogue: Catalogue) -> None:
+    """The last of the predictions are the model's own, and watching changes no weight."""
+    blocks, target, _ = catalogue
+    plain, watching = SparseMLP(settings(epochs=3)), SparseMLP(settings(epochs=3))
+    plain.fit(blocks, target, seed=3, threads=1)
+    watching.watch(blocks)
+    watching.fit(blocks, target, seed=3, threads=1)
+    np.testing.assert_array_equal(plain.predict(blocks), watching.predict(blocks))
+    curve = list(watching.staged_predict(blocks))
+    assert [epoch for epoch, _ in curve] == [1, 2, 3]
+    np.testing.assert_allclose(curve[-1][1], watching.predict(blocks), atol=0.01)
+    assert not np.allclose(curve[0][1], curve[-1][1], atol=0.01)
+    assert list(plain.staged_predict(blocks)) == []
 
 
 def test_networks_differ(catalogue: Catalogue) -> None:
@@ -81,9 +95,10 @@ def test_a_prediction_is_the_mean_of_the_networks(
     blocks, target, _ = catalogue
     trained: list[tuple[Design, SparseNetwork]] = []
 
-    def recorded(inputs: Design, *rest: Any) -> SparseNetwork:
-        trained.append((inputs, fit_network(inputs, *rest)))
-        return trained[-1][1]
+    def recorded(inputs: Design, *rest: Any) -> tuple[SparseNetwork, list[Floats32]]:
+        network, curve = fit_network(inputs, *rest)
+        trained.append((inputs, network))
+        return network, curve
 
     monkeypatch.setattr(module, "fit_network", recorded)
     model = SparseMLP(settings(networks=networks, binary=binary))
