@@ -1,7 +1,6 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
 import contextlib
-import io
 import json
 import multiprocessing
 import os
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.regressor import Fusion, code_files
 from amlc.models.fusion.training import Trainer
 from tests.helpers.forks import Forks
 from tests.helpers.fusion import make_catalogue, settings
@@ -21,7 +20,14 @@ from tests.helpers.fusion import make_catalogue, settings
 ROWS = 90
 FIT, NEW = np.arange(60), np.arange(60, ROWS)
 # What a fit imports.
-PRELOADED = (__name__, "transformers.models.auto.modeling_auto")
+PRELOADED = (
+    __name__,
+    "sklearn.model_selection",
+    "sklearn.preprocessing",
+    "transformers.models.auto.modeling_auto",
+)
+# Which is cached, for the forks.
+code_files()
 
 
 def run(
@@ -120,6 +126,4 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    assert isinstance(sys.stdout, io.TextIOWrapper)
-    sys.stdout.reconfigure(line_buffering=True)
     _fit_and_save(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])

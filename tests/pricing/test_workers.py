@@ -69,9 +69,6 @@ def test_a_killed_worker_breaks_the_pool_until_it_is_stopped(workers: Workers) -
     workers.stop()
     assert workers.submit(PRODUCTS).result(120) == before
     assert workers.ready
-    workers.stop()
-    assert not workers.ready
-    assert not workers.broken
 
 
 def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
