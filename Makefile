@@ -21,7 +21,7 @@ export LD_LIBRARY_PATH := $(OPENMP)$(if $(LD_LIBRARY_PATH),:$(LD_LIBRARY_PATH))
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help install deep repro images test lint check format lock \
+.PHONY: help install deep cluster repro images test lint check format lock \
   docs sweep show serve clean check-python page quick best
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
 	@echo "make deep    install what pretrained encoders need; with another PyTorch: make deep TORCH=torch"
+	@echo "make cluster install what stages on several machines need"
 	@echo "make lint    formatting, lint, types"
 	@echo "make check   lint and test"
 	@echo "make serve   install the service, start it on http://127.0.0.1:8000; PORT= is another port"
@@ -99,10 +100,13 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --extra serve -c requirements.txt pyproject.toml -o requirements-serve.txt
 	$(COMPILE) --extra search -c requirements.txt pyproject.toml -o requirements-search.txt
 	$(COMPILE) --extra s3 -c requirements.txt pyproject.toml -o requirements-s3.txt
+	$(COMPILE) --extra cluster -c requirements.txt pyproject.toml -o requirements-cluster.txt
 	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
 	  -o requirements-container.txt
-	$(COMPILE) --group dev --extra serve --extra search -c requirements.txt \
-	  -c requirements-serve.txt -c requirements-search.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --group worker -c requirements.txt -o requirements-worker.txt
+	$(COMPILE) --group dev --extra serve --extra search --extra cluster -c requirements.txt \
+	  -c requirements-serve.txt -c requirements-search.txt -c requirements-cluster.txt \
+	  pyproject.toml -o requirements-dev.txt
 	echo 'torch; python_version < "3"' > $(VENV)/no-torch.txt
 	$(COMPILE) --extra deep --override $(VENV)/no-torch.txt -c requirements-dev.txt pyproject.toml \
 	  -o requirements-deep.txt
@@ -143,6 +147,12 @@ deep: $(VENV)/deep.done
 $(VENV)/deep.done: requirements-deep.txt $(VENV)/base.done
 	$(PIP) --require-hashes -r requirements-deep.txt
 	@python -c 'import torch' 2> /dev/null || { echo "installing $(TORCH)"; $(PIP) $(TORCH); }
+	@touch $@
+
+cluster: $(VENV)/cluster.done
+
+$(VENV)/cluster.done: requirements-cluster.txt $(VENV)/base.done
+	$(PIP) --require-hashes -r requirements-cluster.txt
 	@touch $@
 
 $(VENV)/serve.done: requirements-serve.txt $(VENV)/base.done

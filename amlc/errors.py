@@ -6,6 +6,7 @@ AmlcError
 ├── ImageError      the image stage as a whole cannot continue (one bad image is a status)
 ├── ModelError      a model cannot be fitted, saved or loaded
 ├── CheckError      a result violates its contract, so it was not written
+├── ExecutionError  a piece of a stage's work cannot be computed where params.yaml says
 └── MissingExtraError   an optional dependency is not installed
 """
 
@@ -41,6 +42,10 @@ class CheckError(AmlcError):
     """A result violates its contract."""
 
 
+class ExecutionError(AmlcError):
+    """A piece of work cannot be computed where the section `executor` of params.yaml says."""
+
+
 class MissingExtraError(AmlcError):
     """A feature needs packages of an extra that is not installed.
 
@@ -54,9 +59,14 @@ class MissingExtraError(AmlcError):
 
     def __init__(self, feature: str, extra: str) -> None:
         pip = f"pip install -e '.[{extra}]'"
-        # The command also finds a build of PyTorch for the machine.
-        command = f"make deep, or {pip}" if extra == "deep" else pip
+        # These also find a build of PyTorch for the machine, and the locked versions.
+        command = f"make {extra}, or {pip}" if extra in {"deep", "cluster"} else pip
         super().__init__(f"{feature} needs the extra '{extra}': run {command}")
+        self._arguments = (feature, extra)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        # Other processes raise it, too; an exception is otherwise made again from its message.
+        return type(self), self._arguments
 
 
 def first_few(values: Iterable[object], count: int = 5) -> str:

@@ -1,6 +1,7 @@
 """Environment variables for the same arithmetic on every x86-64 machine: import before NumPy."""
 
 import os
+import sys
 from pathlib import Path
 
 # On processors with AVX-512, OpenBLAS and NumPy's elementary functions choose other kernels, which
@@ -36,5 +37,7 @@ def variables(cpuinfo: Path) -> dict[str, str]:
     return settings | (_WITHOUT_AVX512 if {"avx2", "fma"} <= set(flags) else {})
 
 
+# Whether NumPy chose its kernels without the variables, because it was imported before.
+TOO_LATE = "numpy" in sys.modules and not variables(_CPUINFO).keys() <= os.environ.keys()
 for _name, _value in variables(_CPUINFO).items():
     os.environ.setdefault(_name, _value)

@@ -14,7 +14,18 @@ from amlc.errors import ParamsError
 
 PATH = Path("params.yaml")
 SECTIONS = (
-    *("seed", "threads", "models", "synthetic", "data", "images", "fetching", "tabular", "terms"),
+    *(
+        "seed",
+        "threads",
+        "executor",
+        "models",
+        "synthetic",
+        "data",
+        "images",
+        "fetching",
+        "tabular",
+        "terms",
+    ),
     *(
         "topics",
         "neighbours",

@@ -31,7 +31,7 @@ from amlc.features.content import Content
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 from amlc.files import write_arrays
 from amlc.metrics import row_smape, smape_of_logs
-from amlc.models.crossfit import Fit, fits, fold_splits
+from amlc.models.crossfit import Fit, Split, fits, fold_splits
 from amlc.models.fusion.regressor import Fusion
 from amlc.models.fusion.settings import FusionSettings
 from amlc.models.target import log_prices
@@ -63,7 +63,7 @@ class Study:
             lambda: Fusion(self.settings),
             self.blocks,
             self.products,
-            splits,
+            [Split(*rows, keep_model=True) for rows in splits],
             seed=params.seed(PARAMS),
             threads=threads,
         )

@@ -29,6 +29,8 @@ from tqdm import tqdm
 from amlc import layout, params
 from amlc.errors import DataError, ParamsError, run
 from amlc.files import read_json, replacing, write_json, write_text
+from amlc.models import timings
+from amlc.models.predictions import PREDICTIONS
 
 # In the order of dvc.yaml; `train` stands for one step for each model.
 STAGES = (
@@ -62,6 +64,8 @@ class Cost:
         Largest memory of the process; the same without mapped files.
     disk : int
         Bytes of what the stage wrote.
+    pieces_seconds : float
+        Of `seconds`, those in which the fits of a model were computed; 0 for other stages.
     settings : tuple of str
         Settings that differ from params.yaml, as on the command line.
     """
@@ -73,6 +77,7 @@ class Cost:
     megabytes: float
     private_megabytes: float
     disk: int
+    pieces_seconds: float
     settings: tuple[str, ...]
 
 
@@ -154,8 +159,15 @@ def run_step(step: str, folder: Path, rows: int, settings: tuple[str, ...]) -> C
         cost["megabytes"],
         cost["private_megabytes"],
         size_on_disk(folder, stage, model),
+        fitting_seconds(folder, model) if model else 0.0,
         settings,
     )
+
+
+def fitting_seconds(folder: Path, model: str) -> float:
+    """Return the time of a model's fits, which the stage keeps in the store."""
+    digest = timings.md5(folder / layout.MODELS / model / PREDICTIONS)
+    return float(read_json(folder / "store" / "timings" / f"{digest}.json")["seconds"])
 
 
 def size_on_disk(folder: Path, stage: str, model: str) -> int:

@@ -4,6 +4,8 @@ from amlc import layout, params
 from amlc.catalog.products import PRICE, read_products
 from amlc.errors import run
 from amlc.evaluation.guards import GuardSettings, check_guards
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.blocks import Blocks
 
 
@@ -12,7 +14,9 @@ def main() -> None:
     settings = params.load(GuardSettings, "guards")
     products = read_products(layout.PRODUCTS, [PRICE, "split", "group", "fold"])
     blocks = Blocks.read(layout.FEATURES, ["tabular", "topics", "vision", "neighbours"])
-    guards = check_guards(blocks, products, settings, seed=params.seed(), threads=params.threads())
+    numbers = {"seed": params.seed(), "threads": params.threads()}
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        guards = check_guards(blocks, products, settings, **numbers, backend=backend)
     guards.write(layout.GUARD_METRICS)
     print(f"guards: {guards}")
 

@@ -3,6 +3,8 @@
 from amlc import layout, params
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.blocks import Terms
 from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
 
@@ -12,7 +14,9 @@ def main() -> None:
     settings = params.load(NeighboursSettings, "neighbours")
     train = train_rows(read_products(layout.PRODUCTS, ["split"]))
     terms = Terms.read(layout.TERMS).weights
-    block = nearest_train_products(terms, train, settings, threads=params.threads())
+    threads = params.threads()
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        block = nearest_train_products(terms, train, settings, threads=threads, backend=backend)
     block.write(layout.NEIGHBOURS)
     rows, n_neighbors = block.shape
     similarity = float(block.similarity[:, 0].mean())

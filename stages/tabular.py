@@ -3,6 +3,8 @@
 from amlc import layout, params
 from amlc.catalog.products import TEXT, own_columns, read_products, train_rows
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.tabular import TabularFeatures, TabularSettings
 
 
@@ -13,7 +15,8 @@ def main() -> None:
     texts, own = products[TEXT].to_numpy(), own_columns(products)
     train = train_rows(products)
     features = TabularFeatures(settings).fit(texts[train], own.iloc[train])
-    block = features.transform(texts, own)
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        block = features.transform(texts, own, backend)
     block.write(layout.TABULAR)
     features.save(layout.ENCODERS / "tabular.json")
     prefixes = len(features.brands.prefixes)

@@ -3,6 +3,8 @@
 from amlc import layout, params
 from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.files import replacing_folder
 
@@ -13,7 +15,8 @@ def main() -> None:
     products = read_products(layout.PRODUCTS, ["split", TEXT])
     texts = products[TEXT].to_numpy()
     features = TermFeatures(settings).fit(texts[train_rows(products)].tolist())
-    block = features.transform(texts.tolist())
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        block = features.transform(texts.tolist(), backend=backend)
     block.write(layout.TERMS)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)

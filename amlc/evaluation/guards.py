@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import CheckError
 from amlc.evaluation.drift import adversarial_validation
 from amlc.evaluation.metrics_files import Guards, Leak, Permutation
+from amlc.execution.backend import THREADS, Backend
 from amlc.features.blocks import Blocks
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor, ScaledSettings
@@ -39,7 +41,13 @@ class GuardSettings(Settings):
 
 
 def check_guards(
-    blocks: Blocks, products: pd.DataFrame, settings: GuardSettings, *, seed: int, threads: int
+    blocks: Blocks,
+    products: pd.DataFrame,
+    settings: GuardSettings,
+    *,
+    seed: int,
+    threads: int,
+    backend: Backend = THREADS,
 ) -> Guards:
     """Check for leaks of prices into the features, and for drift between train and test.
 
@@ -55,14 +63,17 @@ def check_guards(
         Seed of all random draws.
     threads : int
         Threads for the fits.
+    backend : Backend
+        Where the fits to permuted prices are computed, which does not change them.
 
     Raises
     ------
     CheckError
         A feature is derived from the price.
     """
+    make = partial(LeastSquares, settings.permutation)
     permutation = check_permutation(
-        lambda: LeastSquares(settings.permutation), blocks, products, seed=seed, threads=threads
+        make, blocks, products, seed=seed, threads=threads, backend=backend
     )
     rng = np.random.default_rng(seed)
     train, test = (
@@ -95,12 +106,13 @@ def check_permutation(
     *,
     seed: int,
     threads: int,
+    backend: Backend = THREADS,
 ) -> Permutation:
     """Fit a model out of fold to randomly permuted prices of the train rows.
 
     Parameters
     ----------
-    make, blocks, products, threads
+    make, blocks, products, threads, backend
         As in `amlc.models.crossfit.crossfit`.
     seed : int
         Seed of the permutation and of the fits.
@@ -115,7 +127,7 @@ def check_permutation(
     price[train] = np.random.default_rng(seed).permutation(price[train])
     permuted = products.assign(**{PRICE: price})
     predicted = np.full(len(price), np.nan)
-    for fit in fits(make, blocks, permuted, seed=seed, threads=threads):
+    for fit in fits(make, blocks, permuted, seed=seed, threads=threads, backend=backend):
         predicted[fit.rows] = np.exp(fit.log_price)
     scores = row_smape(price[train], predicted[train])
     constant = row_smape(price[train], _medians_of_other_folds(permuted, train))

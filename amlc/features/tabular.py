@@ -6,8 +6,9 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from amlc.catalog.content import Content, normalised_title, parse_content
 from amlc.catalog.quantities import parse_quantity
 from amlc.catalog.units import UNIT_KINDS, UNIT_NAMES, find_unit
 from amlc.errors import DataError, read_errors_as
+from amlc.execution.backend import Backend, in_order, open_pool
 from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
 from amlc.features.blocks import Tabular
 from amlc.features.own_columns import OwnColumns
@@ -61,6 +63,10 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _DIGITS = string.digits.encode()
 # Maps every byte that is not part of a number to a space.
 _NUMBERS_ONLY = bytes(byte if byte in _DIGITS + b"." else ord(" ") for byte in range(256))
+
+
+# Rows that are transformed together.
+PIECE_ROWS = 4096
 
 
 class TabularSettings(Settings):
@@ -188,9 +194,36 @@ class TabularFeatures:
             self.own.fit(own)
         return self
 
-    def transform(self, texts: Iterable[str], own: pd.DataFrame | None = None) -> Tabular:
-        """Return the tabular block of texts and own columns, one row per text."""
-        return self.transform_parsed([parse_content(text) for text in texts], own)
+    def transform(
+        self,
+        texts: Sequence[str] | Objects,
+        own: pd.DataFrame | None = None,
+        backend: Backend | None = None,
+    ) -> Tabular:
+        """Return the tabular block of texts and own columns, one row per text.
+
+        Parameters
+        ----------
+        texts : sequence of str, length n
+            Catalogue texts.
+        own : DataFrame, optional
+            Their columns of `amlc.catalog.products.own_columns`.
+        backend : Backend, optional
+            Where pieces of the rows are transformed, which does not change the result; by default
+            in this thread.
+        """
+        if backend is None or not len(texts):
+            return self.transform_parsed([parse_content(text) for text in texts], own)
+        starts = range(0, len(texts), PIECE_ROWS)
+        chunks = [slice(start, start + PIECE_ROWS) for start in starts]
+        pieces = [(list(texts[chunk]), None if own is None else own[chunk]) for chunk in chunks]
+        with open_pool(backend, self, at_once=None) as pool:
+            blocks = list(in_order(pool, _transform, pieces))
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(block, name) for block in blocks])
+            for name in Tabular.by_row
+        }
+        return replace(blocks[0], **columns)
 
     def transform_parsed(
         self, contents: Sequence[Content], own: pd.DataFrame | None = None
@@ -251,6 +284,11 @@ class TabularFeatures:
         if columns != NUMBER_NAMES or lengths != {len(NUMBER_NAMES)}:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features
+
+
+def _transform(features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]) -> Tabular:
+    texts, own = piece
+    return features.transform(texts, own)
 
 
 def _codes(contents: Sequence[Content]) -> NDArray[np.int16]:

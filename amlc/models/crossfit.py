@@ -1,20 +1,20 @@
 """Cross-fitting: out-of-fold predictions and scores, and the model fitted to all train rows."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc.arrays import Floats, Rows
-from amlc.catalog.products import test_rows, train_rows
+from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import DataError
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import Blocks
 from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
@@ -70,25 +70,70 @@ class Crossfit:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted model and its predictions for the rows that were held out.
+    """Predictions for the rows that were held out, and what else is known of the fitted model.
 
     Parameters
     ----------
-    model : Regressor
-        Fitted to the other rows.
+    model : Regressor or None
+        Fitted to the other rows; None unless its split keeps it, because models can be large.
     rows : ndarray of int, shape (n,)
         Positions of the rows held out.
     log_price : ndarray of float64, shape (n,)
         Their predicted log prices.
+    curve : dict of int to float
+        SMAPE of the rows held out by rounds of training, if they are in folds.
+    constant : bool
+        Whether the model found nothing to predict from.
     fit_seconds, predict_seconds : float
         How long fitting and predicting took.
+    peak_bytes : int
+        Largest memory of the process.
     """
 
-    model: Regressor
+    model: Regressor | None
     rows: Rows
     log_price: Floats
+    curve: dict[int, float]
+    constant: bool
     fit_seconds: float
     predict_seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all fits of a model share.
+
+    Parameters
+    ----------
+    make, blocks, products, seed
+        As in `crossfit`.
+    threads : int
+        Threads for one fit.
+    """
+
+    make: Callable[[], Regressor]
+    blocks: Blocks
+    products: pd.DataFrame
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """The rows of one fit.
+
+    Parameters
+    ----------
+    fit_rows, held_out : ndarray of int
+        Positions of the rows to fit to, and of those to predict.
+    keep_model : bool
+        Whether the fit returns its model.
+    """
+
+    fit_rows: Rows
+    held_out: Rows
+    keep_model: bool = False
 
 
 def crossfit(
@@ -98,13 +143,15 @@ def crossfit(
     *,
     seed: int,
     threads: int,
+    backend: Backend = THREADS,
 ) -> Crossfit:
     """Fit once without each fold and once to all train rows.
 
     Parameters
     ----------
     make : callable
-        Returns a new, unfitted model.
+        Returns a new, unfitted model. With other backends than threads it is pickled, so it is no
+        lambda.
     blocks : Blocks
         One row per product.
     products : DataFrame
@@ -113,42 +160,42 @@ def crossfit(
         Seed of each fit.
     threads : int
         Threads for all fits together.
+    backend : Backend
+        Where the fits are computed, which does not change them.
 
     Raises
     ------
+    ExecutionError
+        A fit could not be computed there.
     DataError
         Blocks and products differ in length, or there are fewer than two folds.
     """
     train, test = train_rows(products), test_rows(products)
-    splits = [*fold_splits(products), (train, test)]
+    splits = [Split(*rows) for rows in fold_splits(products)]
+    splits.append(Split(train, test, keep_model=True))
     started = time.perf_counter()
     actual, log_price = log_prices(products), np.full(len(products), np.nan)
-    fold_smape, curves, constant, fit_seconds, predict_seconds = [], [], 0, 0.0, 0.0
-    progress = _watched(
-        fits(make, blocks, products, splits, seed=seed, threads=threads), len(splits)
-    )
-    # Models can be large: only the last one is kept.
-    for number, fit in enumerate(progress):
-        model, log_price[fit.rows] = fit.model, fit.log_price
-        constant += _is_constant(model)
-        fit_seconds += fit.fit_seconds
-        predict_seconds += fit.predict_seconds
-        if number < len(splits) - 1:
-            fold_smape.append(smape_of_logs(actual[fit.rows], fit.log_price))
-            curves.append(_curve(fit, blocks, actual))
+    done: list[Fit] = []
+    arguments: Any = {"seed": seed, "threads": threads, "backend": backend}
+    fold_fits = fits(make, blocks, products, splits, **arguments)
+    for fit in _watched(fold_fits, len(splits)):
+        log_price[fit.rows] = fit.log_price
+        done.append(fit)
+    model = done[-1].model
+    assert model is not None
     seconds = time.perf_counter() - started
     return Crossfit(
         model=model,
         log_price=log_price,
         smape=smape_of_logs(actual[train], log_price[train]),
-        fold_smape=fold_smape,
-        curve=_mean_curve(curves),
-        constant=constant,
+        fold_smape=[smape_of_logs(actual[fit.rows], fit.log_price) for fit in done[:-1]],
+        curve=_mean_curve([fit.curve for fit in done[:-1]]),
+        constant=sum(fit.constant for fit in done),
         timing=Timing(
             seconds=seconds,
-            fit_seconds=fit_seconds,
-            predict_seconds=predict_seconds,
-            peak_bytes=peak_bytes(),
+            fit_seconds=sum(fit.fit_seconds for fit in done),
+            predict_seconds=sum(fit.predict_seconds for fit in done),
+            peak_bytes=max(fit.peak_bytes for fit in done),
         ),
     )
 
@@ -161,19 +208,6 @@ def _watched(fits_in_order: Iterator[Fit], count: int) -> Iterator[Fit]:
             bar.set_description_str(f"fit {number} of {count}, {kind}")
             yield next(fits_in_order)
             bar.update()
-
-
-def _is_constant(model: Regressor) -> bool:
-    shares = model.feature_importances()
-    return bool(shares) and not any(shares.values())
-
-
-def _curve(fit: Fit, blocks: Blocks, actual: Floats) -> dict[int, float]:
-    """Return the held-out SMAPE by rounds of training."""
-    return {
-        rounds: smape_of_logs(actual[fit.rows], log_price)
-        for rounds, log_price in fit.model.staged_predict(blocks.take(fit.rows))
-    }
 
 
 def _mean_curve(curves: list[dict[int, float]]) -> list[tuple[int, float]]:
@@ -190,12 +224,13 @@ def fold_scores(
     *,
     seed: int,
     threads: int,
+    backend: Backend = THREADS,
 ) -> Generator[float]:
     """Yield, after each fold, the out-of-fold SMAPE of all folds so far.
 
     Parameters
     ----------
-    make, blocks, products, seed, threads
+    make, blocks, products, seed, threads, backend
         As in `crossfit`; the last score is that of `crossfit`.
 
     Notes
@@ -204,7 +239,8 @@ def fold_scores(
     those that have not started.
     """
     actual, log_price = log_prices(products), np.full(len(products), np.nan)
-    with closing(fits(make, blocks, products, seed=seed, threads=threads)) as fold_fits:
+    arguments: Any = {"seed": seed, "threads": threads, "backend": backend}
+    with closing(fits(make, blocks, products, **arguments)) as fold_fits:
         for fit in fold_fits:
             log_price[fit.rows] = fit.log_price
             predicted = np.isfinite(log_price)
@@ -215,19 +251,20 @@ def fits(
     make: Callable[[], Regressor],
     blocks: Blocks,
     products: pd.DataFrame,
-    splits: list[tuple[Rows, Rows]] | None = None,
+    splits: Sequence[Split] | None = None,
     *,
     seed: int,
     threads: int,
+    backend: Backend = THREADS,
 ) -> Generator[Fit]:
     """Yield a fit for each split, in order; several are computed at the same time.
 
     Parameters
     ----------
-    make, blocks, products, seed, threads
+    make, blocks, products, seed, threads, backend
         As in `crossfit`.
-    splits : list of (ndarray of int, ndarray of int), optional
-        Positions of the rows to fit to, and of the rows held out; by default those of the folds.
+    splits : sequence of Split, optional
+        By default those of the folds.
 
     Notes
     -----
@@ -241,28 +278,50 @@ def fits(
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
     at_once = make().fits_at_once or at_once
     each = max(threads // at_once, 1)
-    in_a_fold = (products["fold"] >= 0).to_numpy()
+    task = Task(make, blocks, products[[PRICE, "group", "fold"]], seed, each)
+    pieces = splits or [Split(*rows) for rows in fold_splits(products)]
+    with open_pool(backend, task, at_once=at_once, threads=each) as pool:
+        yield from in_order(pool, fit_split, pieces)
 
-    def fit_split(fit_rows: Rows, held_out: Rows) -> Fit:
-        model = make()
-        train, other = blocks.take(fit_rows), blocks.take(held_out)
-        target = make_target(products.iloc[fit_rows], train.tabular, model.settings.weights)
-        if in_a_fold[held_out].all():
-            model.watch(other)
-        started = time.perf_counter()
-        model.fit(train, target, seed=seed, threads=each)
-        fitted = time.perf_counter()
-        log_price = model.predict(other)
-        seconds = fitted - started, time.perf_counter() - fitted
-        return Fit(model, held_out, log_price, *seconds)
 
-    with threadpool_limits(each), ThreadPoolExecutor(at_once) as pool:
-        pending = [pool.submit(fit_split, *split) for split in splits or fold_splits(products)]
-        try:
-            for future in pending:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+def fit_split(task: Task, split: Split) -> Fit:
+    """Fit a model to some rows and predict others.
+
+    Parameters
+    ----------
+    task : Task
+        What all fits share.
+    split : Split
+        The rows.
+    """
+    model = task.make()
+    train, other = task.blocks.take(split.fit_rows), task.blocks.take(split.held_out)
+    products = task.products.iloc[split.fit_rows]
+    target = make_target(products, train.tabular, model.settings.weights)
+    held_out = task.products.iloc[split.held_out]
+    in_a_fold = len(held_out) > 0 and bool((held_out["fold"] >= 0).all())
+    if in_a_fold:
+        model.watch(other)
+    started = time.perf_counter()
+    model.fit(train, target, seed=task.seed, threads=task.threads)
+    fitted = time.perf_counter()
+    log_price = model.predict(other)
+    predicted = time.perf_counter()
+    shares = model.feature_importances()
+    curve = {
+        rounds: smape_of_logs(log_prices(held_out), staged)
+        for rounds, staged in (model.staged_predict(other) if in_a_fold else ())
+    }
+    return Fit(
+        model=model if split.keep_model else None,
+        rows=split.held_out,
+        log_price=log_price,
+        curve=curve,
+        constant=bool(shares) and not any(shares.values()),
+        fit_seconds=fitted - started,
+        predict_seconds=predicted - fitted,
+        peak_bytes=peak_bytes(),
+    )
 
 
 def fold_splits(products: pd.DataFrame) -> list[tuple[Rows, Rows]]:

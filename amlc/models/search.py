@@ -9,7 +9,8 @@ import sqlite3
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tqdm import tqdm
 from amlc import layout, params
 from amlc.catalog.products import train_rows
 from amlc.errors import MissingExtraError, ModelError
+from amlc.execution.backend import THREADS, Backend
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.blocks import Blocks
 from amlc.files import write_text
 from amlc.models.crossfit import fold_scores
@@ -59,6 +63,8 @@ class Task:
         The keys `seed` and `threads` of params.yaml.
     n_startup_trials : int
         The key of the section `search` of params.yaml.
+    backend : Backend
+        Where the folds of a trial are fitted, which does not change its score.
     """
 
     model: str
@@ -70,16 +76,18 @@ class Task:
     seed: int
     threads: int
     n_startup_trials: int
+    backend: Backend = THREADS
 
     def scores(self, values: dict[str, Any]) -> Generator[float]:
         """Yield the SMAPE of the model with these values after each fold."""
         settings = model_settings(self.model, {**self.section, **values})
         return fold_scores(
-            lambda: regressor(self.model)(settings),
+            partial(regressor(self.model), settings),
             self.blocks,
             self.products,
             seed=self.seed,
             threads=self.threads,
+            backend=self.backend,
         )
 
     def current(self) -> dict[str, Any]:
@@ -174,7 +182,8 @@ def search_model(name: str, trials: int | None = None, seconds: float = math.inf
     )
     if trials is None and math.isinf(seconds):
         trials = settings.n_trials
-    return search(task, layout.STUDIES, trials, seconds)
+    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+        return search(replace(task, backend=backend), layout.STUDIES, trials, seconds)
 
 
 def search(task: Task, folder: Path, trials: int | None, seconds: float = math.inf) -> Best:

@@ -39,6 +39,8 @@ SPREAD: dict[str, Any] = {
 }
 Catalogue = tuple[Blocks, Target, pd.DataFrame]
 PARAMS: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_bytes())
+# The section that no result depends on.
+EXECUTOR: dict[str, Any] = PARAMS["executor"]
 # The models that run; the tests that hold for every model take their names from here.
 MODELS: list[str] = PARAMS["models"]
 # Each model's section of params.yaml; those below are small enough for a test.

@@ -93,6 +93,14 @@ def test_the_container_computes_with_the_libraries_of_the_pipeline() -> None:
     assert pins("requirements-container.txt") <= pins("requirements-serve.txt")
 
 
+def test_a_worker_computes_with_the_libraries_of_the_pipeline() -> None:
+    """Another release could give another fit."""
+    ours, workers = pins("requirements.txt"), pins("requirements-worker.txt")
+    names = {pin.partition("==")[0] for pin in workers}
+    assert set(NUMERICAL) <= names
+    assert {pin for pin in ours if pin.partition("==")[0] in names} <= workers
+
+
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_a_token_may_read_unless_a_job_says_otherwise(workflow: Path) -> None:
     """Only the job that comments on pull requests may write."""

@@ -13,7 +13,7 @@ from amlc.models.blend import Blend
 from amlc.models.registry import regressor
 from amlc.models.spread import Spread
 from stages import blend, train
-from tests.helpers.learning import SECTIONS, SPREAD, make_products, with_test_rows
+from tests.helpers.learning import EXECUTOR, SECTIONS, SPREAD, make_products, with_test_rows
 
 NAMES = ["linear", "ridge", "lightgbm"]
 BLEND = {
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, block in blocks.dense.items():
         block.write(features / f"{name}.npy")
     sections = {"seed": 3, "threads": 1, "models": NAMES, "train": SECTIONS, "blend": BLEND}
-    sections["spread"] = SPREAD
+    sections |= {"executor": EXECUTOR, "spread": SPREAD}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -8,7 +8,7 @@ the time.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Bools, Floats32, Ints32, Ints64, Rows
 from amlc.errors import DataError, read_errors_as
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
@@ -28,6 +29,8 @@ from amlc.params import Settings
 # Maximum number of products in a chunk of the search, and of the postings that it reads, unless a
 # single product reads more. A chunk clears a score for each train product once.
 CHUNK_ROWS, CHUNK_POSTINGS = 64, 8_000_000
+# Products in a piece of the search for all products.
+PIECE_ROWS = 512
 # Rows have 31 bits in the keys by which candidates are sorted.
 LARGEST_ROW = 2**31 - 1
 _MATRICES = ("postings", "rerank", "weights")
@@ -283,8 +286,23 @@ class NeighbourIndex:
             return cls(postings, rerank, terms, weights, candidates)
 
 
+@dataclass(frozen=True)
+class _Search:
+    """What the pieces of a search share."""
+
+    index: NeighbourIndex
+    terms: sp.csr_array
+    position: Rows
+    settings: NeighboursSettings
+
+
 def nearest_train_products(
-    terms: sp.csr_array, train: Rows, settings: NeighboursSettings, *, threads: int
+    terms: sp.csr_array,
+    train: Rows,
+    settings: NeighboursSettings,
+    *,
+    threads: int,
+    backend: Backend = THREADS,
 ) -> Neighbours:
     """Return the nearest train products of every product in the product table.
 
@@ -298,21 +316,53 @@ def nearest_train_products(
         Section `neighbours` of params.yaml.
     threads : int
         Number of threads; the result does not depend on it.
+    backend : Backend
+        Where pieces of the products are searched for; nor does the result depend on that.
 
     Returns
     -------
     Neighbours
         Positions in the product table.
     """
-    position = np.full(terms.shape[0], NO_NEIGHBOUR)
+    count = terms.shape[0]
+    position = np.full(count, NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
-    index = NeighbourIndex.build(terms[train], settings)
-    found = index.nearest(
-        terms, settings.n_neighbors, position, n_compared=settings.n_compared, threads=threads
+    search = _Search(NeighbourIndex.build(terms[train], settings), terms, position, settings)
+    found = _empty(count, settings)
+    pieces = [slice(start, start + PIECE_ROWS) for start in range(0, count, PIECE_ROWS)]
+    with (
+        open_pool(backend, search, at_once=threads) as pool,
+        tqdm(total=count, desc="neighbours", unit="row", disable=None) as bar,
+    ):
+        for piece, nearest in zip(pieces, in_order(pool, _nearest_of, pieces), strict=True):
+            for name in ("similarity", "among"):
+                getattr(found, name)[piece] = getattr(nearest, name)
+            none = nearest.rows == NO_NEIGHBOUR
+            found.rows[piece] = np.where(none, NO_NEIGHBOUR, train[nearest.rows])
+            bar.update(len(nearest.rows))
+    return found
+
+
+def _nearest_of(search: _Search, rows: slice) -> Neighbours:
+    """Return the nearest train products of some rows."""
+    settings = search.settings
+    return search.index.nearest(
+        search.terms[rows],
+        settings.n_neighbors,
+        search.position[rows],
+        n_compared=settings.n_compared,
     )
-    rows = np.where(found.rows == NO_NEIGHBOUR, NO_NEIGHBOUR, train[found.rows])
-    table = np.arange(len(rows), dtype=np.int32)
-    return replace(found, rows=rows.astype(np.int32), position=table)
+
+
+def _empty(count: int, settings: NeighboursSettings) -> Neighbours:
+    """Return neighbours to be filled in, of products at their positions in the table."""
+    pairs = settings.n_compared * (settings.n_compared + 1) // 2
+    return Neighbours(
+        np.empty((count, settings.n_neighbors), np.int32),
+        np.empty((count, settings.n_neighbors), np.float32),
+        np.arange(count, dtype=np.int32),
+        np.empty((count, pairs), np.float16),
+    )
 
 
 def _only_terms(matrix: sp.csr_array, kept: Bools) -> sp.csr_array:

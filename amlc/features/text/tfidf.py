@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of, usual_form
 from amlc.errors import DataError, ParamsError, read_errors_as
+from amlc.execution.backend import Backend, in_order, open_pool
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
 from amlc.features.text.tokens import char_ngrams, word_ngrams
@@ -67,6 +68,7 @@ class Vocabulary:
     """
 
     def __init__(self, settings: VectorizerSettings, terms: list[str], first_column: int) -> None:
+        self._settings = settings
         self.terms = terms
         self.first_column = first_column
         self._columns = {term: first_column + index for index, term in enumerate(terms)}
@@ -74,6 +76,10 @@ class Vocabulary:
         # The character n-grams of a word do not depend on the words around it.
         self._by_word = settings.analyzer == "char_wb"
         self.word_columns = lru_cache(CACHE_SIZE)(self._columns_of)
+
+    def __reduce__(self) -> tuple[type, tuple[VectorizerSettings, list[str], int]]:
+        # Other processes make their own cache.
+        return type(self), (self._settings, self.terms, self.first_column)
 
     def occurrences(self, texts: Iterable[str]) -> tuple[Rows, Ints32]:
         """Find all occurrences of terms in texts.
@@ -141,7 +147,12 @@ class TermFeatures:
         )
         return self
 
-    def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> Terms:
+    def transform(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None = None,
+        backend: Backend | None = None,
+    ) -> Terms:
         """Return TF-IDF, scaled so that each row has length 1 in each group of columns.
 
         Parameters
@@ -151,6 +162,9 @@ class TermFeatures:
         titles : sequence of str, optional
             The titles of the texts, as `amlc.catalog.content.title_of` returns them; parsed from
             the texts by default.
+        backend : Backend, optional
+            Where chunks of texts are transformed, which does not change the result; by default in
+            this thread.
 
         Returns
         -------
@@ -163,14 +177,21 @@ class TermFeatures:
         because its checks of the input take longer than the transformation of a single text.
         """
         chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
-        blocks = [
-            self._weights(self._fields(texts[chunk], None if titles is None else titles[chunk]))
+        pieces = [
+            (texts[chunk], None if titles is None else titles[chunk])
             for chunk in chunks or [slice(0)]
         ]
+        if backend is None:
+            blocks = [_weights_of(self, piece) for piece in pieces]
+        else:
+            with open_pool(backend, self, at_once=None) as pool:
+                blocks = list(in_order(pool, _weights_of, pieces))
         one = len(blocks) == 1
         return Terms(blocks[0] if one else sp.csr_array(sp.vstack(blocks, format="csr")))
 
-    def _weights(self, fields: dict[str, list[str]]) -> sp.csr_array:
+    def weights(self, texts: Sequence[str], titles: Sequence[str] | None) -> sp.csr_array:
+        """Return the weights of texts as `transform` does, all at once."""
+        fields = self._fields(texts, titles)
         rows, columns = zip(
             *(
                 self.vocabularies[name].occurrences(fields[settings.field])
@@ -257,6 +278,12 @@ class TermFeatures:
                 }
             )
         return features
+
+
+def _weights_of(
+    features: TermFeatures, piece: tuple[Sequence[str], Sequence[str] | None]
+) -> sp.csr_array:
+    return features.weights(*piece)
 
 
 def _lines(text: str) -> list[str]:

@@ -1,9 +1,7 @@
 """The vision block: one row of image descriptors per product."""
 
 import io
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -15,7 +13,9 @@ from tqdm import tqdm
 
 from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import Dense
+from amlc.features.pooling import pool
 from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.features.vision.descriptors import describe_scene
 from amlc.features.vision.scene import make_scene
@@ -24,7 +24,6 @@ from amlc.images.shards import ImageRow, read_rows
 from amlc.params import Settings
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 # Pictures that are described together.
 BATCH = 32
@@ -67,20 +66,26 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Dense:
 
 
 def describe_products(
-    links: Sequence[str], folder: Path, settings: VisionSettings, threads: int
+    links: Sequence[Sequence[str]],
+    folder: Path,
+    settings: VisionSettings,
+    threads: int,
+    backend: Backend = THREADS,
 ) -> Dense:
-    """Compute the descriptors of each product's picture, read from the image shards.
+    """Compute the descriptors of each product's pictures, read from the image shards.
 
     Parameters
     ----------
-    links : sequence of str, length n
-        The link to each product's picture; empty if the product has none.
+    links : sequence of sequence of str, length n
+        The links to each product's pictures; an empty one if the product has none.
     folder : Path
         ``data/images``.
     settings : VisionSettings
         The size to which pictures are resized.
     threads : int
         Number of threads; the result does not depend on it.
+    backend : Backend
+        Where pictures are described; nor does the result depend on that.
 
     Returns
     -------
@@ -94,31 +99,38 @@ def describe_products(
     """
     row_of_link: dict[str, int] = {"": 0}
     blocks = [describe([None], settings).array]
-    for batch, block in _described_shards(folder, settings, threads):
+    for batch, block in _described_shards(folder, settings, threads, backend):
         first = len(row_of_link)
         row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
         blocks.append(block)
-    missing = sorted({link for link in links if link not in row_of_link})
+    missing = sorted({each for product in links for each in product if each not in row_of_link})
     if missing:
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
-    table = Dense(np.concatenate(blocks), tuple(DESCRIPTORS))
-    return table.take(np.array([row_of_link[link] for link in links], dtype=np.intp))
+    rows_of_products = [[row_of_link[link] for link in product] for product in links]
+    table = np.concatenate(blocks)
+    return Dense(pool(table, rows_of_products), tuple(DESCRIPTORS))
 
 
 def _described_shards(
-    folder: Path, settings: VisionSettings, threads: int
+    folder: Path, settings: VisionSettings, threads: int, backend: Backend
 ) -> Iterator[tuple[list[str], Floats32]]:
-    def describe_rows(rows: list[ImageRow]) -> tuple[list[str], Floats32]:
-        bodies = [row.data if row.status == OK else None for row in rows]
-        return [row.link for row in rows], describe(bodies, settings).array
-
-    with tqdm(desc="vision", unit="image", disable=None) as bar:
-        batches = _batches(read_rows(folder), 4 * BATCH)
-        for links, block in _map_in_order(describe_rows, batches, threads):
+    batches = _batches(read_rows(folder), 4 * BATCH)
+    with (
+        tqdm(desc="vision", unit="image", disable=None) as bar,
+        open_pool(backend, settings, at_once=threads) as pool,
+    ):
+        for links, block in in_order(pool, _describe_rows, batches):
             bar.update(len(links))
             yield links, block
+
+
+def _describe_rows(
+    settings: VisionSettings, rows: Sequence[ImageRow]
+) -> tuple[list[str], Floats32]:
+    bodies = [row.data if row.status == OK else None for row in rows]
+    return [row.link for row in rows], describe(bodies, settings).array
 
 
 def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:
@@ -138,15 +150,3 @@ def _batches(rows: Iterable[T], count: int) -> Iterator[list[T]]:
     iterator = iter(rows)
     while batch := list(islice(iterator, count)):
         yield batch
-
-
-def _map_in_order(work: Callable[[T], R], batches: Iterable[T], threads: int) -> Iterator[R]:
-    """Yield the results in order; `ThreadPoolExecutor.map` would load all batches into memory."""
-    waiting: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        for batch in batches:
-            waiting.append(pool.submit(work, batch))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -1,0 +1,1 @@
+"""Where stages compute their independent pieces: threads, processes or the workers of a cluster."""

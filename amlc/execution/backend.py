@@ -1,0 +1,173 @@
+"""A backend computes pieces; a pool on it is a `concurrent.futures.Executor` for one kind of work.
+
+A piece is one call of a function at the top level of a module with inputs, which all pieces of the
+work share, and the piece itself, such as the rows of a fold. It is deterministic and leaves nothing
+behind, so that it can be computed again elsewhere.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+InputsT = TypeVar("InputsT")
+PieceT = TypeVar("PieceT")
+ResultT = TypeVar("ResultT")
+
+
+class Backend(ABC):
+    """Computes pieces, in the same process or elsewhere.
+
+    Results do not depend on the backend: a piece gets the same number of threads on each.
+
+    Attributes
+    ----------
+    ahead : int
+        Pieces handed out for each one that is computed, so that no worker waits for the next.
+    """
+
+    ahead: ClassVar[int] = 1
+
+    @abstractmethod
+    def width(self, at_once: int | None) -> int:
+        """Return the number of pieces that are computed at the same time.
+
+        Parameters
+        ----------
+        at_once : int or None
+            The number that this machine should compute at the same time; None: one in this
+            process, whose threads would wait for each other, and one on each core otherwise.
+        """
+
+    @contextmanager
+    def shared(self, inputs: object) -> Iterator[Any]:
+        """Make inputs available to all pieces in the block; yield what `compute` takes for them."""
+        yield inputs
+
+    def cancel(self, inputs: Any) -> None:  # noqa: B027 - most have nothing to do
+        """Give up the pieces with these inputs that have not begun; most backends hold none back.
+
+        Parameters
+        ----------
+        inputs : object
+            What `shared` yields.
+        """
+
+    @abstractmethod
+    def compute(
+        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+    ) -> ResultT:
+        """Return ``function(inputs, piece)``; several threads call this at the same time.
+
+        Raises
+        ------
+        ExecutionError
+            The piece could not be computed after the tries that the settings allow.
+        """
+
+
+class ThreadBackend(Backend):
+    """Computes pieces in the threads of this process."""
+
+    def width(self, at_once: int | None) -> int:
+        """Return what is asked for."""
+        return at_once or 1
+
+    def compute(
+        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+    ) -> ResultT:
+        """Call the function, which has been told its number of threads by its inputs."""
+        del threads
+        return function(inputs, piece)
+
+
+THREADS = ThreadBackend()
+
+
+class Pool(ThreadPoolExecutor):
+    """An executor whose threads have their pieces computed by a backend.
+
+    Parameters
+    ----------
+    backend : Backend
+        Where pieces are computed.
+    inputs : object
+        What `Backend.shared` yields.
+    at_once : int or None
+        As for `Backend.width`.
+    threads : int
+        Threads for the numerical work of one piece.
+
+    Attributes
+    ----------
+    width : int
+        The number of pieces that are handed out at the same time.
+    """
+
+    def __init__(self, backend: Backend, inputs: Any, at_once: int | None, threads: int) -> None:
+        self.width = max(backend.ahead * backend.width(at_once), 1)
+        super().__init__(self.width)
+        self._backend, self._inputs, self._piece_threads = backend, inputs, threads
+
+    def submit(
+        self, function: Callable[..., ResultT], /, *args: Any, **kwargs: Any
+    ) -> Future[ResultT]:
+        """Have ``function(inputs, piece)`` computed; the only further argument is the piece."""
+        return super().submit(self._compute, function, *args, **kwargs)
+
+    def _compute(self, function: Callable[[Any, Any], ResultT], piece: Any) -> ResultT:
+        return self._backend.compute(function, self._inputs, piece, threads=self._piece_threads)
+
+
+@contextmanager
+def open_pool(
+    backend: Backend, inputs: object, *, at_once: int | None, threads: int = 1
+) -> Iterator[Pool]:
+    """Open a pool for the pieces of one work; at its end, what has not started is cancelled.
+
+    Parameters
+    ----------
+    backend : Backend
+        Where pieces are computed.
+    inputs : object
+        What all pieces need; it is sent once to each worker.
+    at_once : int or None
+        As for `Backend.width`.
+    threads : int
+        Threads for the numerical work of one piece.
+    """
+    with threadpool_limits(threads), backend.shared(inputs) as handle:
+        pool = Pool(backend, handle, at_once, threads)
+        try:
+            yield pool
+        finally:
+            backend.cancel(handle)
+            pool.shutdown(cancel_futures=True)
+
+
+def in_order(
+    pool: Pool, function: Callable[[InputsT, PieceT], ResultT], pieces: Iterable[PieceT]
+) -> Iterator[ResultT]:
+    """Yield the results of the pieces in their order.
+
+    Parameters
+    ----------
+    pool : Pool
+        With the inputs as the first argument of the function.
+    function : callable
+        At the top level of a module, so that other processes find it.
+    pieces : iterable
+        Only as many are taken from it as are under way, so that neither they nor their results
+        fill the memory.
+    """
+    waiting: deque[Future[ResultT]] = deque()
+    for piece in pieces:
+        waiting.append(pool.submit(function, piece))
+        if len(waiting) > 2 * pool.width:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -1,0 +1,293 @@
+"""Pieces on the workers of a Dask cluster: one that runs already, or one of this machine.
+
+The scheduler notices a worker that ends, and has its pieces computed by others. What it cannot do
+is done here: a piece that hangs is given up, inputs that were lost are sent again, and the tries
+are counted.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dask
+import distributed
+from distributed import Client, LocalCluster, Security
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from amlc.errors import ExecutionError, first_few
+from amlc.execution.backend import Backend
+from amlc.execution.inputs import InputFile, input_file
+from amlc.execution.piece import PieceTimeoutError, run_checked
+from amlc.execution.processes import failed
+from amlc.execution.settings import ExecutorSettings
+from amlc.execution.versions import differences, fingerprint, installed
+
+ResultT = TypeVar("ResultT")
+
+_REMEDY = "install the same versions there and restart the workers as docs/cluster.md says"
+
+
+@contextmanager
+def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
+    """Connect to a scheduler, or start one with workers; hold the workers' versions against ours.
+
+    Parameters
+    ----------
+    settings : ExecutorSettings
+        Section `executor` of params.yaml.
+
+    Raises
+    ------
+    ExecutionError
+        The scheduler cannot be reached in time, has no workers, or they have other versions.
+    """
+    # Dask says in many lines what an error says here in one.
+    quiet = {
+        "distributed.scheduler.allowed-failures": settings.retries,
+        "distributed.logging": {"distributed": "critical", "distributed.nanny": "critical"},
+    }
+    with dask.config.set(quiet), _silent(), ExitStack() as stack:
+        address, security = settings.scheduler, _security(settings)
+        if settings.local_workers is not None:
+            address, security = stack.enter_context(_local_cluster(settings.local_workers)), None
+        client = stack.enter_context(_connected(address, security, settings.connect_seconds))
+        check_versions(client, installed())
+        yield DaskBackend(client, settings)
+
+
+class DaskBackend(Backend):
+    """Computes pieces on the workers of a cluster.
+
+    Parameters
+    ----------
+    client : Client
+        Connected to the scheduler.
+    settings : ExecutorSettings
+        Section `executor` of params.yaml: time limit, tries and shared folder.
+
+    Attributes
+    ----------
+    client : Client
+        The same.
+    """
+
+    ahead = 2
+
+    def __init__(self, client: Client, settings: ExecutorSettings) -> None:
+        self.client = client
+        self._settings = settings
+
+    def width(self, at_once: int | None) -> int:
+        """Return the number of the workers' threads."""
+        del at_once
+        threads: dict[str, int] = self.client.nthreads()
+        return sum(threads.values())
+
+    @contextmanager
+    def shared(self, inputs: object) -> Iterator["_Work"]:
+        """Write the inputs to a file that the workers read, or send them to each worker."""
+        folder = self._settings.shared_folder
+        if folder is None and self._settings.local_workers is None:
+            yield _Work(_Scattered(self.client, inputs))
+            return
+        with input_file(inputs, Path(folder) if folder else None) as file:
+            yield _Work(file)
+
+    def cancel(self, inputs: Any) -> None:
+        """Cancel the pieces of the work that wait for a worker, and give up the others."""
+        work: _Work = inputs
+        work.cancelled = True
+        self.client.cancel(list(work.futures))
+
+    def compute(
+        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+    ) -> ResultT:
+        """Have the piece computed by a worker, and by another one if that is lost."""
+        work: _Work = inputs
+        reasons: list[str] = []
+        while len(reasons) <= self._settings.retries:
+            future = self._submit(work, function, piece, threads)
+            try:
+                result: ResultT = future.result()
+            except PieceTimeoutError:
+                limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
+                reasons.append(f"it took longer than {limit}")
+            except KilledWorker as error:
+                # The scheduler has tried it on several workers.
+                tries = error.allowed_failures + 1
+                why = f"its worker {error.last_worker.address} ended, as when memory runs out"
+                raise failed(piece, [why] * tries) from None
+            except MemoryError:
+                reasons.append("it ran out of memory")
+            except (FutureCancelledError, CommClosedError):
+                if work.cancelled:
+                    raise
+                reasons.append("its worker or its inputs were lost")
+            else:
+                return result
+            finally:
+                work.futures.discard(future)
+        raise failed(piece, reasons)
+
+    def _submit(
+        self, work: "_Work", function: Callable[[Any, Any], Any], piece: Any, threads: int
+    ) -> Any:
+        self._check_connection()
+        value = work.inputs.future() if isinstance(work.inputs, _Scattered) else work.inputs
+        future = self.client.submit(
+            run_checked,
+            fingerprint(),
+            self._settings.piece_seconds,
+            *(function, value, piece, threads),
+            # A name of its own, because Dask takes equal names for equal results.
+            key=f"{function.__name__}-{uuid.uuid4()}",
+            pure=False,
+        )
+        work.futures.add(future)
+        return future
+
+    def _check_connection(self) -> None:
+        if self.client.status != "running":
+            raise ExecutionError(
+                f"executor.scheduler: the connection to {self._settings.scheduler} was lost; see "
+                "whether the scheduler is still running, then run again"
+            )
+
+
+@dataclass
+class _Work:
+    """Inputs, and the pieces with them that are under way."""
+
+    inputs: "InputFile | _Scattered"
+    futures: set[Any] = field(default_factory=set)
+    cancelled: bool = False
+
+
+class _Scattered:
+    """Inputs in the memory of each worker; they are sent again if all that had them were lost."""
+
+    def __init__(self, client: Client, inputs: object) -> None:
+        self._client, self._inputs = client, inputs
+        self._future: Any = None
+        self._lock = threading.Lock()
+
+    def future(self) -> Any:
+        """Return the future of the inputs, which Dask replaces by its value."""
+        with self._lock:
+            if self._future is None or self._future.status != "finished":
+                # Of a list, Dask makes a future of each element.
+                (self._future,) = self._client.scatter(
+                    [self._inputs], broadcast=True, direct=True, hash=False
+                )
+            return self._future
+
+
+def check_versions(client: Client, ours: Mapping[str, str]) -> None:
+    """Compare what is installed on the workers to what is installed here.
+
+    Parameters
+    ----------
+    client : Client
+        Connected to a scheduler with at least one worker.
+    ours : mapping of str to str
+        What `amlc.execution.versions.installed` returns here.
+
+    Raises
+    ------
+    ExecutionError
+        Something differs; the message says what, and on which workers.
+    """
+    answers: dict[str, Any] = client.run(installed, on_error="return")
+    for worker, answer in sorted(answers.items()):
+        if isinstance(answer, OSError):
+            # It has just ended; those that come later are checked with their pieces.
+            continue
+        if isinstance(answer, BaseException):
+            raise ExecutionError(f"the worker {worker} cannot run amlc: {answer}; {_REMEDY}")
+        found = differences(ours, answer)
+        if found:
+            raise ExecutionError(
+                f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}"
+            )
+
+
+@contextmanager
+def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
+    """Connect within a time limit and wait for a first worker."""
+    try:
+        client = Client(
+            address,
+            security=security,
+            timeout=seconds,
+            set_as_default=False,
+            # Inputs and results do not pass through the scheduler's memory.
+            direct_to_workers=True,
+        )
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = f": {error.__cause__ or error}" if str(error) else ""
+        raise ExecutionError(
+            f"executor.scheduler: {address} cannot be reached within {seconds:g} s{reason}; see "
+            "whether a scheduler runs there, or set executor.kind: threads"
+        ) from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=seconds)
+        except TimeoutError:
+            raise ExecutionError(
+                f"executor.scheduler: {address} has had no worker for {seconds:g} s: start one as "
+                "docs/cluster.md says"
+            ) from None
+        yield client
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close(timeout=5)
+
+
+@contextmanager
+def _local_cluster(count: int) -> Iterator[Any]:
+    """Start a scheduler in this process and workers in others, which only this process can use."""
+    with LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        # No web page, whose port others could open.
+        dashboard_address=None,
+        # Whoever can connect to a scheduler or a worker can run code as this user.
+        security=Security.temporary(),
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+def _security(settings: ExecutorSettings) -> Any:
+    tls = settings.tls
+    if tls is None:
+        return None
+    missing = [path for path in (tls.ca_file, tls.cert, tls.key) if not Path(path).is_file()]
+    if missing:
+        raise ExecutionError(f"executor.tls: no such file: {first_few(missing)}")
+    return Security(
+        tls_ca_file=tls.ca_file,
+        tls_client_cert=tls.cert,
+        tls_client_key=tls.key,
+        require_encryption=True,
+    )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    logger = logging.getLogger(distributed.__name__)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

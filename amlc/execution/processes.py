@@ -1,0 +1,163 @@
+"""Pieces in processes of this machine; one that ends or hangs is replaced."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import Any, Self, TypeVar
+
+from amlc.errors import ExecutionError
+from amlc.execution.backend import Backend
+from amlc.execution.inputs import InputFile, input_file
+from amlc.execution.piece import run_piece
+from amlc.execution.settings import ExecutorSettings
+
+ResultT = TypeVar("ResultT")
+
+
+class ProcessBackend(Backend):
+    """Computes pieces in processes of their own, which start when they are first needed.
+
+    Parameters
+    ----------
+    settings : ExecutorSettings
+        Section `executor` of params.yaml: time limit and tries.
+    """
+
+    def __init__(self, settings: ExecutorSettings) -> None:
+        self._settings = settings
+        self._idle: SimpleQueue[_Process] = SimpleQueue()
+
+    def width(self, at_once: int | None) -> int:
+        """Return what is asked for: each piece under way has a process."""
+        return at_once or os.cpu_count() or 1
+
+    @contextmanager
+    def shared(self, inputs: object) -> Iterator[InputFile]:
+        """Write the inputs to a file that the processes map into memory."""
+        with input_file(inputs, None) as file:
+            yield file
+
+    def compute(
+        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+    ) -> ResultT:
+        """Have the piece computed by an idle process, or by a new one."""
+        reasons: list[str] = []
+        while len(reasons) <= self._settings.retries:
+            process = self._take()
+            try:
+                result = process.call(
+                    self._settings.piece_seconds, function, inputs, piece, threads
+                )
+            except _LostError as error:
+                reasons.append(str(error))
+                continue
+            except MemoryError:
+                reasons.append("it ran out of memory")
+                process.end()
+                continue
+            except BaseException:
+                self._idle.put(process)
+                raise
+            self._idle.put(process)
+            return result
+        raise failed(piece, reasons)
+
+    def _take(self) -> "_Process":
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return _Process()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Empty):
+            while True:
+                self._idle.get_nowait().end()
+
+
+def failed(piece: object, reasons: list[str]) -> ExecutionError:
+    """Return the error for a piece that no try could compute.
+
+    Parameters
+    ----------
+    piece : object
+        Its text names it.
+    reasons : list of str
+        Why each try failed.
+    """
+    times = "once" if len(reasons) == 1 else f"{len(reasons)} times"
+    return ExecutionError(
+        f"executor: {piece} was tried {times}; the last time, {reasons[-1]}; give its worker more "
+        "memory, raise executor.piece_seconds or executor.retries, or compute it in threads"
+    )
+
+
+class _LostError(Exception):
+    """A process ended before it had computed its piece."""
+
+
+class _Process:
+    """One process, in a pool of its own, so that its end concerns no other piece."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(1, context, initializer=_start)
+        self._pid: int | None = None
+
+    def call(
+        self,
+        seconds: float | None,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        threads: int,
+    ) -> ResultT:
+        """Return the result of a piece.
+
+        Raises
+        ------
+        _LostError
+            The process ended, or was ended because the time was up.
+        """
+        try:
+            if self._pid is None:
+                self._pid = self._pool.submit(os.getpid).result()
+            future = self._pool.submit(run_piece, function, inputs, piece, threads)
+            if not wait([future], seconds).done:
+                self.end()
+                raise _LostError(f"it took longer than {seconds:g} s (executor.piece_seconds)")
+            return future.result()
+        except BrokenProcessPool:
+            self.end()
+            raise _LostError(
+                "its process was ended, as the system does when memory runs out"
+            ) from None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start() -> None:
+    # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent ends, because a killed parent cannot stop its processes."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

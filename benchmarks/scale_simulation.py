@@ -1,0 +1,177 @@
+"""How long the stages would take on 1 to 64 workers, from the costs that scale.py measured.
+
+`python benchmarks/scale_simulation.py --work /tmp/scale --rows 75000` replays the measured stages:
+`dvc repro` runs one after the other; within a stage, what is not a piece runs on one machine, and
+pieces are handed to whichever worker is free. The scheduler hands out one piece at a time, and the
+sender of the inputs sends to one worker at a time. Both costs were measured on a loopback address
+with TLS (`--task-seconds`, `--bytes-per-second`); a worker computes a piece in one thread.
+
+Two cases: the fits of a model are pieces, as today; and chunks of rows of the features as well. The
+last column says what most of the time on 64 workers is.
+"""
+
+import argparse
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from scale import Cost, read_costs
+
+from amlc import layout, params
+from amlc.errors import DataError, run
+from amlc.features.blocks import block_path
+
+WORKERS = (1, 2, 4, 8, 16, 32, 64)
+# Rows of a chunk, and the share of a stage's time that works through rows independently: the rest
+# fits an encoder, reads and writes. Processor time of the parts at 10,000 rows.
+CHUNK_ROWS = 4096
+SHARES = {"tabular": 0.52, "terms": 0.36, "topics": 0.05, "neighbours": 0.99}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage.
+
+    Parameters
+    ----------
+    name : str
+        As in dvc.yaml; for a model ``train.MODEL``.
+    serial : float
+        Seconds on one machine, before and after the pieces.
+    pieces : tuple of float
+        Seconds of each piece.
+    inputs : int
+        Bytes that each worker needs before its first piece.
+    """
+
+    name: str
+    serial: float
+    pieces: tuple[float, ...] = ()
+    inputs: int = 0
+
+
+def seconds_on(work: Work, workers: int, *, task_seconds: float, bytes_per_second: float) -> float:
+    """Return how long a stage takes with so many workers.
+
+    Parameters
+    ----------
+    work : Work
+        The stage.
+    workers : int
+        With one, pieces run where the stage runs, and nothing is sent.
+    task_seconds, bytes_per_second : float
+        What handing out a piece costs, and how fast inputs are sent.
+
+    Examples
+    --------
+    >>> work = Work("train.ridge", 10.0, (6.0,) * 6)
+    >>> [seconds_on(work, n, task_seconds=0.0, bytes_per_second=1.0) for n in (1, 2, 4, 64)]
+    [46.0, 28.0, 22.0, 16.0]
+    """
+    if workers == 1 or not work.pieces:
+        return work.serial + sum(work.pieces)
+    sending = work.inputs / bytes_per_second
+    used = min(workers, len(work.pieces))
+    # When each worker has the inputs and is free.
+    free = [sending * (number + 1) for number in range(used)]
+    heapq.heapify(free)
+    handed_out = end = 0.0
+    for piece in sorted(work.pieces, reverse=True):
+        handed_out += task_seconds
+        done = max(heapq.heappop(free), handed_out) + piece
+        heapq.heappush(free, done)
+        end = max(end, done)
+    return work.serial + end
+
+
+def work_of(cost: Cost, folds: int, inputs: int, *, with_rows: bool) -> Work:
+    """Return the pieces of a measured stage."""
+    if cost.pieces_seconds:
+        # Two fits ran at a time, so a second of them is more work than one before or after.
+        before = max(cost.seconds - cost.pieces_seconds, 0.0)
+        serial = cost.cpu_seconds * before / (before + 2 * cost.pieces_seconds)
+        fits = folds + 1
+        each = (cost.cpu_seconds - serial) / fits
+        return Work(cost.stage, serial, (each,) * fits, inputs)
+    share = SHARES.get(cost.stage, 0.0) if with_rows else 0.0
+    if not share:
+        return Work(cost.stage, cost.cpu_seconds)
+    count = -(-cost.rows // CHUNK_ROWS)
+    each = cost.cpu_seconds * share / count
+    return Work(cost.stage, cost.cpu_seconds * (1 - share), (each,) * count, inputs)
+
+
+def input_bytes(folder: Path, stage: str) -> int:
+    """Return the bytes of the feature blocks, or of the products, that a stage's pieces read."""
+    _, _, model = stage.partition(".")
+    if not model:
+        path = layout.TERMS if stage == "neighbours" else layout.PRODUCTS
+        return (folder / path).stat().st_size
+    blocks = params.value(f"train.{model}.blocks", folder / "params.yaml")
+    return sum(block_path(folder / layout.FEATURES, name).stat().st_size for name in blocks)
+
+
+def simulated(
+    works: Iterable[Work], *, task_seconds: float, bytes_per_second: float
+) -> tuple[list[float], str]:
+    """Return the seconds of all stages for each number of workers, and what limits the last."""
+    works = list(works)
+    by_workers = [
+        [
+            seconds_on(work, count, task_seconds=task_seconds, bytes_per_second=bytes_per_second)
+            for work in works
+        ]
+        for count in WORKERS
+    ]
+    last = by_workers[-1]
+    slowest = sorted(zip(last, works, strict=True), key=lambda pair: -pair[0])[:3]
+    parts = [
+        f"{work.name} {seconds / sum(last):.0%}"
+        + (
+            f", one of its {len(work.pieces)} pieces {max(work.pieces):,.0f} s"
+            if work.pieces
+            else ""
+        )
+        for seconds, work in slowest
+    ]
+    return [sum(seconds) for seconds in by_workers], "; ".join(parts)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=layout.ROOT / "scale")
+    parser.add_argument("--rows", type=int, default=75_000)
+    parser.add_argument("--task-seconds", type=float, default=0.0043)
+    parser.add_argument("--bytes-per-second", type=float, default=130e6)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print a table of both cases."""
+    arguments = _arguments()
+    costs = [cost for cost in read_costs(arguments.work) if cost.rows == arguments.rows]
+    if not costs:
+        raise DataError(f"{arguments.work}: nothing was measured at {arguments.rows:,} rows")
+    folder = arguments.work / str(arguments.rows)
+    folds = params.value("data.folds", folder / "params.yaml")
+    costs = [cost for cost in costs if cost.stage not in {"synthetic", "images"}]
+    print(f"## {len(costs)} stages of {arguments.rows:,} products, simulated\n")
+    header = ["pieces are", *(f"{count} workers" for count in WORKERS), "limit"]
+    print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
+    for label, with_rows in (("fits", False), ("fits and chunks of rows", True)):
+        works = [
+            work_of(cost, folds, input_bytes(folder, cost.stage), with_rows=with_rows)
+            for cost in costs
+        ]
+        totals, limit = simulated(
+            works,
+            task_seconds=arguments.task_seconds,
+            bytes_per_second=arguments.bytes_per_second,
+        )
+        cells = [f"{total:,.0f} s ({totals[0] / total:.1f} times)" for total in totals]
+        print("| " + " | ".join([label, *cells, limit]) + " |")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,107 @@
+"""The benchmark of cost by the number of products, and the simulation of more workers."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import scale
+from hypothesis import given
+from hypothesis import strategies as st
+from scale_simulation import Work, seconds_on, work_of
+
+from amlc.errors import ParamsError
+from amlc.files import write_json
+
+COST = scale.Cost("terms", 1000, 20.0, 10.0, 100.0, 90.0, 2_000_000, 0.0, ())
+FREE = {"task_seconds": 0.0, "bytes_per_second": 1.0}
+
+
+def test_train_is_one_step_for_each_model() -> None:
+    """Steps keep the order of the pipeline, and one model can be chosen by itself."""
+    assert scale.steps(["ridge", "mlp"], ["blend", "train", "terms"]) == [
+        *("terms", "train.ridge", "train.mlp", "blend"),
+    ]
+    assert scale.steps(["ridge", "mlp"], ["train.mlp"]) == ["train.mlp"]
+
+
+def test_settings_change_only_where_there_is_such_a_key() -> None:
+    """A misspelt setting is an error instead of a measurement of something else."""
+    settings: dict[str, Any] = {"train": {"mlp": {"networks": 4}}, "seed": 1}
+    changes = scale.parse_changes(["train.mlp.networks=1"])
+    assert scale.changed(settings, changes)["train"]["mlp"]["networks"] == 1
+    assert settings["train"]["mlp"]["networks"] == 4
+    with pytest.raises(ParamsError, match="no such setting"):
+        scale.changed(settings, {"train.mpl.networks": 1})
+    with pytest.raises(ParamsError, match="expected KEY=VALUE"):
+        scale.parse_changes(["seed"])
+
+
+@given(st.floats(0.5, 2), st.floats(5, 1e4))
+def test_the_exponent_is_that_of_a_power_law(power: float, at_start: float) -> None:
+    """Costs that follow a power of the rows give this power."""
+    costs = [
+        replace(COST, rows=rows, cpu_seconds=at_start * (rows / 1000) ** power)
+        for rows in (1000, 8000, 20000)
+    ]
+    assert scale.growth(costs, "cpu_seconds", 5.0) == pytest.approx(power)
+    assert scale.growth(costs[:1], "cpu_seconds", 5.0) is None
+
+
+def test_the_table_has_a_line_for_each_stage() -> None:
+    """What was not measured at a size stays empty, and other settings are noted."""
+    larger = replace(COST, rows=10_000, cpu_seconds=100.0, settings=("seed=1",))
+    costs = [COST, replace(COST, stage="blend"), larger]
+    lines = scale.table(costs).splitlines()
+    assert lines[2] == "| terms | 10 | 100 | 1.00 | 100 | 100 | 2 |"
+    assert lines[3] == "| blend | 10 |  |  | 100 |  |  |"
+    assert scale.notes(costs) == ["10,000 rows, terms: measured with seed=1"]
+
+
+def test_what_was_measured_is_read_and_not_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interrupted run goes on after the last stage that it measured."""
+    run: list[str] = []
+
+    def measured(step: str, _: Path, rows: int, settings: tuple[str, ...]) -> scale.Cost:
+        run.append(step)
+        return replace(COST, stage=step, rows=rows, settings=settings)
+
+    monkeypatch.setattr(scale, "run_step", measured)
+    kept = {**vars(COST), "settings": []}
+    write_json(tmp_path / "1000" / "measured" / "terms.json", kept)
+    costs = list(scale.measure(tmp_path, 1000, ["terms", "topics"], [], again=False))
+    assert run == ["topics"]
+    assert [cost.stage for cost in costs] == ["terms", "topics"]
+    assert scale.read_costs(tmp_path) == costs
+
+
+@given(
+    st.lists(st.floats(0.1, 100), min_size=1, max_size=30),
+    st.integers(2, 64),
+    st.floats(0, 10),
+)
+def test_workers_share_the_pieces(pieces: list[float], workers: int, serial: float) -> None:
+    """The time lies between the bounds of any schedule that leaves no worker idle."""
+    work = Work("stage", serial, tuple(pieces))
+    seconds = seconds_on(work, workers, **FREE)
+    bound = max(*pieces, sum(pieces) / workers)
+    assert serial + bound <= seconds * (1 + 1e-9)
+    assert seconds <= (serial + sum(pieces) / workers + max(pieces)) * (1 + 1e-9)
+
+
+def test_sending_inputs_and_handing_out_pieces_takes_time() -> None:
+    """The second worker waits for the first one's inputs; each piece waits for the scheduler."""
+    work = Work("stage", 1.0, (10.0, 10.0), inputs=300)
+    assert seconds_on(work, 2, task_seconds=0.0, bytes_per_second=100.0) == 1 + 6 + 10
+    assert seconds_on(work, 2, task_seconds=8.0, bytes_per_second=100.0) == 1 + 16 + 10
+
+
+def test_pieces_and_the_rest_add_up_to_what_was_measured() -> None:
+    """No processor time is lost between one machine and many."""
+    train = replace(COST, stage="train.ridge", pieces_seconds=15.0)
+    for cost in (COST, train):
+        work = work_of(cost, 5, 0, with_rows=True)
+        assert work.serial + sum(work.pieces) == pytest.approx(cost.cpu_seconds)
+    assert len(work.pieces) == 6

@@ -1,0 +1,88 @@
+"""Pieces of work that end well, badly or not at all; other processes import them from here."""
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from amlc.errors import DataError, MissingExtraError
+from amlc.execution.backend import Backend
+
+
+class Copying(Backend):
+    """Computes pieces in this process, but through copies of all that goes to and from another."""
+
+    def width(self, at_once: int | None) -> int:
+        """Return what is asked for."""
+        return at_once or 1
+
+    def compute(
+        self, function: Callable[[Any, Any], Any], inputs: Any, piece: Any, *, threads: int
+    ) -> Any:
+        """Call a copy of the function with copies of its arguments; return a copy of its result."""
+        del threads
+        function, inputs, piece = pickle.loads(pickle.dumps((function, inputs, piece)))
+        return pickle.loads(pickle.dumps(function(inputs, piece)))
+
+
+def add(inputs: dict[str, Any], piece: int) -> float:
+    """Return the sum of an array and the piece."""
+    return float(inputs["array"].sum()) + piece
+
+
+def overwrite(inputs: dict[str, Any], piece: int) -> float:
+    """Return the sum of an array, after changing this process's copy of it."""
+    total = float(inputs["array"].sum())
+    inputs["array"][:] = piece
+    return total
+
+
+def process(inputs: object, piece: object) -> int:  # noqa: ARG001 - a piece has two arguments
+    """Return the process that computes the piece."""
+    return os.getpid()
+
+
+def fail(inputs: object, piece: object) -> None:
+    """Raise an error of amlc that has two arguments."""
+    raise MissingExtraError(f"{inputs} {piece}", "cluster")
+
+
+def refuse(inputs: object, piece: object) -> None:
+    """Raise an error of amlc."""
+    raise DataError(f"{inputs} {piece}")
+
+
+def end(inputs: object, piece: object) -> None:  # noqa: ARG001 - a piece has two arguments
+    """End the process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hang(inputs: object, piece: object) -> None:  # noqa: ARG001 - a piece has two arguments
+    """Never return."""
+    threading.Event().wait()
+
+
+def out_of_memory(inputs: object, piece: object) -> None:  # noqa: ARG001 - a piece has two arguments
+    """Fail as NumPy does where there is no memory."""
+    raise MemoryError
+
+
+def well_the_second_time(inputs: tuple[Path, Callable[[Any, Any], object]], piece: int) -> int:
+    """Fail in the given way the first time; return the piece the second time."""
+    folder, failure = inputs
+    try:
+        (folder / f"tried-{piece}").touch(exist_ok=False)
+    except FileExistsError:
+        return piece
+    failure(inputs, piece)
+    return -1
+
+
+def inputs() -> dict[str, Any]:
+    """Return inputs with an array that is large enough to be kept apart from the pickle."""
+    return {"array": np.arange(10_000, dtype=np.float64), "text": "é" * 1000}
