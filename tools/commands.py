@@ -8,10 +8,11 @@ different there:
 - ``<!-- run: not COMMAND (REASON) -->``: the lines that begin with the command are not run
 - ``<!-- run: after COMMAND -->``: the command runs first, in the same shell
 
-The measurements of `tools.record` never run. So that the rest takes minutes, the clones have a small synthetic catalogue and small models. They share
-DVC's cache and the store of pictures. Their ``.venv`` is a virtual environment of their own that
-borrows the packages of the one that runs this, so `make` finds nothing to install. Paths and
-addresses that stand for the reader's own are replaced as `stand_ins` says.
+The measurements of `tools.record` never run. So that the rest takes minutes, the clones have a
+small synthetic catalogue and small models. They share DVC's cache and the store of pictures. Their
+``.venv`` is a virtual environment of their own that borrows the packages of the one that runs this,
+so `make` finds nothing to install. Paths and addresses that stand for the reader's own are replaced
+as `stand_ins` says.
 """
 
 import argparse
