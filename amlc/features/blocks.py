@@ -274,8 +274,8 @@ class Neighbours(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = map_arrays(path)
-        *others, among = (arrays[name] for name in cls.by_row)
-        return cls(*map(np.array, others), MappedRows(among))
+        rows, similarity, position = (np.array(arrays[name]) for name in cls.by_row[:3])
+        return cls(rows, similarity, position, MappedRows(arrays["among"]))
 
 
 # The types of the blocks by name; every other block is dense.
