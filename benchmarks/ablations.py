@@ -9,9 +9,11 @@ to FOLDER.
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -213,15 +215,34 @@ TABLES: dict[str, list[Line]] = {
 }
 
 
-def table(lines: list[Line], run: Run) -> Iterator[str]:
-    """Yield the lines of a Markdown table as they are computed."""
+def table(name: str, run: Run, jobs: int) -> Iterator[str]:
+    """Yield the lines of a Markdown table as they are computed, `jobs` at a time."""
     # The blend's score hardly shows a change if some of the strongest members are unchanged.
     names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
     yield f"| | {' | '.join(names)} |"
     yield "|---|" + "---|" * len(names)
     yield _row("everything", run.usual_scores(), names)
-    for line in lines:
-        yield _row(line.name, run.scores(line), names)
+    lines = TABLES[name]
+    scores = map(run.scores, lines) if jobs == 1 else _in_processes(name, run, jobs)
+    for line, found in zip(lines, scores, strict=True):
+        yield _row(line.name, found, names)
+
+
+# Of a process that computes lines: forked, it shares the blocks.
+_run: Run
+
+
+def _in_processes(name: str, run: Run, jobs: int) -> Iterator[dict[str, float]]:
+    global _run  # noqa: PLW0603 - see above
+    _run = run
+    count = len(TABLES[name])
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
+        # A line has functions, which cannot be sent to a process: its number is.
+        yield from pool.map(_scores, [name] * count, range(count))
+
+
+def _scores(name: str, number: int) -> dict[str, float]:
+    return _run.scores(TABLES[name][number])
 
 
 def _row(title: str, scores: dict[str, float], names: list[str]) -> str:
@@ -235,12 +256,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(), help="a checkout with results")
     parser.add_argument("--table", choices=TABLES, action="append", help="default: all")
     parser.add_argument("--models", nargs="+", default=list(STRONGEST), help="to fit again")
+    parser.add_argument("--jobs", type=int, default=1, help="lines at a time, in processes")
     arguments = parser.parse_args()
     os.chdir(arguments.data)
     finished = Run(arguments.models)
     for name in arguments.table or TABLES:
         print(f"\n{name}")
-        for line in table(TABLES[name], finished):
+        for line in table(name, finished, arguments.jobs):
             print(line, flush=True)
 
 

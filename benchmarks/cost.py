@@ -23,7 +23,7 @@ from pipeline import Cost, absolute, changed, copy_code, preset, reproduce
 from amlc import params
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, train_rows
-from amlc.errors import DataError, ParamsError, run
+from amlc.errors import DataError, run
 from amlc.metrics import row_smape, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import PREDICTIONS, read_predictions
@@ -128,7 +128,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--presets", nargs="+", default=["quick", "default", "best"])
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, of `threads` each")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--keep", type=Path, help="folder of the runs, which is kept")
+    parser.add_argument("--keep", type=Path, help="folder of the runs, kept: they go on there")
     return parser.parse_args()
 
 
@@ -141,11 +141,7 @@ def main() -> None:
 
         def measured(name: str) -> list[Point]:
             copy = folder / name
-            wanted = changed(settings, preset(name))
-            if not (copy / params.PATH).exists():
-                copy_code(copy, wanted)
-            elif params.read(copy / params.PATH) != wanted:
-                raise ParamsError(f"{copy}: has other settings; name a new folder")
+            copy_code(copy, changed(settings, preset(name)))
             return points(name, copy, reproduce(copy, "predict"))
 
         with ThreadPoolExecutor(arguments.jobs) as pool:

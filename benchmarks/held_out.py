@@ -137,6 +137,8 @@ def prepare_copy(
     """Fill a folder with this repository's code, and CSV files of the rows."""
     data = {**settings["data"], "dir": "data/raw", "test": "test.csv" if held_out.any() else None}
     copy_code(folder, {**settings, "data": {**data, "train": "train.csv"}})
+    if (folder / "data/raw").exists():
+        return
     write_csv(folder / "data/raw/train.csv", rows[~held_out], TRAIN_COLUMNS)
     if held_out.any():
         write_csv(folder / "data/raw/test.csv", rows[held_out], TEST_COLUMNS)
@@ -312,7 +314,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="runs of the pipeline at a time")
     parser.add_argument("--rows", type=int, help="only the first rows, for a trial")
     parser.add_argument("--images", type=Path, help="folder of pictures; default: DATA/images")
-    parser.add_argument("--keep", type=Path, help="a new folder for the copies, kept afterwards")
+    parser.add_argument("--keep", type=Path, help="folder of the copies, kept: they go on there")
     return parser.parse_args()
 
 
@@ -324,8 +326,6 @@ def main() -> None:
             "--share, --parts: expected a share above 0, and parts that are 1 at most together, "
             f"got {arguments.share} and {arguments.parts}"
         )
-    if arguments.keep is not None and arguments.keep.exists():
-        raise ParamsError(f"--keep: {arguments.keep} exists; name a new folder")
     source = read_source(arguments.data, arguments.images, arguments.rows)
     seed = int(source.settings["seed"])
     groups = source.rows["group"].to_numpy()

@@ -58,7 +58,20 @@ class Step:
 
 
 def copy_code(folder: Path, settings: dict[str, Any]) -> None:
-    """Fill a new folder with this repository's code, and params.yaml with these settings."""
+    """Fill a folder with this repository's code, and params.yaml with these settings.
+
+    A folder that was filled before stays as it is, so that an interrupted benchmark goes on.
+
+    Raises
+    ------
+    ParamsError
+        It was filled with other settings.
+    """
+    path = folder / params.PATH
+    if path.exists():
+        if params.read(path) != settings:
+            raise ParamsError(f"{path}: has other settings; name a new folder")
+        return
     folder.mkdir(parents=True, exist_ok=True)
     for name in CODE:
         source = ROOT / name
@@ -67,7 +80,7 @@ def copy_code(folder: Path, settings: dict[str, Any]) -> None:
         elif source.exists():
             shutil.copy(source, folder / name)
     (folder / "metrics").mkdir()
-    (folder / params.PATH).write_text(yaml.safe_dump(settings, sort_keys=False))
+    path.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
 def changed(settings: dict[str, Any], lines: Iterable[str]) -> dict[str, Any]:
@@ -255,9 +268,9 @@ def measure(python: str, command: list[str], folder: Path, variables: dict[str, 
     )
     if done.returncode:
         raise CheckError(f"{' '.join(command)} failed in {folder}:\n{done.stderr[-3000:]}")
-    cost = Cost(**json.loads(out.read_text()))
+    cost = json.loads(out.read_text())
     out.unlink()
-    return cost
+    return Cost(cost["seconds"], cost["megabytes"])
 
 
 def absolute(settings: dict[str, Any], root: Path) -> dict[str, Any]:
@@ -289,12 +302,7 @@ def main() -> None:
     if arguments.map is not None:
         settings["data"] |= yaml.safe_load(arguments.map.read_text())["data"]
     settings = changed(settings, [*preset(arguments.preset), *arguments.set])
-    settings = absolute(settings, Path())
-    path = arguments.folder / params.PATH
-    if not path.exists():
-        copy_code(arguments.folder, settings)
-    elif params.read(path) != settings:
-        raise ParamsError(f"{path}: has other settings; name a new folder")
+    copy_code(arguments.folder, absolute(settings, Path()))
     costs = reproduce(arguments.folder, *arguments.until, jobs=arguments.jobs)
     for name, cost in costs.items():
         print(f"{name:<20}{cost.seconds:>8.1f} s{cost.megabytes:>8.0f} MB")

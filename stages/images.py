@@ -3,6 +3,8 @@
 from amlc import layout, params
 from amlc.catalog.products import read_links
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.files import replacing_folder, write_json
 from amlc.images.download import download
 from amlc.images.settings import FetchSettings, ImageSettings
@@ -15,8 +17,11 @@ def main() -> None:
     settings = params.load(ImageSettings, "images")
     fetching = params.load(FetchSettings, "fetching")
     links = list(dict.fromkeys(link for links in read_links(layout.PRODUCTS) for link in links))
-    with replacing_folder(layout.IMAGES) as folder:
-        download(links, settings, fetching, default_path(), folder)
+    with (
+        open_backend(params.load(ExecutorSettings, "executor")) as backend,
+        replacing_folder(layout.IMAGES) as folder,
+    ):
+        download(links, settings, fetching, default_path(), folder, backend)
         check_links(folder, links)
     summary = summarise(layout.IMAGES, layout.FAILED_IMAGES)
     write_json(layout.IMAGE_METRICS, summary.metrics())

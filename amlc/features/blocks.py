@@ -274,7 +274,7 @@ class Neighbours(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = map_arrays(path)
-        rows, similarity, position = (np.array(arrays[name]) for name in cls.by_row[:3])
+        rows, similarity, position = map(np.array, (arrays[name] for name in cls.by_row[:3]))
         return cls(rows, similarity, position, MappedRows(arrays["among"]))
 
 

@@ -144,5 +144,5 @@ def test_measuring_runs_a_module_and_writes_its_cost(tmp_path: Path) -> None:
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     cost = json.loads(out.read_text())
     assert done.stdout
-    assert set(cost) == {"seconds", "megabytes"}
+    assert {"seconds", "megabytes"} <= set(cost)
     assert 0 < cost["megabytes"] < peak_megabytes()
