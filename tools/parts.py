@@ -191,7 +191,17 @@ PARTS: dict[str, Part] = {
             *(guards, download, serve, row_errors, limits, stages, graph),
         )
     },
-    **{name: _recorded(name) for name in ("features", "losses", "learning_curve", "held_out")},
+    **{
+        name: _recorded(name)
+        for name in (
+            "features",
+            "losses",
+            "learning_curve",
+            "held_out",
+            "scale",
+            "scale_simulation",
+        )
+    },
 }
 OUTPUTS = ("outs", "metrics", "plots")
 

@@ -107,7 +107,13 @@ class DaskBackend(Backend):
         self.client.cancel(list(work.futures))
 
     def compute(
-        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> ResultT:
         """Have the piece computed by a worker, and by another one if that is lost."""
         work: _Work = inputs
@@ -123,7 +129,7 @@ class DaskBackend(Backend):
                 # The scheduler has tried it on several workers.
                 tries = error.allowed_failures + 1
                 why = f"its worker {error.last_worker.address} ended, as when memory runs out"
-                raise failed(piece, [why] * tries) from None
+                raise failed(name, [why] * tries) from None
             except MemoryError:
                 reasons.append("it ran out of memory")
             except (FutureCancelledError, CommClosedError):
@@ -134,7 +140,7 @@ class DaskBackend(Backend):
                 return result
             finally:
                 work.futures.discard(future)
-        raise failed(piece, reasons)
+        raise failed(name, reasons)
 
     def _submit(
         self, work: "_Work", function: Callable[[Any, Any], Any], piece: Any, threads: int

@@ -340,7 +340,7 @@ def nearest_train_products(
     found = _empty(count, settings)
     pieces = [slice(start, start + PIECE_ROWS) for start in range(0, count, PIECE_ROWS)]
     with (
-        open_pool(backend, search, at_once=threads) as pool,
+        open_pool(backend, search, at_once=threads, unit="search for neighbours") as pool,
         tqdm(total=count, desc="neighbours", unit="row", disable=None) as bar,
     ):
         for piece, nearest in zip(pieces, in_order(pool, _nearest_of, pieces), strict=True):
