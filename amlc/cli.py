@@ -239,15 +239,20 @@ def _add_results(commands: Any) -> None:
     parser = commands.add_parser(
         "results",
         help="print the scores of the last run",
-        description="Print the scores of the last run of the pipeline in the current folder.",
+        description="Print the scores of the last run of the pipeline in the current folder, with "
+        "seconds and memory of each model if it was fitted on this machine, and the difference "
+        "from the last commit, paired by product.",
     )
     parser.set_defaults(command=_results)
 
 
 def _results(options: argparse.Namespace) -> None:  # noqa: ARG001 - every command gets the options
-    from amlc.report.results import results  # noqa: PLC0415 - takes seconds to import
+    from amlc.experiments.comparison import against_last_commit  # noqa: PLC0415 - takes a second
+    from amlc.experiments.repository import Repository  # noqa: PLC0415 - see above
+    from amlc.report.results import results  # noqa: PLC0415 - see above
 
     print(results())
+    print(against_last_commit(Repository()))
 
 
 def _add_experiments(commands: Any) -> None:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, TEXT, read_products
+from amlc.catalog.products import TEXT, read_links, read_products
 from amlc.errors import run
+from amlc.execution.executor import open_backend
+from amlc.execution.settings import ExecutorSettings
 from amlc.features.encoders.runtime import deterministic, require_deep
 from amlc.features.encoders.settings import EncoderSettings, read_encoders
 from amlc.files import replacing_folder, write_json
@@ -32,16 +34,19 @@ def _encode(name: str, settings: EncoderSettings, blocks: Path, weights: Path) -
     # Not where there are no encoders: PyTorch takes seconds to import, and may not be installed.
     from amlc.features.encoders import block, store  # noqa: PLC0415
     from amlc.features.encoders.frozen import FrozenEncoder, save_encoder  # noqa: PLC0415
+    from amlc.features.encoders.remote import encoder_on  # noqa: PLC0415
 
-    with deterministic(params.threads()) as device:
+    executor = params.load(ExecutorSettings, "executor")
+    with deterministic(params.threads()) as device, open_backend(executor) as backend:
         encoder = FrozenEncoder.load(settings, device, params.threads())
+        there = encoder_on(backend, encoder)
         with store.VectorStore(store.default_path(), encoder.key(), encoder.width) as vectors:
             if settings.kind == "text":
                 texts = read_products(layout.PRODUCTS, [TEXT])[TEXT].tolist()
-                dense = block.encode_texts(texts, encoder, vectors, name)
+                dense = block.encode_texts(texts, there, vectors, name)
             else:
-                links = read_products(layout.PRODUCTS, [LINK])[LINK].tolist()
-                dense = block.encode_pictures(links, layout.IMAGES, encoder, vectors, name)
+                links = read_links(layout.PRODUCTS)
+                dense = block.encode_pictures(links, layout.IMAGES, there, vectors, name)
         save_encoder(encoder, weights / name)
     dense.write(blocks / f"{name}.npy")
     rows, missing = len(dense.array), int(dense.array[:, 0].sum())

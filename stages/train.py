@@ -9,6 +9,7 @@ from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
 from amlc.files import replacing_folder
 from amlc.models.crossfit import crossfit
+from amlc.models.fusion.processes import launch, rank
 from amlc.models.inputs import read_inputs
 from amlc.models.predictions import PREDICTIONS
 from amlc.models.registry import MODELS, regressor
@@ -20,10 +21,15 @@ def main() -> None:
     name = _name(sys.argv[1:])
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
+    config = getattr(settings, "accelerate", None)
+    if config is not None and launch(config, "stages.train", name):
+        return
     products, blocks = read_inputs(settings.blocks, with_content=model.needs_content)
     make, numbers = partial(model, settings), {"seed": params.seed(), "threads": params.threads()}
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
         result = crossfit(make, blocks, products, backend=backend, **numbers)
+    if rank() > 0:
+        return
     with replacing_folder(layout.MODELS / name) as folder:
         result.save(folder, products)
     folds = " ".join(f"{score:.2f}" for score in result.fold_smape)

@@ -1,7 +1,7 @@
 """Compute the descriptors of each product's picture."""
 
 from amlc import layout, params
-from amlc.catalog.products import LINK, read_products
+from amlc.catalog.products import read_links
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -11,8 +11,7 @@ from amlc.features.vision.block import VisionSettings, describe_products
 def main() -> None:
     """Write data/features/vision.npy."""
     settings = params.load(VisionSettings, "vision")
-    products = read_products(layout.PRODUCTS, [LINK])
-    links, threads = products[LINK].tolist(), params.threads()
+    links, threads = read_links(layout.PRODUCTS), params.threads()
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
         block = describe_products(links, layout.IMAGES, settings, threads, backend)
     block.write(layout.VISION)

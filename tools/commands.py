@@ -64,10 +64,10 @@ SMALL = (
     "train.mlp.networks=2",
 )
 # The editor of commits and of `$EDITOR FILE`: it changes its file and ends.
-EDITOR = """#!/bin/sh
+EDITOR = r"""#!/bin/sh
 case "$1" in
 *COMMIT_EDITMSG) sed -i '1s/^/Results/' "$1" ;;
-*) echo '# Edited.' >> "$1" ;;
+*) printf '\n\n# Edited.\n' >> "$1" ;;
 esac
 """
 
@@ -395,16 +395,27 @@ def run_pages(names: Sequence[str], scratch: Path) -> None:
     start = time.monotonic()
     clones.prepare()
     print(f"{time.monotonic() - start:5.0f} s  the pipeline of a small catalogue", flush=True)
+    failures = []
     for name, found in listed.items():
-        folder = clones.clone(name) if any(block.commands for block in found) else scratch
-        for block in found:
-            start = time.monotonic()
-            if block.commands:
-                clones.run(block, folder, free_port())
-                print(f"{time.monotonic() - start:5.0f} s  {block.label}", flush=True)
+        try:
+            _run_page(clones, name, [block for block in found if block.commands])
+        except CheckError as error:
+            # The rest of the page may need what failed.
+            print(f" failed  {error}\n", flush=True)
+            failures.append(str(error).partition(": ")[0])
     for block in (block for found in listed.values() for block in found):
         for command, reason in block.left_out:
             print(f"not run  {block.label}  {first_line(command)}: {reason}")
+    if failures:
+        raise CheckError(f"commands failed: {', '.join(failures)}")
+
+
+def _run_page(clones: Clones, name: str, found: Sequence[Block]) -> None:
+    folder = clones.clone(name) if found else clones.scratch
+    for block in found:
+        start = time.monotonic()
+        clones.run(block, folder, free_port())
+        print(f"{time.monotonic() - start:5.0f} s  {block.label}", flush=True)
 
 
 def free_port() -> int:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from amlc.catalog.content import is_missing
 from amlc.catalog.fields import lay_out
 from amlc.catalog.links import LOCAL
 from amlc.catalog.own_columns import names_in_table
-from amlc.catalog.products import CURRENCY, ID, LINK, PRICE, TEXT
+from amlc.catalog.products import CURRENCY, FURTHER_LINKS, ID, LINK, PRICE, TEXT
 from amlc.catalog.sheet import Sheet
 from amlc.errors import DataError, first_few
 
@@ -78,6 +79,8 @@ def arrange(
         TEXT: catalogue_texts(cells, columns),
         LINK: _links(cells, columns, read),
     }
+    if further_links := _further_links(cells, columns, read):
+        values[FURTHER_LINKS] = further_links
     signs: Counter[str] = Counter()
     if columns.price in cells:
         values[PRICE] = _prices(cells[columns.price], read, signs)
@@ -125,11 +128,23 @@ def _links(cells: pd.DataFrame, columns: ColumnMap, read: ReadSettings) -> Any:
         return [""] * len(cells)
     if read.images == "links" and read.image_separator is None:
         return cells[columns.image]
-    return [image_link(cell, read) for cell in cells[columns.image]]
+    return [links[0] for links in _all_links(cells, columns, read)]
 
 
-def image_link(cell: str, read: ReadSettings) -> str:
-    r"""Return the link of the first picture that a cell names.
+def _further_links(cells: pd.DataFrame, columns: ColumnMap, read: ReadSettings) -> list[str]:
+    """Return the links of each row after the first one, as lines; empty if no row has any."""
+    if columns.image is None or read.image_separator is None or read.max_images == 1:
+        return []
+    further = ["\n".join(links[1:]) for links in _all_links(cells, columns, read)]
+    return further if any(further) else []
+
+
+def _all_links(cells: pd.DataFrame, columns: ColumnMap, read: ReadSettings) -> list[list[str]]:
+    return [image_links(cell, read) for cell in cells[columns.image]]
+
+
+def image_links(cell: str, read: ReadSettings) -> list[str]:
+    r"""Return the links of the pictures that a cell names, as many as are used.
 
     Parameters
     ----------
@@ -140,20 +155,26 @@ def image_link(cell: str, read: ReadSettings) -> str:
 
     Returns
     -------
-    str
-        A path becomes a link to the host that `amlc.catalog.links.LOCAL` names, whose pictures are
-        only ever looked for in the folder ``images.mirror``.
+    list of str
+        At least one, which may be empty. A path becomes a link to the host that
+        `amlc.catalog.links.LOCAL` names, whose pictures are only ever looked for in the folder
+        ``images.mirror``.
 
     Examples
     --------
     >>> from amlc.catalog.columns import PLAIN
     >>> paths = PLAIN.model_copy(update={"images": "paths", "image_separator": ";"})
-    >>> image_link(" tea\\green 1.jpg; tea/2.jpg", paths)
-    'http://local.invalid/tea/green%201.jpg'
+    >>> image_links(" tea\\green 1.jpg; tea/2.jpg", paths)
+    ['http://local.invalid/tea/green%201.jpg', 'http://local.invalid/tea/2.jpg']
     """
-    if read.image_separator is not None:
-        named = (part.strip() for part in cell.split(read.image_separator))
-        cell = next((part for part in named if part), "")
+    if read.image_separator is None:
+        return [_image_link(cell, read)]
+    parts = (part.strip() for part in cell.split(read.image_separator))
+    distinct = dict.fromkeys(part for part in parts if part and not is_missing(part))
+    return [_image_link(part, read) for part in islice(distinct, read.max_images)] or [""]
+
+
+def _image_link(cell: str, read: ReadSettings) -> str:
     if read.images == "links" or is_missing(cell) or _IS_LINK.match(cell.strip()):
         return cell
     path = cell.strip().replace("\\", "/").removeprefix("./").lstrip("/")

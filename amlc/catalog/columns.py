@@ -10,6 +10,7 @@ from amlc.catalog.products import ID, LINK, PRICE, TEXT
 from amlc.params import Settings
 
 MAX_COLUMNS = 100  # of one kind
+MAX_IMAGES = 20  # of a product
 _MAX_NAME = 200  # characters
 
 
@@ -151,7 +152,9 @@ class ReadSettings(Settings):
     images : str
         Whether a picture is given as a link or as a path.
     image_separator : str or None
-        What stands between several pictures, of which the first is taken.
+        What stands between several pictures.
+    max_images : int
+        How many of several pictures are used; their features are averaged.
     sheet : str or None
         The sheet of a workbook; None: the first.
     """
@@ -165,6 +168,7 @@ class ReadSettings(Settings):
     date_format: Annotated[str, Field(min_length=1, max_length=60)]
     images: Literal["links", "paths"]
     image_separator: Annotated[str, Field(min_length=1, max_length=5)] | None
+    max_images: Annotated[int, Field(ge=1, le=MAX_IMAGES)]
     sheet: Annotated[str, Field(min_length=1, max_length=100)] | None
 
     @model_validator(mode="after")
@@ -191,5 +195,6 @@ PLAIN = ReadSettings(
     date_format="iso",
     images="links",
     image_separator=None,
+    max_images=8,
     sheet=None,
 )

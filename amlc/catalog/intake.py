@@ -14,7 +14,17 @@ from amlc.catalog.arrangement import Arranged, arrange, describe_unused
 from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.catalog.content import is_missing
 from amlc.catalog.own_columns import names_in_table, parse_own
-from amlc.catalog.products import CURRENCY, ID, LINK, PRICE, TEST, TEXT, TRAIN, own_kind
+from amlc.catalog.products import (
+    CURRENCY,
+    FURTHER_LINKS,
+    ID,
+    LINK,
+    PRICE,
+    TEST,
+    TEXT,
+    TRAIN,
+    own_kind,
+)
 from amlc.catalog.reading import CELL_LIMIT
 from amlc.catalog.sheet import RowError, Sheet, read_sheet
 from amlc.catalog.validation import (
@@ -138,8 +148,12 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     if TEST in sheets:
         parts.append(_test_products(sheets[TEST], errors[TEST], settings))
     parts.append(train[~is_priced].assign(split=TEST))
+    products = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    if FURTHER_LINKS in products:
+        # One of the files may have none.
+        products[FURTHER_LINKS] = products[FURTHER_LINKS].fillna("").astype("str")
     return CheckedCatalogue(
-        pd.concat([part for part in parts if len(part)], ignore_index=True),
+        products,
         errors[TRAIN],
         errors[TEST],
         sheets[TRAIN].total,
@@ -252,6 +266,8 @@ def _with_values(
     cells = sheet.cells.iloc[rows]
     products = _without_words(cells[[ID, TEXT, LINK]])
     products[LINK] = products[LINK].map(str.strip)
+    if FURTHER_LINKS in cells:
+        products[FURTHER_LINKS] = cells[FURTHER_LINKS]
     prices = np.full(len(rows), np.nan)
     if PRICE in cells:
         for index, (row, price) in enumerate(zip(rows.tolist(), cells[PRICE], strict=True)):

@@ -13,6 +13,9 @@ from amlc.errors import DataError, read_errors_as
 from amlc.files import write_table
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
+# Only in the product table of a catalogue with several pictures per product: their links after the
+# first one, one on each line.
+FURTHER_LINKS = "further_links"
 # Only in the product table of a catalogue whose prices are converted to one currency.
 CURRENCY = "currency"
 TRAIN_COLUMNS = (ID, TEXT, LINK, PRICE)
@@ -54,8 +57,12 @@ def write_products(path: Path, products: pd.DataFrame) -> None:
     """Write the product table, train rows first, and the user's own columns last."""
     kinds = {name: own_kind(name) for name in products.columns}
     own = [pa.field(name, _OWN_TYPES[kind]) for name, kind in kinds.items() if kind]
-    currency = [pa.field(CURRENCY, pa.string(), nullable=False)] if CURRENCY in products else []
-    schema = pa.schema([*PRODUCT_SCHEMA, *currency, *own])
+    optional = [
+        pa.field(name, pa.string(), nullable=False)
+        for name in (FURTHER_LINKS, CURRENCY)
+        if name in products
+    ]
+    schema = pa.schema([*PRODUCT_SCHEMA, *optional, *own])
     write_table(path, pa.Table.from_pandas(products, schema=schema, preserve_index=False))
 
 
@@ -88,6 +95,23 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
         raise DataError(f"{path}: missing columns: {', '.join(missing)}; run the stage prepare")
     products: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
     return products
+
+
+def read_links(path: Path) -> list[tuple[str, ...]]:
+    """Return the links of each product's pictures from the product table; "" where it has none.
+
+    Raises
+    ------
+    DataError
+        As `read_products`.
+    """
+    with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage prepare"):
+        names = [name for name in (LINK, FURTHER_LINKS) if name in pq.read_schema(path).names]
+    products = read_products(path, names)
+    if FURTHER_LINKS not in products:
+        return [(link,) for link in products[LINK]]
+    pairs = zip(products[LINK], products[FURTHER_LINKS], strict=True)
+    return [(link, *further.splitlines()) for link, further in pairs]
 
 
 def rates_of(products: pd.DataFrame, rates: Mapping[str, float]) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from amlc.catalog.arrangement import image_link
+from amlc.catalog.arrangement import image_links
 from amlc.catalog.columns import COMPETITION, PLAIN, ColumnMap, ReadSettings
 from amlc.catalog.content import is_missing
 from amlc.catalog.product_fields import ProductFields
@@ -49,6 +49,8 @@ class Row:
         competition.
     currency : str
         The currency of the price; empty for the common one.
+    further_links : tuple of str
+        Those of its other pictures.
     """
 
     sample_id: str
@@ -58,6 +60,7 @@ class Row:
     own: tuple[tuple[str, str], ...] = ()
     cells: tuple[str, ...] = ()
     currency: str = ""
+    further_links: tuple[str, ...] = ()
 
 
 class ProductRows:
@@ -147,7 +150,8 @@ class ProductRows:
         self._rows += 1
         columns = self._columns
         sample_id = str(self._rows) if columns.id is None else values[columns.id]
-        link = "" if self._image is None else image_link(values[self._image], self._read)
+        named = [""] if self._image is None else image_links(values[self._image], self._read)
+        link, *further = named
         errors = [id_error(sample_id), link_error(link)]
         reasons += [_REASONS[error] for error in errors if error]
         if self._image is not None and is_missing(link):
@@ -171,6 +175,7 @@ class ProductRows:
             self._fields.own(values),
             () if columns == COMPETITION else _fitted(cells, width),
             self._fields.currency(values),
+            tuple(each.strip() for each in further),
         )
 
     def _completed(self, values: dict[str, str]) -> tuple[dict[str, str], list[str]]:

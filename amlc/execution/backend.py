@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -23,11 +23,18 @@ class Backend(ABC):
     """Computes pieces, in the same process or elsewhere.
 
     Results do not depend on the backend: a piece gets the same number of threads on each.
+
+    Attributes
+    ----------
+    ahead : int
+        Pieces handed out for each one that is computed, so that no worker waits for the next.
     """
+
+    ahead: ClassVar[int] = 1
 
     @abstractmethod
     def width(self, at_once: int | None) -> int:
-        """Return the number of pieces to hand out at the same time.
+        """Return the number of pieces that are computed at the same time.
 
         Parameters
         ----------
@@ -102,7 +109,7 @@ class Pool(ThreadPoolExecutor):
     """
 
     def __init__(self, backend: Backend, inputs: Any, at_once: int | None, threads: int) -> None:
-        self.width = max(backend.width(at_once), 1)
+        self.width = max(backend.ahead * backend.width(at_once), 1)
         super().__init__(self.width)
         self._backend, self._inputs, self._piece_threads = backend, inputs, threads
 

@@ -78,15 +78,17 @@ class DaskBackend(Backend):
         The same.
     """
 
+    ahead = 2
+
     def __init__(self, client: Client, settings: ExecutorSettings) -> None:
         self.client = client
         self._settings = settings
 
     def width(self, at_once: int | None) -> int:
-        """Return twice the number of the workers' threads, so that none waits for a piece."""
+        """Return the number of the workers' threads."""
         del at_once
         threads: dict[str, int] = self.client.nthreads()
-        return 2 * sum(threads.values())
+        return sum(threads.values())
 
     @contextmanager
     def shared(self, inputs: object) -> Iterator["_Work"]:

@@ -1,5 +1,6 @@
 """Two revisions beside each other, paired by row."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,9 +15,9 @@ from amlc.errors import DataError, read_errors_as
 from amlc.evaluation.scores import price_deciles
 from amlc.experiments.paired import Difference, paired_difference
 from amlc.experiments.predictions import BLEND, Predictions, Shared
-from amlc.experiments.repository import MissingDataError, Repository, Revision
+from amlc.experiments.repository import WORKSPACE, MissingDataError, Repository, Revision
 from amlc.experiments.runs import Run, changed_parameters, read_run
-from amlc.experiments.tables import NAME_LENGTH, Table, value
+from amlc.experiments.tables import NAME_LENGTH, Table, joined, value
 from amlc.features.block_names import CATEGORICAL
 from amlc.images.fetch_result import OK
 from amlc.models.timings import Timing
@@ -44,6 +45,12 @@ class Line:
     first: float | None
     second: float | None
     difference: Difference | None
+
+    @property
+    def star(self) -> str:
+        """A star behind a difference of more than two standard errors."""
+        clear = self.difference and self.difference.verdict in {"better", "worse"}
+        return " *" if clear else ""
 
     def cells(self) -> tuple[str, ...]:
         """Return the cells of a table."""
@@ -138,6 +145,26 @@ class Comparison:
         parts += [] if self.parameters else ["No parameter differs."]
         return "\n\n".join(parts)
 
+    def brief(self) -> str:
+        """Return the differences of the blend and its members in a few lines of 80 characters."""
+        paired = [line for line in self.models if line.difference]
+        moved = [line for line in paired if line.difference and line.difference.verdict != "same"]
+        parts = [f"{line.name} {line.difference}{line.star}" for line in moved]
+        only = {True: "is new", False: "no longer runs"}
+        parts += [
+            f"{line.name} {only[line.first is None]}"
+            for line in self.models
+            if None in {line.first, line.second} and line.name != BLEND
+        ]
+        others = ["the others predict the same"] if parts and len(moved) < len(paired) else []
+        text = ", ".join([*parts, *others]) or "the same predictions"
+        star = "; * more than two standard errors" if "*" in text else ""
+        lines = [_labelled("against", f"{self.first}: {text}{star}")]
+        changed = (f"{clean(key, 60)}={value(new)}" for key, (_, new) in self.parameters.items())
+        if self.parameters:
+            lines.append(_labelled("changed", joined(changed, 200)))
+        return "\n".join(lines)
+
     def markdown(self) -> str:
         """Return the comparison as Markdown."""
         head = f"A: `{self.first}`, B: `{self.second}`. {self.summary()} {self.rows_used()}"
@@ -152,6 +179,25 @@ class Comparison:
             name: [timing and timing.model_dump() for timing in pair] for name, pair in pairs
         }
         return content
+
+
+def _labelled(label: str, text: str) -> str:
+    """Return lines of 80 characters with a label before the first, as `amlc results` has them."""
+    return textwrap.fill(
+        f"{label:<12}{text}", 80, subsequent_indent=12 * " ", break_on_hyphens=False
+    )
+
+
+def against_last_commit(repository: Repository) -> str:
+    """Return how the workspace differs from the last commit, or why that is not known."""
+    try:
+        revisions = repository.revision("HEAD"), repository.revision(WORKSPACE)
+        return compare(repository, *revisions).brief()
+    except MissingDataError:
+        reason = "its predictions are not in DVC's cache (dvc pull gets them from a remote)"
+    except DataError as error:
+        reason = str(error)
+    return _labelled("against", f"the last commit: not compared: {reason}")
 
 
 def timing_cells(timing: Timing | None) -> tuple[str, str, str]:

@@ -28,6 +28,8 @@ from amlc.files import replacing_folder, write_text
 from amlc.report.cleaning import clean
 
 TEMPLATES = Path(__file__).parent
+# The report has the same colours.
+STYLES = (TEMPLATES.parent / "report/variables.css", TEMPLATES / "experiments.css")
 # Worst products of a run, and runs, the best first, whose worst products are shown.
 WORST = 8
 WORST_RUNS = 25
@@ -112,7 +114,7 @@ def render(overview: Overview, products: Products | None, reports: dict[str, str
         script=Markup(script),  # noqa: S704 - see above
         script_hash=digest,
         data=Markup(_json(content)),  # noqa: S704 - see above
-        style=Markup((TEMPLATES / "experiments.css").read_text(encoding="utf-8")),  # noqa: S704 - see above
+        style=Markup("".join(path.read_text(encoding="utf-8") for path in STYLES)),  # noqa: S704 - see above
     )
 
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats32, Ints32, Objects, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.features.block_names import CATEGORICAL, ENCODERS, HIGH_CARDINALITY, NUMERIC
+from amlc.features.block_names import (
+    CATEGORICAL,
+    DENSE_SUFFIX,
+    ENCODERS,
+    HIGH_CARDINALITY,
+    NUMERIC,
+    expand,
+)
+from amlc.features.mapped_rows import MappedRows
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
 # In place of a neighbour that does not exist.
@@ -206,7 +214,7 @@ class Dense(Block):
         The names of the columns, all different.
     """
 
-    suffix = ".npy"
+    suffix = DENSE_SUFFIX
     by_row = ("array",)
 
     array: Floats32
@@ -225,40 +233,6 @@ class Dense(Block):
     def _read(cls, path: Path) -> Self:
         table = np.load(path, allow_pickle=False, max_header_size=MAX_HEADER_SIZE)
         return cls(structured_to_unstructured(table, np.float32), table.dtype.names)
-
-
-@dataclass(frozen=True)
-class MappedRows:
-    """Rows of an array on disk, which are read when they are used.
-
-    Parameters
-    ----------
-    array : ndarray, shape (n, columns)
-        Mapped into memory.
-    rows : ndarray of int, shape (m,), optional
-        Positions of the rows; all by default.
-    """
-
-    array: NDArray[Any]
-    rows: Rows | None = None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of rows and of columns."""
-        rows, columns = self.array.shape
-        return (rows if self.rows is None else len(self.rows)), columns
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, rows: Rows) -> Self:
-        """Return some of the rows; nothing is read."""
-        return replace(self, rows=rows if self.rows is None else self.rows[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:  # noqa: FBT001 - NumPy calls it so
-        """Read the rows."""
-        read = self.array if self.rows is None else self.array[self.rows]
-        return np.array(read, dtype=dtype) if copy else np.asarray(read, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -300,8 +274,8 @@ class Neighbours(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = map_arrays(path)
-        *others, among = (arrays[name] for name in cls.by_row)
-        return cls(*map(np.array, others), MappedRows(among))
+        rows, similarity, position = map(np.array, (arrays[name] for name in cls.by_row[:3]))
+        return cls(rows, similarity, position, MappedRows(arrays["among"]))
 
 
 # The types of the blocks by name; every other block is dense.
@@ -312,37 +286,6 @@ def block_path(folder: Path, name: str) -> Path:
     """Return the file of a block in the folder ``data/features``."""
     path = folder.joinpath(*name.split("."))
     return path.with_name(f"{path.name}{TYPES.get(name, Dense).suffix}")
-
-
-def expand(folder: Path, names: Iterable[str]) -> list[str]:
-    """Return the names of blocks with the name of each encoder in place of "encoders".
-
-    Parameters
-    ----------
-    folder : Path
-        The folder ``data/features``.
-    names : iterable of str
-        Names as in params.yaml.
-
-    Raises
-    ------
-    DataError
-        There is no encoder, or none of a given name.
-    """
-    expanded: list[str] = []
-    there = sorted(path.stem for path in (folder / ENCODERS).glob(f"*{Dense.suffix}"))
-    for name in names:
-        if name == ENCODERS:
-            expanded += [f"{ENCODERS}.{encoder}" for encoder in there]
-        else:
-            expanded.append(name)
-        wanted = name.removeprefix(f"{ENCODERS}.")
-        if (name == ENCODERS and not there) or (name != wanted and wanted not in there):
-            raise DataError(
-                f"{folder / ENCODERS}: no block {name}; encoders: {', '.join(there) or 'none'}; "
-                "name it in the section encoders of params.yaml and run the stage encode"
-            )
-    return list(dict.fromkeys(expanded))
 
 
 class Blocks:

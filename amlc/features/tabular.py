@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -219,13 +219,11 @@ class TabularFeatures:
         pieces = [(list(texts[chunk]), None if own is None else own[chunk]) for chunk in chunks]
         with open_pool(backend, self, at_once=None) as pool:
             blocks = list(in_order(pool, _transform, pieces))
-        return replace(
-            blocks[0],
-            **{
-                name: np.concatenate([getattr(block, name) for block in blocks])
-                for name in Tabular.by_row
-            },
-        )
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(block, name) for block in blocks])
+            for name in Tabular.by_row
+        }
+        return replace(blocks[0], **columns)
 
     def transform_parsed(
         self, contents: Sequence[Content], own: pd.DataFrame | None = None
@@ -288,9 +286,7 @@ class TabularFeatures:
         return features
 
 
-def _transform(
-    features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]
-) -> Tabular:
+def _transform(features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]) -> Tabular:
     texts, own = piece
     return features.transform(texts, own)
 

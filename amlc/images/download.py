@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from amlc.catalog.links import LOCAL, LinkError, parse_link
 from amlc.errors import ImageError, first_few
+from amlc.execution.backend import THREADS, Backend
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
 from amlc.images.fetch_result import (
@@ -27,6 +28,7 @@ from amlc.images.fetch_result import (
 )
 from amlc.images.mirror import Mirror, mirror_folder
 from amlc.images.pool import FetchPool, cores
+from amlc.images.remote import RemoteFetchPool
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard
 from amlc.images.store import Store
@@ -101,6 +103,7 @@ def download(
     fetching: FetchSettings,
     store_path: Path,
     folder: Path,
+    backend: Backend = THREADS,
 ) -> None:
     """Get the pictures of links, and write them into shards.
 
@@ -108,7 +111,7 @@ def download(
     ----------
     links : sequence of str
         As in the product table; links may be repeated, and an empty one has no picture.
-    settings, fetching, store_path
+    settings, fetching, store_path, backend
         As for `fetch_results`.
     folder : Path
         An empty folder for the shards.
@@ -124,7 +127,9 @@ def download(
     mirror = Mirror(mirror_folder(settings.mirror) if any(distinct) else None, distinct)
     if mirror.ambiguous:
         _note(f"images.mirror: {mirror.ambiguous} file names fit several links and are not used")
-    rows = fetch_results(distinct, settings, fetching, store_path, mirror, total=len(distinct))
+    rows = fetch_results(
+        distinct, settings, fetching, store_path, mirror, total=len(distinct), backend=backend
+    )
     with pillow_warning_filters(), closing(rows):
         results = (result for _, result in rows)
         for index, start in enumerate(range(0, len(distinct), settings.shard_links)):
@@ -146,6 +151,7 @@ def fetch_results(
     mirror: Mirror | None = None,
     *,
     total: int | None = None,
+    backend: Backend = THREADS,
 ) -> Generator[tuple[str, FetchResult]]:
     """Yield the result of each link, in order, from the store, the mirror or the network.
 
@@ -167,6 +173,8 @@ def fetch_results(
         Where pictures are looked for before they are fetched.
     total : int, optional
         The number of links, for a progress bar; without it there is none.
+    backend : Backend
+        Where links are fetched; the store and the mirror are read here.
 
     Yields
     ------
@@ -184,9 +192,18 @@ def fetch_results(
     with (
         Store(store_path, settings) as store,
         closing(_Progress(total)) as progress,
-        closing(_Fetcher(settings, fetching, store, mirror, progress)) as fetcher,
+        closing(_fetch_pool(settings, fetching, store, backend)) as pool,
+        closing(_Fetcher(settings, pool, store, mirror, progress)) as fetcher,
     ):
         yield from fetcher.results(links)
+
+
+def _fetch_pool(
+    settings: ImageSettings, fetching: FetchSettings, store: Store, backend: Backend
+) -> FetchPool | RemoteFetchPool:
+    if backend is THREADS:
+        return FetchPool(settings, fetching, store.put)
+    return RemoteFetchPool(settings, fetching, store, backend)
 
 
 @dataclass(slots=True)
@@ -206,7 +223,7 @@ class _Fetcher:
     def __init__(
         self,
         settings: ImageSettings,
-        fetching: FetchSettings,
+        pool: FetchPool | RemoteFetchPool,
         store: Store,
         mirror: Mirror,
         progress: _Progress,
@@ -215,7 +232,7 @@ class _Fetcher:
         self._store = store
         self._mirror = mirror
         self._progress = progress
-        self._pool = FetchPool(settings, fetching, store)
+        self._pool = pool
         self._decoders = ThreadPoolExecutor(cores())
         # Batches that wait for a link; usually one.
         self._waiting: dict[str, list[_Batch]] = {}
@@ -223,9 +240,8 @@ class _Fetcher:
         self._unusable: set[str] = set()
 
     def close(self) -> None:
-        """End all threads."""
+        """End the threads that decode."""
         self._decoders.shutdown(cancel_futures=True)
-        self._pool.close()
 
     def results(self, links: Iterable[str]) -> Iterator[tuple[str, FetchResult]]:
         """Yield each link with its result, in order."""

@@ -62,6 +62,10 @@ class FetchError(Exception):
         self.retry = retry
         self.wait = wait
 
+    def __reduce__(self) -> tuple[type, tuple[str, Retry, float]]:
+        # An exception is otherwise made again, in another process, from its message alone.
+        return type(self), (self.reason, self.retry, self.wait)
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

@@ -5,6 +5,7 @@ import os
 import queue
 import random
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ from amlc.images.decode import decode
 from amlc.images.fetch_result import DAMAGED, TRUNCATED, FetchError, FetchResult, Picture, Retry
 from amlc.images.schedule import Job, Schedule
 from amlc.images.settings import FetchSettings, ImageSettings
-from amlc.images.store import Store
 
 # How often a caller that waits for a result checks whether a worker has failed.
 _POLL_SECONDS = 0.5
@@ -48,14 +48,20 @@ class FetchPool:
         The section `images`.
     fetching : FetchSettings
         The section `fetching`.
-    store : Store
-        Gets every picture and every final failure.
+    keep : callable
+        Called with a link and its result for every picture and every final failure, from any
+        thread; `amlc.images.store.Store.put`.
     """
 
-    def __init__(self, settings: ImageSettings, fetching: FetchSettings, store: Store) -> None:
+    def __init__(
+        self,
+        settings: ImageSettings,
+        fetching: FetchSettings,
+        keep: Callable[[str, FetchResult], object],
+    ) -> None:
         self._settings = settings
         self._fetching = fetching
-        self._store = store
+        self._keep = keep
         self._client: Client | None = None
         self._pool = ThreadPoolExecutor(fetching.workers, thread_name_prefix="fetch")
         self._workers: list[Future[None]] = []
@@ -128,13 +134,13 @@ class FetchPool:
             else:
                 self._give_up(job, error, job.tries)
         else:
-            self._store.put(job.text, FetchResult.ok(picture))
+            self._keep(job.text, FetchResult.ok(picture))
             self._finished.put(Finished(job.text, None, received))
 
     def _give_up(self, job: Job, error: FetchError, tries: int) -> None:
         failure = FetchResult.failed(error.reason, tries)
         if error.retry is Retry.AFTER_EXPIRY:
-            self._store.put(job.text, failure)
+            self._keep(job.text, failure)
         self._finished.put(Finished(job.text, failure, 0))
 
     def _fetch_picture(self, client: Client, job: Job) -> tuple[Picture, int]:

@@ -9,8 +9,8 @@ import pandas as pd
 from amlc import layout, params
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, read_products
 from amlc.errors import DataError
-from amlc.features.block_names import ENCODERS, BlockName
-from amlc.features.blocks import Blocks, block_path, expand
+from amlc.features.block_names import ENCODERS, BlockName, expand
+from amlc.features.blocks import Blocks, block_path
 from amlc.features.content import Content
 from amlc.files import replacing_folder, write_text
 from amlc.images.shards import shard_paths

@@ -27,8 +27,13 @@ from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings, PictureSettings
 from amlc.images.store import default_path
 from amlc.pricing.catalog_settings import read_catalog_settings
-from amlc.pricing.estimates import Estimate, Product, ProductPicture
-from amlc.pricing.pictures import download_pictures, find_pictures
+from amlc.pricing.estimates import Estimate, Product
+from amlc.pricing.pictures import (
+    FindPictures,
+    download_pictures,
+    find_pictures,
+    products_of,
+)
 from amlc.pricing.pricer import MAX_ROWS, BundlePricer
 from amlc.pricing.workers import Workers
 
@@ -42,7 +47,6 @@ SMALL_BYTES = 2_000_000
 Group = tuple[list[Row], list[Product]]
 Submit = Callable[[Sequence[Product]], Future[list[Estimate]]]
 OpenRows = Callable[..., AbstractContextManager[tuple[ProductRows, IO[bytes]]]]
-FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
 
 
 def price_rows(
@@ -246,7 +250,8 @@ def _picture_source(
     if images is not None:
         # The links are read first, because a file that two of them could mean is used for neither.
         with opened(links=True) as (rows, _):
-            return partial(find_pictures, mirror=Mirror(str(images), (row.link for row in rows)))
+            links = (link for row in rows for link in (row.link, *row.further_links))
+            return partial(find_pictures, mirror=Mirror(str(images), links))
     # A params.yaml in the current folder decides how pictures are fetched.
     settings, fetching = ImageSettings(**limits.model_dump()), FetchSettings()
     if params.PATH.exists():
@@ -260,12 +265,7 @@ def _picture_source(
 def _groups(rows: ProductRows, find: FindPictures) -> Iterator[Group]:
     remaining = iter(rows)
     while chunk := list(islice(remaining, CHUNK_ROWS)):
-        pictures = find([row.link for row in chunk])
-        products = [
-            Product(row.text, picture, row.own, row.currency)
-            for row, picture in zip(chunk, pictures, strict=True)
-        ]
-        yield chunk, products
+        yield chunk, products_of(chunk, find)
 
 
 def _write(

@@ -67,12 +67,15 @@ class Product:
     currency : str
         One of ``data.rates``, in which the price is given; empty, or without a rate, for the one
         in which the model compares prices.
+    further_pictures : tuple of bytes, Path, Picture, Reason or None
+        Its other pictures; features are averaged over all.
     """
 
     text: str
     picture: ProductPicture = NO_PICTURE
     own: tuple[tuple[str, str], ...] = ()
     currency: str = ""
+    further_pictures: tuple[ProductPicture, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,37 @@
 """The pictures of a CSV's products: files of a folder, or downloads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from amlc.catalog.links import LinkError, parse_link
+from amlc.catalog.rows import Row
 from amlc.images.download import fetch_results
 from amlc.images.fetch_result import MALFORMED
 from amlc.images.mirror import Mirror
 from amlc.images.settings import FetchSettings, ImageSettings
-from amlc.pricing.estimates import ProductPicture, Reason, ReasonKind
+from amlc.pricing.estimates import Product, ProductPicture, Reason, ReasonKind
+
+FindPictures = Callable[[Sequence[str]], list[ProductPicture]]
+
+
+def products_of(rows: Sequence[Row], find: FindPictures) -> list[Product]:
+    """Return the products of rows, with all their pictures.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    find : callable
+        Returns the picture of each link.
+    """
+    links = [(row.link, *row.further_links) for row in rows]
+    pictures = iter(find([link for each in links for link in each]))
+    products = []
+    for row, each in zip(rows, links, strict=True):
+        first, *further = islice(pictures, len(each))
+        products.append(Product(row.text, first, row.own, row.currency, tuple(further)))
+    return products
 
 
 def find_pictures(links: Sequence[str], mirror: Mirror) -> list[ProductPicture]:

@@ -19,8 +19,9 @@ from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.catalog.own_columns import parse_own
 from amlc.catalog.products import CATEGORY
 from amlc.errors import ModelError
-from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Neighbours
+from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Dense, Neighbours
 from amlc.features.content import Content
+from amlc.features.pooling import pool
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
 from amlc.images.decode import GREY, decode, encode_jpeg
@@ -64,6 +65,8 @@ class _Row:
         The part that is left out, to see what it contributes; empty for the whole product.
     own, currency : tuple of (str, str), str
         As of a `Product`.
+    further : tuple of bytes
+        Its other pictures that can be used.
     """
 
     text: str
@@ -72,6 +75,12 @@ class _Row:
     without: str = ""
     own: tuple[tuple[str, str], ...] = ()
     currency: str = ""
+    further: tuple[bytes, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[bytes | None, ...]:
+        """All pictures; None if there is none."""
+        return (self.picture, *self.further)
 
 
 class BundlePricer:
@@ -162,7 +171,11 @@ class BundlePricer:
 
     def _checked(self, products: Sequence[Product]) -> list["_Row"]:
         # Handing a text to a thread takes longer than checking it.
-        unchecked = any(isinstance(product.picture, bytes | Path) for product in products)
+        unchecked = any(
+            isinstance(picture, bytes | Path)
+            for product in products
+            for picture in (product.picture, *product.further_pictures)
+        )
         return list((self._pool.map if unchecked else map)(self._check, products))
 
     def _check(self, product: Product) -> "_Row":
@@ -178,7 +191,10 @@ class BundlePricer:
         if isinstance(picture, Reason):
             reasons.append(picture)
             picture = None
-        return _Row(text, picture, tuple(reasons), own=product.own, currency=product.currency)
+        others = [self._check_picture(each) for each in product.further_pictures]
+        reasons += [each for each in others if isinstance(each, Reason)]
+        further = tuple(each for each in others if isinstance(each, bytes))
+        return _Row(text, picture, tuple(reasons), "", product.own, product.currency, further)
 
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""
@@ -200,7 +216,7 @@ class BundlePricer:
     def _blocks(self, rows: Sequence["_Row"], *, topics: bool) -> Blocks:
         """Return the features of rows; a text or picture that they share is computed once."""
         texts = {(row.text, row.own): None for row in rows}
-        pictures = {row.picture: None for row in rows}
+        pictures = {picture: None for row in rows for picture in row.pictures}
         vision = self._pool.submit(describe, list(pictures), self.bundle.vision)
         encoded = Blocks(**self.bundle.encoders.picture_blocks(list(pictures)))
         own = self._own([own for _, own in texts])
@@ -210,12 +226,13 @@ class BundlePricer:
         neighbours = blocks.neighbours
         assert neighbours is not None
         hidden = np.array([row.without == NEIGHBOURS for row in rows])
-        picture_rows = _positions(pictures, [row.picture for row in rows])
+        positions = {picture: position for position, picture in enumerate(pictures)}
+        picture_rows = [[positions[each] for each in row.pictures] for row in rows]
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
-            vision=vision.result().take(picture_rows),
+            vision=_pooled(vision.result(), picture_rows),
             content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
-            **encoded.take(picture_rows).dense,
+            **{name: _pooled(dense, picture_rows) for name, dense in encoded.dense.items()},
         )
 
     def _estimates(
@@ -306,9 +323,13 @@ def _variants(row: _Row) -> Iterator[_Row]:
     yield row
     for part, text in without_parts(row.text):
         yield replace(row, text=text, without=part)
-    if row.picture is not None:
-        yield replace(row, picture=None, without=PICTURE)
+    if row.picture is not None or row.further:
+        yield replace(row, picture=None, further=(), without=PICTURE)
     yield replace(row, without=NEIGHBOURS)
+
+
+def _pooled(pictures: Dense, rows: Sequence[Sequence[int]]) -> Dense:
+    return replace(pictures, array=pool(pictures.array, rows))
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:

@@ -19,6 +19,7 @@ from amlc.errors import DataError
 from amlc.pricing.batch import CHUNK_ROWS, Group, csv_header, csv_lines, price_rows
 from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.estimates import NO_PICTURE, Estimate, Product, ProductPicture, Reason, ReasonKind
+from amlc.pricing.pictures import products_of
 from amlc.pricing.workers import Workers
 from amlc.service.batcher import Batcher
 from amlc.service.limits import Limits
@@ -254,19 +255,23 @@ class CsvJobs:
             yield group, [Product(row.text, picture, row.own, row.currency) for row in group]
 
     def _pictured_groups(self, rows: Iterator[Row]) -> Iterator[Group]:
-        left = self._limits.csv_pictures
-        refused = Reason(ReasonKind.NOT_FETCHED, f"{left:,}")
+        most = self._limits.csv_pictures
+        refused = Reason(ReasonKind.NOT_FETCHED, f"{most:,}")
+        fetched = 0
+
+        def find(links: Sequence[str]) -> list[ProductPicture]:
+            nonlocal fetched
+            wanted = [link for link in links if link][: most - fetched]
+            fetched += len(wanted)
+            allowed = set(wanted)
+            found = self._fetch([link if link in allowed else "" for link in links])
+            return [
+                refused if link and link not in allowed else picture
+                for link, picture in zip(links, found, strict=True)
+            ]
+
         while group := list(islice(rows, _PICTURE_ROWS)):
-            links = [row.link for row in group]
-            found = self._fetch(links[:left]) + [refused if link else None for link in links[left:]]
-            left = max(0, left - sum(map(bool, links)))
-            yield (
-                group,
-                [
-                    Product(row.text, picture, row.own, row.currency)
-                    for row, picture in zip(group, found, strict=True)
-                ],
-            )
+            yield group, products_of(group, find)
 
     def _submit(self, products: Sequence[Product]) -> Future[list[Estimate]]:
         if (workers := self._ready_workers) is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import scale
@@ -26,7 +27,7 @@ def test_train_is_one_step_for_each_model() -> None:
 
 def test_settings_change_only_where_there_is_such_a_key() -> None:
     """A misspelt setting is an error instead of a measurement of something else."""
-    settings = {"train": {"mlp": {"networks": 4}}, "seed": 1}
+    settings: dict[str, Any] = {"train": {"mlp": {"networks": 4}}, "seed": 1}
     changes = scale.parse_changes(["train.mlp.networks=1"])
     assert scale.changed(settings, changes)["train"]["mlp"]["networks"] == 1
     assert settings["train"]["mlp"]["networks"] == 4

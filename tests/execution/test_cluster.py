@@ -5,22 +5,41 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
 from amlc.execution.versions import installed
+from amlc.features import tabular as tabular_module
+from amlc.features.blocks import Block
+from amlc.features.tabular import TabularFeatures, TabularSettings
+from amlc.features.text import neighbours, tfidf
+from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.vision.block import VisionSettings, describe_products
+from amlc.images.fetch_result import FetchResult, Picture
+from amlc.images.shards import write_shard
 from amlc.models.crossfit import crossfit
 from amlc.models.registry import regressor
 from tests.execution.test_settings import settings
 from tests.helpers import pieces
 from tests.helpers.learning import MODELS, SECTIONS, make_products, with_test_rows
+from tests.helpers.pictures import jpeg
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 
 from amlc.execution import cluster
 
+COMMON: Any = {"ngram_range": [1, 2], "min_df": 1, "max_features": 1000}
+WORDS = VectorizerSettings(field="title", analyzer="word", **COMMON)
+CHARS = VectorizerSettings(field="text", analyzer="char_wb", **COMMON)
+TABULAR = TabularSettings(brand_min_rows=2, brand_share=0.5, max_levels=5)
+NEIGHBOURS = NeighboursSettings(
+    n_neighbors=5, n_compared=3, max_df=1.0, candidates=20, index_max_df=0.5, max_postings=100
+)
 REMOTE = "tcp://127.0.0.1:1"
 
 
@@ -62,6 +81,41 @@ def test_models_have_the_same_bytes(
     """As with threads: model, predictions, curve."""
     there = saved(backend, name, tmp_path / "cluster")
     assert there == saved(THREADS, name, tmp_path / "threads")
+
+
+def test_features_are_the_same(
+    backend: cluster.DaskBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terms, numbers and keys, neighbours, descriptors of pictures; in pieces of a few rows."""
+    products = pd.DataFrame({"category:shop": list("abab") * 10})
+    texts = [f"Item Name: Lemon Soda {row} oz\nBullet Point 1: Cold {row % 7}" for row in range(40)]
+    vectors = {"words": WORDS, "chars": CHARS}
+    terms = TermFeatures(TermsSettings(vectorizers=vectors, max_chars=500)).fit(texts)
+    tabular = TabularFeatures(TABULAR).fit(texts, products)
+    grey = Picture(8, 8, jpeg(1))
+    results = [FetchResult.ok(Picture(96, 64, jpeg(seed))) for seed in range(40)]
+    links = [f"{row:02}" for row in range(40)]
+    write_shard(tmp_path, 0, links, results, grey)
+
+    def features(there: Backend) -> list[Block]:
+        weights = terms.transform(texts, backend=there)
+        arguments: Any = {"threads": 2, "backend": there}
+        return [
+            weights,
+            tabular.transform(texts, products, there),
+            nearest_train_products(weights.weights, np.arange(30), NEIGHBOURS, **arguments),
+            describe_products(links, tmp_path, VisionSettings(size=32), 2, there),
+        ]
+
+    whole = features(THREADS)
+    monkeypatch.setattr(tabular_module, "PIECE_ROWS", 7)
+    monkeypatch.setattr(tfidf, "CHUNK_ROWS", 7)
+    monkeypatch.setattr(neighbours, "PIECE_ROWS", 7)
+    for number, (here, there) in enumerate(zip(whole, features(backend), strict=True)):
+        paths = [tmp_path / f"{number}-{end}" for end in ("here", "there")]
+        here.write(paths[0])
+        there.write(paths[1])
+        assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_inputs_reach_workers_on_other_machines(backend: cluster.DaskBackend) -> None:

@@ -3,7 +3,6 @@
 import pytest
 
 from amlc.errors import MissingExtraError
-from amlc.execution import executor
 from amlc.execution.backend import ThreadBackend
 from amlc.execution.executor import open_backend
 from amlc.execution.processes import ProcessBackend
@@ -25,7 +24,7 @@ def test_without_dask_the_command_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     def missing(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(executor.importlib, "import_module", missing)
+    monkeypatch.setattr("importlib.import_module", missing)
     with (
         pytest.raises(MissingExtraError, match=r"executor\.kind: dask needs the extra 'cluster'"),
         open_backend(settings(kind="dask")),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from amlc import cli
+from amlc.report import results as report_results
 
 
 @pytest.fixture
@@ -24,6 +25,16 @@ def test_compare_takes_the_last_commit_and_the_workspace(
     assert capsys.readouterr().out.startswith("A  HEAD (")
     cli.main(["compare", "main", "fine-yak"])
     assert "B is better than A" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_results_end_with_the_difference_from_the_last_commit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a run is better stands where its score does."""
+    monkeypatch.setattr(report_results, "results", lambda: "the table of models")
+    cli.main(["results"])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("against     HEAD (")
 
 
 @pytest.mark.usefixtures("here")

@@ -8,7 +8,7 @@ import pytest
 
 from amlc.catalog.products import read_products, write_products
 from amlc.errors import DataError
-from amlc.experiments.comparison import Comparison, compare
+from amlc.experiments.comparison import Comparison, against_last_commit, compare
 from amlc.experiments.predictions import predictions_path
 from amlc.experiments.repository import Repository
 from amlc.models.timings import Timing, record
@@ -44,6 +44,25 @@ def test_a_revision_compared_with_itself_is_the_same(repository: Repository) -> 
     assert "B predicts as well as A, to the digit. Paired over all 120 train rows." in text
     assert "price decile" not in text
     assert "No parameter differs." in text
+
+
+def test_the_brief_form_names_what_moved_and_what_changed(repository: Repository) -> None:
+    """Its lines fit 80 characters; the same predictions need one."""
+    brief = between(repository, "main", "fine-yak").brief()
+    assert brief.startswith("against     main (")
+    assert "blend -" in brief
+    assert "changed     seed=2" in brief
+    assert max(map(len, brief.splitlines())) <= 80
+    same = between(repository, "main", "workspace").brief()
+    assert same.endswith("): the same predictions")
+    assert "\n" not in same
+
+
+def test_without_the_data_of_the_last_commit_the_reason_is_said(root: Path) -> None:
+    """A newcomer's first run has nothing to be compared with."""
+    empty_cache(root)
+    words = against_last_commit(Repository(root)).split()
+    assert "the last commit: not compared: its predictions are not in DVC's" in " ".join(words)
 
 
 def test_slices_add_up_to_all_rows(repository: Repository) -> None:

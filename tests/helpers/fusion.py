@@ -30,6 +30,7 @@ SECTION: dict[str, Any] = {
     "weight_decay": 0.01,
     "max_norm": 1.0,
     "hidden_size": 16,
+    "bins": 4,
     "dropout": 0.1,
     "precision": "float32",
     "weight_average": None,
@@ -46,6 +47,7 @@ SECTION: dict[str, Any] = {
         "erase": 0.0,
     },
     "devices": ["cpu"],
+    "accelerate": None,
     "checkpoints": {"seconds": 300.0, "days": 1.0, "count": 4},
 }
 LAYOUT = ["title", "quantity", "pack", "bullets", "description"]

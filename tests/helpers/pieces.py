@@ -1,6 +1,7 @@
 """Pieces of work that end well, badly or not at all; other processes import them from here."""
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable
@@ -10,6 +11,23 @@ from typing import Any
 import numpy as np
 
 from amlc.errors import DataError, MissingExtraError
+from amlc.execution.backend import Backend
+
+
+class Copying(Backend):
+    """Computes pieces in this process, but through copies of all that goes to and from another."""
+
+    def width(self, at_once: int | None) -> int:
+        """Return what is asked for."""
+        return at_once or 1
+
+    def compute(
+        self, function: Callable[[Any, Any], Any], inputs: Any, piece: Any, *, threads: int
+    ) -> Any:
+        """Call a copy of the function with copies of its arguments; return a copy of its result."""
+        del threads
+        function, inputs, piece = pickle.loads(pickle.dumps((function, inputs, piece)))
+        return pickle.loads(pickle.dumps(function(inputs, piece)))
 
 
 def add(inputs: dict[str, Any], piece: int) -> float:

@@ -2,9 +2,11 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from amlc.experiments.predictions import Predictions
 from amlc.experiments.repository import Repository
 from amlc.metrics import smape_of_logs
 from amlc.models.predictions import read_predictions
+from tests.helpers.forks import FOR_DVC, Forks
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -80,9 +83,21 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
-def dvc(root: Path, *arguments: str, code: int = 0) -> str:
-    """Run DVC in a repository."""
-    return run(root, sys.executable, "-m", "dvc", *arguments, code=code)
+class Dvc:
+    """DVC and the command line of amlc in a repository."""
+
+    def __init__(self, forks: Forks) -> None:
+        self._forks = forks
+
+    def __call__(self, root: Path, *arguments: str, code: int = 0) -> str:
+        """Run DVC and return what it printed; it must end with this code."""
+        return self.module(root, "dvc", *arguments, code=code)
+
+    def module(self, root: Path, *command: str, code: int = 0) -> str:
+        """Run a module as a program, in the same way."""
+        ended, output = self._forks.run(*command, folder=root, env=environment(root))
+        assert ended == code, output
+        return output
 
 
 def commit(root: Path) -> None:
@@ -103,7 +118,14 @@ def stages_run(output: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dvc() -> Iterator[Dvc]:
+    """Return a function that runs DVC in a fork, so that nothing is imported for each command."""
+    with Forks(FOR_DVC) as forks:
+        yield Dvc(forks)
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory: pytest.TempPathFactory, dvc: Dvc) -> Path:
     """Return a repository whose pipeline ran and whose results are in a remote, a local folder."""
     root = tmp_path_factory.mktemp("experiments") / "origin"
     ignore = shutil.ignore_patterns("__pycache__")
@@ -128,15 +150,21 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def second(origin: Path, dvc: Dvc) -> Path:
+    """Return a second clone, its data pulled from the remote; tests must not change it."""
+    root = clone(origin, origin.parent / "second")
+    dvc(root, "pull")
+    return root
+
+
 @pytest.fixture
-def pulled(origin: Path, tmp_path: Path) -> Path:
-    """Return a second clone, its data pulled from the remote."""
-    second = clone(origin, tmp_path / "second")
-    dvc(second, "pull")
-    return second
+def pulled(second: Path, tmp_path: Path) -> Path:
+    """Return a copy of the second clone, which the test may change."""
+    return Path(shutil.copytree(second, tmp_path / "second", symlinks=True))
 
 
-def test_a_clone_that_pulls_has_nothing_to_run(pulled: Path) -> None:
+def test_a_clone_that_pulls_has_nothing_to_run(pulled: Path, dvc: Dvc) -> None:
     """A colleague has the results without computing anything, and git sees no change."""
     output = dvc(pulled, "repro")
     assert stages_run(output) == []
@@ -167,12 +195,6 @@ def test_a_lock_behind_a_parameter_is_recognised_without_data(
     assert "dvc.lock is behind" in run(second, ".ci/lock-is-current", code=1)
 
 
-def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Path) -> None:
-    """It takes every other result from the cache."""
-    output = dvc(pulled, "exp", "run", "--temp", "-S", "train.ridge.alpha=2.0")
-    assert stages_run(output) == ["inputs", "train@ridge", "blend"]
-
-
 @pytest.mark.parametrize(
     ("override", "rerun"),
     [
@@ -181,13 +203,13 @@ def test_an_experiment_elsewhere_runs_only_what_its_parameter_reaches(pulled: Pa
     ],
 )
 def test_a_model_is_fitted_again_only_for_blocks_that_it_sees(
-    pulled: Path, override: str, rerun: list[str]
+    pulled: Path, dvc: Dvc, override: str, rerun: list[str]
 ) -> None:
     """Here linear sees the tabular block, ridge also terms and neighbours, and none the topics."""
-    assert stages_run(dvc(pulled, "exp", "run", "--temp", "-S", override)) == rerun
+    assert stages_run(dvc(pulled, "exp", "run", "-S", override)) == rerun
 
 
-def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path) -> None:
+def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path, dvc: Dvc) -> None:
     """The error has the commands, and after them the experiment runs."""
     (pulled / "data/raw").mkdir()
     for name in ("train.csv", "test.csv"):
@@ -197,16 +219,18 @@ def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path) -> None
     output = dvc(pulled, *experiment, code=255)
     command = re.search(r"Run: (.*)$", output, re.MULTILINE)
     assert command is not None
-    run(pulled, "bash", "-c", command[1].replace("dvc add", f"{sys.executable} -m dvc add"))
+    for part in command[1].split(" && "):
+        program, *arguments = shlex.split(part)
+        _ = dvc(pulled, *arguments) if program == "dvc" else run(pulled, program, *arguments)
     assert stages_run(dvc(pulled, *experiment)) == ["prepare"]
     run(pulled, "git", "commit", "--quiet", "--all", "--message", "results")
     assert run(pulled, "git", "status", "--porcelain") == ""
 
 
-def test_an_experiment_elsewhere_is_compared_with_its_commit(
-    pulled: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_experiment_elsewhere_runs_what_its_parameter_reaches_and_is_compared(
+    pulled: Path, dvc: Dvc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its predictions are in DVC's cache, and its duration in the store, not in the workspace."""
+    """Its predictions are in DVC's cache, its duration in the store, neither in the workspace."""
     output = dvc(pulled, "exp", "run", "--temp", "--name", "try-it", "-S", "train.ridge.alpha=2.0")
     assert stages_run(output) == ["inputs", "train@ridge", "blend"]
     monkeypatch.setenv("AMLC_STORE", environment(pulled)["AMLC_STORE"])
@@ -228,29 +252,34 @@ def test_an_experiment_elsewhere_is_compared_with_its_commit(
 @pytest.mark.parametrize(
     ("edited", "rerun"),
     [
-        ("amlc/models/linear.py", ["train@linear", "train@ridge"]),
-        ("amlc/models/blend.py", ["blend"]),
-        ("amlc/models/forest.py", []),
-        ("amlc/report/results.py", []),
+        (["amlc/models/linear.py"], ["train@linear", "train@ridge"]),
+        (["amlc/models/blend.py"], ["blend"]),
+        (["amlc/models/forest.py", "amlc/report/results.py"], []),
     ],
 )
 def test_an_edit_reruns_the_stages_that_reach_it(
-    pulled: Path, edited: str, rerun: list[str]
+    pulled: Path, dvc: Dvc, edited: list[str], rerun: list[str]
 ) -> None:
     """No other stage runs, and no later one, because a comment changes no result."""
-    path = pulled / edited
-    path.write_text(path.read_text() + "# A comment.\n")
+    for name in edited:
+        add_comment(pulled / name)
     assert stages_run(dvc(pulled, "repro")) == ["code", *rerun]
 
 
-def test_an_edit_outside_the_pipeline_reruns_nothing(pulled: Path) -> None:
+def test_an_edit_outside_the_pipeline_reruns_nothing(pulled: Path, dvc: Dvc) -> None:
     """No stage imports the service."""
-    path = pulled / "amlc/service/app.py"
-    path.write_text(path.read_text() + "# A comment.\n")
+    add_comment(pulled / "amlc/service/app.py")
     assert stages_run(dvc(pulled, "repro")) == []
 
 
-def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Path) -> None:
+def add_comment(path: Path) -> None:
+    """Change a module without changing what it does."""
+    path.write_text(path.read_text() + "# A comment.\n")
+
+
+def test_a_model_that_no_longer_runs_leaves_no_trace(
+    pulled: Path, dvc: Dvc, tmp_path: Path
+) -> None:
     """Its folder would be hashed too, and a clone could not reproduce the lock."""
     apply_overrides(str(pulled / "params.yaml"), ["models=[ridge]"])
     dvc(pulled, "repro")
@@ -260,16 +289,17 @@ def test_a_model_that_no_longer_runs_leaves_no_trace(pulled: Path, tmp_path: Pat
     assert [path.name for path in (pulled / "data/models").iterdir()] == ["ridge"]
 
 
-def test_the_best_setting_of_a_search_scores_the_same_in_an_experiment(pulled: Path) -> None:
+def test_the_best_setting_of_a_search_scores_the_same_in_an_experiment(
+    pulled: Path, dvc: Dvc
+) -> None:
     """The printed command gives the printed score, to every digit."""
-    program = (sys.executable, "-m", "amlc", "search", "ridge", "--trials", "4")
-    output = run(pulled, *program)
+    output = dvc.module(pulled, "amlc", "search", "ridge", "--trials", "4")
     scored = re.search(r"SMAPE (\d+\.\d+), (\d+\.\d+) before", output)
     assert scored is not None
     assert scored[1] != scored[2]
     command = output.splitlines()[-1]
     assert command.startswith("dvc exp run -S train.ridge.")
-    run(pulled, "bash", "-c", command)
+    dvc.module(pulled, *shlex.split(command))
     products = read_products(pulled / "data/products.parquet", [ID, PRICE, "split"])
     train = train_rows(products)
     predicted = read_predictions(pulled / "data/models/ridge", products)[train]

@@ -240,3 +240,19 @@ def test_blocks_hold_a_row_for_each_product(pricer: BundlePricer) -> None:
     assert len(blocks) == 4
     vision = blocks.dense["vision"].array
     np.testing.assert_array_equal(vision[:2], vision[2:])
+
+
+def test_several_pictures_are_averaged(pricer: BundlePricer) -> None:
+    """As the stage vision averages them; one that cannot be used does not count."""
+    first, second = jpeg(1), jpeg(2)
+    products = [
+        Product("Tea", first),
+        Product("Tea", second),
+        Product("Tea", first, further_pictures=(second, b"no picture")),
+        Product("Tea", None, further_pictures=(second,)),
+    ]
+    one, other, both, later = pricer.blocks(products).dense["vision"].array
+    assert both == pytest.approx((one.astype(np.float64) + other) / 2, rel=1e-6)
+    assert later.tobytes() == other.tobytes()
+    estimate = pricer.price(products[2:3])[0]
+    assert [reason.kind for reason in estimate.reasons] == [ReasonKind.PICTURE_NOT_USED]

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,19 @@ PRODUCTS = [
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def workers(pipeline: Path) -> Iterator[Workers]:
-    """Return one worker that has not started."""
-    with Workers(pipeline / "bundle", 1) as pool:
+    """Return one worker that yields to other processes; it starts with the first test."""
+    with Workers(pipeline / "bundle", 1, niceness=7) as pool:
         yield pool
+
+
+def only_process() -> BaseProcess:
+    """Return the process of the one worker."""
+    (process,) = (
+        process for process in multiprocessing.active_children() if "Spawn" in process.name
+    )
+    return process
 
 
 def test_workers_give_the_prices_of_this_process(pipeline: Path, workers: Workers) -> None:
@@ -38,20 +47,19 @@ def test_workers_give_the_prices_of_this_process(pipeline: Path, workers: Worker
     assert workers.ready
 
 
-def test_workers_start_again_after_a_stop(workers: Workers) -> None:
-    """Workers that were stopped price again."""
-    before = workers.submit(PRODUCTS).result(120)
-    workers.stop()
-    assert not workers.ready
-    assert workers.submit(PRODUCTS).result(120) == before
-
-
-def test_a_killed_worker_breaks_the_pool(workers: Workers) -> None:
-    """A caller gets an error after a worker was killed; once stopped, they can start again."""
-    before = set(multiprocessing.active_children())
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no such priorities")
+def test_workers_can_yield_to_other_processes(workers: Workers) -> None:
+    """The processes of a service leave the processor to the one that answers."""
     workers.submit(PRODUCTS).result(120)
-    (process,) = set(multiprocessing.active_children()) - before
-    process.kill()
+    own, pid = os.getpriority(os.PRIO_PROCESS, 0), only_process().pid
+    assert pid is not None
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(own + 7, 19)
+
+
+def test_a_killed_worker_breaks_the_pool_until_it_is_stopped(workers: Workers) -> None:
+    """A caller gets an error after a worker was killed; once stopped, they can price again."""
+    before = workers.submit(PRODUCTS).result(120)
+    only_process().kill()
     with pytest.raises(BrokenProcessPool):
         workers.submit(PRODUCTS).result(120)
     with pytest.raises(BrokenProcessPool):
@@ -59,8 +67,11 @@ def test_a_killed_worker_breaks_the_pool(workers: Workers) -> None:
     assert workers.broken
     assert not workers.ready
     workers.stop()
-    assert len(workers.submit(PRODUCTS).result(120)) == len(PRODUCTS)
+    assert workers.submit(PRODUCTS).result(120) == before
     assert workers.ready
+    workers.stop()
+    assert not workers.ready
+    assert not workers.broken
 
 
 def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
@@ -70,15 +81,3 @@ def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:
             workers.submit(PRODUCTS).result(120)
         assert not workers.ready
         assert workers.broken
-
-
-@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="the system has no such priorities")
-def test_workers_can_yield_to_other_processes(pipeline: Path) -> None:
-    """The processes of a service leave the processor to the one that answers."""
-    with Workers(pipeline / "bundle", 1, niceness=7) as workers:
-        before = set(multiprocessing.active_children())
-        workers.submit(PRODUCTS).result(120)
-        (process,) = set(multiprocessing.active_children()) - before
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        assert process.pid is not None
-        assert os.getpriority(os.PRIO_PROCESS, process.pid) == min(own + 7, 19)

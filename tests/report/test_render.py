@@ -135,7 +135,7 @@ def test_every_picture_has_a_description(document: Document) -> None:
     images = [attrs for name, attrs in document.elements if name == "img"]
     drawings = [attrs for name, attrs in document.elements if name == "svg"]
     assert len(images) > 24
-    assert len(drawings) == 8
+    assert len(drawings) == 9
     assert all(attrs["alt"] for attrs in images)
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in drawings)
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ skip_without_deep()
 from amlc.catalog.products import write_products
 from amlc.errors import ModelError
 from amlc.features.blocks import Blocks
+from amlc.features.encoders import remote
 from amlc.features.encoders.frozen import FrozenEncoder
+from amlc.features.encoders.settings import read_encoders
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from stages import encode
+from tests.helpers.learning import EXECUTOR
 from tests.helpers.pictures import jpeg
+from tests.helpers.pieces import Copying
 
 ROWS = 150
 WORDS = ("green", "black", "tea", "soda", "sweet", "count", "pack of 6", "20 bags")
@@ -55,6 +60,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     common = {"revision": None, "batch_size": 8, "precision": "float32", "pooling": "model"}
     sections: dict[str, Any] = {
         "threads": 2,
+        "executor": EXECUTOR,
         "encoders": {
             "words": {
                 **common,
@@ -97,6 +103,27 @@ def count_encoded(monkeypatch: pytest.MonkeyPatch, *, fail_after: int | None = N
 
     monkeypatch.setattr(FrozenEncoder, "batches", counted)
     return counts
+
+
+def test_workers_give_the_same_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whichever texts are encoded together; here through copies of what passes to and fro."""
+    encode.main()
+    here = outputs(folder)
+    monkeypatch.setenv("AMLC_STORE", str(tmp_path / "other-store"))
+    monkeypatch.setattr(encode, "open_backend", lambda _: nullcontext(Copying()))
+    monkeypatch.setattr(remote, "PIECE_CONTENTS", 7)
+    encode.main()
+    assert outputs(folder) == here
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_worker_with_another_encoder_is_refused() -> None:
+    """Its vectors would differ."""
+    settings = read_encoders()["words"]
+    with pytest.raises(ModelError, match="a worker has other files of it"):
+        remote.encode_piece((settings, "another key"), ["green tea"])
 
 
 def test_vectors_follow_the_products(folder: Path) -> None:

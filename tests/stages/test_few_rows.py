@@ -8,7 +8,7 @@ from tests.helpers.tiny import run_pipeline
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rows", [20, 50, 99])
+@pytest.mark.parametrize("rows", [20, 99])
 def test_a_small_catalogue_gets_prices_and_a_report(
     rows: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,6 @@
-"""The stage images, run in a separate process."""
+"""The stage images."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -11,20 +8,23 @@ import pytest
 import yaml
 
 from amlc.catalog.products import PRODUCT_SCHEMA, write_products
+from amlc.errors import run
 from amlc.images.shards import read_statuses
+from stages import images
+from tests.helpers.learning import EXECUTOR
 from tests.helpers.pictures import jpeg
 from tests.images.conftest import FETCHING, SETTINGS
 
-ROOT = Path(__file__).parents[2]
 LINKS = ["https://a.invalid/1.jpg", "https://a.invalid/2.jpg", "https://a.invalid/1.jpg", ""]
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    """Return a folder with parameters, a product table of four rows and a mirror of one picture."""
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with parameters, a product table and a mirror of one picture."""
     (tmp_path / "mirror").mkdir()
     (tmp_path / "mirror" / "1.jpg").write_bytes(jpeg())
     settings = {"images": {**SETTINGS, "mirror": "mirror"}, "fetching": FETCHING}
+    settings["executor"] = EXECUTOR
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     count = len(LINKS)
     products = pd.DataFrame(
@@ -39,18 +39,9 @@ def workspace(tmp_path: Path) -> Path:
         }
     )
     write_products(tmp_path / "data" / "products.parquet", products[PRODUCT_SCHEMA.names])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AMLC_STORE", str(tmp_path / "cache"))
     return tmp_path
-
-
-def _run(workspace: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.images"],
-        cwd=workspace,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "AMLC_STORE": str(workspace / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def _outputs(workspace: Path) -> dict[str, bytes]:
@@ -58,12 +49,15 @@ def _outputs(workspace: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in paths if path.is_file()}
 
 
-def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
+def test_the_stage_writes_a_row_for_every_link(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It writes shards, failures and counts; a second run changes no byte."""
     (workspace / "data" / ".images.0123abcd").mkdir()
-    done = _run(workspace)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("3 links, 1 ok, 2 placeholders\n")
+    run(images.main)
+    printed = capsys.readouterr()
+    assert not printed.err
+    assert printed.out.startswith("3 links, 1 ok, 2 placeholders\n")
     assert read_statuses(workspace / "data" / "images") == {
         "": "placeholder",
         LINKS[0]: "ok",
@@ -82,19 +76,20 @@ def test_the_stage_writes_a_row_for_every_link(workspace: Path) -> None:
         "failures": {"no link": 1, "not in images.mirror, host not found": 1},
     }
     before = _outputs(workspace)
-    assert _run(workspace).returncode == 0
+    run(images.main)
     assert _outputs(workspace) == before
     assert not list((workspace / "data").glob(".images.*"))
 
 
-def test_a_missing_mirror_stops_the_stage_with_one_line(workspace: Path) -> None:
+def test_a_missing_mirror_stops_the_stage_with_one_line(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The error names the setting, and no folder of images is left."""
     (workspace / "mirror" / "1.jpg").unlink()
     (workspace / "mirror").rmdir()
-    done = _run(workspace)
-    assert done.returncode == 1
-    assert done.stderr.startswith(
-        "error: images.mirror or AMLC_MIRROR: mirror: No such file or directory"
-    )
-    assert len(done.stderr.splitlines()) == 1
+    with pytest.raises(SystemExit) as ended:
+        run(images.main)
+    assert ended.value.code == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: images.mirror or AMLC_MIRROR: mirror: No such file or directory")
     assert not (workspace / "data" / "images").exists()

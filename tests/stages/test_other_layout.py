@@ -44,6 +44,7 @@ ROWS = [
         "weight": "" if number % 10 == 0 else str(number),
         "added": f"2024-01-{1 + number % 28:02d}",
         "stock": "3",
+        "cur": ["EUR", "USD"][number % 2],
     }
     for number in range(90)
 ]
@@ -87,8 +88,9 @@ def test_a_catalogue_without_pictures_and_test_file(
     """No stage waits for either, the report has no empty section, and predict keeps the layout."""
     (tmp_path / "products.csv").write_bytes(delimited(ROWS, ";"))
     read = reading({"separator": ";", "decimal": ","}).model_dump()
-    columns = map_with(COLUMNS).model_dump()
-    run_stages(tmp_path, monkeypatch, columns=columns, read=read, holdout=0.1)
+    columns = map_with({**COLUMNS, "currency": "cur"}).model_dump()
+    rates = {"EUR": 1.0, "USD": 0.01}
+    run_stages(tmp_path, monkeypatch, columns=columns, read=read, rates=rates, holdout=0.1)
 
     products = read_products(Path("data/products.parquet"))
     assert products["split"].value_counts().to_dict() == {"train": 81, "test": 9}
@@ -114,8 +116,10 @@ def test_a_catalogue_without_pictures_and_test_file(
         priced = list(csv.DictReader(stream))
     assert [{name: row[name] for name in ROWS[0]} for row in priced] == ROWS
     assert list(priced[0])[-4:] == ["predicted_price", "low", "high", "reason"]
+    # Each price is in the currency of its row, one of which is worth a hundredth of the other.
     submitted = Path("data/submission.csv").read_text().splitlines()[1].split(",")[1]
     assert float(priced[7]["predicted_price"]) == pytest.approx(float(submitted), rel=1e-4)
+    assert float(priced[7]["predicted_price"]) > 10 * float(priced[8]["predicted_price"])
 
 
 @pytest.mark.slow
@@ -127,7 +131,7 @@ def test_a_catalogue_with_local_pictures_and_no_test_rows_at_all(
     rows = [{**row, "price": row["price"] or "9", "image": ""} for row in ROWS]
     for number in range(0, 90, 3):
         (tmp_path / f"pictures/tea/{number}.jpg").write_bytes(jpeg(number))
-        rows[number]["image"] = f"tea\\{number}.jpg, more.jpg"
+        rows[number]["image"] = f"tea\\{number}.jpg, tea/{number // 6 * 6}.jpg"
     (tmp_path / "products.csv").write_bytes(delimited(rows))
     read = reading({"decimal": ",", "images": "paths", "image_separator": ","}).model_dump()
     columns = map_with({**COLUMNS, "image": "image"}).model_dump()

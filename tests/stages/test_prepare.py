@@ -25,7 +25,8 @@ data:
   rates: {{}}
   on_extra: ignore
   read: {{separator: ",", quote: '"', encoding: utf-8, decimal: ".", thousands: null,
-    currency_signs: false, date_format: iso, images: links, image_separator: null, sheet: null}}
+    currency_signs: false, date_format: iso, images: links, image_separator: null,
+    max_images: 8, sheet: null}}
   holdout: 0.0
   on_invalid: {on_invalid}
   folds: 5

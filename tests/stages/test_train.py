@@ -39,9 +39,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     blocks.neighbours.write(features / "neighbours.npz")
     for name, block in blocks.dense.items():
         block.write(features / f"{name}.npy")
-    numbers = {"seed": 3, "threads": 1}
-    sections = {**numbers, "executor": EXECUTOR, "models": NAMES, "train": SECTIONS, "blend": BLEND}
-    sections["spread"] = SPREAD
+    sections = {"seed": 3, "threads": 1, "models": NAMES, "train": SECTIONS, "blend": BLEND}
+    sections |= {"executor": EXECUTOR, "spread": SPREAD}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(sections))
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -13,6 +13,7 @@ from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from stages import vision
+from tests.helpers.learning import EXECUTOR
 from tests.helpers.pictures import jpeg
 
 LINKS = ["a", "b", "a"]
@@ -36,7 +37,7 @@ def test_it_writes_one_row_per_product_and_the_same_bytes_again(
 
 
 def _write_inputs() -> None:
-    parameters = {"threads": 2, "vision": {"size": 32}}
+    parameters = {"threads": 2, "executor": EXECUTOR, "vision": {"size": 32}}
     Path("params.yaml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
     folder = Path("data/images")
     folder.mkdir(parents=True)

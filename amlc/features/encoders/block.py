@@ -15,6 +15,7 @@ from amlc.errors import DataError, first_few
 from amlc.features.blocks import Dense
 from amlc.features.encoders.product_text import product_text
 from amlc.features.encoders.store import VectorStore
+from amlc.features.pooling import pool
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_rows
 
@@ -65,14 +66,14 @@ def encode_texts(texts: Sequence[str], encoder: Encoder, store: VectorStore, nam
 
 
 def encode_pictures(
-    links: Sequence[str], folder: Path, encoder: Encoder, store: VectorStore, name: str
+    links: Sequence[Sequence[str]], folder: Path, encoder: Encoder, store: VectorStore, name: str
 ) -> Dense:
     """Encode the pictures of products, read from the image shards.
 
     Parameters
     ----------
-    links : sequence of str, length n
-        The link to each product's picture; empty if the product has none.
+    links : sequence of sequence of str, length n
+        The links to each product's pictures; an empty one if the product has none.
     folder : Path
         ``data/images``.
     encoder : Encoder
@@ -98,13 +99,13 @@ def encode_pictures(
             row_of_link.update((row.link, first + index) for index, row in enumerate(rows))
             pictures = [row.data if row.status == OK else None for row in rows]
             tables.append(_table(pictures, encoder, store, bar))
-    missing = sorted({link for link in links if link not in row_of_link})
+    missing = sorted({each for product in links for each in product if each not in row_of_link})
     if missing:
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
-    rows_of_products = np.array([row_of_link[link] for link in links], dtype=np.intp)
-    return _dense(np.concatenate(tables)[rows_of_products])
+    rows_of_products = [[row_of_link[link] for link in product] for product in links]
+    return _dense(pool(np.concatenate(tables), rows_of_products))
 
 
 def encode_once(contents: Sequence[str | bytes | None], encoder: Encoder) -> Dense:

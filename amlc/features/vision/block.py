@@ -15,6 +15,7 @@ from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import Dense
+from amlc.features.pooling import pool
 from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.features.vision.descriptors import describe_scene
 from amlc.features.vision.scene import make_scene
@@ -65,18 +66,18 @@ def describe(bodies: Sequence[bytes | None], settings: VisionSettings) -> Dense:
 
 
 def describe_products(
-    links: Sequence[str],
+    links: Sequence[Sequence[str]],
     folder: Path,
     settings: VisionSettings,
     threads: int,
     backend: Backend = THREADS,
 ) -> Dense:
-    """Compute the descriptors of each product's picture, read from the image shards.
+    """Compute the descriptors of each product's pictures, read from the image shards.
 
     Parameters
     ----------
-    links : sequence of str, length n
-        The link to each product's picture; empty if the product has none.
+    links : sequence of sequence of str, length n
+        The links to each product's pictures; an empty one if the product has none.
     folder : Path
         ``data/images``.
     settings : VisionSettings
@@ -102,13 +103,14 @@ def describe_products(
         first = len(row_of_link)
         row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
         blocks.append(block)
-    missing = sorted({link for link in links if link not in row_of_link})
+    missing = sorted({each for product in links for each in product if each not in row_of_link})
     if missing:
         raise DataError(
             f"{folder}: no row for {len(missing)} links: {first_few(missing)}; run the stage images"
         )
-    table = Dense(np.concatenate(blocks), tuple(DESCRIPTORS))
-    return table.take(np.array([row_of_link[link] for link in links], dtype=np.intp))
+    rows_of_products = [[row_of_link[link] for link in product] for product in links]
+    table = np.concatenate(blocks)
+    return Dense(pool(table, rows_of_products), tuple(DESCRIPTORS))
 
 
 def _described_shards(

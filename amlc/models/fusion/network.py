@@ -20,8 +20,6 @@ from amlc.models.losses import HUBER_DELTA, LossName
 TEXT, IMAGE, HEAD = "text", "image", "head.safetensors"
 # The number of a layer in the name of a parameter.
 _LAYER = re.compile(r"\.(?:layers?|blocks?|_blocks|h|stages)\.(\d+)\.")
-# Dense columns are clipped at this many standard deviations, as in the model mlp.
-FARTHEST = 4.0
 
 
 class Head(nn.Module):
@@ -62,7 +60,6 @@ class Head(nn.Module):
 
     def forward(self, vectors: dict[str, Tensor], dense: Tensor) -> Tensor:
         """Return log prices, shape (n,)."""
-        dense = dense.clamp(-FARTHEST, FARTHEST)
         parts = [self.norms[name](vectors[name]) for name in self.norms]
         parts.append(F.gelu(self.dense(dense)))
         hidden = F.gelu(self.joined(self.dropout(torch.cat(parts, dim=1))))

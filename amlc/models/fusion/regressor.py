@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from amlc.errors import DataError, ModelError
 from amlc.features.blocks import Blocks
 from amlc.features.encoders.runtime import deterministic, require_deep
 from amlc.features.encoders.sources import Source, file_sha256, find_source
-from amlc.files import read_json, write_json
+from amlc.files import read_arrays, read_json, write_arrays, write_json
 from amlc.import_closure import checksums, imported_files
 from amlc.models.base import Regressor
+from amlc.models.bins import Bins
 from amlc.models.design import Design
+from amlc.models.fusion.processes import Processes
 from amlc.models.fusion.settings import FusionSettings
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
@@ -28,9 +31,11 @@ from amlc.models.target_encoding import inner_splits
 if TYPE_CHECKING:
     # These need PyTorch, which may not be installed.
     from amlc.models.fusion.checkpoint import Checkpoint
+    from amlc.models.fusion.forward import Place
     from amlc.models.fusion.network import FusionNetwork
-    from amlc.models.fusion.training import Place
 
+# Dense columns are clipped at this many standard deviations, as in the model mlp.
+FARTHEST = 4.0
 # What is saved beside the networks: the SHA-256 of each of their files.
 FILES = "fusion.json"
 _ROOT = Path(amlc.__file__).parents[1]
@@ -74,7 +79,7 @@ class Fusion(Regressor):
     @property
     def fits_at_once(self) -> int:
         """One fit on each device: PyTorch uses all threads for one."""
-        return len(self.settings.devices)
+        return 1 if self.settings.accelerate is not None else len(self.settings.devices)
 
     def watch(self, blocks: Blocks) -> None:
         """Note held-out rows that the next fit predicts after each epoch."""
@@ -87,9 +92,17 @@ class Fusion(Regressor):
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         self._threads = threads
-        with free_device(self.settings.devices) as name, _place(name, threads) as place:
+        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
+        self.bins = Bins.fit(dense, self.settings.bins or 1)
+        design = self._with_bins(design)
+        processes, names = Processes(), self.settings.devices
+        if self.settings.accelerate is not None:
+            processes = Processes.started()
+            processes.check(self.settings.accumulation)
+            names = [processes.device(names)]
+        with free_device(names) as name, _place(name, threads) as place:
             self._device = name
-            fit = _Fit(self, design, target, seed, threads, place)
+            fit = _Fit(self, design, target, seed, threads, place, processes)
             self.networks, curves = fit.run()
             self.epoch_seconds = fit.epoch_seconds
         # Networks that stopped early have shorter curves.
@@ -100,13 +113,21 @@ class Fusion(Regressor):
 
     def watched_design(self) -> Design | None:
         """Return the design of the watched rows, by the encoder of this fit."""
-        return None if self._watched is None else self.encoder.transform(self._watched)
+        if self._watched is None:
+            return None
+        return self._with_bins(self.encoder.transform(self._watched))
+
+    def _with_bins(self, design: Design) -> Design:
+        """Return a design whose dense columns are clipped, with their bins beside them."""
+        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
+        return replace(design, dense=np.concatenate([dense, self.bins.encode(dense)], axis=1))
 
     def _predict(self, design: Design) -> Floats:
+        from amlc.models.fusion.forward import predict  # noqa: PLC0415 - needs PyTorch
         from amlc.models.fusion.inputs import make_inputs  # noqa: PLC0415 - needs PyTorch
-        from amlc.models.fusion.training import predict  # noqa: PLC0415 - needs PyTorch
 
         tokenizer, lower_case = _tokenizer(self.networks[0])
+        design = self._with_bins(design)
         inputs = make_inputs(design, self.settings, tokenizer, lower_case=lower_case)
         total = np.zeros(len(inputs))
         with _place(self._device or _first_device(self.settings), self._threads) as place:
@@ -119,6 +140,7 @@ class Fusion(Regressor):
         return total / len(self.networks)
 
     def _save(self, folder: Path) -> None:
+        write_arrays(folder / "bins.npz", **vars(self.bins))
         for number, network in enumerate(self.networks):
             network.save(folder / f"network{number}")
         paths = sorted(path for path in folder.glob("network*/**/*") if path.is_file())
@@ -128,6 +150,7 @@ class Fusion(Regressor):
     def _load(self, folder: Path) -> None:
         from amlc.models.fusion.network import FusionNetwork  # noqa: PLC0415 - needs PyTorch
 
+        self.bins = Bins(**read_arrays(folder / "bins.npz"))
         for name, sha256 in read_json(folder / FILES).items():
             path = folder / name
             if not path.is_file():
@@ -152,6 +175,8 @@ class _Fit:
     seed, threads : int
     place : Place
         Where to compute.
+    processes : Processes
+        Those that compute it together.
     """
 
     def __init__(
@@ -162,6 +187,7 @@ class _Fit:
         seed: int,
         threads: int,
         place: "Place",
+        processes: Processes,
     ) -> None:
         self._settings = model.settings
         self._design = design
@@ -170,6 +196,7 @@ class _Fit:
         self._seed = seed
         self._threads = threads
         self._place = place
+        self._processes = processes
         self._sources = _find_sources(model.settings)
         self.epoch_seconds: list[float] = []
 
@@ -205,6 +232,7 @@ class _Fit:
                 watched=watched,
                 held_out=self._held_out(),
                 label=f"network {number + 1} of {settings.networks}",
+                processes=self._processes,
             )
             trainer.run()
             merge_lora(network)
@@ -247,6 +275,7 @@ class _Fit:
             "network": number,
             "threads": self._threads,
             "device": self._place.device.type,
+            "processes": self._processes.count,
         }
         parts = {
             "data": " ".join([prices.hexdigest(), *digests]),
@@ -326,7 +355,7 @@ def _place(device: str, threads: int) -> Iterator["Place"]:
     """Let PyTorch compute reproducibly on a device in the block."""
     import torch  # noqa: PLC0415 - may not be installed
 
-    from amlc.models.fusion.training import Place  # noqa: PLC0415 - needs PyTorch
+    from amlc.models.fusion.forward import Place  # noqa: PLC0415 - needs PyTorch
 
     threads = threads or torch.get_num_threads()
     with deterministic(threads), ThreadPoolExecutor(threads) as pool:

@@ -108,6 +108,7 @@ class FusionSettings(ScaledSettings):
     weight_decay: float = Field(ge=0)
     max_norm: float | None = Field(gt=0)
     hidden_size: int = Field(ge=1, le=8192)
+    bins: int = Field(ge=0, le=256)
     dropout: float = Field(ge=0, lt=1)
     precision: Precision
     weight_average: float | None = Field(gt=0, lt=1)
@@ -117,6 +118,7 @@ class FusionSettings(ScaledSettings):
     networks: int = Field(ge=1, le=64)
     augment: AugmentSettings
     devices: list[Device] = Field(min_length=1, max_length=64)
+    accelerate: str | None = Field(min_length=1, max_length=500)
     checkpoints: CheckpointSettings
 
     @field_validator("blocks")
@@ -145,4 +147,4 @@ class FusionSettings(ScaledSettings):
 
     def trained(self) -> dict[str, object]:
         """Return the settings on which the weights of a network depend."""
-        return self.model_dump(exclude={"devices", "checkpoints", "networks"})
+        return self.model_dump(exclude={"devices", "accelerate", "checkpoints", "networks"})

@@ -7,10 +7,8 @@ step, so a checkpoint needs no state of a generator.
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +19,8 @@ from amlc.arrays import Floats, Rows
 from amlc.errors import ModelError
 from amlc.metrics import smape_of_logs
 from amlc.models.fusion.checkpoint import Arrays, Checkpoint, Progress
-from amlc.models.fusion.inputs import Inputs, prediction_batches, training_batches
+from amlc.models.fusion.forward import Batcher, Place, predict_rows
+from amlc.models.fusion.inputs import Inputs, training_batches
 from amlc.models.fusion.network import (
     FusionNetwork,
     parameter_groups,
@@ -29,141 +28,12 @@ from amlc.models.fusion.network import (
     set_training,
     trainable,
 )
-from amlc.models.fusion.pictures import picture_batch
+from amlc.models.fusion.processes import Processes
 from amlc.models.fusion.settings import FusionSettings
-from amlc.models.fusion.text import text_batch
 from amlc.models.target import Target
 
-# Rows of a batch in predictions.
-PREDICTED_TOGETHER = 64
 # Moments of AdamW's state, by parameter.
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a network computes.
-
-    Parameters
-    ----------
-    device : torch.device
-        A CPU or a GPU.
-    pool : Executor
-        Decodes pictures.
-    """
-
-    device: torch.device
-    pool: Executor
-
-    def seed(self, *numbers: int) -> None:
-        """Seed the generator from which dropout draws."""
-        value = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-        if self.device.type == "cuda":
-            torch.cuda.default_generators[self.device.index or 0].manual_seed(value)
-        else:
-            torch.default_generator.manual_seed(value)
-
-    def put(self, array: np.ndarray[Any, Any]) -> Tensor:
-        """Return an array as a tensor on the device."""
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self.device.type != "cuda":
-            return tensor
-        return tensor.pin_memory().to(self.device, non_blocking=True)
-
-    def autocast(self, settings: FusionSettings, *, training: bool) -> Any:
-        """Return the context of a forward pass; predictions are always computed in float32."""
-        enabled = training and settings.precision == "bfloat16"
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)
-
-
-@dataclass
-class Batcher:
-    """Puts the inputs of some rows on the device.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    settings : FusionSettings
-    place : Place
-    augmented : bool
-        Whether texts and pictures change at random.
-    """
-
-    inputs: Inputs
-    settings: FusionSettings
-    place: Place
-    augmented: bool = False
-
-    def forward(
-        self, network: FusionNetwork, rows: Rows, layout: int, seed: tuple[int, ...] = ()
-    ) -> Tensor:
-        """Return the log prices of some rows."""
-        put, inputs, augment = self.place.put, self.inputs, self.settings.augment
-        text = image = None
-        if self.settings.text is not None:
-            assert inputs.vocabulary is not None
-            limit, tokens = self.settings.text.tokens, inputs.texts[layout]
-            changes = rng = None
-            if self.augmented and (augment.drop_bullets or augment.mask_words):
-                changes = (augment.drop_bullets, augment.mask_words)
-                rng = np.random.default_rng(seed)
-            batch = text_batch(tokens, rows, limit, inputs.vocabulary, changes, rng)
-            text = (put(batch.ids), put(batch.mask), put(batch.rows))
-        if network.image is not None and inputs.pictures is not None:
-            steps = network.image.preprocessing
-            changed = augment if self.augmented else None
-            pictures = picture_batch(
-                inputs.pictures, rows, steps, self.place.pool, changed, (*seed[:3], 1)
-            )
-            image = (put(pictures.pixels), put(pictures.rows))
-        log_price: Tensor = network(put(inputs.dense[rows]), text, image)
-        return log_price
-
-
-def predict(
-    network: FusionNetwork, inputs: Inputs, settings: FusionSettings, place: Place
-) -> Floats:
-    """Return log prices, the mean over the layouts, computed in float32.
-
-    Parameters
-    ----------
-    network : FusionNetwork
-        On the device.
-    inputs : Inputs
-        Of the rows to predict.
-    settings : FusionSettings
-    place : Place
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-    """
-    return _predicted(network, inputs, np.arange(len(inputs)), settings, place, training=False)
-
-
-def _predicted(
-    network: FusionNetwork,
-    inputs: Inputs,
-    rows: Rows,
-    settings: FusionSettings,
-    place: Place,
-    *,
-    training: bool,
-) -> Floats:
-    set_training(network, training=False)
-    batcher = Batcher(inputs, settings, place)
-    limit = 0 if settings.text is None else settings.text.tokens
-    layouts = max(len(inputs.texts), 1)
-    total = np.zeros(len(rows))
-    with torch.no_grad(), place.autocast(settings, training=training):
-        for layout in range(layouts):
-            lengths = inputs.lengths(layout, limit)[rows]
-            batches = list(prediction_batches(lengths, PREDICTED_TOGETHER))
-            results = [batcher.forward(network, rows[batch], layout) for batch in batches]
-            # Copied when all are computed: a GPU would wait at each copy.
-            for batch, values in zip(batches, results, strict=True):
-                total[batch] += values.cpu().numpy()
-    return total / layouts
 
 
 @dataclass
@@ -192,6 +62,8 @@ class Trainer:
         Train rows that are held out to stop early.
     label : str
         What the progress bar says.
+    processes : Processes
+        Those that compute the fit together.
 
     Attributes
     ----------
@@ -212,6 +84,7 @@ class Trainer:
     watched: Inputs | None = None
     held_out: Rows | None = None
     label: str = "fusion"
+    processes: Processes = field(default_factory=Processes)
     curve: list[Floats] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
 
@@ -247,7 +120,7 @@ class Trainer:
         loaded = self.checkpoint.load()
         if loaded is not None:
             self._restore(*loaded)
-        elif differences := self.checkpoint.differences():
+        elif self.processes.is_first and (differences := self.checkpoint.differences()):
             print(
                 f"fusion: an unfinished fit was made with other {', '.join(differences)}: "
                 "this one starts from the beginning"
@@ -266,7 +139,7 @@ class Trainer:
             initial=first,
             desc=f"{self.label}, epoch {epoch + 1} of {self.settings.epochs}",
             leave=False,
-            disable=None,
+            disable=None if self.processes.is_first else True,
         )
         set_training(self.network, training=True)
         total, started = torch.zeros((), device=self.place.device), time.monotonic()
@@ -302,8 +175,9 @@ class Trainer:
         settings = self.settings
         total = torch.zeros((), device=self.place.device)
         for number, part in enumerate(np.array_split(rows, settings.accumulation)):
-            if not len(part):
+            if not len(part) or number % self.processes.count != self.processes.rank:
                 continue
+            # What dropout draws depends on the part, whichever process computes it.
             seed = (self.seed, self.number, epoch, step, number)
             self.place.seed(*seed)
             with self.place.autocast(settings, training=True):
@@ -315,6 +189,7 @@ class Trainer:
             loss = losses.sum() / len(rows)
             loss.backward()
             total += loss.detach()
+        self.processes.sum_gradients(list(self._parameters.values()))
         if settings.max_norm is not None:
             torch.nn.utils.clip_grad_norm_(list(self._parameters.values()), settings.max_norm)
         factor = self._factor(epoch * self._steps_per_epoch + step)
@@ -352,13 +227,14 @@ class Trainer:
             if self.held_out is not None:
                 predicted = self._predict(self.inputs, self.held_out)
                 score = smape_of_logs(self.target.log_price[self.held_out], predicted)
+                score = self.processes.agreed(score, self.place.device)
                 if best is None or score < best:
                     best, best_epoch = score, epoch
                     self._best = {n: v.detach().clone() for n, v in self._parameters.items()}
         self._progress = Progress(epoch, 0, best=best, best_epoch=best_epoch)
 
     def _predict(self, inputs: Inputs, rows: Rows) -> Floats:
-        return _predicted(self.network, inputs, rows, self.settings, self.place, training=True)
+        return predict_rows(self.network, inputs, rows, self.settings, self.place, training=True)
 
     def _advanced(self, epoch: int, step: int) -> Progress:
         before = self._progress
@@ -388,6 +264,8 @@ class Trainer:
                 self._parameters[name].copy_(value)
 
     def _save(self, *, finished: bool = False) -> None:
+        if not self.processes.is_first:
+            return
         groups = {"weights": self._parameters}
         if not finished:
             groups |= {"average": self._average or {}, "best": self._best}
@@ -423,7 +301,8 @@ class Trainer:
                 self._optimizer.state[value] = state
         self._progress = progress
         done = "is complete" if progress.finished else "goes on"
-        print(f"fusion: a fit {done}: epoch {progress.epoch}, step {progress.step}")
+        if self.processes.is_first:
+            print(f"fusion: a fit {done}: epoch {progress.epoch}, step {progress.step}")
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,9 +17,9 @@ from amlc.features.blocks import Blocks
 from amlc.features.text.weight_table import WeightTable
 from amlc.files import read_arrays, write_arrays
 from amlc.models.base import Regressor, ScaledSettings
+from amlc.models.bins import Bins
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
-from amlc.models.mlp.bins import Bins
 from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 

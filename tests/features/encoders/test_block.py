@@ -84,11 +84,11 @@ def test_pictures_follow_their_links(store: VectorStore, tmp_path: Path) -> None
     write_shard(tmp_path, 0, ["a", "b", "c"], results, Picture(8, 8, b"grey"))
     links = ["c", "", "b", "a", "c"]
     encoder = Checksums()
-    array = encode_pictures(links, tmp_path, encoder, store, "name").array
+    array = encode_pictures([[link] for link in links], tmp_path, encoder, store, "name").array
     assert array[:, 0].tolist() == [0, 1, 1, 0, 0]
     assert array[:, 2].tolist() == [5, 0, 0, 3, 5]
     with pytest.raises(DataError, match="no row for 1 links: d; run the stage images"):
-        encode_pictures(["a", "d"], tmp_path, encoder, store, "name")
+        encode_pictures([["a"], ["d"]], tmp_path, encoder, store, "name")
 
 
 def test_new_products_get_the_vectors_of_the_pipeline(store: VectorStore) -> None:

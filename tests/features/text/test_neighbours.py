@@ -229,7 +229,7 @@ def test_a_neighbour_that_does_not_exist_is_similar_to_none() -> None:
     """With fewer train products than neighbours to compare, the rest of the triangle is 0."""
     terms = random_terms(2)
     among = nearest(terms, terms, changed_settings(n_compared=3)).among
-    assert (among[:, 3:] == 0).all()
+    assert (np.asarray(among)[:, 3:] == 0).all()
 
 
 def test_more_cannot_be_compared_than_are_found() -> None:

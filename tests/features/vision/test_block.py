@@ -99,7 +99,7 @@ def test_the_aspect_ratio_is_that_of_the_file() -> None:
 def test_products_get_the_rows_of_their_links(folder: Path, threads: int) -> None:
     """Rows are in the order of the products; placeholders and broken files count as missing."""
     links = ["b", "a69", "a00", "", "a69", "c"]
-    block = describe_products(links, folder, SETTINGS, threads).array
+    block = describe_products([[link] for link in links], folder, SETTINGS, threads).array
     expected = describe(
         [None, PICTURES[69], PICTURES[0], None, PICTURES[69], b"broken"], SETTINGS
     ).array
@@ -110,13 +110,13 @@ def test_products_get_the_rows_of_their_links(folder: Path, threads: int) -> Non
 def test_a_link_without_a_row_is_named(folder: Path) -> None:
     """The message says which links are missing in the shards and which stage to run."""
     with pytest.raises(DataError, match=r"2 links: x, y; run the stage images"):
-        describe_products(["a00", "y", "x"], folder, SETTINGS, 1)
+        describe_products([["a00"], ["y"], ["x"]], folder, SETTINGS, 1)
 
 
 def test_a_missing_folder_names_its_stage(tmp_path: Path) -> None:
     """The message says which stage writes the shards."""
     with pytest.raises(DataError, match="run the stage images"):
-        describe_products(["a"], tmp_path, SETTINGS, 1)
+        describe_products([["a"]], tmp_path, SETTINGS, 1)
 
 
 @pytest.mark.parametrize("size", [8, 60, 512, 64.0])

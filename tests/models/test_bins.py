@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.models.mlp.bins import DEVIATION, Bins
+from amlc.models.bins import DEVIATION, Bins
 
 
 def bins(*values: float) -> Bins:

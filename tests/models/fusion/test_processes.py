@@ -1,0 +1,58 @@
+"""Several processes that compute one fit together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amlc.errors import ModelError, ParamsError
+from amlc.models.fusion.processes import Processes, launch
+from tests.helpers.deep import skip_without_deep
+
+
+def test_a_process_that_accelerate_started_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts no further processes."""
+    monkeypatch.setenv("AMLC_LAUNCHED", "1")
+    assert not launch("no-such-file.yaml", "stages.train", "fusion")
+
+
+def test_each_process_has_a_gpu() -> None:
+    """The GPUs are those of the settings, in their order."""
+    assert Processes(1, 2).device(["cuda:0", "cuda:3"]) == "cuda:3"
+    assert Processes(1, 2).device(["cpu"]) == "cpu"
+    with pytest.raises(ModelError, match="devices: 1 for 2 processes"):
+        Processes(1, 2).device(["cuda:0"])
+
+
+def test_each_process_needs_a_part_of_the_batch() -> None:
+    """With fewer parts, one of them would have nothing to do."""
+    with pytest.raises(ModelError, match="accumulation: 1: expected at least 2"):
+        Processes(0, 2).check(1)
+
+
+def test_a_missing_configuration_is_named() -> None:
+    """It says how to write one."""
+    pytest.importorskip("accelerate", reason="needs the extra gpus")
+    with pytest.raises(ParamsError, match=r"no such file: none\.yaml: run accelerate config"):
+        launch("none.yaml", "stages.train", "fusion")
+
+
+def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
+    """Two of their fits have the same bytes, and one process computes the same up to rounding."""
+    pytest.importorskip("accelerate", reason="needs the extra gpus")
+    skip_without_deep()
+    from tests.helpers.fusion import text_tower  # noqa: PLC0415 - needs the extra deep
+    from tests.helpers.fusion_process import (  # noqa: PLC0415 - needs the extra deep
+        run,
+        run_together,
+    )
+
+    changes = {"text": text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
+    together = {**changes, "accelerate": "accelerate.yaml", "early_stopping_epochs": 1}
+    assert run(tmp_path / "store", tmp_path / "alone", {**changes, "early_stopping_epochs": 1}) == 0
+    for number in ("first", "second"):
+        assert run_together(tmp_path / f"store-{number}", tmp_path / number, together, 2) == [0, 0]
+    paths = [tmp_path / name / "predicted.npz" for name in ("first/0", "first/1", "second/0")]
+    assert len({path.read_bytes() for path in paths}) == 1
+    with np.load(paths[0]) as ours, np.load(tmp_path / "alone/predicted.npz") as expected:
+        np.testing.assert_allclose(ours["log_price"], expected["log_price"], atol=1e-4)
