@@ -52,6 +52,9 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
     quiet = {
         "distributed.scheduler.allowed-failures": settings.retries,
         "distributed.logging": {"distributed": "critical", "distributed.nanny": "critical"},
+        # Of its web servers, which it cannot do without, leave the answer that they are well.
+        "distributed.scheduler.http.routes": ["distributed.http.health"],
+        "distributed.worker.http.routes": ["distributed.http.health"],
     }
     with dask.config.set(quiet), _silent(), ExitStack() as stack:
         address, security = settings.scheduler, _security(settings)
@@ -264,8 +267,10 @@ def _local_cluster(count: int) -> Iterator[Any]:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        # No web page, whose port others could open.
-        dashboard_address=None,
+        # Otherwise its web servers listen on all addresses of the machine.
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         # Whoever can connect to a scheduler or a worker can run code as this user.
         security=Security.temporary(),
         silence_logs=logging.CRITICAL,
