@@ -37,22 +37,22 @@ def test_a_missing_configuration_is_named() -> None:
         launch("none.yaml", "stages.train", "fusion")
 
 
-def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
+def test_two_processes_equal_one_that_accumulates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two of their fits have the same bytes, and one process computes the same up to rounding."""
     pytest.importorskip("accelerate", reason="needs the extra gpus")
     skip_without_deep()
-    from tests.helpers.fusion import text_tower  # noqa: PLC0415 - needs the extra deep
-    from tests.helpers.fusion_process import (  # noqa: PLC0415 - needs the extra deep
-        run,
-        run_together,
-    )
+    from tests.helpers import fusion, fusion_process  # noqa: PLC0415 - they need the extra deep
 
-    changes = {"text": text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
-    together = {**changes, "accelerate": "accelerate.yaml", "early_stopping_epochs": 1}
-    assert run(tmp_path / "store", tmp_path / "alone", {**changes, "early_stopping_epochs": 1}) == 0
-    for number in ("first", "second"):
-        assert run_together(tmp_path / f"store-{number}", tmp_path / number, together, 2) == [0, 0]
-    paths = [tmp_path / name / "predicted.npz" for name in ("first/0", "first/1", "second/0")]
+    monkeypatch.setenv("AMLC_STORE", "")
+    changes = {"text": fusion.text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
+    changes["early_stopping_epochs"] = 1
+    fusion_process.fit_and_save(tmp_path / "store", tmp_path / "alone", changes)
+    outs, stores = ([tmp_path / f"{name}{run}" for run in "12"] for name in ("out", "store"))
+    changes["accelerate"] = "accelerate.yaml"
+    assert fusion_process.run_together(stores, outs, changes) == [0, 0]
+    paths = [tmp_path / name / "predicted.npz" for name in ("out1/0", "out1/1", "out2/0")]
     assert len({path.read_bytes() for path in paths}) == 1
     with np.load(paths[0]) as ours, np.load(tmp_path / "alone/predicted.npz") as expected:
         np.testing.assert_allclose(ours["log_price"], expected["log_price"], atol=1e-4)
