@@ -1,5 +1,6 @@
 """Several processes that compute one fit together."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,11 @@ import pytest
 from amlc.errors import ModelError, ParamsError
 from amlc.models.fusion.processes import Processes, launch
 from tests.helpers.deep import skip_without_deep
+
+# Found, not imported, because that takes seconds.
+needs_accelerate = pytest.mark.skipif(
+    find_spec("accelerate") is None, reason="needs the extra gpus: pip install -e '.[gpus]'"
+)
 
 
 def test_a_process_that_accelerate_started_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,18 +36,18 @@ def test_each_process_needs_a_part_of_the_batch() -> None:
         Processes(0, 2).check(1)
 
 
+@needs_accelerate
 def test_a_missing_configuration_is_named() -> None:
     """It says how to write one."""
-    pytest.importorskip("accelerate", reason="needs the extra gpus")
     with pytest.raises(ParamsError, match=r"no such file: none\.yaml: run accelerate config"):
         launch("none.yaml", "stages.train", "fusion")
 
 
+@needs_accelerate
 def test_two_processes_equal_one_that_accumulates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two of their fits have the same bytes, and one process computes the same up to rounding."""
-    pytest.importorskip("accelerate", reason="needs the extra gpus")
     skip_without_deep()
     from tests.helpers import fusion, fusion_process  # noqa: PLC0415 - they need the extra deep
 
