@@ -51,6 +51,9 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
     # Dask says in many lines what an error says here in one.
     quiet = {
         "distributed.scheduler.allowed-failures": settings.retries,
+        # On a busy machine, a worker that is started again takes longer than Dask waits for it
+        # before it does without.
+        "distributed.deploy.lost-worker-timeout": "1 hour",
         "distributed.logging": {"distributed": "critical", "distributed.nanny": "critical"},
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
