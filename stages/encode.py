@@ -32,14 +32,13 @@ def main() -> None:
 
 def _encode(name: str, settings: EncoderSettings, blocks: Path, weights: Path) -> dict[str, object]:
     # Not where there are no encoders: PyTorch takes seconds to import, and may not be installed.
-    from amlc.features.encoders import block, store  # noqa: PLC0415
+    from amlc.features.encoders import block, remote, store  # noqa: PLC0415
     from amlc.features.encoders.frozen import FrozenEncoder, save_encoder  # noqa: PLC0415
-    from amlc.features.encoders.remote import encoder_on  # noqa: PLC0415
 
     executor = params.load(ExecutorSettings, "executor")
     with deterministic(params.threads()) as device, open_backend(executor) as backend:
         encoder = FrozenEncoder.load(settings, device, params.threads())
-        there = encoder_on(backend, encoder)
+        there = remote.encoder_on(backend, encoder)
         with store.VectorStore(store.default_path(), encoder.key(), encoder.width) as vectors:
             if settings.kind == "text":
                 texts = read_products(layout.PRODUCTS, [TEXT])[TEXT].tolist()

@@ -108,7 +108,7 @@ def count_encoded(monkeypatch: pytest.MonkeyPatch, *, fail_after: int | None = N
 def test_workers_give_the_same_files(
     folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Whichever texts are encoded together; here through copies of what passes to and fro."""
+    """Whichever texts are encoded together; copies stand in for other processes."""
     encode.main()
     here = outputs(folder)
     monkeypatch.setenv("AMLC_STORE", str(tmp_path / "other-store"))
