@@ -41,6 +41,7 @@ NEIGHBOURS = NeighboursSettings(
     n_neighbors=5, n_compared=3, max_df=1.0, candidates=20, index_max_df=0.5, max_postings=100
 )
 REMOTE = "tcp://127.0.0.1:1"
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

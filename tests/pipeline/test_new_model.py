@@ -14,6 +14,7 @@ from stages import code
 
 ROOT = Path(__file__).parents[2]
 NAME = "elastic_net"
+pytestmark = pytest.mark.slow
 
 
 def block(language: str) -> str:

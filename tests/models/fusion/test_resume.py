@@ -16,6 +16,7 @@ skip_without_deep()
 from tests.helpers.forks import Forks
 from tests.helpers.fusion_process import PRELOADED, run
 
+pytestmark = pytest.mark.slow
 # A checkpoint after every update.
 ALWAYS = {"checkpoints": {"seconds": 1e-9}}
 # Updates of a fit to 60 rows in batches of 16, in two epochs.
