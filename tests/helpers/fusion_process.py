@@ -1,26 +1,33 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
-import contextlib
+import io
 import json
-import multiprocessing
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.regressor import Fusion, code_files
 from amlc.models.fusion.training import Trainer
-from tests.helpers.forks import Forks
+from tests.helpers.forks import ROOT, Forks
 from tests.helpers.fusion import make_catalogue, settings
 
 ROWS = 90
 FIT, NEW = np.arange(60), np.arange(60, ROWS)
 # What a fit imports.
-PRELOADED = (__name__, "transformers.models.auto.modeling_auto")
+PRELOADED = (
+    __name__,
+    "sklearn.model_selection",
+    "sklearn.preprocessing",
+    "transformers.models.auto.modeling_auto",
+)
+# Which is cached, for the forks.
+code_files()
 
 
 def run(
@@ -44,47 +51,32 @@ def run(
     return forks.run(__name__, str(store), str(out), json.dumps(changes), kill_at)
 
 
-def run_together(store: Path, out: Path, changes: dict[str, Any], count: int) -> list[int]:
-    """Fit in several processes, as accelerate would start them; return their exit codes.
+def run_together(stores: list[Path], outs: list[Path], changes: dict[str, Any]) -> list[int]:
+    """Fit, once for each folder, in two processes as accelerate would start them.
 
-    Each writes into a folder with its number below `out`.
+    Each writes into a folder with its number below each of `outs`. Returns their exit codes.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    shared = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     shared |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo", "AMLC_LAUNCHED": "1"}
     processes = [
-        _started(store, out / rank, changes, {**shared, "RANK": rank, "LOCAL_RANK": rank})
-        for rank in map(str, range(count))
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", __name__, os.pathsep.join(map(str, stores))),
+                *(os.pathsep.join(str(out / rank) for out in outs), json.dumps(changes), ""),
+            ],
+            cwd=ROOT,
+            env={**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in ("0", "1")
     ]
-    return [_ended(process) for process in processes]
+    return [process.wait() for process in processes]
 
 
-def _started(store: Path, out: Path, changes: dict[str, Any], environment: dict[str, str]) -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.helpers.fusion_process"])
-    process = context.Process(target=_fit, args=(store, out, changes, environment))
-    process.start()
-    return process
-
-
-def _ended(process: Any) -> int:
-    process.join()
-    assert process.exitcode is not None
-    return int(process.exitcode)
-
-
-def _fit(store: Path, out: Path, changes: dict[str, Any], environment: dict[str, str]) -> None:
-    os.environ.update(environment)
-    with (
-        (store.parent / "printed.txt").open("w", buffering=1) as stream,
-        contextlib.redirect_stdout(stream),
-    ):
-        _fit_and_save(store, out, changes, "")
-
-
-def _fit_and_save(store: Path, out: Path, changes: dict[str, Any], kill_at: str) -> None:
+def fit_and_save(store: Path, out: Path, changes: dict[str, Any], kill_at: str = "") -> None:
+    """Fit in this process, and write model and predictions."""
     os.environ["AMLC_STORE"] = str(store)
     kind, _, number = kill_at.partition(" ")
     if kind == "step":
@@ -114,5 +106,7 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - it is a text stream
-    _fit_and_save(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4])
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
+    for store, out in zip(*(argument.split(os.pathsep) for argument in sys.argv[1:3]), strict=True):
+        fit_and_save(Path(store), Path(out), json.loads(sys.argv[3]), sys.argv[4])

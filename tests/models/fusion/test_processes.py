@@ -1,5 +1,6 @@
 """Several processes that compute one fit together."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,11 @@ import pytest
 from amlc.errors import ModelError, ParamsError
 from amlc.models.fusion.processes import Processes, launch
 from tests.helpers.deep import skip_without_deep
+
+# Found, not imported, because that takes seconds.
+needs_accelerate = pytest.mark.skipif(
+    find_spec("accelerate") is None, reason="needs the extra gpus: pip install -e '.[gpus]'"
+)
 
 
 def test_a_process_that_accelerate_started_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,29 +36,29 @@ def test_each_process_needs_a_part_of_the_batch() -> None:
         Processes(0, 2).check(1)
 
 
+@needs_accelerate
 def test_a_missing_configuration_is_named() -> None:
     """It says how to write one."""
-    pytest.importorskip("accelerate", reason="needs the extra gpus")
     with pytest.raises(ParamsError, match=r"no such file: none\.yaml: run accelerate config"):
         launch("none.yaml", "stages.train", "fusion")
 
 
-def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
+@needs_accelerate
+def test_two_processes_equal_one_that_accumulates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two of their fits have the same bytes, and one process computes the same up to rounding."""
-    pytest.importorskip("accelerate", reason="needs the extra gpus")
     skip_without_deep()
-    from tests.helpers.fusion import text_tower  # noqa: PLC0415 - needs the extra deep
-    from tests.helpers.fusion_process import (  # noqa: PLC0415 - needs the extra deep
-        run,
-        run_together,
-    )
+    from tests.helpers import fusion, fusion_process  # noqa: PLC0415 - they need the extra deep
 
-    changes = {"text": text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
-    together = {**changes, "accelerate": "accelerate.yaml", "early_stopping_epochs": 1}
-    assert run(tmp_path / "store", tmp_path / "alone", {**changes, "early_stopping_epochs": 1}) == 0
-    for number in ("first", "second"):
-        assert run_together(tmp_path / f"store-{number}", tmp_path / number, together, 2) == [0, 0]
-    paths = [tmp_path / name / "predicted.npz" for name in ("first/0", "first/1", "second/0")]
+    monkeypatch.setenv("AMLC_STORE", "")
+    changes = {"text": fusion.text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
+    changes["early_stopping_epochs"] = 1
+    fusion_process.fit_and_save(tmp_path / "store", tmp_path / "alone", changes)
+    outs, stores = ([tmp_path / f"{name}{run}" for run in "12"] for name in ("out", "store"))
+    changes["accelerate"] = "accelerate.yaml"
+    assert fusion_process.run_together(stores, outs, changes) == [0, 0]
+    paths = [tmp_path / name / "predicted.npz" for name in ("out1/0", "out1/1", "out2/0")]
     assert len({path.read_bytes() for path in paths}) == 1
     with np.load(paths[0]) as ours, np.load(tmp_path / "alone/predicted.npz") as expected:
         np.testing.assert_allclose(ours["log_price"], expected["log_price"], atol=1e-4)
