@@ -98,6 +98,6 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] - it is a text stream
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a text stream
     for store, out in zip(*(argument.split(os.pathsep) for argument in sys.argv[1:3]), strict=True):
         fit_and_save(Path(store), Path(out), json.loads(sys.argv[3]), sys.argv[4])
