@@ -104,12 +104,12 @@ lock: $(VENV)/dev.done
 	$(COMPILE) --group container -c requirements.txt -c requirements-serve.txt \
 	  -o requirements-container.txt
 	$(COMPILE) --group worker -c requirements.txt -o requirements-worker.txt
-	$(COMPILE) --group dev --extra serve --extra search --extra cluster -c requirements.txt \
-	  -c requirements-serve.txt -c requirements-search.txt -c requirements-cluster.txt \
-	  pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --group dev --extra serve --extra search --extra cluster --extra excel \
+	  -c requirements.txt -c requirements-serve.txt -c requirements-search.txt \
+	  -c requirements-cluster.txt pyproject.toml -o requirements-dev.txt
 	echo 'torch; python_version < "3"' > $(VENV)/no-torch.txt
-	$(COMPILE) --extra deep --override $(VENV)/no-torch.txt -c requirements-dev.txt pyproject.toml \
-	  -o requirements-deep.txt
+	$(COMPILE) --extra deep --extra lora --override $(VENV)/no-torch.txt -c requirements-dev.txt \
+	  pyproject.toml -o requirements-deep.txt
 
 # --no-strip-extras: a line without extras does not pin a requirement such as coverage[toml], and pip
 # refuses the lock file as soon as there is a newer release.

@@ -13,7 +13,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,34 +215,37 @@ TABLES: dict[str, list[Line]] = {
 }
 
 
-def table(name: str, run: Run, jobs: int) -> Iterator[str]:
-    """Yield the lines of a Markdown table as they are computed, `jobs` at a time."""
-    # The blend's score hardly shows a change if some of the strongest members are unchanged.
-    names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
-    yield f"| | {' | '.join(names)} |"
-    yield "|---|" + "---|" * len(names)
-    yield _row("everything", run.usual_scores(), names)
-    lines = TABLES[name]
-    scores = map(run.scores, lines) if jobs == 1 else _in_processes(name, run, jobs)
-    for line, found in zip(lines, scores, strict=True):
-        yield _row(line.name, found, names)
-
-
 # Of a process that computes lines: forked, it shares the blocks.
 _run: Run
 
 
-def _in_processes(name: str, run: Run, jobs: int) -> Iterator[dict[str, float]]:
+def table(name: str, run: Run, jobs: int) -> Iterator[str]:
+    """Yield the lines of a Markdown table as they are computed, `jobs` at a time."""
     global _run  # noqa: PLW0603 - see above
     _run = run
-    count = len(TABLES[name])
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork")) as pool:
-        # A line has functions, which cannot be sent to a process: its number is.
-        yield from pool.map(_scores, [name] * count, range(count))
+    lines = TABLES[name]
+    # The blend's score hardly shows a change if some of the strongest members are unchanged.
+    names = [*run.models, "blend"] if set(STRONGEST) <= set(run.models) else run.models
+    yield f"| | {' | '.join(names)} |"
+    yield "|---|" + "---|" * len(names)
+    # All scores, the usual ones too, are computed in the processes: one that forks should not have
+    # threads of OpenMP.
+    with _workers(jobs) as pool:
+        titles = ["everything", *(line.name for line in lines)]
+        scores = pool.map(_scores, [name] * len(titles), range(-1, len(lines)))
+        for title, found in zip(titles, scores, strict=True):
+            yield _row(title, found, names)
+
+
+def _workers(jobs: int) -> Executor:
+    if jobs == 1:
+        return ThreadPoolExecutor(1)
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"))
 
 
 def _scores(name: str, number: int) -> dict[str, float]:
-    return _run.scores(TABLES[name][number])
+    """Return the scores of a line, which is given by its number: it has functions."""
+    return _run.usual_scores() if number < 0 else _run.scores(TABLES[name][number])
 
 
 def _row(title: str, scores: dict[str, float], names: list[str]) -> str:

@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ WITHOUT_PICTURES = {
 }
 TRAIN_SHARE = 0.8
 # Below this a stage mostly starts and imports libraries, and growth cannot be told.
-SMALLEST_SECONDS = 5.0
+SMALLEST_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -203,8 +203,17 @@ def measure(
 
 
 def read_cost(path: Path) -> Cost:
-    """Read what `measure` kept of one step."""
+    """Read what `measure` kept of one step.
+
+    Raises
+    ------
+    DataError
+        Another version of this script wrote it.
+    """
     content = read_json(path)
+    expected = {field.name for field in fields(Cost)}
+    if not isinstance(content, dict) or content.keys() != expected:
+        raise DataError(f"{path}: another version measured it: remove it and measure again")
     return Cost(**{**content, "settings": tuple(content["settings"])})
 
 
@@ -282,7 +291,7 @@ def draw(path: Path, costs: list[Cost]) -> None:
     plt.style.use("seaborn-v0_8-whitegrid")
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True)
     largest = max(cost.rows for cost in costs)
-    stages = dict.fromkeys(cost.stage for cost in costs if cost.cpu_seconds >= SMALLEST_SECONDS * 4)
+    stages = dict.fromkeys(cost.stage for cost in costs if cost.cpu_seconds >= SMALLEST_SECONDS * 5)
     for number, stage in enumerate(stages):
         points = [cost for cost in costs if cost.stage == stage]
         rows = [cost.rows for cost in points]

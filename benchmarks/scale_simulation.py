@@ -6,8 +6,9 @@ pieces are handed to whichever worker is free. The scheduler hands out one piece
 sender of the inputs sends to one worker at a time. Both costs were measured on a loopback address
 with TLS (`--task-seconds`, `--bytes-per-second`); a worker computes a piece in one thread.
 
-Two cases: the fits of a model are pieces, as today; and chunks of rows of the features as well. The
-last column says what most of the time on 64 workers is.
+Three cases: only the fits of a model are pieces; chunks of rows of the features as well, as in the
+pipeline; and inputs lie in a folder that all workers read at once. The last column says what
+most of the time on 64 workers is.
 """
 
 import argparse
@@ -51,7 +52,26 @@ class Work:
     inputs: int = 0
 
 
-def seconds_on(work: Work, workers: int, *, task_seconds: float, bytes_per_second: float) -> float:
+@dataclass(frozen=True)
+class Network:
+    """What it costs to use workers.
+
+    Parameters
+    ----------
+    task_seconds : float
+        Handing out a piece.
+    bytes_per_second : float
+        How fast inputs reach a worker.
+    shared_folder : bool
+        Whether all workers read the inputs at the same time, instead of one after another.
+    """
+
+    task_seconds: float
+    bytes_per_second: float
+    shared_folder: bool
+
+
+def seconds_on(work: Work, workers: int, network: Network) -> float:
     """Return how long a stage takes with so many workers.
 
     Parameters
@@ -60,25 +80,25 @@ def seconds_on(work: Work, workers: int, *, task_seconds: float, bytes_per_secon
         The stage.
     workers : int
         With one, pieces run where the stage runs, and nothing is sent.
-    task_seconds, bytes_per_second : float
-        What handing out a piece costs, and how fast inputs are sent.
+    network : Network
+        Costs beside the pieces.
 
     Examples
     --------
-    >>> work = Work("train.ridge", 10.0, (6.0,) * 6)
-    >>> [seconds_on(work, n, task_seconds=0.0, bytes_per_second=1.0) for n in (1, 2, 4, 64)]
+    >>> work, free = Work("train.ridge", 10.0, (6.0,) * 6), Network(0.0, 1.0, False)
+    >>> [seconds_on(work, count, free) for count in (1, 2, 4, 64)]
     [46.0, 28.0, 22.0, 16.0]
     """
     if workers == 1 or not work.pieces:
         return work.serial + sum(work.pieces)
-    sending = work.inputs / bytes_per_second
+    sending = work.inputs / network.bytes_per_second
     used = min(workers, len(work.pieces))
     # When each worker has the inputs and is free.
-    free = [sending * (number + 1) for number in range(used)]
+    free = [sending * (1 if network.shared_folder else number + 1) for number in range(used)]
     heapq.heapify(free)
     handed_out = end = 0.0
     for piece in sorted(work.pieces, reverse=True):
-        handed_out += task_seconds
+        handed_out += network.task_seconds
         done = max(heapq.heappop(free), handed_out) + piece
         heapq.heappush(free, done)
         end = max(end, done)
@@ -112,18 +132,10 @@ def input_bytes(folder: Path, stage: str) -> int:
     return sum(block_path(folder / layout.FEATURES, name).stat().st_size for name in blocks)
 
 
-def simulated(
-    works: Iterable[Work], *, task_seconds: float, bytes_per_second: float
-) -> tuple[list[float], str]:
+def simulated(works: Iterable[Work], network: Network) -> tuple[list[float], str]:
     """Return the seconds of all stages for each number of workers, and what limits the last."""
     works = list(works)
-    by_workers = [
-        [
-            seconds_on(work, count, task_seconds=task_seconds, bytes_per_second=bytes_per_second)
-            for work in works
-        ]
-        for count in WORKERS
-    ]
+    by_workers = [[seconds_on(work, count, network) for work in works] for count in WORKERS]
     last = by_workers[-1]
     slowest = sorted(zip(last, works, strict=True), key=lambda pair: -pair[0])[:3]
     parts = [
@@ -157,18 +169,20 @@ def main() -> None:
     folds = params.value("data.folds", folder / "params.yaml")
     costs = [cost for cost in costs if cost.stage not in {"synthetic", "images"}]
     print(f"## {len(costs)} stages of {arguments.rows:,} products, simulated\n")
-    header = ["pieces are", *(f"{count} workers" for count in WORKERS), "limit"]
+    header = ["pieces are", *(f"{count} workers" for count in WORKERS), "most of the last"]
     print("| " + " | ".join(header) + " |\n|" + "---|" * len(header))
-    for label, with_rows in (("fits", False), ("fits and chunks of rows", True)):
+    cases = (
+        ("fits", False, False),
+        ("fits and chunks of rows", True, False),
+        ("the same, inputs in a shared folder", True, True),
+    )
+    for label, with_rows, shared_folder in cases:
+        network = Network(arguments.task_seconds, arguments.bytes_per_second, shared_folder)
         works = [
             work_of(cost, folds, input_bytes(folder, cost.stage), with_rows=with_rows)
             for cost in costs
         ]
-        totals, limit = simulated(
-            works,
-            task_seconds=arguments.task_seconds,
-            bytes_per_second=arguments.bytes_per_second,
-        )
+        totals, limit = simulated(works, network)
         cells = [f"{total:,.0f} s ({totals[0] / total:.1f} times)" for total in totals]
         print("| " + " | ".join([label, *cells, limit]) + " |")
 

@@ -7,7 +7,6 @@ from amlc.features.blocks import Blocks
 from amlc.models.blend import BlendSettings, blend_members
 from amlc.models.predictions import read_predictions, remove_others
 from amlc.models.registry import members
-from amlc.models.spread import SpreadFitter, SpreadSettings
 
 
 def main() -> None:
@@ -19,6 +18,9 @@ def main() -> None:
     predictions = {name: read_predictions(layout.MODELS / name, products) for name in names}
     spread = None
     if params.value("spread") is not None:
+        # Imports LightGBM, which takes longer than all that comes before.
+        from amlc.models.spread import SpreadFitter, SpreadSettings  # noqa: PLC0415 - see above
+
         widths, train = params.load(SpreadSettings, "spread"), train_rows(products)
         blocks = Blocks.read(layout.FEATURES, widths.blocks)
         groups = products["group"].to_numpy()[train]

@@ -7,7 +7,7 @@ from amlc import layout, params
 from amlc.errors import run
 
 # Sections of params.yaml that the page does not show.
-HIDDEN = frozenset({"threads", "synthetic", "images", "fetching", "search"})
+HIDDEN = frozenset({"threads", "executor", "synthetic", "images", "fetching", "search"})
 SHOWN = tuple(name for name in params.SECTIONS if name not in HIDDEN)
 
 

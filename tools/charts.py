@@ -5,11 +5,15 @@ The same record and the same Matplotlib give the same bytes.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amlc.errors import run
 from amlc.files import read_json, replacing
 from tools.parts import record_cells, record_positions
 from tools.record import RESULTS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COST = "cost"
 PICTURE = Path("docs/pictures/cost.svg")
@@ -73,10 +77,10 @@ def draw_cost(points: list[Point], path: Path) -> None:
                 *_coordinates(shown), "o", color=colour, alpha=0.6, label=f"models, {settings}"
             )
             for point in shown:
-                _label(axis, point, point.model, "#555555")
+                _label(axis, point, point.model, above=True)
         axis.plot(*_coordinates(blends), "D-", color="black", label="blends")
         for point in blends:
-            _label(axis, point, f"blend, {point.settings}", "black")
+            _label(axis, point, f"blend, {point.settings}", above=False)
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(FixedLocator(list(TIMES)))
         axis.set_xticklabels(list(TIMES.values()))
@@ -96,14 +100,14 @@ def _coordinates(points: list[Point]) -> tuple[list[float], list[float]]:
     return [point.seconds for point in points], [point.smape for point in points]
 
 
-def _label(axis: object, point: Point, text: str, colour: str) -> None:
-    axis.annotate(  # type: ignore[attr-defined]  # Matplotlib is imported late
+def _label(axis: "Axes", point: Point, text: str, *, above: bool) -> None:
+    axis.annotate(
         text,
         (point.seconds, point.smape),
-        xytext=(5, 4),
+        xytext=(5, 4 if above else -11),
         textcoords="offset points",
         fontsize=8,
-        color=colour,
+        color="#555555" if above else "black",
     )
 
 

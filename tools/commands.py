@@ -8,10 +8,11 @@ different there:
 - ``<!-- run: not COMMAND (REASON) -->``: the lines that begin with the command are not run
 - ``<!-- run: after COMMAND -->``: the command runs first, in the same shell
 
-So that this takes minutes, the clones have a small synthetic catalogue and small models. They share
-DVC's cache and the store of pictures. Their ``.venv`` is a virtual environment of their own that
-borrows the packages of the one that runs this, so `make` finds nothing to install. Paths and
-addresses that stand for the reader's own are replaced as `stand_ins` says.
+The measurements of `tools.record` never run. So that the rest takes minutes, the clones have a
+small synthetic catalogue and small models. They share DVC's cache and the store of pictures. Their
+``.venv`` is a virtual environment of their own that borrows the packages of the one that runs this,
+so `make` finds nothing to install. Paths and addresses that stand for the reader's own are replaced
+as `stand_ins` says.
 """
 
 import argparse
@@ -41,6 +42,8 @@ MARK = re.compile(
     r"<!-- run: (?:no \((?P<no>.+)\)|not (?P<left_out>.+?) \((?P<reason>.+)\)|after (?P<after>.+))"
     r" -->"
 )
+# Commands that need no comment to be left out, and why.
+MEASURING = ("python -m tools.record", "measures for minutes or hours")
 # It runs until it is stopped, so the commands after it start as soon as it answers.
 SERVE = "make serve"
 # Of one block, in seconds: many times what it takes, for a busy machine.
@@ -149,6 +152,9 @@ def _block(page: str, line: int, marks: Sequence[str], commands: Sequence[str]) 
             raise DataError(f"{page}:{line}: no command of the block begins with {prefix!r}")
         kept = [command for command in kept if command not in dropped]
         left_out += [(command, reason) for command in dropped]
+    measuring = [command for command in kept if command.startswith(MEASURING[0])]
+    kept = [command for command in kept if command not in measuring]
+    left_out += [(command, MEASURING[1]) for command in measuring]
     return Block(page, line, tuple(before + kept if kept else ()), tuple(left_out))
 
 

@@ -95,10 +95,14 @@ def real(root: Path) -> str:
     )
 
 
-def peers(root: Path) -> str:
-    """Return the other recipes beside amlc's models."""
-    record = read_json(root / RESULTS / "peers.json")
-    return _measured(record, _chosen(_sourced(record_cells(record)), PEER_COLUMNS, "peers.json"))
+def _recipes(name: str) -> Part:
+    """Return the part that shows the other recipes beside amlc's models on some catalogue."""
+
+    def part(root: Path) -> str:
+        kept = read_json(root / RESULTS / f"{name}.json")
+        return _measured(kept, _chosen(_sourced(record_cells(kept)), PEER_COLUMNS, f"{name}.json"))
+
+    return part
 
 
 def _recorded(name: str) -> Part:
@@ -183,15 +187,19 @@ def graph(root: Path) -> str:
     return "\n".join([*lines, "```"])
 
 
+# Records of recipes beside amlc on a catalogue; records whose table is shown as it is.
+RECIPES = ("peers",)
+RECORDED = ("features", "held_out", "learning_curve", "losses", "scale", "scale_simulation")
 PARTS: dict[str, Part] = {
     **{
         part.__name__: part
         for part in (
-            *(score, headline, synthetic, real, peers),
+            *(score, headline, synthetic, real),
             *(guards, download, serve, row_errors, limits, stages, graph),
         )
     },
-    **{name: _recorded(name) for name in ("features", "losses", "learning_curve", "held_out")},
+    **{name: _recipes(name) for name in RECIPES},
+    **{name: _recorded(name) for name in RECORDED},
 }
 OUTPUTS = ("outs", "metrics", "plots")
 

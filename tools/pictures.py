@@ -39,7 +39,7 @@ def main() -> None:
         page.goto((layout.REPORT / "index.html").resolve().as_uri())
         save(page, "report.png")
         page.goto(address)
-        page.set_input_files("input[type=file]", example_picture())
+        page.set_input_files("#picture", example_picture())
         page.locator("#example").click()
         page.wait_for_load_state("networkidle")
         save(page, "page.png")

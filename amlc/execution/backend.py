@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -59,9 +60,28 @@ class Backend(ABC):
 
     @abstractmethod
     def compute(
-        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> ResultT:
         """Return ``function(inputs, piece)``; several threads call this at the same time.
+
+        Parameters
+        ----------
+        function : callable
+            At the top level of a module, so that other processes find it.
+        inputs : object
+            What `shared` yields.
+        piece : object
+            The second argument of the function.
+        name : str
+            What an error calls the piece.
+        threads : int
+            Threads for its numerical work.
 
         Raises
         ------
@@ -78,10 +98,16 @@ class ThreadBackend(Backend):
         return at_once or 1
 
     def compute(
-        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> ResultT:
         """Call the function, which has been told its number of threads by its inputs."""
-        del threads
+        del name, threads
         return function(inputs, piece)
 
 
@@ -101,6 +127,8 @@ class Pool(ThreadPoolExecutor):
         As for `Backend.width`.
     threads : int
         Threads for the numerical work of one piece.
+    unit : str
+        What a piece is, in the singular, for errors.
 
     Attributes
     ----------
@@ -108,24 +136,30 @@ class Pool(ThreadPoolExecutor):
         The number of pieces that are handed out at the same time.
     """
 
-    def __init__(self, backend: Backend, inputs: Any, at_once: int | None, threads: int) -> None:
+    def __init__(
+        self, backend: Backend, inputs: Any, at_once: int | None, threads: int, unit: str
+    ) -> None:
         self.width = max(backend.ahead * backend.width(at_once), 1)
         super().__init__(self.width)
         self._backend, self._inputs, self._piece_threads = backend, inputs, threads
+        self._unit, self._numbers = unit, count(1)
 
     def submit(
         self, function: Callable[..., ResultT], /, *args: Any, **kwargs: Any
     ) -> Future[ResultT]:
         """Have ``function(inputs, piece)`` computed; the only further argument is the piece."""
-        return super().submit(self._compute, function, *args, **kwargs)
+        name = f"{self._unit} {next(self._numbers)}"
+        return super().submit(self._compute, name, function, *args, **kwargs)
 
-    def _compute(self, function: Callable[[Any, Any], ResultT], piece: Any) -> ResultT:
-        return self._backend.compute(function, self._inputs, piece, threads=self._piece_threads)
+    def _compute(self, name: str, function: Callable[[Any, Any], ResultT], piece: Any) -> ResultT:
+        return self._backend.compute(
+            function, self._inputs, piece, name=name, threads=self._piece_threads
+        )
 
 
 @contextmanager
 def open_pool(
-    backend: Backend, inputs: object, *, at_once: int | None, threads: int = 1
+    backend: Backend, inputs: object, *, at_once: int | None, unit: str, threads: int = 1
 ) -> Iterator[Pool]:
     """Open a pool for the pieces of one work; at its end, what has not started is cancelled.
 
@@ -137,11 +171,13 @@ def open_pool(
         What all pieces need; it is sent once to each worker.
     at_once : int or None
         As for `Backend.width`.
+    unit : str
+        What a piece is, in the singular, for errors: "fit" makes "fit 3".
     threads : int
         Threads for the numerical work of one piece.
     """
     with threadpool_limits(threads), backend.shared(inputs) as handle:
-        pool = Pool(backend, handle, at_once, threads)
+        pool = Pool(backend, handle, at_once, threads, unit)
         try:
             yield pool
         finally:

@@ -52,6 +52,9 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
     quiet = {
         "distributed.scheduler.allowed-failures": settings.retries,
         "distributed.logging": {"distributed": "critical", "distributed.nanny": "critical"},
+        # Of its web servers, which it cannot do without, leave the answer that they are well.
+        "distributed.scheduler.http.routes": ["distributed.http.health"],
+        "distributed.worker.http.routes": ["distributed.http.health"],
     }
     with dask.config.set(quiet), _silent(), ExitStack() as stack:
         address, security = settings.scheduler, _security(settings)
@@ -107,7 +110,13 @@ class DaskBackend(Backend):
         self.client.cancel(list(work.futures))
 
     def compute(
-        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> ResultT:
         """Have the piece computed by a worker, and by another one if that is lost."""
         work: _Work = inputs
@@ -123,7 +132,7 @@ class DaskBackend(Backend):
                 # The scheduler has tried it on several workers.
                 tries = error.allowed_failures + 1
                 why = f"its worker {error.last_worker.address} ended, as when memory runs out"
-                raise failed(piece, [why] * tries) from None
+                raise failed(name, [why] * tries) from None
             except MemoryError:
                 reasons.append("it ran out of memory")
             except (FutureCancelledError, CommClosedError):
@@ -134,7 +143,7 @@ class DaskBackend(Backend):
                 return result
             finally:
                 work.futures.discard(future)
-        raise failed(piece, reasons)
+        raise failed(name, reasons)
 
     def _submit(
         self, work: "_Work", function: Callable[[Any, Any], Any], piece: Any, threads: int
@@ -258,8 +267,10 @@ def _local_cluster(count: int) -> Iterator[Any]:
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        # No web page, whose port others could open.
-        dashboard_address=None,
+        # Otherwise its web servers listen on all addresses of the machine.
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        scheduler_kwargs={"dashboard": False},
         # Whoever can connect to a scheduler or a worker can run code as this user.
         security=Security.temporary(),
         silence_logs=logging.CRITICAL,

@@ -44,7 +44,13 @@ class ProcessBackend(Backend):
             yield file
 
     def compute(
-        self, function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> ResultT:
         """Have the piece computed by an idle process, or by a new one."""
         reasons: list[str] = []
@@ -66,7 +72,7 @@ class ProcessBackend(Backend):
                 raise
             self._idle.put(process)
             return result
-        raise failed(piece, reasons)
+        raise failed(name, reasons)
 
     def _take(self) -> "_Process":
         try:
@@ -83,19 +89,19 @@ class ProcessBackend(Backend):
                 self._idle.get_nowait().end()
 
 
-def failed(piece: object, reasons: list[str]) -> ExecutionError:
+def failed(name: str, reasons: list[str]) -> ExecutionError:
     """Return the error for a piece that no try could compute.
 
     Parameters
     ----------
-    piece : object
-        Its text names it.
+    name : str
+        What the piece is called.
     reasons : list of str
         Why each try failed.
     """
     times = "once" if len(reasons) == 1 else f"{len(reasons)} times"
     return ExecutionError(
-        f"executor: {piece} was tried {times}; the last time, {reasons[-1]}; give its worker more "
+        f"executor: {name} was tried {times}; the last time, {reasons[-1]}; give its worker more "
         "memory, raise executor.piece_seconds or executor.retries, or compute it in threads"
     )
 

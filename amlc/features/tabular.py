@@ -217,7 +217,7 @@ class TabularFeatures:
         starts = range(0, len(texts), PIECE_ROWS)
         chunks = [slice(start, start + PIECE_ROWS) for start in starts]
         pieces = [(list(texts[chunk]), None if own is None else own[chunk]) for chunk in chunks]
-        with open_pool(backend, self, at_once=None) as pool:
+        with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
             blocks = list(in_order(pool, _transform, pieces))
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(block, name) for block in blocks])

@@ -56,7 +56,7 @@ class RemoteFetchPool:
         self._context = ExitStack()
         share = shared_out(fetching, backend.width(None))
         self._pool = self._context.enter_context(
-            open_pool(backend, (settings, share), at_once=None)
+            open_pool(backend, (settings, share), at_once=None, unit="batch of links")
         )
         self._collecting: list[tuple[str, Link]] = []
         self._under_way: queue.SimpleQueue[Future[Fetched]] = queue.SimpleQueue()

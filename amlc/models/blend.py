@@ -233,7 +233,8 @@ class BlendFitter:
         errors = actual - predicted
         for fold in np.unique(folds).tolist():
             part = folds == fold
-            scale = self._scale(exclude_folds | {fold}, rows[part], predicted[part])
+            others = self._without(exclude_folds, fold)
+            scale = self._scale(others, rows[part], predicted[part])
             errors[part] /= 1 if scale is None else scale
         limit_centers, low, high = _limits(predicted, errors, self.settings)
         shares = dict(zip(self.names, weights.tolist(), strict=True))
@@ -263,8 +264,9 @@ class BlendFitter:
         rows = self._rows(exclude_folds)
         predicted = np.empty(len(self.actual))
         for fold in np.unique(self.folds[rows]).tolist():
-            weights = self._weights(exclude_folds | {fold})
-            fit, held_out = self._rows(exclude_folds | {fold}), self.folds == fold
+            others = self._without(exclude_folds, fold)
+            weights = self._weights(others)
+            fit, held_out = self._rows(others), self.folds == fold
             centers, shift = _shift(self.members[fit] @ weights, self.actual[fit], bands)
             blended = self.members[held_out] @ weights
             predicted[held_out] = blended + (np.interp(blended, centers, shift) if bands else 0)
@@ -273,6 +275,14 @@ class BlendFitter:
     def _search(self, exclude_folds: frozenset[Any]) -> Floats:
         rows = self._rows(exclude_folds)
         return simplex_weights(self.members[rows], self.actual[rows])
+
+    def _without(self, exclude_folds: frozenset[Any], fold: Any) -> frozenset[Any]:
+        """Return the folds to exclude so that a fold is predicted from others, if there are any.
+
+        Of two folds, one without the other leaves none: it is then predicted from itself.
+        """
+        others = exclude_folds | {fold}
+        return others if len(self._rows(others)) else exclude_folds
 
     def _rows(self, exclude_folds: frozenset[Any]) -> Rows:
         return np.flatnonzero(~np.isin(self.folds, list(exclude_folds)))

@@ -280,7 +280,7 @@ def fits(
     each = max(threads // at_once, 1)
     task = Task(make, blocks, products[[PRICE, "group", "fold"]], seed, each)
     pieces = splits or [Split(*rows) for rows in fold_splits(products)]
-    with open_pool(backend, task, at_once=at_once, threads=each) as pool:
+    with open_pool(backend, task, at_once=at_once, unit="fit", threads=each) as pool:
         yield from in_order(pool, fit_split, pieces)
 
 

@@ -22,6 +22,8 @@ Kind = Literal["linear", "tree"]
 
 # Similar products are compared by this column, the log of the total amount.
 TOTAL = NUMERIC + "log_total"
+# Rows that are joined at a time.
+CHUNK = 16_384
 # Smaller deviations are raised to this: scaling must not inflate a column that hardly varies.
 SMALLEST_DEVIATION = 1e-3
 
@@ -54,11 +56,28 @@ class Design:
         """Whether there are terms."""
         return self.terms.shape[1] > 0
 
-    def joined(self) -> Any:
-        """Return terms and dense columns as one matrix, sparse where there are terms."""
+    def joined(self, dtype: type[np.floating[Any]] = np.float32) -> Any:
+        """Return terms and dense columns as one matrix, sparse where there are terms.
+
+        It is written once, in chunks of rows: `scipy.sparse.hstack` and a change of type need two
+        and a half times the memory.
+        """
         if not self.has_terms:
-            return self.dense
-        return sp.csr_array(sp.hstack([self.terms, sp.csr_array(self.dense)], format="csr"))
+            return self.dense.astype(dtype, copy=False)
+        rows, width = self.dense.shape
+        sizes = np.diff(self.terms.indptr) + np.count_nonzero(self.dense, axis=1)
+        indptr = np.append(0, np.cumsum(sizes, dtype=np.int64))
+        data = np.empty(indptr[-1], dtype)
+        large = indptr[-1] > np.iinfo(np.int32).max
+        indices = np.empty(indptr[-1], np.int64 if large else np.int32)
+        for start in range(0, rows, CHUNK):
+            end = min(start + CHUNK, rows)
+            dense = sp.csr_array(self.dense[start:end])
+            part = sp.hstack([self.terms[start:end], dense], format="csr")
+            chunk = slice(indptr[start], indptr[end])
+            data[chunk], indices[chunk] = part.data, part.indices
+        shape = (rows, self.terms.shape[1] + width)
+        return sp.csr_array((data, indices, indptr.astype(indices.dtype)), shape=shape)
 
 
 class DesignEncoder:

@@ -78,21 +78,35 @@ class Points:
         A sum of three parts: products of similar text and amounts, products of equal kind and
         similar numbers, and a trend.
         """
-        numbers = _distance(self.others, other.others) / 2
+        # In place, because memory for arrays of this size costs more than the arithmetic.
+        numbers = _distance(self.others, other.others)
+        numbers /= 2
         # Column by column: a sum over a last axis this short is slow.
         for column in range(self.codes.shape[-1]):
             numbers += self.codes[..., :, None, column] != other.codes[..., None, :, column]
-        trend = 1 + self.trends @ np.swapaxes(other.trends, -1, -2)
-        near = np.exp(-_distance(self.amounts, other.amounts) / 2)
-        return near * (similarity + np.exp(-numbers / 2)) + np.float32(TREND_VARIANCE) * trend
+        numbers /= -2
+        covariance = np.exp(numbers, out=numbers)
+        covariance += similarity
+        near = _distance(self.amounts, other.amounts)
+        near /= -2
+        covariance *= np.exp(near, out=near)
+        trend = self.trends @ np.swapaxes(other.trends, -1, -2)
+        trend += 1
+        trend *= np.float32(TREND_VARIANCE)
+        covariance += trend
+        return covariance
 
 
 def _distance(left: Floats32, right: Floats32) -> Floats32:
     """Return the mean squared difference over the columns of all pairs of rows."""
     squares = [np.square(part).sum(axis=-1) for part in (left, right)]
     product = left @ np.swapaxes(right, -1, -2)
-    distance = squares[0][..., :, None] + squares[1][..., None, :] - 2 * product
-    return np.asarray(np.maximum(distance, 0) / np.float32(max(left.shape[-1], 1)))
+    product *= 2
+    distance = squares[0][..., :, None] + squares[1][..., None, :]
+    distance -= product
+    np.maximum(distance, 0, out=distance)
+    distance /= np.float32(max(left.shape[-1], 1))
+    return np.asarray(distance)
 
 
 class Kriging:

@@ -55,7 +55,7 @@ class LeastSquares(_LinearRegressor):
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:  # noqa: ARG002 - it draws nothing and needs no threads
         from sklearn.linear_model import LinearRegression  # noqa: PLC0415 - slow to import
 
-        columns = design.joined().astype(np.float64)
+        columns = design.joined(np.float64)
         fitted = LinearRegression().fit(columns, target.log_price, sample_weight=target.weight)
         self.coefficients = np.append(fitted.coef_, fitted.intercept_)
 
@@ -89,4 +89,4 @@ class RidgeRegression(_LinearRegressor):
 
     def _columns(self, design: Design) -> Any:
         scaled = Design(design.dense * np.float32(self.settings.dense_scale), design.terms)
-        return scaled.joined().astype(np.float64)
+        return scaled.joined(np.float64)

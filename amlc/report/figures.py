@@ -103,7 +103,9 @@ def learning_curves(curves: pd.DataFrame, unit: str) -> Markup:
         # The first rounds, all far above, would flatten the part that matters.
         last = curves.groupby("model")["smape"].last()
         start = curves.groupby("model")["smape"].first().max()
-        axes.set_ylim(curves["smape"].min() - 0.5, min(start, float(last.max()) + 12))
+        low, high = curves["smape"].min(), min(start, float(last.max()) + 12)
+        margin = 0.05 * (high - low) or 0.5
+        axes.set_ylim(low - margin, high + margin)
         axes.set(xlabel=many, ylabel="held-out SMAPE in %")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(title=None)

@@ -8,13 +8,13 @@ import pytest
 import scale
 from hypothesis import given
 from hypothesis import strategies as st
-from scale_simulation import Work, seconds_on, work_of
+from scale_simulation import Network, Work, seconds_on, work_of
 
 from amlc.errors import ParamsError
 from amlc.files import write_json
 
 COST = scale.Cost("terms", 1000, 20.0, 10.0, 100.0, 90.0, 2_000_000, 0.0, ())
-FREE = {"task_seconds": 0.0, "bytes_per_second": 1.0}
+FREE = Network(task_seconds=0.0, bytes_per_second=100.0, shared_folder=False)
 
 
 def test_train_is_one_step_for_each_model() -> None:
@@ -85,7 +85,7 @@ def test_what_was_measured_is_read_and_not_run_again(
 def test_workers_share_the_pieces(pieces: list[float], workers: int, serial: float) -> None:
     """The time lies between the bounds of any schedule that leaves no worker idle."""
     work = Work("stage", serial, tuple(pieces))
-    seconds = seconds_on(work, workers, **FREE)
+    seconds = seconds_on(work, workers, FREE)
     bound = max(*pieces, sum(pieces) / workers)
     assert serial + bound <= seconds * (1 + 1e-9)
     assert seconds <= (serial + sum(pieces) / workers + max(pieces)) * (1 + 1e-9)
@@ -94,8 +94,9 @@ def test_workers_share_the_pieces(pieces: list[float], workers: int, serial: flo
 def test_sending_inputs_and_handing_out_pieces_takes_time() -> None:
     """The second worker waits for the first one's inputs; each piece waits for the scheduler."""
     work = Work("stage", 1.0, (10.0, 10.0), inputs=300)
-    assert seconds_on(work, 2, task_seconds=0.0, bytes_per_second=100.0) == 1 + 6 + 10
-    assert seconds_on(work, 2, task_seconds=8.0, bytes_per_second=100.0) == 1 + 16 + 10
+    assert seconds_on(work, 2, FREE) == 1 + 6 + 10
+    assert seconds_on(work, 2, replace(FREE, shared_folder=True)) == 1 + 3 + 10
+    assert seconds_on(work, 2, replace(FREE, task_seconds=8.0)) == 1 + 16 + 10
 
 
 def test_pieces_and_the_rest_add_up_to_what_was_measured() -> None:

@@ -11,7 +11,7 @@ from tests.helpers.pieces import add, inputs, refuse
 
 def test_results_come_in_the_order_of_the_pieces() -> None:
     """Whichever ends first."""
-    with open_pool(THREADS, inputs(), at_once=3) as pool:
+    with open_pool(THREADS, inputs(), at_once=3, unit="piece") as pool:
         total = add(inputs(), 0)
         assert list(in_order(pool, add, range(20))) == [total + piece for piece in range(20)]
 
@@ -25,7 +25,7 @@ def test_pieces_are_taken_as_they_are_needed() -> None:
             taken.append(piece)
             yield piece
 
-    with open_pool(THREADS, inputs(), at_once=2) as pool:
+    with open_pool(THREADS, inputs(), at_once=2, unit="piece") as pool:
         results = in_order(pool, add, pieces())
         next(results)
         assert len(taken) <= 2 * pool.width + 1
@@ -33,11 +33,14 @@ def test_pieces_are_taken_as_they_are_needed() -> None:
 
 def test_an_error_of_a_piece_is_raised_in_its_turn() -> None:
     """Results before it are not lost."""
-    with open_pool(THREADS, "bad", at_once=2) as pool, pytest.raises(DataError, match="bad 0"):
+    with (
+        open_pool(THREADS, "bad", at_once=2, unit="piece") as pool,
+        pytest.raises(DataError, match="bad 0"),
+    ):
         list(in_order(pool, refuse, range(5)))
 
 
 def test_no_pieces() -> None:
     """There is nothing to do."""
-    with open_pool(THREADS, inputs(), at_once=2) as pool:
+    with open_pool(THREADS, inputs(), at_once=2, unit="piece") as pool:
         assert list(in_order(pool, add, [])) == []

@@ -1,5 +1,6 @@
 """A fit of the model fusion in a process of its own, which can be killed at a given moment."""
 
+import io
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.regressor import Fusion, code_files
 from amlc.models.fusion.training import Trainer
 from tests.helpers.forks import ROOT, Forks
 from tests.helpers.fusion import make_catalogue, settings
@@ -19,7 +20,14 @@ from tests.helpers.fusion import make_catalogue, settings
 ROWS = 90
 FIT, NEW = np.arange(60), np.arange(60, ROWS)
 # What a fit imports.
-PRELOADED = (__name__, "transformers.models.auto.modeling_auto")
+PRELOADED = (
+    __name__,
+    "sklearn.model_selection",
+    "sklearn.preprocessing",
+    "transformers.models.auto.modeling_auto",
+)
+# Which is cached, for the forks.
+code_files()
 
 
 def run(
@@ -98,6 +106,7 @@ def _kill_at(owner: Any, name: str, number: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a text stream
+    assert isinstance(sys.stdout, io.TextIOWrapper)
+    sys.stdout.reconfigure(line_buffering=True)
     for store, out in zip(*(argument.split(os.pathsep) for argument in sys.argv[1:3]), strict=True):
         fit_and_save(Path(store), Path(out), json.loads(sys.argv[3]), sys.argv[4])

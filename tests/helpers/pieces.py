@@ -22,10 +22,16 @@ class Copying(Backend):
         return at_once or 1
 
     def compute(
-        self, function: Callable[[Any, Any], Any], inputs: Any, piece: Any, *, threads: int
+        self,
+        function: Callable[[Any, Any], Any],
+        inputs: Any,
+        piece: Any,
+        *,
+        name: str,
+        threads: int,
     ) -> Any:
         """Call a copy of the function with copies of its arguments; return a copy of its result."""
-        del threads
+        del name, threads
         function, inputs, piece = pickle.loads(pickle.dumps((function, inputs, piece)))
         return pickle.loads(pickle.dumps(function(inputs, piece)))
 

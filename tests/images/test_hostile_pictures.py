@@ -12,7 +12,7 @@ from amlc.images.inspection import MAX_SCANNED_SAMPLES, MAX_SCANS, inspect
 from amlc.images.settings import PictureSettings
 from tests.helpers.hostile_pictures import KINDS, Scale, hostile_pictures
 
-COUNT = 500
+COUNT = 200
 SCALE = Scale(pixels=160_000, size=200_000)
 SETTINGS = PictureSettings(
     size=64,

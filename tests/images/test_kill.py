@@ -14,7 +14,7 @@ from tests.helpers.pictures import jpeg
 from tests.helpers.site import Site, page
 from tests.images.conftest import MakeSettings
 
-LINKS, KILLS, WORKERS = 2000, 20, 16
+LINKS, KILLS, WORKERS = 800, 8, 16
 # Requests between two kills; in all fewer than there are links, so that each kill meets a run.
 FEWEST, MOST = 40, 85
 
@@ -47,14 +47,14 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_twenty_kills_change_nothing(site: Site, make: MakeSettings, tmp_path: Path) -> None:
+def test_kills_change_nothing(site: Site, make: MakeSettings, tmp_path: Path) -> None:
     """The shards are those of an undisturbed run, and no stored picture is requested again."""
     rng = random.Random(20)
     bodies = [page(jpeg(seed, 40, 30)) for seed in range(50)]
     paths = [f"/{number:04d}.jpg" for number in range(LINKS)]
     site.pages |= {path: bodies[number % 50] for number, path in enumerate(paths)}
     links = [site.url(path) for path in paths]
-    settings = make(workers=WORKERS, shard_links=250, size=32)
+    settings = make(workers=WORKERS, shard_links=100, size=32)
     stored: dict[str, int] = {}
     for number in range(KILLS):
         folder = tmp_path / f"killed{number}"

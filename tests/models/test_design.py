@@ -1,12 +1,15 @@
 """Feature blocks encoded as matrices."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from amlc.features.blocks import Blocks, Dense
-from amlc.models.design import DesignEncoder, Kind
+from amlc.models import design as module
+from amlc.models.design import Design, DesignEncoder, Kind
 from tests.helpers.learning import Catalogue
 
 
@@ -136,3 +139,21 @@ def test_the_vectors_of_an_encoder_have_one_scale(catalogue: Catalogue, norm: fl
             part.std(axis=0) / part[:, 0].std(), np.arange(2, 9) / 2, rtol=0.2
         )
     np.testing.assert_allclose(dense[:, :3].std(axis=0), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_terms_and_columns_are_joined_in_chunks(
+    kind: type[np.floating[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The matrix has the parts, in the order of its columns, that stacking both at once gives."""
+    monkeypatch.setattr(module, "CHUNK", 4)
+    rng = np.random.default_rng(0)
+    terms = sp.csr_array(sp.random_array((10, 6), density=0.4, rng=rng, dtype=np.float32))
+    dense = rng.integers(0, 3, (10, 3)).astype(np.float32)
+    joined = Design(dense, terms).joined(kind)
+    expected = sp.hstack([terms, sp.csr_array(dense)], format="csr").astype(kind)
+    for part in ("data", "indices", "indptr"):
+        ours, theirs = getattr(joined, part), getattr(expected, part)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    assert joined.shape == expected.shape

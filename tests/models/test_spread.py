@@ -117,6 +117,18 @@ def test_few_rows_get_intervals() -> None:
     assert (predicted[:, 1] <= predicted[:, 2]).all()
 
 
+def test_two_folds_are_enough() -> None:
+    """A fold without the other leaves no rows to learn from, neither weights nor the spread."""
+    blocks, target, _ = make_products(60, seed=1)
+    settings = SpreadSettings.model_validate(SPREAD)
+    spread = SpreadFitter(settings, blocks, np.arange(60), target.groups, seed=1)
+    members = target.log_price[:, None] + [0.1, -0.2]
+    chosen = SETTINGS.model_copy(update={"calibration_bands": 2})
+    folds = target.groups % 2
+    fitter = BlendFitter(["a", "b"], members, target.log_price, chosen, folds, spread)
+    assert np.isfinite(fitter.predict_out_of_fold()).all()
+
+
 @pytest.mark.parametrize("blocks", [["vision"], ["tabular", "topics"], []])
 def test_other_blocks_are_refused(blocks: list[Any]) -> None:
     """A bundle always has the tabular block and the neighbours, but not always the others."""

@@ -64,14 +64,12 @@ def test_a_killed_worker_breaks_the_pool_until_it_is_stopped(workers: Workers) -
         workers.submit(PRODUCTS).result(120)
     with pytest.raises(BrokenProcessPool):
         workers.submit(PRODUCTS)
-    assert workers.broken
-    assert not workers.ready
+    assert (workers.broken, workers.ready) == (True, False)
     workers.stop()
     assert workers.submit(PRODUCTS).result(120) == before
-    assert workers.ready
+    assert (workers.broken, workers.ready) == (False, True)
     workers.stop()
-    assert not workers.ready
-    assert not workers.broken
+    assert (workers.broken, workers.ready) == (False, False)
 
 
 def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:

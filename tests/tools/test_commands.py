@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from amlc.errors import DataError
-from tools.commands import ROOT, blocks, first_line, pages, script
+from tools.commands import MEASURING, ROOT, blocks, first_line, pages, script
 
 BLOCK = "```sh\nfirst --option\n\n# a comment\nsecond \\\n  --more   # why\n```\n"
 
@@ -45,6 +45,13 @@ def test_single_commands_are_left_out_and_others_put_before() -> None:
     (block,) = blocks("page.md", marks + BLOCK)
     assert block.commands == ("make serve", "first --option")
     assert block.left_out == (("second \\\n  --more   # why", "takes an hour"),)
+
+
+def test_a_measurement_needs_no_comment() -> None:
+    """It takes minutes or hours, and its numbers stand in the documentation."""
+    (block,) = blocks("page.md", "```sh\npython -m tools.record tables x -- y\nlast\n```\n")
+    assert block.commands == ("last",)
+    assert block.left_out == (("python -m tools.record tables x -- y", MEASURING[1]),)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_the_real_part_says_how_many_rows_and_pictures_there_were(root: Path) ->
 
 def test_the_peers_part_chooses_columns_by_name(root: Path) -> None:
     """The benchmark prints more columns than the documentation shows."""
-    rows = cells(parts.peers(root))
+    rows = cells(parts.PARTS["peers"](root))
     assert rows[0] == list(parts.PEER_COLUMNS.values())
     assert rows[2][0] == "[Two](https://example.org/two)"
     assert rows[3] == ["One<br>a report", "54.00", "+3.87", "6.0", "7", "80"]

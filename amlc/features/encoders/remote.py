@@ -54,7 +54,7 @@ class RemoteEncoder:
         order = sorted(range(len(contents)), key=lambda position: -len(contents[position]))
         starts = range(0, len(order), PIECE_CONTENTS)
         pieces = [order[start : start + PIECE_CONTENTS] for start in starts]
-        with open_pool(self._backend, self._inputs, at_once=None) as pool:
+        with open_pool(self._backend, self._inputs, at_once=None, unit="batch to encode") as pool:
             parts = ([contents[position] for position in piece] for piece in pieces)
             yield from zip(pieces, in_order(pool, encode_piece, parts), strict=True)
 

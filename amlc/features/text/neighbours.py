@@ -9,6 +9,7 @@ the time.
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -54,6 +55,13 @@ class NeighboursSettings(Settings):
         if self.n_compared > self.n_neighbors:
             raise ValueError("n_compared: expected at most as many as n_neighbors")
         return self
+
+
+@cache
+def _lower_triangle(width: int) -> Rows:
+    """Return the positions of the lower triangle in a square matrix of one axis."""
+    row, column = np.tril_indices(width)
+    return np.asarray(row * width + column)
 
 
 class NeighbourIndex:
@@ -208,21 +216,22 @@ class NeighbourIndex:
         present = self.weights[rows[rows != NO_NEIGHBOUR]]
         count = present.shape[0]
         # Terms of a single neighbour, which most are, add to the diagonal only.
-        in_neighbours = np.bincount(present.indices, minlength=present.shape[1])
-        shared = np.flatnonzero(in_neighbours > 1)
-        column = np.full(present.shape[1], -1, np.int32)
-        column[shared] = np.arange(len(shared), dtype=np.int32)
-        columns = column[present.indices]
-        used = columns >= 0
+        is_shared = np.bincount(present.indices, minlength=present.shape[1]) > 1
+        # The column of each shared term.
+        columns = np.cumsum(is_shared, dtype=np.int32) - 1
+        used = np.flatnonzero(is_shared[present.indices])
         row = np.repeat(np.arange(count), np.diff(present.indptr))
-        dense = np.zeros((count, len(shared)), np.float32)
-        dense[row[used], columns[used]] = present.data[used]
+        # A flat index is faster than one of two axes.
+        flat = np.zeros(count * np.count_nonzero(is_shared), np.float32)
+        width = len(flat) // max(count, 1)
+        flat[row[used] * width + columns[present.indices[used]]] = present.data[used]
+        dense = flat.reshape(count, width)
         # Of neighbours that do not exist, which come last, the similarity stays 0.
         square = np.zeros((len(rows), len(rows)), np.float32)
         square[:count, :count] = dense @ dense.T
         own = np.bincount(row, np.square(present.data, dtype=np.float64), minlength=count)
         square[np.arange(count), np.arange(count)] = own
-        return square[np.tril_indices(len(rows))].astype(np.float16)
+        return square.ravel()[_lower_triangle(len(rows))].astype(np.float16)
 
     def _candidates(self, queries: sp.csr_array) -> tuple[Ints32, Floats32]:
         """Return the train products most similar by index terms alone, unsorted, with their scores.
@@ -331,7 +340,7 @@ def nearest_train_products(
     found = _empty(count, settings)
     pieces = [slice(start, start + PIECE_ROWS) for start in range(0, count, PIECE_ROWS)]
     with (
-        open_pool(backend, search, at_once=threads) as pool,
+        open_pool(backend, search, at_once=threads, unit="search for neighbours") as pool,
         tqdm(total=count, desc="neighbours", unit="row", disable=None) as bar,
     ):
         for piece, nearest in zip(pieces, in_order(pool, _nearest_of, pieces), strict=True):

@@ -184,7 +184,7 @@ class TermFeatures:
         if backend is None:
             blocks = [_weights_of(self, piece) for piece in pieces]
         else:
-            with open_pool(backend, self, at_once=None) as pool:
+            with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
                 blocks = list(in_order(pool, _weights_of, pieces))
         one = len(blocks) == 1
         return Terms(blocks[0] if one else sp.csr_array(sp.vstack(blocks, format="csr")))

@@ -119,7 +119,7 @@ def _described_shards(
     batches = _batches(read_rows(folder), 4 * BATCH)
     with (
         tqdm(desc="vision", unit="image", disable=None) as bar,
-        open_pool(backend, settings, at_once=threads) as pool,
+        open_pool(backend, settings, at_once=threads, unit="batch of pictures") as pool,
     ):
         for links, block in in_order(pool, _describe_rows, batches):
             bar.update(len(links))

@@ -35,7 +35,7 @@ export function startProductTab() {
     form.elements[0].focus();
   });
   byId("example")?.addEventListener("click", () => {
-    fields.fillIn();
+    fields.showExample();
     scheduleUpdate(0);
   });
   new ResizeObserver(() => shown && drawInterval(byId("picture-of-interval"), shown)).observe(byId("result"));

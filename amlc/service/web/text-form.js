@@ -36,7 +36,7 @@ function isEmpty({ title, bullets, description }) {
   return !title.trim() && !description.trim() && !bullets.length;
 }
 
-function fillIn() {
+function showExample() {
   for (const [name, text] of Object.entries(EXAMPLE)) byId("product").elements[name].value = text;
 }
 
@@ -57,4 +57,4 @@ function request(values, picture, similar) {
   return { path, body: form };
 }
 
-export const textForm = { read, isEmpty, fillIn, request };
+export const textForm = { read, isEmpty, showExample, request };
