@@ -41,7 +41,6 @@ def naive_groups(rows: list[tuple[str, str]]) -> list[int]:
     return [first_seen.index(label) for label in labels]
 
 
-@settings(deadline=None)
 @given(KEYS)
 def test_groups_agree_with_a_naive_computation(rows: list[tuple[str, str]]) -> None:
     """The numbers are the same for any pattern of shared and empty keys."""
@@ -50,7 +49,6 @@ def test_groups_agree_with_a_naive_computation(rows: list[tuple[str, str]]) -> N
     assert groups.dtype == np.int32
 
 
-@settings(deadline=None)
 @given(KEYS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_change_the_groups(
     rows: list[tuple[str, str]], random: Random
@@ -161,7 +159,6 @@ def test_rows_without_title_or_link_make_no_placeholder(text: str) -> None:
     assert placeholder_links(texts_of(UNLIKE), alone([""] * 5), 5) == {}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([*UNLIKE, *VARIANTS[:3]]), st.sampled_from("ab"))),
     st.randoms(use_true_random=False),
@@ -210,7 +207,6 @@ def split(
     return grouped_folds(ids, row_prices, np.asarray(groups, np.int32), folds=folds, seed=seed)
 
 
-@settings(deadline=None)
 @given(PRODUCTS, st.integers(2, 6), st.integers(0, 99))
 def test_every_group_is_in_one_fold(rows: list[tuple[int, float]], folds: int, seed: int) -> None:
     """Every row has a fold, and every fold has rows."""
@@ -221,7 +217,6 @@ def test_every_group_is_in_one_fold(rows: list[tuple[int, float]], folds: int, s
     assert len(pairs) == len(set(groups))
 
 
-@settings(deadline=None)
 @given(PRODUCTS, st.integers(0, 60), st.integers(2, 6))
 def test_sizes_of_folds_differ_by_at_most_the_largest_group(
     rows: list[tuple[int, float]], singles: int, folds: int
@@ -235,7 +230,7 @@ def test_sizes_of_folds_differ_by_at_most_the_largest_group(
         assert np.ptp(sizes) <= 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(10, 400), st.integers(2, 8), st.integers(0, 99))
 def test_every_price_range_is_spread_evenly(count: int, folds: int, seed: int) -> None:
     """Of the k cheapest rows, for every k, each fold has its share, within three rows."""
@@ -254,7 +249,6 @@ def test_groups_of_several_rows_are_stratified_too() -> None:
     assert np.ptp(means) < 0.1
 
 
-@settings(deadline=None)
 @given(PRODUCTS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_the_numbers_of_groups_do_not_matter(
     rows: list[tuple[int, float]], random: Random

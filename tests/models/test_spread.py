@@ -9,7 +9,8 @@ import pytest
 from amlc.arrays import Floats
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import Blocks
-from amlc.models.blend import Blend, BlendFitter, BlendSettings
+from amlc.models.blend import Blend
+from amlc.models.blend_fitting import BlendFitter, BlendSettings
 from amlc.models.spread import Spread, SpreadFitter, SpreadSettings
 from amlc.params import check
 from tests.helpers.learning import SPREAD, make_products
