@@ -19,12 +19,9 @@ from amlc.features.blocks import Blocks
 from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor
-from amlc.models.predictions import write_predictions
+from amlc.models.predictions import CURVES, write_predictions
 from amlc.models.target import log_prices, make_target
 from amlc.models.timings import Timing, peak_bytes
-
-# The file of a model's learning curve, by what it counts.
-CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from amlc.features import tabular as tabular_module
 from amlc.features.blocks import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
 from amlc.features.vision.block import VisionSettings, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
