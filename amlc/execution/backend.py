@@ -15,6 +15,8 @@ from typing import Any, ClassVar, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from amlc.execution.piece import Call
+
 InputsT = TypeVar("InputsT")
 PieceT = TypeVar("PieceT")
 ResultT = TypeVar("ResultT")
@@ -59,29 +61,15 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
-        """Return ``function(inputs, piece)``; several threads call this at the same time.
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
+        """Return the result of a piece; several threads call this at the same time.
 
         Parameters
         ----------
-        function : callable
-            At the top level of a module, so that other processes find it.
+        call : Call
+            The piece.
         inputs : object
             What `shared` yields.
-        piece : object
-            The second argument of the function.
-        name : str
-            What an error calls the piece.
-        threads : int
-            Threads for its numerical work.
 
         Raises
         ------
@@ -97,18 +85,9 @@ class ThreadBackend(Backend):
         """Return what is asked for."""
         return at_once or 1
 
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Call the function, which has been told its number of threads by its inputs."""
-        del name, threads
-        return function(inputs, piece)
+        return call.run(inputs)
 
 
 THREADS = ThreadBackend()
@@ -148,13 +127,9 @@ class Pool(ThreadPoolExecutor):
         self, function: Callable[..., ResultT], /, *args: Any, **kwargs: Any
     ) -> Future[ResultT]:
         """Have ``function(inputs, piece)`` computed; the only further argument is the piece."""
-        name = f"{self._unit} {next(self._numbers)}"
-        return super().submit(self._compute, name, function, *args, **kwargs)
-
-    def _compute(self, name: str, function: Callable[[Any, Any], ResultT], piece: Any) -> ResultT:
-        return self._backend.compute(
-            function, self._inputs, piece, name=name, threads=self._piece_threads
-        )
+        (piece,) = (*args, *kwargs.values())
+        call = Call(function, piece, f"{self._unit} {next(self._numbers)}", self._piece_threads)
+        return super().submit(self._backend.compute, call, self._inputs)
 
 
 @contextmanager

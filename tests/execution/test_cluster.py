@@ -14,6 +14,7 @@ import pytest
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
+from amlc.execution.piece import Call
 from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
 from amlc.features.blocks import Block
@@ -149,7 +150,7 @@ class Unstable:
 
     def __init__(self, *failures: OSError) -> None:
         self.failures = list(failures)
-        self.submitted: list[Any] = []
+        self.submitted: list[Call[Any]] = []
 
     def nthreads(self) -> dict[str, int]:
         """Return no worker."""
@@ -161,11 +162,11 @@ class Unstable:
             raise self.failures.pop(0)
         return [SimpleNamespace(status="finished", value=value) for value in data]
 
-    def submit(self, *arguments: Any, **_: object) -> Future[Any]:
-        """Return the future of a piece, which is its last argument but one."""
-        self.submitted.append(arguments)
+    def submit(self, _: object, call: Call[Any], *__: object, **___: object) -> Future[Any]:
+        """Return the future of a piece, which is its own result."""
+        self.submitted.append(call)
         future: Future[Any] = Future()
-        future.set_result(arguments[-2])
+        future.set_result(call.piece)
         return future
 
     def cancel(self, futures: list[Any]) -> None:
@@ -199,7 +200,7 @@ def test_cancelled_work_submits_no_more_pieces() -> None:
     with backend.shared(None) as work:
         backend.cancel(work)
         with pytest.raises(CancelledError):
-            backend.compute(pieces.add, work, 1, name="piece 1", threads=1)
+            backend.compute(Call(pieces.add, 1, name="piece 1", threads=1), work)
     assert client.submitted == []
 
 
