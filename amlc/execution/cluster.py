@@ -294,19 +294,26 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
 @contextmanager
 def _local_cluster(count: int) -> Iterator[Any]:
     """Start a scheduler in this process and workers in others, which only this process can use."""
-    with LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        # Otherwise its web servers listen on all addresses of the machine.
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        # Whoever can connect to a scheduler or a worker can run code as this user.
-        security=Security.temporary(),
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    try:
+        cluster = LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            # Otherwise its web servers listen on all addresses of the machine.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            # Whoever can connect to a scheduler or a worker can run code as this user.
+            security=Security.temporary(),
+            silence_logs=logging.CRITICAL,
+        )
+    except (OSError, RuntimeError) as error:
+        raise ExecutionError(
+            f"executor.scheduler: local:{count}: the processes cannot be started: {error}; name "
+            "fewer, or set executor.kind: threads"
+        ) from None
+    with cluster:
         yield cluster
 
 

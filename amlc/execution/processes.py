@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self, TypeVar
 
 from amlc.errors import ExecutionError
-from amlc.execution.backend import Backend
+from amlc.execution.backend import Backend, cores
 from amlc.execution.inputs import InputFile, input_file
 from amlc.execution.piece import Call, run_piece
 from amlc.execution.settings import ExecutorSettings
@@ -35,7 +35,7 @@ class ProcessBackend(Backend):
 
     def width(self, at_once: int | None) -> int:
         """Return what is asked for: each piece under way has a process."""
-        return at_once or os.cpu_count() or 1
+        return at_once or cores()
 
     @contextmanager
     def shared(self, inputs: object) -> Iterator[InputFile]:

@@ -263,6 +263,21 @@ def test_a_scheduler_that_cannot_be_reached() -> None:
         pass
 
 
+def test_processes_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system allows no more; in one sentence."""
+
+    def refuse(**_: object) -> None:
+        raise RuntimeError("Cluster failed to start: can't start new thread")
+
+    monkeypatch.setattr(cluster, "LocalCluster", refuse)
+    local = settings(kind="dask", scheduler="local:200")
+    with (
+        pytest.raises(ExecutionError, match=r"local:200: the processes cannot be started: .*"),
+        open_backend(local),
+    ):
+        pass
+
+
 def test_a_certificate_that_is_missing() -> None:
     """The message names the file."""
     tls = {"ca_file": "missing-ca.pem", "cert": "missing.pem", "key": "missing.key"}
