@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from amlc import layout
@@ -26,6 +25,7 @@ from amlc.experiments.repository import Repository, Revision
 from amlc.experiments.tables import value
 from amlc.files import replacing_folder, write_text
 from amlc.report.cleaning import clean
+from amlc.templates import template_environment
 
 TEMPLATES = Path(__file__).parent
 # The report has the same colours.
@@ -96,13 +96,7 @@ def render(overview: Overview, products: Products | None, reports: dict[str, str
     reports : dict of str to str
         Links to the reports by the run's key.
     """
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(TEMPLATES)
     script = (TEMPLATES / "experiments.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     content = _content(overview, products, reports)

@@ -3,10 +3,11 @@
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from amlc.report.cleaning import clean
 from amlc.report.page import Page
+from amlc.templates import template_environment
 
 TEMPLATE = "report.html.j2"
 
@@ -25,14 +26,7 @@ def render(page: Page) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     environment.filters |= {
         "clean": clean,
         "number": number,

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from amlc.catalog.product_fields import ProductField
 from amlc.pricing.estimates import Pricer
 from amlc.service.limits import Limits
 from amlc.service.map_schemas import ProductModels
+from amlc.templates import template_environment
 
 # More values of a category are not offered as choices.
 _MAX_CHOICES = 200
@@ -45,13 +44,7 @@ def render_page(pricer: Pricer, models: ProductModels | None, limits: Limits) ->
     separators = {",": "CSV", ";": "CSV with semicolons", "\t": "text with tabs"}
     encoding = "" if catalog.read.encoding == "utf-8" else f" in {catalog.read.encoding}"
     kind = separators.get(catalog.read.separator, f"text separated by {catalog.read.separator}")
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     return environment.get_template("index.html.j2").render(
         fields=None if models is None else _inputs(pricer, models),
         pictures=columns.image is not None,
