@@ -337,8 +337,11 @@ def test_the_form_has_the_columns_of_the_catalogue(
         expect(page.locator("datalist option").first).to_have_attribute("value", "Yogi")
         expect(page.get_by_label("added")).to_have_attribute("type", "date")
         page.get_by_label("name").fill("Green tea")
-        page.get_by_label("weight").fill("heavy")
-        expect(page.get_by_text("This must be a number")).to_be_visible()
+        for wrong in ("heavy", "1,299"):
+            page.get_by_label("weight").fill(wrong)
+            expect(page.get_by_text("This must be a number")).to_be_visible()
+            page.get_by_label("weight").fill("")
+            expect(page.get_by_text("This must be a number")).to_be_hidden()
         page.get_by_label("weight").fill("1,5")
         page.get_by_label("brand").fill("Yogi")
         page.get_by_label("added").fill("2024-02-29")

@@ -2,6 +2,12 @@
 
 import { byId } from "./dom.js";
 
+// With either mark; but "1,299" may also be a whole number where the decimal mark is a point.
+function isNumber(text) {
+  const isThousands = byId("product").dataset.decimal === "." ? /^[+-]?\d{1,3},\d{3}$/ : /^[+-]?\d{1,3}\.\d{3}$/;
+  return /^[+-]?(\d+([.,]\d*)?|[.,]\d+)$/.test(text) && !isThousands.test(text);
+}
+
 const inputs = () => [...document.querySelectorAll("#product [data-column]")];
 
 // The filled fields by column, as texts; null where a number is none.
@@ -11,7 +17,7 @@ function read() {
   for (const input of inputs()) {
     const text = input.value.trim();
     if (input.dataset.kind === "number") {
-      const wrong = text !== "" && !/^[+-]?(\d+([.,]\d*)?|[.,]\d+)$/.test(text);
+      const wrong = text !== "" && !isNumber(text);
       input.setAttribute("aria-invalid", wrong);
       byId(`${input.id}-error`).hidden = !wrong;
       bad ||= wrong;
