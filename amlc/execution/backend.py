@@ -52,8 +52,8 @@ class Backend(ABC):
         """Make inputs available to all pieces in the block; yield what `compute` takes for them."""
         yield inputs
 
-    def cancel(self, inputs: Any) -> None:  # noqa: B027 - most have nothing to do
-        """Give up the pieces with these inputs that have not begun; most backends hold none back.
+    def cancel(self, inputs: Any) -> None:  # noqa: B027 - threads cannot be stopped
+        """Give up the pieces with these inputs that are not computed yet, where that is possible.
 
         Parameters
         ----------

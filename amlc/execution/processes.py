@@ -5,10 +5,9 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 from typing import Any, Self, TypeVar
 
 from amlc.errors import ExecutionError
@@ -31,7 +30,11 @@ class ProcessBackend(Backend):
 
     def __init__(self, settings: ExecutorSettings) -> None:
         self._settings = settings
-        self._idle: SimpleQueue[_Process] = SimpleQueue()
+        self._idle: list[_Process] = []
+        # Those that compute a piece, with its inputs, and the inputs of works that were given up.
+        self._busy: dict[_Process, InputFile] = {}
+        self._cancelled: set[InputFile] = set()
+        self._lock = threading.Lock()
 
     def width(self, at_once: int | None) -> int:
         """Return what is asked for: each piece under way has a process."""
@@ -41,42 +44,60 @@ class ProcessBackend(Backend):
     def shared(self, inputs: object) -> Iterator[InputFile]:
         """Write the inputs to a file that the processes map into memory."""
         with input_file(inputs, None) as file:
-            yield file
+            try:
+                yield file
+            finally:
+                self._cancelled.discard(file)
+
+    def cancel(self, inputs: Any) -> None:
+        """End the processes that compute pieces with these inputs."""
+        with self._lock:
+            self._cancelled.add(inputs)
+            for process, file in self._busy.items():
+                if file == inputs:
+                    process.end()
 
     def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Have the piece computed by an idle process, or by a new one."""
         reasons: list[str] = []
         while len(reasons) <= self._settings.retries:
-            process = self._take()
+            process = self._take(inputs)
+            usable = True
             try:
                 result = process.compute(call, inputs, self._settings.piece_seconds)
             except _LostError as error:
+                usable = False
                 reasons.append(str(error))
-                continue
             except MemoryError:
+                usable = False
                 reasons.append("it ran out of memory")
-                process.end()
-                continue
-            except BaseException:
-                self._idle.put(process)
-                raise
-            self._idle.put(process)
-            return result
+            else:
+                return result
+            finally:
+                self._put_back(process, usable=usable)
         raise failed(call.name, reasons)
 
-    def _take(self) -> "_Process":
-        try:
-            return self._idle.get_nowait()
-        except Empty:
-            return _Process()
+    def _take(self, inputs: InputFile) -> "_Process":
+        with self._lock:
+            if inputs in self._cancelled:
+                raise CancelledError
+            process = self._idle.pop() if self._idle else _Process()
+            self._busy[process] = inputs
+        return process
+
+    def _put_back(self, process: "_Process", *, usable: bool) -> None:
+        with self._lock:
+            if self._busy.pop(process) in self._cancelled or not usable:
+                process.end()
+            else:
+                self._idle.append(process)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(Empty):
-            while True:
-                self._idle.get_nowait().end()
+        while self._idle:
+            self._idle.pop().end()
 
 
 def failed(name: str, reasons: list[str]) -> ExecutionError:
@@ -131,10 +152,11 @@ class _Process:
             ) from None
 
     def end(self) -> None:
-        """End the process, whatever it does."""
-        if self._pid is not None:
+        """End the process, whatever it does; once, as another one may get its number."""
+        pid, self._pid = self._pid, None
+        if pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

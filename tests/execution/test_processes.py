@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import in_order, open_pool
+from amlc.execution.piece import Call
 from amlc.execution.processes import ProcessBackend
 from tests.execution.test_settings import settings
 from tests.helpers import pieces
@@ -70,6 +72,24 @@ def test_a_piece_that_hangs_is_computed_again(tmp_path: Path) -> None:
     with ProcessBackend(settings(piece_seconds=1.0, retries=20)) as backend:
         inputs = (tmp_path, pieces.hang)
         assert run(backend, pieces.well_the_second_time, inputs) == [0, 1, 2]
+
+
+def test_cancelled_pieces_are_not_waited_for(tmp_path: Path) -> None:
+    """Their processes end, also those that hang, and no further one is handed out."""
+    tried = tmp_path / "tried-0"
+    with (
+        ProcessBackend(settings(piece_seconds=None, retries=1)) as backend,
+        backend.shared((tmp_path, pieces.hang)) as file,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        call = Call(pieces.well_the_second_time, 0, name="piece", threads=1)
+        future = pool.submit(backend.compute, call, file)
+        while not tried.exists() and not future.done():
+            wait([future], 0.05)
+        backend.cancel(file)
+        with pytest.raises(CancelledError):
+            future.result()
+    assert list(tmp_path.iterdir()) == [tried]
 
 
 def test_a_piece_that_always_fails_is_named(backend: ProcessBackend) -> None:
