@@ -17,6 +17,6 @@ def test_values_are_escaped(tmp_path: Path) -> None:
 
 def test_a_name_without_a_value_is_an_error(tmp_path: Path) -> None:
     """It does not become an empty place."""
-    (tmp_path / "page.html.j2").write_text("{{ nmae }}")
-    with pytest.raises(UndefinedError, match="nmae"):
+    (tmp_path / "page.html.j2").write_text("{{ absent }}")
+    with pytest.raises(UndefinedError, match="absent"):
         template_environment(tmp_path).get_template("page.html.j2").render(name="")
