@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
+from amlc.execution.backend import THREADS, Backend
 from amlc.features import content
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks
@@ -68,6 +69,8 @@ class Regressor(ABC):
         Whether the model reads texts and pictures, so that its blocks need the one named content.
     curve_unit : str
         What `staged_predict` counts: "round" of boosting, or "epoch" of a network.
+    cluster : Backend
+        Where `workers` make a fit together.
     """
 
     # In params.yaml. The registry finds a model by this line of its class.
@@ -79,6 +82,7 @@ class Regressor(ABC):
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
+        self.cluster: Backend = THREADS
         self.encoder = self._new_encoder()
 
     def fit(self, blocks: Blocks, target: Target, *, seed: int, threads: int) -> Self:
@@ -157,6 +161,11 @@ class Regressor(ABC):
     def fits_at_once(self) -> int | None:
         """How many fits may run at the same time; None: as many as there are threads."""
         return None
+
+    @property
+    def workers(self) -> int:
+        """How many workers of a cluster make one fit together."""
+        return 1
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the importance; empty for a model without importances.
