@@ -34,7 +34,7 @@ from amlc.features.text.neighbours import NeighboursSettings, nearest_train_prod
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.topics import TopicsSettings, fit_topics, project
 from amlc.metrics import smape_of_logs
-from amlc.models import blend
+from amlc.models import blend_fitting
 from amlc.models.base import ModelSettings
 from amlc.models.crossfit import fits
 from amlc.models.predictions import read_predictions
@@ -124,8 +124,8 @@ class Run:
 
     def _blended(self, predicted: dict[str, Any]) -> float:
         columns = np.column_stack([predicted[name] for name in self.names])
-        settings = params.load(blend.BlendSettings, "blend")
-        fitter = blend.BlendFitter(self.names, columns, self.actual, settings, self.folds)
+        settings = params.load(blend_fitting.BlendSettings, "blend")
+        fitter = blend_fitting.BlendFitter(self.names, columns, self.actual, settings, self.folds)
         return smape_of_logs(self.actual, fitter.predict_out_of_fold()[:, 0])
 
 

@@ -39,11 +39,11 @@ from amlc.catalog.columns import COMPETITION
 from amlc.catalog.intake import DataSettings, read_catalogue
 from amlc.catalog.products import (
     ID,
-    LINK,
     PRICE,
     TEST_COLUMNS,
     TEXT,
     TRAIN_COLUMNS,
+    links_of,
     read_products,
     test_rows,
     train_rows,
@@ -127,8 +127,9 @@ def read_rows(settings: DataSettings) -> pd.DataFrame:
     """Return the train rows of a catalogue, each with its duplicate group."""
     products = read_catalogue(settings).products
     rows = products.iloc[train_rows(products)]
-    placeholders = placeholder_links(rows[TEXT], rows[LINK], settings.placeholder_titles)
-    return rows.assign(group=product_groups(rows[TEXT], rows[LINK], placeholders))
+    links = links_of(rows)
+    placeholders = placeholder_links(rows[TEXT], links, settings.placeholder_titles)
+    return rows.assign(group=product_groups(rows[TEXT], links, placeholders))
 
 
 def prepare_copy(

@@ -37,7 +37,7 @@ from amlc.features.text.neighbours import NeighboursSettings, nearest_train_prod
 from amlc.files import replacing
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor
-from amlc.models.blend import simplex_weights
+from amlc.models.blend_fitting import simplex_weights
 from amlc.models.registry import members, regressor
 from amlc.models.target import log_prices, make_target
 

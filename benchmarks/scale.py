@@ -37,6 +37,8 @@ STAGES = (
     *("synthetic", "prepare", "images", "tabular", "terms", "topics", "neighbours", "vision"),
     *("encode", "inputs", "train", "blend", "guards", "evaluate", "predict", "bundle", "report"),
 )
+# The ticks of a picture, as far as they are in its range.
+TICKS = tuple(factor * 10.0**power for power in range(-2, 6) for factor in (1, 2, 5))
 # A catalogue without pictures: these stages have one row per product, but nothing to look at.
 WITHOUT_PICTURES = {
     "synthetic.images": False,
@@ -300,6 +302,12 @@ def draw(path: Path, costs: list[Cost]) -> None:
         axes[1].plot(rows, [cost.megabytes / 1000 for cost in points], **style)
     for axis, title in zip(axes, ("CPU seconds", "peak memory, GB"), strict=True):
         axis.set(xscale="log", yscale="log", xlabel="products", title=title)
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_formatter("{x:,g}")
+            side.set_minor_formatter("")
+        axis.set_yticks(
+            [tick for tick in TICKS if axis.get_ylim()[0] <= tick <= axis.get_ylim()[1]]
+        )
     smallest = min(cost.rows for cost in costs)
     axes[0].plot(
         [smallest, largest], [10, 10 * largest / smallest], color="black", ls=":", label="linear"

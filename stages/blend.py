@@ -4,7 +4,7 @@ from amlc import layout, params
 from amlc.catalog.products import ID, PRICE, read_products, train_rows
 from amlc.errors import run
 from amlc.features.blocks import Blocks
-from amlc.models.blend import BlendSettings, blend_members
+from amlc.models.blend_fitting import BlendSettings, blend_members
 from amlc.models.predictions import read_predictions, remove_others
 from amlc.models.registry import members
 

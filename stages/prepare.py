@@ -4,7 +4,7 @@ from amlc import layout, params
 from amlc.catalog.committed import check_committed
 from amlc.catalog.intake import DataSettings, read_catalogue
 from amlc.catalog.intake_report import data_metrics, notes, write_rejected
-from amlc.catalog.products import LINK, TEXT, write_products
+from amlc.catalog.products import TEXT, links_of, write_products
 from amlc.catalog.splits import add_groups_and_folds, placeholder_links
 from amlc.errors import first_few, run
 from amlc.files import write_json
@@ -15,11 +15,10 @@ def main() -> None:
     settings = params.load(DataSettings, "data")
     check_committed(settings.dir, (settings.train, settings.test))
     catalogue = read_catalogue(settings)
-    placeholders = placeholder_links(
-        catalogue.products[TEXT], catalogue.products[LINK], settings.placeholder_titles
-    )
+    found = catalogue.products
+    placeholders = placeholder_links(found[TEXT], links_of(found), settings.placeholder_titles)
     products = add_groups_and_folds(
-        catalogue.products, placeholders, settings.folds, params.seed(), settings.holdout
+        found, placeholders, settings.folds, params.seed(), settings.holdout
     )
     metrics = data_metrics(catalogue, products, placeholders)
     write_products(layout.PRODUCTS, products)

@@ -21,12 +21,13 @@ def main() -> None:
     name = _name(sys.argv[1:])
     model = regressor(name)
     settings = params.load(model.settings_type, f"train.{name}")
+    executor = params.load(ExecutorSettings, "executor")
     config = getattr(settings, "accelerate", None)
-    if config is not None and launch(config, "stages.train", name):
+    if config is not None and launch(config, executor.kind, "stages.train", name):
         return
     products, blocks = read_inputs(settings.blocks, with_content=model.needs_content)
     make, numbers = partial(model, settings), {"seed": params.seed(), "threads": params.threads()}
-    with open_backend(params.load(ExecutorSettings, "executor")) as backend:
+    with open_backend(executor) as backend:
         result = crossfit(make, blocks, products, backend=backend, **numbers)
     if rank() > 0:
         return

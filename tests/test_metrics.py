@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
@@ -23,7 +23,6 @@ def naive_smape(actual: float, predicted: float) -> float:
     return 200 * abs(f - a) / (abs(a) + abs(f))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(VALUES, VALUES)))
 def test_row_smape_agrees_with_its_definition(pairs: list[tuple[float, float]]) -> None:
     """The formula holds for every pair of finite numbers, even the largest."""
@@ -32,7 +31,6 @@ def test_row_smape_agrees_with_its_definition(pairs: list[tuple[float, float]]) 
     assert metrics.row_smape(actual, predicted).tolist() == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(PRICES, PRICES)
 def test_row_smape_is_symmetric_and_bounded(a: float, b: float) -> None:
     """Swapping the two prices makes no difference, and the scale is from 0 to 200."""
@@ -41,7 +39,6 @@ def test_row_smape_is_symmetric_and_bounded(a: float, b: float) -> None:
     assert 0 <= score < 200
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(PRICES, PRICES), min_size=1))
 def test_smape_of_logs_agrees_with_smape(pairs: list[tuple[float, float]]) -> None:
     """The mean of 200 tanh(|D| / 2) is the same number."""
@@ -71,7 +68,6 @@ def test_row_smape_refuses_other_shapes_and_values(actual: ArrayLike, predicted:
         metrics.row_smape(actual, predicted)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 200), st.integers(0, 3)), min_size=4))
 def test_standard_error_agrees_with_its_definition(rows: list[tuple[float, int]]) -> None:
     """It is the standard deviation of the folds' means, divided by the square root of n."""
@@ -128,7 +124,6 @@ def test_bootstrap_interval_of_equal_rows_is_a_point() -> None:
     assert interval([7.0] * 5, range(5)) == (7.0, 7.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 200), st.sampled_from(["b", "a", None, 1, "é"]))))
 def test_slices_are_means_by_label(rows: list[tuple[float, object]]) -> None:
     """Every label has the mean and the count of its rows."""

@@ -131,7 +131,8 @@ def guards(root: Path) -> str:
         f"`{column}` ({auc:.3f})",
         "interval": f"holds {shares['coverage']:.1f} % of the prices: "
         f"{_range(shares['coverage_by_predicted_decile'])} in each tenth by predicted price, "
-        f"{_range(shares['coverage_by_price_decile'])} in each tenth by actual price",
+        f"{_range(shares['coverage_by_price_decile'])} in each tenth by actual price; "
+        f"half of them span a factor of less than {shares['median_ratio']:.2f}",
     }
     return _measured(record, [["check", "result"], *map(list, results_by_check.items())])
 

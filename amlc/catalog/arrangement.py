@@ -135,7 +135,11 @@ def _further_links(cells: pd.DataFrame, columns: ColumnMap, read: ReadSettings) 
     """Return the links of each row after the first one, as lines; empty if no row has any."""
     if columns.image is None or read.image_separator is None or read.max_images == 1:
         return []
-    further = ["\n".join(links[1:]) for links in _all_links(cells, columns, read)]
+    # A link with white space in it is malformed, but still one link.
+    further = [
+        "\n".join(" ".join(link.split()) for link in links[1:])
+        for links in _all_links(cells, columns, read)
+    ]
     return further if any(further) else []
 
 

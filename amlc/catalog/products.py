@@ -97,8 +97,22 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     return products
 
 
+def links_of(products: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Return the links of each product's pictures; "" where it has none.
+
+    Parameters
+    ----------
+    products : DataFrame
+        With the column ``image_link``, and perhaps ``further_links``.
+    """
+    if FURTHER_LINKS not in products:
+        return [(link,) for link in products[LINK]]
+    pairs = zip(products[LINK], products[FURTHER_LINKS], strict=True)
+    return [(link, *further.splitlines()) for link, further in pairs]
+
+
 def read_links(path: Path) -> list[tuple[str, ...]]:
-    """Return the links of each product's pictures from the product table; "" where it has none.
+    """Return `links_of` the product table.
 
     Raises
     ------
@@ -107,11 +121,7 @@ def read_links(path: Path) -> list[tuple[str, ...]]:
     """
     with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage prepare"):
         names = [name for name in (LINK, FURTHER_LINKS) if name in pq.read_schema(path).names]
-    products = read_products(path, names)
-    if FURTHER_LINKS not in products:
-        return [(link,) for link in products[LINK]]
-    pairs = zip(products[LINK], products[FURTHER_LINKS], strict=True)
-    return [(link, *further.splitlines()) for link, further in pairs]
+    return links_of(read_products(path, names))
 
 
 def rates_of(products: pd.DataFrame, rates: Mapping[str, float]) -> Floats:

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from amlc.arrays import Floats, Ints8, Ints32, Ints64, Objects, Rows
 from amlc.catalog.content import normalised_title, title_of
-from amlc.catalog.products import ID, LINK, PRICE, TEST, TEXT, train_rows
+from amlc.catalog.products import ID, PRICE, TEST, TEXT, links_of, train_rows
 from amlc.errors import DataError
 
 # Titles that share at least this part of the words of the shorter one may be variants of a product.
@@ -50,7 +50,7 @@ def add_groups_and_folds(
     DataError
         There are fewer groups than folds.
     """
-    groups = product_groups(products[TEXT], products[LINK], placeholders)
+    groups = product_groups(products[TEXT], links_of(products), placeholders)
     train = train_rows(products)
     if holdout:
         held_out = _held_out_rows(products[ID].to_numpy()[train], groups[train], holdout, seed)
@@ -85,7 +85,9 @@ def _held_out_rows(ids: Objects, groups: Ints32, share: float, seed: int) -> Row
 # Groups.
 
 
-def placeholder_links(texts: Iterable[str], links: Iterable[str], least: int) -> dict[str, int]:
+def placeholder_links(
+    texts: Iterable[str], links: Iterable[Sequence[str]], least: int
+) -> dict[str, int]:
     """Return the links that say nothing about sameness, each with its number of rows.
 
     Such a link most likely leads to a picture that says "no image": products that have it in common
@@ -93,7 +95,7 @@ def placeholder_links(texts: Iterable[str], links: Iterable[str], least: int) ->
 
     Parameters
     ----------
-    texts, links : iterable of str, n values
+    texts, links
         As in `product_groups`.
     least : int
         A link is a placeholder if it stands beside this many titles of which no two are alike.
@@ -107,16 +109,19 @@ def placeholder_links(texts: Iterable[str], links: Iterable[str], least: int) ->
     --------
     >>> titles = ["Green Tea", "Green Tea Bags", "Oil", "Olive Oil", "Salt"]
     >>> texts = [f"Item Name: {title}" for title in titles]
-    >>> placeholder_links(texts, ["a"] * 5, 3), placeholder_links(texts, ["a"] * 5, 4)
+    >>> placeholder_links(texts, [("a",)] * 5, 3), placeholder_links(texts, [("a",)] * 5, 4)
     ({'a': 5}, {})
     """
-    texts, links = list(texts), list(links)
+    links = list(links)
+    counts = Counter(link for each in links for link in each)
     # No title is parsed of a link that has too few rows.
-    often = {link: rows for link, rows in Counter(links).most_common() if link and rows >= least}
+    often = {link: rows for link, rows in counts.most_common() if link and rows >= least}
     titles: dict[str, set[str]] = defaultdict(set)
-    for text, link in zip(texts, links, strict=True):
-        if link in often:
-            titles[link].add(normalised_title(title_of(text)))
+    for text, each in zip(texts, links, strict=True):
+        if common := often.keys() & set(each):
+            title = normalised_title(title_of(text))
+            for link in common:
+                titles[link].add(title)
     return {link: rows for link, rows in often.items() if _has_unlike(titles[link], least)}
 
 
@@ -137,7 +142,7 @@ def _alike(words: set[str], others: set[str]) -> bool:
 
 
 def product_groups(
-    texts: Iterable[str], links: Iterable[str], placeholders: Collection[str] = ()
+    texts: Iterable[str], links: Iterable[Sequence[str]], placeholders: Collection[str] = ()
 ) -> Ints32:
     """Return the group of each product.
 
@@ -145,8 +150,8 @@ def product_groups(
     ----------
     texts : iterable of str, n values
         catalog_content.
-    links : iterable of str, n values
-        Image links; empty where there is none.
+    links : iterable of sequence of str, n values
+        The links of each product's pictures; an empty one where there is none.
     placeholders : collection of str
         Links that connect nothing, as `placeholder_links` returns them.
 
@@ -159,20 +164,22 @@ def product_groups(
 
     Examples
     --------
-    >>> product_groups(["Item Name: Tea", "Item Name: TEA!", "Item Name: Oil"], ["a", "b", "b"])
+    >>> texts = ["Item Name: Tea", "Item Name: TEA!", "Item Name: Oil"]
+    >>> product_groups(texts, [("a",), ("b",), ("c", "b")])
     array([0, 0, 0], dtype=int32)
     """
-    titles = [normalised_title(title_of(text)) for text in texts]
-    return linked_groups([titles, ["" if link in placeholders else link for link in links]])
+    titles = [(normalised_title(title_of(text)),) for text in texts]
+    used = [["" if link in placeholders else link for link in each] for each in links]
+    return linked_groups([titles, used])
 
 
-def linked_groups(keys: list[list[str]]) -> Ints32:
+def linked_groups(keys: Sequence[Sequence[Sequence[str]]]) -> Ints32:
     """Return the connected components of rows that have a key in common.
 
     Parameters
     ----------
-    keys : list of list of str
-        Several kinds of key, each with one value per row; an empty key connects nothing.
+    keys : sequence of sequence of sequence of str
+        Several kinds of key, each with some values per row; an empty key connects nothing.
 
     Returns
     -------
@@ -183,9 +190,11 @@ def linked_groups(keys: list[list[str]]) -> Ints32:
     size = count = len(keys[0])
     for values in keys:
         # Rows and keys are the two sides of one graph; the nodes of keys follow those of rows.
-        codes, distinct = pd.factorize(np.asarray(values, dtype=object))
-        filled = np.flatnonzero(np.array(values, dtype=object) != "")
-        rows.append(filled)
+        row = np.repeat(np.arange(count), [len(each) for each in values])
+        flat = np.array([value for each in values for value in each], dtype=object)
+        codes, distinct = pd.factorize(flat)
+        filled = np.flatnonzero(flat != "")
+        rows.append(row[filled])
         nodes.append(codes[filled] + size)
         size += len(distinct)
     edges = (np.concatenate(rows), np.concatenate(nodes))

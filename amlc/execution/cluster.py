@@ -110,8 +110,10 @@ class DaskBackend(Backend):
     def cancel(self, inputs: Any) -> None:
         """Cancel the pieces of the work that wait for a worker, and give up the others."""
         work: _Work = inputs
-        work.cancelled = True
-        self.client.cancel(list(work.futures))
+        with work.lock:
+            work.cancelled = True
+            futures = list(work.futures)
+        self.client.cancel(futures)
 
     def compute(
         self,
@@ -125,9 +127,10 @@ class DaskBackend(Backend):
         """Have the piece computed by a worker, and by another one if that is lost."""
         work: _Work = inputs
         reasons: list[str] = []
+        future: Any = None
         while len(reasons) <= self._settings.retries:
-            future = self._submit(work, function, piece, threads)
             try:
+                future = self._submit(work, function, piece, threads)
                 result: ResultT = future.result()
             except PieceTimeoutError:
                 limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
@@ -143,6 +146,9 @@ class DaskBackend(Backend):
                 if work.cancelled:
                     raise
                 reasons.append("its worker or its inputs were lost")
+            except _NoWorkersError:
+                # The piece waits for one, as if it had been submitted.
+                continue
             else:
                 return result
             finally:
@@ -177,16 +183,20 @@ class DaskBackend(Backend):
     ) -> Any:
         self._check_connection()
         value = work.inputs.future() if isinstance(work.inputs, _Scattered) else work.inputs
-        future = self.client.submit(
-            run_checked,
-            fingerprint(),
-            self._settings.piece_seconds,
-            *(function, value, piece, threads),
-            # A name of its own, because Dask takes equal names for equal results.
-            key=f"{function.__name__}-{uuid.uuid4()}",
-            pure=False,
-        )
-        work.futures.add(future)
+        # Without the lock, a piece could be submitted after the others were cancelled.
+        with work.lock:
+            if work.cancelled:
+                raise FutureCancelledError(function.__name__, "the work was cancelled")
+            future = self.client.submit(
+                run_checked,
+                fingerprint(),
+                self._settings.piece_seconds,
+                *(function, value, piece, threads),
+                # A name of its own, because Dask takes equal names for equal results.
+                key=f"{function.__name__}-{uuid.uuid4()}",
+                pure=False,
+            )
+            work.futures.add(future)
         return future
 
     def _check_connection(self) -> None:
@@ -207,6 +217,11 @@ class _Work:
     inputs: "InputFile | _Scattered"
     futures: set[Any] = field(default_factory=set)
     cancelled: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class _NoWorkersError(Exception):
+    """There are no workers to send inputs to."""
 
 
 class _Scattered:
@@ -218,14 +233,31 @@ class _Scattered:
         self._lock = threading.Lock()
 
     def future(self) -> Any:
-        """Return the future of the inputs, which Dask replaces by its value."""
+        """Return the future of the inputs, which Dask replaces by its value.
+
+        Raises
+        ------
+        _NoWorkersError
+            There have been none for the client's time limit.
+        CommClosedError
+            A worker was lost while it received them.
+        """
         with self._lock:
             if self._future is None or self._future.status != "finished":
-                # Of a list, Dask makes a future of each element.
-                (self._future,) = self._client.scatter(
-                    [self._inputs], broadcast=True, direct=True, hash=False
-                )
+                self._future = self._sent()
             return self._future
+
+    def _sent(self) -> Any:
+        try:
+            # Of a list, Dask makes a future of each element.
+            (future,) = self._client.scatter(
+                [self._inputs], broadcast=True, direct=True, hash=False
+            )
+        except OSError as error:
+            if isinstance(error, TimeoutError) and not self._client.nthreads():
+                raise _NoWorkersError from None
+            raise CommClosedError(str(error)) from None
+        return future
 
 
 def check_versions(client: Client, ours: Mapping[str, str]) -> None:

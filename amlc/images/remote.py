@@ -83,9 +83,9 @@ class RemoteFetchPool:
         ExecutionError
             A piece could not be computed.
         """
-        if self._collecting:
-            self._start()
         while not self._finished:
+            if self._collecting:
+                self._start()
             fetched = self._under_way.get().result()
             for link, result in fetched.kept.items():
                 self._store.put(link, result)

@@ -9,7 +9,7 @@ from amlc.arrays import Floats, Ints32, Rows
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks, Dense
 from amlc.models.lgbm import LightGBM, LightgbmSettings
-from amlc.models.target import Target
+from amlc.models.target import Target, WeightSettings
 
 # The block with the blend's log price, beside those that the settings name.
 BLENDED = "blended"
@@ -26,6 +26,12 @@ class SpreadSettings(LightgbmSettings):
         if not {*blocks} <= {"tabular", "neighbours"}:
             raise ValueError("expected tabular, neighbours or both")
         return blocks
+
+    @field_validator("weights")
+    @classmethod
+    def _no_weights(cls, weights: WeightSettings | None) -> None:
+        if weights is not None:
+            raise ValueError("expected null: all errors have the same weight")
 
 
 class Spread(LightGBM):

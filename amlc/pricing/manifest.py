@@ -17,7 +17,7 @@ from amlc.files import write_json
 
 MANIFEST = "manifest.json"
 # Incremented whenever the layout of a bundle changes.
-FORMAT = 8
+FORMAT = 9
 # Distributions that read the files of a bundle or compute prices; their versions are recorded.
 LIBRARIES = (
     "lightgbm",

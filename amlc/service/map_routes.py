@@ -9,7 +9,7 @@ from amlc.service.middleware import FORM
 from amlc.service.price_service import AskedProduct
 from amlc.service.problems import PROBLEMS
 from amlc.service.product_routes import ANSWER, PATH, price_other
-from amlc.service.routing import BodyRoute, Service, check_fields
+from amlc.service.routing import BodyRoute, FormCheck, Service
 from amlc.service.schemas import MAX_SIMILAR
 
 _Similar = Annotated[
@@ -47,7 +47,7 @@ def map_router(models: ProductModels) -> APIRouter:
     # FastAPI reads the models of bodies, which exist only now, from the annotations.
     price_form.__annotations__["form"] = Annotated[models.form, Form(media_type=FORM)]
     price.__annotations__["product"] = models.json
-    router.post(PATH, dependencies=[Depends(check_fields)])(price_form)
+    router.post(PATH, dependencies=[Depends(FormCheck())])(price_form)
     router.post(PATH, response_description=ANSWER)(price)
     router.post(PATH, include_in_schema=False)(price_other)
     return router

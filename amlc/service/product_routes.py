@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form
 from amlc.service.middleware import FORM, JSON
 from amlc.service.price_service import AskedProduct
 from amlc.service.problems import PROBLEMS, Problem
-from amlc.service.routing import BodyRoute, Service, check_fields
+from amlc.service.routing import BodyRoute, FormCheck, Service
 from amlc.service.schemas import (
     FieldsRequest,
     PriceResponse,
@@ -21,7 +21,7 @@ ANSWER = "The price, its interval, and what they are based on."
 router = APIRouter(tags=["prices"], route_class=BodyRoute, responses=PROBLEMS)
 
 
-@router.post(PATH, dependencies=[Depends(check_fields)])
+@router.post(PATH, dependencies=[Depends(FormCheck("bullets"))])
 async def price_form(
     form: Annotated[ProductForm, Form(media_type=FORM)], service: Service
 ) -> PriceResponse:

@@ -34,16 +34,28 @@ async def _service(request: Request) -> PriceService:
 Service = Annotated[PriceService, Depends(_service)]
 
 
-async def check_fields(request: Request) -> None:
-    """Refuse a field that is not UTF-8, or given twice, of which FastAPI would take the last."""
-    form = await request.form()
-    for name in form:
-        given = [value for value in form.getlist(name) if value != ""]
-        try:
-            for text in (name, *given):
-                if isinstance(text, str):
-                    decoded(text)
-        except UnicodeDecodeError:
-            raise bad_field(name, "this field is not UTF-8") from None
-        if name != "bullets" and len(given) > 1:
-            raise bad_field(name, "this field was given more than once")
+class FormCheck:
+    """Refuses a field that is not UTF-8, or given twice, of which FastAPI would take the last.
+
+    Parameters
+    ----------
+    *repeated : str
+        Fields that may be given several times.
+    """
+
+    def __init__(self, *repeated: str) -> None:
+        self._repeated = repeated
+
+    async def __call__(self, request: Request) -> None:
+        """Check the form of a request."""
+        form = await request.form()
+        for name in form:
+            given = [value for value in form.getlist(name) if value != ""]
+            try:
+                for text in (name, *given):
+                    if isinstance(text, str):
+                        decoded(text)
+            except UnicodeDecodeError:
+                raise bad_field(name, "this field is not UTF-8") from None
+            if name not in self._repeated and len(given) > 1:
+                raise bad_field(name, "this field was given more than once")

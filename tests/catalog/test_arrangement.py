@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from amlc.catalog.arrangement import arrange, describe_unused, image_links, product_keys
+from amlc.catalog.products import links_of
 from amlc.catalog.sheet import Sheet
 from amlc.errors import DataError
 from tests.helpers.layouts import map_with, reading
@@ -108,6 +109,14 @@ def test_several_pictures_are_used_up_to_a_number() -> None:
     assert cells["image_link"].tolist() == [f"{local}/a.jpg", ""]
     assert cells["further_links"].tolist() == [f"{local}/b.jpg", ""]
     assert "further_links" not in arranged(sheet, columns, **read, max_images=1)
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r\n", "\x85", "\u2028"])
+def test_a_line_break_makes_no_further_picture(mark: str) -> None:
+    """The table has one link on each line, and a cell may have any character."""
+    sheet = sheet_of(id=["1"], name=["Tea"], photo=[f"https://h/a;https://h/b{mark}https://h/c"])
+    cells = arranged(sheet, {**SHOP, "image": "photo"}, image_separator=";")
+    assert links_of(cells) == [("https://h/a", "https://h/b https://h/c")]
 
 
 def test_columns_that_are_not_used_are_named() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.catalog.content import (
@@ -302,7 +302,6 @@ def test_a_text_without_labels_loses_title_or_description() -> None:
     }
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_leaving_a_part_out_changes_any_text(text: str) -> None:
     """No text raises, and no text without a part is the whole text."""

@@ -244,9 +244,7 @@ def test_a_catalogue_without_valid_train_rows_is_refused(tmp_path: Path) -> None
 WORD = st.sampled_from(["", "nan", "NaN", "None", "NULL", "N/A", "NA", "<NA>", "NaT", "#N/A", " "])
 
 
-@settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(WORD, WORD)
 def test_a_word_for_a_missing_value_is_a_missing_value(
     tmp_path: Path, word: str, other: str
@@ -275,9 +273,7 @@ def test_rows_without_text_or_link_are_products_on_error_too(tmp_path: Path) -> 
 CELL = st.sampled_from(["", " ", "1", "2", "9", "x", "https://h/1", "-1", "1.5", "y" * 21, "n\n"])
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(CELL, min_size=3, max_size=5), min_size=1, max_size=8))
 def test_every_train_row_is_kept_or_rejected(tmp_path: Path, rows: list[list[str]]) -> None:
     """Each train row is a product, with or without a price, or in the list of errors."""

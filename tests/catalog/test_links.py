@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amlc.catalog.links import MAX_LINK_LENGTH, LinkError, parse_host, parse_link
@@ -82,14 +82,12 @@ def test_other_texts_are_not_links(text: str) -> None:
     assert not accepted(text)
 
 
-@settings(deadline=None)
 @given(st.sampled_from(["http", "https"]), st.lists(LABEL, min_size=1, max_size=4), LABEL)
 def test_links_made_of_valid_parts_are_accepted(scheme: str, labels: list[str], name: str) -> None:
     """Scheme, host and path of the right form make a link."""
     assert accepted(f"{scheme}://{'.'.join(labels)}/{name}.jpg")
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.text().map("https://".__add__), st.text().map("http://h/".__add__)))
 @example("https://h]/")
 @example("https://[v1.a]/")

@@ -186,7 +186,7 @@ CELLS = st.text(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=8))
 def test_rows_of_the_csv_module_round_trip(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, str, str]]
@@ -200,7 +200,7 @@ def test_rows_of_the_csv_module_round_trip(
     assert [row.text for row in products] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200))
 def test_any_bytes_after_a_header_give_rows_or_a_data_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes

@@ -19,7 +19,7 @@ from amlc.errors import DataError
 
 COLUMNS = ("sample_id", "text")
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
-SHARED_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

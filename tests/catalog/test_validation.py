@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from amlc.catalog import validation
@@ -71,7 +71,6 @@ def test_price_error(text: str, reason: str) -> None:
     assert validation.price_error(text) == reason
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.text("0123456789.eE+-_ naif,", max_size=12)))
 @example("9" * 100_000)
 @example("1\x1f")
@@ -83,7 +82,6 @@ def test_an_accepted_price_is_a_positive_number(text: str) -> None:
         assert validation.MIN_PRICE <= float(text) <= validation.MAX_PRICE
 
 
-@settings(deadline=None)
 @given(st.floats(validation.MIN_PRICE, validation.MAX_PRICE))
 def test_a_price_that_python_writes_is_accepted(price: float) -> None:
     """Every float within the range that Python or pandas has written is a valid price."""

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -138,6 +140,67 @@ def test_lost_inputs_are_sent_again(backend: cluster.DaskBackend) -> None:
         lost = [distributed.Future(key, backend.client) for key in backend.client.futures]
         backend.client.cancel(lost, force=True)
         assert list(in_order(pool, pieces.add, [2])) == [pieces.add(inputs, 2)]
+
+
+class Unstable:
+    """A client whose workers come and go: the first ways in which sending inputs fails."""
+
+    status = "running"
+
+    def __init__(self, *failures: OSError) -> None:
+        self.failures = list(failures)
+        self.submitted: list[Any] = []
+
+    def nthreads(self) -> dict[str, int]:
+        """Return no worker."""
+        return {}
+
+    def scatter(self, data: list[Any], **_: object) -> list[Any]:
+        """Fail, or return futures of the data."""
+        if self.failures:
+            raise self.failures.pop(0)
+        return [SimpleNamespace(status="finished", value=value) for value in data]
+
+    def submit(self, *arguments: Any, **_: object) -> Future[Any]:
+        """Return the future of a piece, which is its last argument but one."""
+        self.submitted.append(arguments)
+        future: Future[Any] = Future()
+        future.set_result(arguments[-2])
+        return future
+
+    def cancel(self, futures: list[Any]) -> None:
+        """Forget nothing."""
+
+
+def unstable(*failures: OSError, retries: int) -> tuple[Unstable, cluster.DaskBackend]:
+    """Return a client and its backend."""
+    client: Any = Unstable(*failures)
+    return client, cluster.DaskBackend(client, settings(scheduler=REMOTE, retries=retries))
+
+
+def test_inputs_wait_for_workers() -> None:
+    """However often there is none: that is no try."""
+    none = TimeoutError("No valid workers found")
+    client, backend = unstable(none, none, none, retries=1)
+    assert run(backend, pieces.add, None) == [0, 1, 2, 3]
+    assert not client.failures
+
+
+def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try() -> None:
+    """Where connections are refused for ever, the stage ends."""
+    backend = unstable(*[OSError("refused")] * 9, retries=1)[1]
+    with pytest.raises(ExecutionError, match=r"tried 2 times; .*its inputs were lost"):
+        run(backend, pieces.add, None)
+
+
+def test_cancelled_work_submits_no_more_pieces() -> None:
+    """A thread that takes the next one just then would wait for it until the end."""
+    client, backend = unstable(retries=1)
+    with backend.shared(None) as work:
+        backend.cancel(work)
+        with pytest.raises(CancelledError):
+            backend.compute(pieces.add, work, 1, name="piece 1", threads=1)
+    assert client.submitted == []
 
 
 def test_a_shared_folder_holds_the_inputs(backend: cluster.DaskBackend, tmp_path: Path) -> None:

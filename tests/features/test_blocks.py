@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -122,7 +122,6 @@ def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:
         Neighbours.read(tmp_path / "neighbours.npz")
 
 
-@settings(deadline=None)
 @given(st.sets(st.text(st.characters(codec="ascii"), min_size=1), min_size=1), st.integers(0, 4))
 def test_dense_columns_survive_the_file_with_their_names(
     tmp_path_factory: pytest.TempPathFactory, names: set[str], rows: int

@@ -15,7 +15,8 @@ from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.models.blend import Blend, Blended
+from amlc.models.blend import Blend
+from amlc.models.blend_fitting import Blended
 from tests.helpers.pictures import jpeg
 
 # What a catalogue may contain: markup, quotes, controls, right-to-left text, endless words.

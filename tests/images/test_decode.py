@@ -305,7 +305,7 @@ def test_an_unexpected_error_is_a_reason_and_is_logged(
     assert caplog.messages == ["https://example.org/odd.jpg: cannot be decoded: _OddError: odd"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.sampled_from(["JPEG", "PNG", "WEBP", "GIF"]), st.data())
 def test_damaged_bytes_give_a_picture_or_an_error(kind: str, data: st.DataObject) -> None:
     """Whatever bytes are changed, the only error is a FetchError."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
@@ -51,7 +51,6 @@ def test_each_kind_of_webp_says_its_size(options: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None)
 @given(st.data())
 def test_any_bytes_are_inspected_or_refused(kind: str, data: st.DataObject) -> None:
     """The only error of damaged or cut files is a FetchError."""

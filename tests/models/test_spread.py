@@ -9,7 +9,8 @@ import pytest
 from amlc.arrays import Floats
 from amlc.errors import ModelError, ParamsError
 from amlc.features.blocks import Blocks
-from amlc.models.blend import Blend, BlendFitter, BlendSettings
+from amlc.models.blend import Blend
+from amlc.models.blend_fitting import BlendFitter, BlendSettings
 from amlc.models.spread import Spread, SpreadFitter, SpreadSettings
 from amlc.params import check
 from tests.helpers.learning import SPREAD, make_products
@@ -134,3 +135,10 @@ def test_other_blocks_are_refused(blocks: list[Any]) -> None:
     """A bundle always has the tabular block and the neighbours, but not always the others."""
     with pytest.raises(ParamsError, match=r"spread\.blocks: "):
         check(SpreadSettings, {**SPREAD, "blocks": blocks}, "spread", Path("params.yaml"))
+
+
+def test_weights_are_refused() -> None:
+    """They would have no effect: all errors count alike."""
+    weighted = {"limits": [], "weights": [1.0], "column": None}
+    with pytest.raises(ParamsError, match=r"spread\.weights: .*expected null"):
+        check(SpreadSettings, {**SPREAD, "weights": weighted}, "spread", Path("params.yaml"))

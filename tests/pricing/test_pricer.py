@@ -185,7 +185,7 @@ def test_a_long_text_is_cut_with_a_reason(pricer: BundlePricer) -> None:
     assert estimate.price == cut.price
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=200))
 def test_any_text_has_a_price(pricer: BundlePricer, text: str) -> None:
     """Any text gets a price within its interval."""

@@ -3,13 +3,12 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from amlc.report.cleaning import clean
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(2, 60))
 def test_a_cleaned_text_is_bounded_and_visible(text: str, limit: int) -> None:
     """It is one line within the limit, without invisible or direction-changing characters."""
@@ -19,7 +18,6 @@ def test_a_cleaned_text_is_bounded_and_visible(text: str, limit: int) -> None:
     assert cleaned == cleaned.strip()
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(2, 60))
 def test_cleaning_twice_changes_nothing(text: str, limit: int) -> None:
     """A cleaned text stays as it is."""

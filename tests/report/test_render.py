@@ -249,7 +249,7 @@ def with_title(page: Page, title: str) -> Page:
     return replace(page, tiles=(Tile("data:", title, 1.0),))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(text=TEXTS)
 def test_any_text_is_shown_unchanged(bare: Page, text: str) -> None:
     """Any text stays the text of its element and adds no element."""
@@ -260,7 +260,7 @@ def test_any_text_is_shown_unchanged(bare: Page, text: str) -> None:
     assert after.elements == before.elements
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(text=TEXTS.filter(bool))
 def test_any_attribute_is_kept_unchanged(bare: Page, text: str) -> None:
     """No value ends its attribute."""

@@ -252,7 +252,7 @@ def test_a_body_that_is_not_json_is_refused(client: httpx.Client, body: bytes) -
     ("body", "message"),
     [
         (b"", "empty"),
-        (b'{"title": "Tea",}', "not JSON: expecting property name .* at character 17"),
+        (b'{"title": "Tea",}', "not JSON: .* at character 1[67]"),
         (b'{"\\ud800": 1}', "half of a surrogate pair"),
     ],
 )

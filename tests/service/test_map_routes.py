@@ -125,6 +125,15 @@ def test_a_wrong_number_of_a_form_is_named(service: Service) -> None:
     assert problem(answer, 422)["detail"] == "weight: a number that cannot be read."
 
 
+def test_no_column_may_be_given_twice() -> None:
+    """Nor one with the name of a field that the competition's form may repeat."""
+    columns = map_with({"text": ["name", "bullets"], "image": None, "id": None})
+    parts = [("bullets", (None, text)) for text in ("a", "b")]
+    with running(FakePricer(columns)) as client:
+        answer = client.post("/v1/price", files=parts)
+    assert problem(answer, 422)["detail"] == "bullets: this field was given more than once."
+
+
 def test_a_linked_picture_is_fetched(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     """The column of links takes one."""
     monkeypatch.setattr(price_service, "fetch", lambda *_: jpeg(5))

@@ -80,6 +80,7 @@ def root(tmp_path: Path) -> Path:
                 "coverage": 80.04,
                 "coverage_by_predicted_decile": {"01": 79.0, "02": 81.0},
                 "coverage_by_price_decile": {"01": 50.0, "02": 98.0},
+                "median_ratio": 5.5,
             },
             "guards": {
                 "permutation": {"smape": 73.0, "constant": 72.5, "gap_se": 0.1},

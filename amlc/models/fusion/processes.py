@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 _LAUNCHED = "AMLC_LAUNCHED"
 
 
-def launch(config: str, module: str, *arguments: str) -> bool:
+def launch(config: str, executor: str, module: str, *arguments: str) -> bool:
     """Run a module in the processes that a configuration file of accelerate describes.
 
     Parameters
     ----------
     config : str
         The file, as `accelerate config` writes it.
+    executor : str
+        ``executor.kind``.
     module : str
         Run with the arguments in each process.
 
@@ -39,12 +41,15 @@ def launch(config: str, module: str, *arguments: str) -> bool:
     MissingExtraError
         accelerate is not installed.
     ParamsError
-        There is no such file.
+        There is no such file, or fits are to be computed elsewhere.
     ModelError
         A process failed; what went wrong has been printed by it.
     """
     if _LAUNCHED in os.environ:
         return False
+    if executor != "threads":
+        # Each process would hand out all fits, to workers that know nothing of the others.
+        raise ParamsError(f"train.fusion.accelerate: needs executor.kind: threads, not {executor}")
     require_accelerate()
     if not Path(config).is_file():
         raise ParamsError(f"train.fusion.accelerate: no such file: {config}: run accelerate config")

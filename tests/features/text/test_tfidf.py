@@ -98,7 +98,7 @@ def vectorizer(settings: VectorizerSettings) -> TfidfVectorizer:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(alphabet="ab é.'-\n\t\u00a0\u2003 1_漢", max_size=30),
     st.integers(1, 4),
@@ -115,7 +115,7 @@ def test_terms_agree_with_scikit_learn(
     assert analyzer(changed)(text) == vectorizer(changed).build_analyzer()(text)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.text(max_size=80), max_size=4))
 def test_weights_agree_with_scikit_learn(other_texts: list[str]) -> None:
     """Both give the same weights, bit for bit."""
@@ -133,7 +133,7 @@ def test_weights_agree_with_scikit_learn(other_texts: list[str]) -> None:
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([*TEXTS, "Item Name: " + "x" * 600]) | st.text(), max_size=4))
 def test_known_titles_give_the_same_block(texts: list[str]) -> None:
     """A title that is handed over equals one parsed from the text, even if the text is cut."""

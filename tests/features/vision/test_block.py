@@ -62,7 +62,7 @@ def test_a_missing_picture_is_flagged() -> None:
     assert describe([], SETTINGS).shape == (0, len(DESCRIPTORS))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from([encoded(), encoded(kind="PNG")]),
     st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8),

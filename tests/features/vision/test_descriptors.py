@@ -59,7 +59,7 @@ def test_every_column_has_one_name_and_a_meaning() -> None:
     assert list(DESCRIPTORS) == ["placeholder", *NAMES]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays(np.uint8, (16, 16, 3)), st.floats(0.01, 100))
 def test_any_pixels_give_finite_numbers_between_minus_one_and_one(
     pixels: Pixels, aspect: float
@@ -170,7 +170,7 @@ def test_detail_is_found_at_its_scale() -> None:
     assert coarse["detail_fine"] == coarse["detail_middle"] == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arrays(np.uint8, (16, 16), elements=st.sampled_from([0, 90, 180, 255])))
 def test_patterns_agree_with_counting_pixel_by_pixel(grey: Pixels) -> None:
     """The shares are those of a plain loop over pixels and their neighbours."""
@@ -182,7 +182,7 @@ def test_patterns_agree_with_counting_pixel_by_pixel(grey: Pixels) -> None:
     np.testing.assert_allclose(patterns(scene)[0], counts / counts.sum(), atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PIXELS)
 def test_hues_agree_with_angles(pixels: Pixels) -> None:
     """The octants are those of the angle in the plane of redness and yellowness."""
@@ -195,7 +195,7 @@ def test_hues_agree_with_angles(pixels: Pixels) -> None:
     np.testing.assert_allclose(hues(scene)[0], expected, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PIXELS)
 def test_directions_agree_with_angles(pixels: Pixels) -> None:
     """The sectors are those of the angle of the gradient, up to pixels on their limits."""
@@ -217,7 +217,7 @@ def test_log_aspect_is_a_binary_logarithm(ratio: float) -> None:
     np.testing.assert_allclose(actual, 0.5 + np.log2(ratio) / 6, rtol=0, atol=1e-14)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(PIXELS)
 def test_repeats_agree_with_a_fourier_transform(pixels: Pixels) -> None:
     """The highest autocorrelation after the first dip below zero is that of a direct formula."""

@@ -59,7 +59,7 @@ def test_the_table_of_linear_light_is_the_same_for_every_library() -> None:
     assert table[-1] == scene_module._CUBES  # noqa: SLF001 - as above
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(arrays(np.uint8, (1, 16, 16, 3)))
 def test_colours_are_multiples_of_a_step(pixels: Pixels) -> None:
     """The colours of any pixels are whole numbers of steps, so that their sums are exact."""
@@ -75,7 +75,7 @@ def test_chroma_lies_between_zero_and_one() -> None:
     assert scene.chroma.max() == pytest.approx(1, abs=2e-3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MASKS)
 def test_areas_touching_the_border_agree_with_a_flood_fill(mask: Bools) -> None:
     """Exactly the areas with a pixel on the border are kept."""
@@ -87,7 +87,7 @@ def test_areas_touching_the_border_agree_with_a_flood_fill(mask: Bools) -> None:
     assert (keep_touching_border(mask) == np.array(expected)).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MASKS, st.integers(1, 6))
 def test_count_areas_agrees_with_a_flood_fill(mask: Bools, least: int) -> None:
     """Areas of at least the given number of pixels are counted in each picture."""

@@ -19,7 +19,14 @@ needs_accelerate = pytest.mark.skipif(
 def test_a_process_that_accelerate_started_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """It starts no further processes."""
     monkeypatch.setenv("AMLC_LAUNCHED", "1")
-    assert not launch("no-such-file.yaml", "stages.train", "fusion")
+    assert not launch("no-such-file.yaml", "threads", "stages.train", "fusion")
+
+
+@pytest.mark.parametrize("executor", ["processes", "dask"])
+def test_fits_elsewhere_are_not_shared_by_processes(executor: str) -> None:
+    """Before anything starts, the message names both settings."""
+    with pytest.raises(ParamsError, match=rf"accelerate: needs executor\.kind: .* not {executor}"):
+        launch("accelerate.yaml", executor, "stages.train", "fusion")
 
 
 def test_each_process_has_a_gpu() -> None:
@@ -40,7 +47,7 @@ def test_each_process_needs_a_part_of_the_batch() -> None:
 def test_a_missing_configuration_is_named() -> None:
     """It says how to write one."""
     with pytest.raises(ParamsError, match=r"no such file: none\.yaml: run accelerate config"):
-        launch("none.yaml", "stages.train", "fusion")
+        launch("none.yaml", "threads", "stages.train", "fusion")
 
 
 @needs_accelerate
