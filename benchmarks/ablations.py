@@ -30,7 +30,8 @@ from amlc.errors import run
 from amlc.features.block_names import BLOCKS
 from amlc.features.blocks import Blocks, Tabular
 from amlc.features.text import tokens
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.topics import TopicsSettings, fit_topics, project
 from amlc.metrics import smape_of_logs

@@ -28,7 +28,8 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import Blocks
 from amlc.features.content import Content
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.files import write_arrays
 from amlc.metrics import row_smape, smape_of_logs
 from amlc.models.crossfit import Fit, Split, fits, fold_splits

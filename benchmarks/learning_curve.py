@@ -33,7 +33,8 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.files import replacing
 from amlc.metrics import row_smape
 from amlc.models.base import Regressor

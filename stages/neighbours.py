@@ -6,7 +6,8 @@ from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
 from amlc.features.blocks import Terms
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ work share, and the piece itself, such as the rows of a fold. It is deterministi
 behind, so that it can be computed again elsewhere.
 """
 
+import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 from threadpoolctl import threadpool_limits
 
 from amlc.errors import ExecutionError
+from amlc.execution.piece import Call
 
 InputsT = TypeVar("InputsT")
 PieceT = TypeVar("PieceT")
@@ -81,29 +83,15 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
-        """Return ``function(inputs, piece)``; several threads call this at the same time.
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
+        """Return the result of a piece; several threads call this at the same time.
 
         Parameters
         ----------
-        function : callable
-            At the top level of a module, so that other processes find it.
+        call : Call
+            The piece.
         inputs : object
             What `shared` yields.
-        piece : object
-            The second argument of the function.
-        name : str
-            What an error calls the piece.
-        threads : int
-            Threads for its numerical work.
 
         Raises
         ------
@@ -115,6 +103,21 @@ class Backend(ABC):
     def workers(self) -> int:
         """The number of workers that can compute a piece together; 0: that is not possible."""
         return 0
+
+    def check_workers(self, count: int, setting: str) -> None:
+        """See whether there are as many workers as have to compute a piece together.
+
+        Raises
+        ------
+        ExecutionError
+            There are not; the message names the setting that asks for them.
+        """
+        if self.workers < count:
+            raise ExecutionError(
+                f"{setting}: {count} workers of a Dask cluster have to fit one booster together, "
+                f"and there are {self.workers}: set executor.kind: dask and start as many, as "
+                f"docs/cluster.md says, or leave {setting.rpartition('.')[2]} empty"
+            )
 
     def compute_together(
         self,
@@ -140,7 +143,7 @@ class Backend(ABC):
             What the library raises, such as when it loses the connection to another worker; as
             where a worker is lost, all shares are then computed again.
         name, threads
-            As in `compute`; threads are those of one share.
+            As in `Call`; threads are those of one share.
 
         Raises
         ------
@@ -157,18 +160,9 @@ class ThreadBackend(Backend):
         """Return what is asked for."""
         return at_once or 1
 
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Call the function, which has been told its number of threads by its inputs."""
-        del name, threads
-        return function(inputs, piece)
+        return call.run(inputs)
 
 
 THREADS = ThreadBackend()
@@ -208,13 +202,9 @@ class Pool(ThreadPoolExecutor):
         self, function: Callable[..., ResultT], /, *args: Any, **kwargs: Any
     ) -> Future[ResultT]:
         """Have ``function(inputs, piece)`` computed; the only further argument is the piece."""
-        name = f"{self._unit} {next(self._numbers)}"
-        return super().submit(self._compute, name, function, *args, **kwargs)
-
-    def _compute(self, name: str, function: Callable[[Any, Any], ResultT], piece: Any) -> ResultT:
-        return self._backend.compute(
-            function, self._inputs, piece, name=name, threads=self._piece_threads
-        )
+        (piece,) = (*args, *kwargs.values())
+        call = Call(function, piece, f"{self._unit} {next(self._numbers)}", self._piece_threads)
+        return super().submit(self._backend.compute, call, self._inputs)
 
 
 @contextmanager
@@ -269,17 +259,8 @@ def in_order(
         yield waiting.popleft().result()
 
 
-def check_workers(backend: Backend, count: int, setting: str) -> None:
-    """See whether there are as many workers as have to compute a piece together.
-
-    Raises
-    ------
-    ExecutionError
-        There are not; the message names the setting that asks for them.
-    """
-    if backend.workers < count:
-        raise ExecutionError(
-            f"{setting}: {count} workers of a Dask cluster have to fit one booster together, and "
-            f"there are {backend.workers}: set executor.kind: dask and start as many, as "
-            f"docs/cluster.md says, or leave {setting.rpartition('.')[2]} empty"
-        )
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

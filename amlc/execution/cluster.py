@@ -24,7 +24,7 @@ from distributed.scheduler import KilledWorker
 from amlc.errors import ExecutionError, first_few
 from amlc.execution.backend import Backend, Member
 from amlc.execution.inputs import InputFile, input_file
-from amlc.execution.piece import PieceTimeoutError, run_checked
+from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.together import Team
@@ -115,22 +115,14 @@ class DaskBackend(Backend):
             futures = list(work.futures)
         self.client.cancel(futures)
 
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Have the piece computed by a worker, and by another one if that is lost."""
         work: _Work = inputs
         reasons: list[str] = []
         future: Any = None
         while len(reasons) <= self._settings.retries:
             try:
-                future = self._submit(work, function, piece, threads)
+                future = self._submit(work, call)
                 result: ResultT = future.result()
             except PieceTimeoutError:
                 limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
@@ -139,7 +131,7 @@ class DaskBackend(Backend):
                 # The scheduler has tried it on several workers.
                 tries = error.allowed_failures + 1
                 why = f"its worker {error.last_worker.address} ended, as when memory runs out"
-                raise failed(name, [why] * tries) from None
+                raise failed(call.name, [why] * tries) from None
             except MemoryError:
                 reasons.append("it ran out of memory")
             except (FutureCancelledError, CommClosedError):
@@ -153,7 +145,7 @@ class DaskBackend(Backend):
                 return result
             finally:
                 work.futures.discard(future)
-        raise failed(name, reasons)
+        raise failed(call.name, reasons)
 
     @property
     def workers(self) -> int:
@@ -178,22 +170,19 @@ class DaskBackend(Backend):
         except OSError:
             raise self._disconnected() from None
 
-    def _submit(
-        self, work: "_Work", function: Callable[[Any, Any], Any], piece: Any, threads: int
-    ) -> Any:
+    def _submit(self, work: "_Work", call: Call[Any]) -> Any:
         self._check_connection()
-        value = work.inputs.future() if isinstance(work.inputs, _Scattered) else work.inputs
+        value: Any = work.inputs
+        if isinstance(work.inputs, _Scattered):
+            value = work.inputs.future(work)
         # Without the lock, a piece could be submitted after the others were cancelled.
         with work.lock:
-            if work.cancelled:
-                raise FutureCancelledError(function.__name__, "the work was cancelled")
+            work.check()
             future = self.client.submit(
                 run_checked,
-                fingerprint(),
-                self._settings.piece_seconds,
-                *(function, value, piece, threads),
+                *(call, value, self._settings.piece_seconds, fingerprint()),
                 # A name of its own, because Dask takes equal names for equal results.
-                key=f"{function.__name__}-{uuid.uuid4()}",
+                key=f"{call.function.__name__}-{uuid.uuid4()}",
                 pure=False,
             )
             work.futures.add(future)
@@ -219,6 +208,11 @@ class _Work:
     cancelled: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def check(self) -> None:
+        """Raise FutureCancelledError if the work was cancelled."""
+        if self.cancelled:
+            raise FutureCancelledError("work", "its pool was closed")
+
 
 class _NoWorkersError(Exception):
     """There are no workers to send inputs to."""
@@ -232,17 +226,20 @@ class _Scattered:
         self._future: Any = None
         self._lock = threading.Lock()
 
-    def future(self) -> Any:
+    def future(self, work: _Work) -> Any:
         """Return the future of the inputs, which Dask replaces by its value.
 
         Raises
         ------
+        FutureCancelledError
+            The work was cancelled.
         _NoWorkersError
             There have been none for the client's time limit.
         CommClosedError
             A worker was lost while it received them.
         """
         with self._lock:
+            work.check()
             if self._future is None or self._future.status != "finished":
                 self._future = self._sent()
             return self._future
@@ -324,19 +321,26 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
 @contextmanager
 def _local_cluster(count: int) -> Iterator[Any]:
     """Start a scheduler in this process and workers in others, which only this process can use."""
-    with LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        # Otherwise its web servers listen on all addresses of the machine.
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        scheduler_kwargs={"dashboard": False},
-        # Whoever can connect to a scheduler or a worker can run code as this user.
-        security=Security.temporary(),
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    try:
+        cluster = LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            # Otherwise its web servers listen on all addresses of the machine.
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
+            # Whoever can connect to a scheduler or a worker can run code as this user.
+            security=Security.temporary(),
+            silence_logs=logging.CRITICAL,
+        )
+    except (OSError, RuntimeError) as error:
+        raise ExecutionError(
+            f"executor.scheduler: local:{count}: the processes cannot be started: {error}; name "
+            "fewer, or set executor.kind: threads"
+        ) from None
+    with cluster:
         yield cluster
 
 

@@ -1,11 +1,12 @@
-"""What a worker does: one piece at a time, with its number of threads and within its time."""
+"""A piece as it is handed out, and what a worker does: one at a time, within its time."""
 
 import os
 import platform
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -14,49 +15,65 @@ from amlc.execution.inputs import InputFile
 from amlc.execution.versions import fingerprint
 
 ResultT = TypeVar("ResultT")
+# Time for the message of a piece that was given up to leave the process.
+_GOODBYE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Call(Generic[ResultT]):
+    """A piece with the function that computes it.
+
+    Parameters
+    ----------
+    function : callable
+        Called with the inputs and the piece; at the top level of a module, so that other processes
+        find it.
+    piece : object
+        The second argument of the function.
+    name : str
+        What an error calls the piece.
+    threads : int
+        Threads for its numerical work.
+    """
+
+    function: Callable[[Any, Any], ResultT]
+    piece: Any
+    name: str
+    threads: int
+
+    def run(self, inputs: Any) -> ResultT:
+        """Return ``function(inputs, piece)``."""
+        return self.function(inputs, self.piece)
 
 
 class PieceTimeoutError(Exception):
     """A piece took longer than `executor.piece_seconds`; its worker is still computing it."""
 
 
-def run_piece(
-    function: Callable[[Any, Any], ResultT], inputs: Any, piece: Any, threads: int
-) -> ResultT:
+def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
     """Compute a piece in a process of its own.
 
     Parameters
     ----------
-    function : callable
-        Called with the inputs and the piece.
+    call : Call
+        The piece.
     inputs : InputFile or object
         A file to load them from, or the inputs themselves.
-    piece : object
-        The second argument of the function.
-    threads : int
-        Threads for numerical work.
     """
     # Not a block: the process computes nothing else.
-    threadpool_limits(threads)
-    return function(inputs.load() if isinstance(inputs, InputFile) else inputs, piece)
+    threadpool_limits(call.threads)
+    return call.run(inputs.load() if isinstance(inputs, InputFile) else inputs)
 
 
-def run_checked(
-    expected: str,
-    seconds: float | None,
-    function: Callable[[Any, Any], ResultT],
-    inputs: Any,
-    piece: Any,
-    threads: int,
-) -> ResultT:
+def run_checked(call: Call[ResultT], inputs: Any, seconds: float | None, expected: str) -> ResultT:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
     ----------
+    call, inputs, seconds
+        As in `run_within`.
     expected : str
         `fingerprint` of the machine that has the piece computed.
-    seconds, function, inputs, piece, threads
-        As in `run_within`.
 
     Raises
     ------
@@ -70,24 +87,18 @@ def run_checked(
             f"the worker on {platform.node()} has other versions than this machine; run again, and "
             "the message says which"
         )
-    return run_within(seconds, function, inputs, piece, threads)
+    return run_within(call, inputs, seconds)
 
 
-def run_within(
-    seconds: float | None,
-    function: Callable[[Any, Any], ResultT],
-    inputs: Any,
-    piece: Any,
-    threads: int,
-) -> ResultT:
+def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
     """Compute a piece as `run_piece` does; give it up, still running, after some time.
 
     Parameters
     ----------
+    call, inputs
+        As in `run_piece`.
     seconds : float or None
         The time limit; None: there is none.
-    function, inputs, piece, threads
-        As in `run_piece`.
 
     Raises
     ------
@@ -95,12 +106,12 @@ def run_within(
         The time is up. The process ends soon after it, because a thread cannot be stopped.
     """
     if seconds is None:
-        return run_piece(function, inputs, piece, threads)
+        return run_piece(call, inputs)
     future: Future[ResultT] = Future()
 
     def run() -> None:
         try:
-            future.set_result(run_piece(function, inputs, piece, threads))
+            future.set_result(run_piece(call, inputs))
         except BaseException as error:  # noqa: BLE001 - the caller raises it
             future.set_exception(error)
 
@@ -108,12 +119,8 @@ def run_within(
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        # Time for the message that says so to leave the process.
         end = threading.Timer(_GOODBYE_SECONDS, os._exit, (1,))
         end.daemon = True
         end.start()
         raise PieceTimeoutError
     return future.result()
-
-
-_GOODBYE_SECONDS = 1.0

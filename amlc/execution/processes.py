@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -12,9 +12,9 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self, TypeVar
 
 from amlc.errors import ExecutionError
-from amlc.execution.backend import Backend
+from amlc.execution.backend import Backend, cores
 from amlc.execution.inputs import InputFile, input_file
-from amlc.execution.piece import run_piece
+from amlc.execution.piece import Call, run_piece
 from amlc.execution.settings import ExecutorSettings
 
 ResultT = TypeVar("ResultT")
@@ -35,7 +35,7 @@ class ProcessBackend(Backend):
 
     def width(self, at_once: int | None) -> int:
         """Return what is asked for: each piece under way has a process."""
-        return at_once or os.cpu_count() or 1
+        return at_once or cores()
 
     @contextmanager
     def shared(self, inputs: object) -> Iterator[InputFile]:
@@ -43,23 +43,13 @@ class ProcessBackend(Backend):
         with input_file(inputs, None) as file:
             yield file
 
-    def compute(
-        self,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> ResultT:
+    def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Have the piece computed by an idle process, or by a new one."""
         reasons: list[str] = []
         while len(reasons) <= self._settings.retries:
             process = self._take()
             try:
-                result = process.call(
-                    self._settings.piece_seconds, function, inputs, piece, threads
-                )
+                result = process.compute(call, inputs, self._settings.piece_seconds)
             except _LostError as error:
                 reasons.append(str(error))
                 continue
@@ -72,7 +62,7 @@ class ProcessBackend(Backend):
                 raise
             self._idle.put(process)
             return result
-        raise failed(name, reasons)
+        raise failed(call.name, reasons)
 
     def _take(self) -> "_Process":
         try:
@@ -118,14 +108,7 @@ class _Process:
         self._pool = ProcessPoolExecutor(1, context, initializer=_start)
         self._pid: int | None = None
 
-    def call(
-        self,
-        seconds: float | None,
-        function: Callable[[Any, Any], ResultT],
-        inputs: Any,
-        piece: Any,
-        threads: int,
-    ) -> ResultT:
+    def compute(self, call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
         """Return the result of a piece.
 
         Raises
@@ -136,7 +119,7 @@ class _Process:
         try:
             if self._pid is None:
                 self._pid = self._pool.submit(os.getpid).result()
-            future = self._pool.submit(run_piece, function, inputs, piece, threads)
+            future = self._pool.submit(run_piece, call, inputs)
             if not wait([future], seconds).done:
                 self.end()
                 raise _LostError(f"it took longer than {seconds:g} s (executor.piece_seconds)")

@@ -16,7 +16,7 @@ from distributed.scheduler import KilledWorker
 
 from amlc.errors import ExecutionError
 from amlc.execution.backend import Member
-from amlc.execution.piece import PieceTimeoutError, run_checked
+from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.versions import fingerprint
@@ -121,10 +121,11 @@ class Team:
         errors: type[Exception],
     ) -> list[ResultT]:
         """Return what each worker computes, unless one of them fails."""
-        arguments = (fingerprint(), self._settings.piece_seconds, function)
+        seconds, ours = self._settings.piece_seconds, fingerprint()
         futures = [
             self._client.submit(
-                *(run_checked, *arguments, value, piece, self._threads),
+                run_checked,
+                *(Call(function, piece, self._name, self._threads), value, seconds, ours),
                 key=f"share-{uuid.uuid4()}",
                 pure=False,
                 workers=[address],

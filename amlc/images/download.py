@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from amlc.catalog.links import LOCAL, LinkError, parse_link
 from amlc.errors import ImageError, first_few
-from amlc.execution.backend import THREADS, Backend
+from amlc.execution.backend import THREADS, Backend, cores
 from amlc.images.addresses import check_host
 from amlc.images.decode import decode, pillow_warning_filters, placeholder
 from amlc.images.fetch_result import (
@@ -27,7 +27,7 @@ from amlc.images.fetch_result import (
     Picture,
 )
 from amlc.images.mirror import Mirror, mirror_folder
-from amlc.images.pool import FetchPool, cores
+from amlc.images.pool import FetchPool
 from amlc.images.remote import RemoteFetchPool
 from amlc.images.settings import FetchSettings, ImageSettings
 from amlc.images.shards import ROWS_AT_ONCE, write_shard

@@ -1,7 +1,6 @@
 """Worker threads that fetch and decode, and pass each result to the store and to the caller."""
 
 import contextlib
-import os
 import queue
 import random
 import threading
@@ -10,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from amlc.catalog.links import Link
+from amlc.execution.backend import cores
 from amlc.images.client import Body, Client
 from amlc.images.decode import decode
 from amlc.images.fetch_result import DAMAGED, TRUNCATED, FetchError, FetchResult, Picture, Retry
@@ -211,10 +211,3 @@ def thumbnail(link: Link, size: int) -> Link | None:
         return None
     target = f"{folder}/{stem}._SL{2 * size}_.{extension}"
     return Link(link.scheme, link.host, link.port, target)
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -4,14 +4,13 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator
 
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError, ParamsError, read_errors_as
-from amlc.execution.backend import THREADS, Backend
 from amlc.features import content
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks
@@ -19,6 +18,10 @@ from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
 from amlc.models.target import Target, WeightSettings
 from amlc.params import Settings, check
+
+if TYPE_CHECKING:
+    # A stage that only loads a model does not depend on where it was fitted.
+    from amlc.execution.backend import Backend
 
 
 class ModelSettings(Settings):
@@ -69,7 +72,7 @@ class Regressor(ABC):
         Whether the model reads texts and pictures, so that its blocks need the one named content.
     curve_unit : str
         What `staged_predict` counts: "round" of boosting, or "epoch" of a network.
-    cluster : Backend
+    cluster : Backend or None
         Where `workers` make a fit together.
     """
 
@@ -82,7 +85,7 @@ class Regressor(ABC):
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
-        self.cluster: Backend = THREADS
+        self.cluster: Backend | None = None
         self.encoder = self._new_encoder()
 
     def fit(self, blocks: Blocks, target: Target, *, seed: int, threads: int) -> Self:

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
-from amlc.execution.backend import Member
 from amlc.features.blocks import Blocks
 from amlc.files import read_json, write_json, write_text
 from amlc.metrics import smape_of_logs
@@ -23,6 +22,9 @@ from amlc.models.distributed import Share, fit_together
 from amlc.models.losses import LossName, best_constant, curvature, gradient
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
 
 # Settings that the library does not get as they are.
 NOT_PASSED = {
@@ -201,8 +203,8 @@ class Boosting(Regressor):
 
     def _fit_together(
         self,
-        prepare: Callable[[None, Member], Any],
-        fit: Callable[[Share, Member], str],
+        prepare: "Callable[[None, Member], Any]",
+        fit: "Callable[[Share, Member], str]",
         whole: Share,
         threads: int,
     ) -> Any:

@@ -14,17 +14,14 @@ from tqdm import tqdm
 from amlc.arrays import Floats, Rows
 from amlc.catalog.products import PRICE, test_rows, train_rows
 from amlc.errors import DataError
-from amlc.execution.backend import THREADS, Backend, check_workers, in_order, open_pool
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.features.blocks import Blocks
 from amlc.files import write_rows
 from amlc.metrics import smape_of_logs
 from amlc.models.base import Regressor
-from amlc.models.predictions import write_predictions
+from amlc.models.predictions import CURVES, write_predictions
 from amlc.models.target import log_prices, make_target
 from amlc.models.timings import Timing, peak_bytes
-
-# The file of a model's learning curve, by what it counts.
-CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class Task:
         As in `crossfit`.
     threads : int
         Threads for one fit.
-    cluster : Backend
+    cluster : Backend, optional
         For a model each fit of which several workers make together: has these workers.
     """
 
@@ -119,7 +116,7 @@ class Task:
     products: pd.DataFrame
     seed: int
     threads: int
-    cluster: Backend = THREADS
+    cluster: Backend | None = None
 
 
 @dataclass(frozen=True)
@@ -279,11 +276,11 @@ def fits(
     # other at every tree. The share of a fit is always that of `crossfit`, which has one fit more
     # than there are folds, because another number of threads can change the last bits of a score.
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
-    model, cluster = make(), THREADS
+    model, cluster = make(), None
     at_once = model.fits_at_once or at_once
     each = max(threads // at_once, 1)
     if model.workers > 1:
-        check_workers(backend, model.workers, f"train.{model.name}.distributed")
+        backend.check_workers(model.workers, f"train.{model.name}.distributed")
         backend, cluster = THREADS, backend
     task = Task(make, blocks, products[[PRICE, "group", "fold"]], seed, each, cluster)
     pieces = splits or [Split(*rows) for rows in fold_splits(products)]

@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
-from amlc.execution.backend import Backend, Member, check_workers
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Backend, Member
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,9 @@ class Share:
 
 
 def fit_together(
-    cluster: Backend,
-    prepare: Callable[[None, Member], Any],
-    fit: Callable[[Share, Member], str],
+    cluster: "Backend | None",
+    prepare: "Callable[[None, Member], Any]",
+    fit: "Callable[[Share, Member], str]",
     whole: Share,
     *,
     name: str,
@@ -69,7 +71,7 @@ def fit_together(
 
     Parameters
     ----------
-    cluster : Backend
+    cluster : Backend or None
         Has the workers.
     prepare, errors
         As in `Backend.compute_together`.
@@ -89,9 +91,12 @@ def fit_together(
     ExecutionError
         There are too few workers, or the fit failed each time.
     ModelError
-        There are fewer rows than workers, or each worker fitted a booster of its own.
+        There is no cluster, there are fewer rows than workers, or each worker fitted a booster of
+        its own.
     """
-    check_workers(cluster, workers, f"train.{name}.distributed")
+    if cluster is None:
+        raise ModelError(f"train.{name}.distributed: nothing says which workers; leave it empty")
+    cluster.check_workers(workers, f"train.{name}.distributed")
     rows = len(whole.label)
     if rows < workers:
         raise ModelError(f"train.{name}.distributed: {workers} workers cannot share {rows} rows")
@@ -123,7 +128,7 @@ def free_port() -> int:
         return port
 
 
-def _text_or_hash(fit: Callable[[Share, Member], str], share: Share, member: Member) -> str:
+def _text_or_hash(fit: "Callable[[Share, Member], str]", share: Share, member: "Member") -> str:
     """Return what the first worker has fitted, and of the others a hash of it."""
     text = fit(share, member)
     return text if member.rank == 0 else _hash(text)

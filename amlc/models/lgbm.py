@@ -4,14 +4,13 @@ import ctypes
 import functools
 import json
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
 from pydantic import Field
 
 from amlc.arrays import Floats, Floats32
-from amlc.execution.backend import Member
 from amlc.models.boosting import (
     Boosting,
     BoostingSettings,
@@ -23,6 +22,9 @@ from amlc.models.design import Design
 from amlc.models.distributed import Share, free_port
 from amlc.models.losses import center
 from amlc.models.target import Target
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
 
 FIXED = {
     # `_boost` subtracts the start from the labels itself.
@@ -166,12 +168,12 @@ class LightGBM(Boosting):
         return lgb.Booster(model_str=text)
 
 
-def _prepare(share: None, member: Member) -> int:  # noqa: ARG001 - as the backend calls it
+def _prepare(share: None, member: "Member") -> int:  # noqa: ARG001 - as the backend calls it
     """Return the port on which a worker will wait for the others."""
     return free_port()
 
 
-def _fit_share(share: Share, member: Member) -> str:
+def _fit_share(share: Share, member: "Member") -> str:
     """Fit a booster with the other workers, to whose rows they all fit it; return its text."""
     machines = zip(member.hosts, member.prepared, strict=True)
     network: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Predicted log prices on disk, one row per product."""
+"""The files of a model's folder that later stages read: predicted log prices, one row a product."""
 
 import shutil
 from collections.abc import Sequence
@@ -13,6 +13,8 @@ from amlc.errors import DataError, first_few, read_errors_as
 from amlc.files import write_frame
 
 PREDICTIONS = "predictions.parquet"
+# A model's learning curve, by what it counts.
+CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
 
 
 def write_predictions(folder: Path, products: pd.DataFrame, **columns: Floats) -> None:

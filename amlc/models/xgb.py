@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost as xgb
@@ -11,10 +11,12 @@ from pydantic import Field
 from xgboost.tracker import RabitTracker
 
 from amlc.arrays import Floats, Floats32
-from amlc.execution.backend import Member
 from amlc.models.boosting import Boosting, Data, DistributedSettings, dataset_smape
 from amlc.models.distributed import Share
 from amlc.models.losses import center
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
 
 FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
 # Documented aliases of the parameters that amlc passes, and the names that it passes them by.
@@ -133,7 +135,7 @@ def _text(booster: Any) -> str:
     return str(booster.save_raw("json"), "utf-8")
 
 
-def _prepare(share: None, member: Member) -> dict[str, Any]:  # noqa: ARG001 - as the backend calls it
+def _prepare(share: None, member: "Member") -> dict[str, Any]:  # noqa: ARG001 - as the backend calls it
     """Return how the workers find each other, which is by a thread of the first."""
     if member.rank > 0:
         return {}
@@ -144,7 +146,7 @@ def _prepare(share: None, member: Member) -> dict[str, Any]:  # noqa: ARG001 - a
     return dict(tracker.worker_args())
 
 
-def _fit_share(share: Share, member: Member) -> str:
+def _fit_share(share: Share, member: "Member") -> str:
     """Fit a booster with the other workers, to whose rows they all fit it; return its text."""
     # Ranks follow the order of these names.
     name = f"{member.rank:06}"

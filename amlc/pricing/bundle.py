@@ -16,7 +16,7 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
 from amlc.features.tabular import TabularFeatures
-from amlc.features.text.neighbours import NeighbourIndex, NeighboursSettings
+from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
 from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
@@ -25,7 +25,7 @@ from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
 from amlc.models.blend import SPREAD, Blend
-from amlc.models.predictions import PREDICTIONS
+from amlc.models.predictions import CURVES, PREDICTIONS
 from amlc.models.registry import regressor
 from amlc.params import check
 from amlc.pricing.catalog_settings import CatalogSettings
@@ -60,7 +60,7 @@ PARAMS = (
     "blend",
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
-_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, "curve.csv", "epochs.csv", "importance.csv")
+_UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, *CURVES.values(), "importance.csv")
 
 
 def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:

@@ -194,7 +194,9 @@ class BundlePricer:
         others = [self._check_picture(each) for each in product.further_pictures]
         reasons += [each for each in others if isinstance(each, Reason)]
         further = tuple(each for each in others if isinstance(each, bytes))
-        return _Row(text, picture, tuple(reasons), "", product.own, product.currency, further)
+        # Several pictures may be missing for the same reason.
+        distinct = tuple(dict.fromkeys(reasons))
+        return _Row(text, picture, distinct, "", product.own, product.currency, further)
 
     def _check_picture(self, picture: ProductPicture) -> bytes | Reason | None:
         """Return a picture as a JPEG like those of the image shards, or why it cannot be used."""

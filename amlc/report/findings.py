@@ -25,8 +25,7 @@ from amlc.evaluation.slicing import SliceCost, costliest, slice_labels
 from amlc.features.blocks import Neighbours, Tabular
 from amlc.files import read_json
 from amlc.metrics import row_smape
-from amlc.models.crossfit import CURVES
-from amlc.models.predictions import PREDICTIONS
+from amlc.models.predictions import CURVES, PREDICTIONS
 from amlc.models.timings import RESULT_LENGTH, md5
 from amlc.report.column_names import readable_names
 

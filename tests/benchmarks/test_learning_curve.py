@@ -20,7 +20,7 @@ from learning_curve import (
     trend,
 )
 
-from amlc.features.text.neighbours import NeighboursSettings
+from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.metrics import smape_of_logs
 from amlc.models.registry import regressor
 from tests.helpers.learning import SECTIONS, make_products

@@ -15,12 +15,14 @@ import pytest
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
+from amlc.execution.piece import Call
 from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
 from amlc.features.blocks import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
 from amlc.features.vision.block import VisionSettings, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
@@ -149,7 +151,7 @@ class Unstable:
 
     def __init__(self, *failures: OSError) -> None:
         self.failures = list(failures)
-        self.submitted: list[Any] = []
+        self.submitted: list[Call[Any]] = []
 
     def nthreads(self) -> dict[str, int]:
         """Return no worker."""
@@ -161,11 +163,11 @@ class Unstable:
             raise self.failures.pop(0)
         return [SimpleNamespace(status="finished", value=value) for value in data]
 
-    def submit(self, *arguments: Any, **_: object) -> Future[Any]:
-        """Return the future of a piece, which is its last argument but one."""
-        self.submitted.append(arguments)
+    def submit(self, _: object, call: Call[Any], *__: object, **___: object) -> Future[Any]:
+        """Return the future of a piece, which is its own result."""
+        self.submitted.append(call)
         future: Future[Any] = Future()
-        future.set_result(arguments[-2])
+        future.set_result(call.piece)
         return future
 
     def cancel(self, futures: list[Any]) -> None:
@@ -199,7 +201,7 @@ def test_cancelled_work_submits_no_more_pieces() -> None:
     with backend.shared(None) as work:
         backend.cancel(work)
         with pytest.raises(CancelledError):
-            backend.compute(pieces.add, work, 1, name="piece 1", threads=1)
+            backend.compute(Call(pieces.add, 1, name="piece 1", threads=1), work)
     assert client.submitted == []
 
 
@@ -294,6 +296,21 @@ def test_a_scheduler_that_cannot_be_reached() -> None:
     with (
         pytest.raises(ExecutionError, match=r"127\.0\.0\.1:1 cannot be reached within 0\.5 s"),
         open_backend(nowhere),
+    ):
+        pass
+
+
+def test_processes_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the system allows no more; in one sentence."""
+
+    def refuse(**_: object) -> None:
+        raise RuntimeError("Cluster failed to start: can't start new thread")
+
+    monkeypatch.setattr(cluster, "LocalCluster", refuse)
+    local = settings(kind="dask", scheduler="local:200")
+    with (
+        pytest.raises(ExecutionError, match=r"local:200: the processes cannot be started: .*"),
+        open_backend(local),
     ):
         pass
 

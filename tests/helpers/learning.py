@@ -9,7 +9,8 @@ import scipy.sparse as sp
 import yaml
 
 from amlc.features.blocks import Blocks, Dense, Tabular, Terms
-from amlc.features.text.neighbours import NeighboursSettings, nearest_train_products
+from amlc.features.text.neighbour_index import NeighboursSettings
+from amlc.features.text.neighbours import nearest_train_products
 from amlc.models.target import Target
 
 COMMON: dict[str, Any] = {"smoothing": 5.0, "neighbours": [3, 8], "kriging": 0.5, "weights": None}

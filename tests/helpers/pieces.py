@@ -12,6 +12,7 @@ import numpy as np
 
 from amlc.errors import DataError, MissingExtraError
 from amlc.execution.backend import Backend, Member
+from amlc.execution.piece import Call
 
 
 class Copying(Backend):
@@ -21,19 +22,10 @@ class Copying(Backend):
         """Return what is asked for."""
         return at_once or 1
 
-    def compute(
-        self,
-        function: Callable[[Any, Any], Any],
-        inputs: Any,
-        piece: Any,
-        *,
-        name: str,
-        threads: int,
-    ) -> Any:
+    def compute(self, call: Call[Any], inputs: Any) -> Any:
         """Call a copy of the function with copies of its arguments; return a copy of its result."""
-        del name, threads
-        function, inputs, piece = pickle.loads(pickle.dumps((function, inputs, piece)))
-        return pickle.loads(pickle.dumps(function(inputs, piece)))
+        call, inputs = pickle.loads(pickle.dumps((call, inputs)))
+        return pickle.loads(pickle.dumps(call.run(inputs)))
 
 
 def add(inputs: dict[str, Any], piece: int) -> float:

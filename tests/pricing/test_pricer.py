@@ -248,7 +248,7 @@ def test_several_pictures_are_averaged(pricer: BundlePricer) -> None:
     products = [
         Product("Tea", first),
         Product("Tea", second),
-        Product("Tea", first, further_pictures=(second, b"no picture")),
+        Product("Tea", first, further_pictures=(second, b"no picture", b"no picture either")),
         Product("Tea", None, further_pictures=(second,)),
     ]
     one, other, both, later = pricer.blocks(products).dense["vision"].array

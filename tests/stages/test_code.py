@@ -11,8 +11,6 @@ from stages import code
 
 ROOT = Path(__file__).parents[2]
 LISTS = Path("data/code")
-# The stages that read the blend, and the blend itself.
-AFTER_BLEND = {"blend", "evaluate", "predict", "bundle", "report"}
 
 
 def copy_code(folder: Path) -> None:
@@ -61,8 +59,9 @@ def replace(path: Path, old: str, new: str) -> None:
         ("amlc/features/vision/scene.py", {"vision", "bundle"}),
         ("amlc/models/linear.py", {"train.linear", "train.ridge", "guards"}),
         ("amlc/models/xgb.py", {"train.xgboost"}),
+        ("amlc/models/blend_fitting.py", {"blend"}),
         # The blend's spread is a LightGBM model.
-        ("amlc/models/boosting.py", {"train.lightgbm", "train.xgboost", *AFTER_BLEND}),
+        ("amlc/models/boosting.py", {"train.lightgbm", "train.xgboost", "blend", "bundle"}),
         ("amlc/report/figures.py", {"report"}),
         ("amlc/pricing/bundle.py", {"bundle"}),
         ("amlc/cli.py", set()),
