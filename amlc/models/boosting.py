@@ -208,7 +208,7 @@ class Boosting(Regressor):
         whole: Share,
         threads: int,
     ) -> Any:
-        """Return the booster that the workers fit together."""
+        """Return the booster that the workers fit together; None if no column varies."""
         if not np.ptp(whole.columns, axis=0).any():
             return None
         text = fit_together(
@@ -219,7 +219,7 @@ class Boosting(Regressor):
             threads=max(threads // self.workers, 1),
             errors=self.library_error,
         )
-        return None if text == NO_BOOSTER else self._from_text(text)
+        return self._from_text(text)
 
     def _save(self, folder: Path) -> None:
         text = NO_BOOSTER if self.booster is None else self._to_text()
