@@ -8,19 +8,40 @@ behind, so that it can be computed again elsewhere.
 import os
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, ClassVar, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from amlc.errors import ExecutionError
 from amlc.execution.piece import Call
 
 InputsT = TypeVar("InputsT")
 PieceT = TypeVar("PieceT")
 ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One of the workers that compute a piece together.
+
+    Parameters
+    ----------
+    rank : int
+        Which of them, from 0.
+    hosts : list of str
+        Under which address the others reach each of them.
+    prepared : list
+        What each of them returned when it was told to prepare; empty before.
+    """
+
+    rank: int
+    hosts: list[str]
+    prepared: list[Any]
 
 
 class Backend(ABC):
@@ -77,6 +98,59 @@ class Backend(ABC):
         ExecutionError
             The piece could not be computed after the tries that the settings allow.
         """
+
+    @property
+    def workers(self) -> int:
+        """The number of workers that can compute a piece together; 0: that is not possible."""
+        return 0
+
+    def check_workers(self, count: int, setting: str) -> None:
+        """See whether there are as many workers as have to compute a piece together.
+
+        Raises
+        ------
+        ExecutionError
+            There are not; the message names the setting that asks for them.
+        """
+        if self.workers < count:
+            raise ExecutionError(
+                f"{setting}: {count} workers of a Dask cluster have to fit one booster together, "
+                f"and there are {self.workers}: set executor.kind: dask and start as many, as "
+                f"docs/cluster.md says, or leave {setting.rpartition('.')[2]} empty"
+            )
+
+    def compute_together(
+        self,
+        prepare: Callable[[None, Member], Any],
+        function: Callable[[Any, Member], ResultT],
+        shares: Sequence[Any],
+        *,
+        errors: type[Exception],
+        name: str,
+        threads: int,
+    ) -> list[ResultT]:
+        """Return the results of one piece's shares, each computed by a worker of its own.
+
+        Parameters
+        ----------
+        prepare : callable
+            Called on each worker before any share is computed, with None and the `Member`.
+        function : callable
+            Called with a share and the `Member` that computes it.
+        shares : sequence
+            In the order of the ranks.
+        errors : type of Exception
+            What the library raises, such as when it loses the connection to another worker; as
+            where a worker is lost, all shares are then computed again.
+        name, threads
+            As in `Call`; threads are those of one share.
+
+        Raises
+        ------
+        ExecutionError
+            As in `compute`.
+        """
+        raise NotImplementedError
 
 
 class ThreadBackend(Backend):

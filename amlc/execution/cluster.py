@@ -8,7 +8,7 @@ are counted.
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,11 +22,12 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from amlc.errors import ExecutionError, first_few
-from amlc.execution.backend import Backend
+from amlc.execution.backend import Backend, Member
 from amlc.execution.inputs import InputFile, input_file
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.settings import ExecutorSettings
+from amlc.execution.together import Team
 from amlc.execution.versions import differences, fingerprint, installed
 
 ResultT = TypeVar("ResultT")
@@ -146,6 +147,29 @@ class DaskBackend(Backend):
                 work.futures.discard(future)
         raise failed(call.name, reasons)
 
+    @property
+    def workers(self) -> int:
+        """The number of workers of the cluster."""
+        return len(self.client.nthreads())
+
+    def compute_together(
+        self,
+        prepare: Callable[[None, Member], Any],
+        function: Callable[[Any, Member], ResultT],
+        shares: Sequence[Any],
+        *,
+        errors: type[Exception],
+        name: str,
+        threads: int,
+    ) -> list[ResultT]:
+        """Have the shares computed, and all of them again if a worker is lost."""
+        self._check_connection()
+        team = Team(self.client, self._settings, name=name, threads=threads)
+        try:
+            return team.compute(prepare, function, shares, errors)
+        except OSError:
+            raise self._disconnected() from None
+
     def _submit(self, work: "_Work", call: Call[Any]) -> Any:
         self._check_connection()
         value: Any = work.inputs
@@ -166,10 +190,13 @@ class DaskBackend(Backend):
 
     def _check_connection(self) -> None:
         if self.client.status != "running":
-            raise ExecutionError(
-                f"executor.scheduler: the connection to {self._settings.scheduler} was lost; see "
-                "whether the scheduler is still running, then run again"
-            )
+            raise self._disconnected()
+
+    def _disconnected(self) -> ExecutionError:
+        return ExecutionError(
+            f"executor.scheduler: the connection to {self._settings.scheduler} was lost; see "
+            "whether the scheduler is still running, then run again"
+        )
 
 
 @dataclass

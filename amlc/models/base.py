@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -18,6 +18,10 @@ from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
 from amlc.models.target import Target, WeightSettings
 from amlc.params import Settings, check
+
+if TYPE_CHECKING:
+    # A stage that only loads a model does not depend on where it was fitted.
+    from amlc.execution.backend import Backend
 
 
 class ModelSettings(Settings):
@@ -68,6 +72,8 @@ class Regressor(ABC):
         Whether the model reads texts and pictures, so that its blocks need the one named content.
     curve_unit : str
         What `staged_predict` counts: "round" of boosting, or "epoch" of a network.
+    cluster : Backend or None
+        Where `workers` make a fit together.
     """
 
     # In params.yaml. The registry finds a model by this line of its class.
@@ -79,6 +85,7 @@ class Regressor(ABC):
 
     def __init__(self, settings: ModelSettings) -> None:
         self.settings = settings
+        self.cluster: Backend | None = None
         self.encoder = self._new_encoder()
 
     def fit(self, blocks: Blocks, target: Target, *, seed: int, threads: int) -> Self:
@@ -157,6 +164,11 @@ class Regressor(ABC):
     def fits_at_once(self) -> int | None:
         """How many fits may run at the same time; None: as many as there are threads."""
         return None
+
+    @property
+    def workers(self) -> int:
+        """How many workers of a cluster make one fit together."""
+        return 1
 
     def feature_importances(self) -> dict[str, float]:
         """Return each column's share of the importance; empty for a model without importances.

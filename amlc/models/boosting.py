@@ -2,13 +2,14 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from amlc.arrays import Floats, Floats32
 from amlc.errors import ModelError
@@ -17,12 +18,19 @@ from amlc.files import read_json, write_json, write_text
 from amlc.metrics import smape_of_logs
 from amlc.models.base import DenseSettings, ModelSettings, Regressor
 from amlc.models.design import Design
+from amlc.models.distributed import Share, fit_together
 from amlc.models.losses import LossName, best_constant, curvature, gradient
 from amlc.models.target import Target
 from amlc.models.target_encoding import inner_splits
 
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
+
 # Settings that the library does not get as they are.
-NOT_PASSED = {*ModelSettings.model_fields, "loss", "n_estimators", "early_stopping_rounds", "extra"}
+NOT_PASSED = {
+    *ModelSettings.model_fields,
+    *("loss", "n_estimators", "early_stopping_rounds", "distributed", "extra"),
+}
 # Points of a learning curve.
 CURVE_POINTS = 40
 # What is saved beside the library's file: where boosting starts, and the hash of that file.
@@ -77,9 +85,37 @@ class BoostingSettings(DenseSettings):
         """Return the names that the library does not know."""
         raise NotImplementedError
 
+    @property
+    def workers(self) -> int:
+        """How many workers make one fit together."""
+        return 1
+
     def library_parameters(self) -> dict[str, Any]:
         """Return the settings that the library gets as they are, and those in `extra`."""
         return {**self.model_dump(exclude=NOT_PASSED), **self.extra}
+
+
+class DistributedSettings(BoostingSettings):
+    """The keys of a booster that several workers of a cluster can fit together."""
+
+    # Left out where it is null, so that a model's file says only what made it.
+    distributed: Annotated[int, Field(ge=2, le=1000)] | None = Field(
+        None, exclude_if=lambda workers: workers is None
+    )
+
+    @model_validator(mode="after")
+    def _fits_end_together(self) -> Self:
+        if self.distributed is not None and self.early_stopping_rounds:
+            raise ValueError(
+                "distributed: expected early_stopping_rounds: 0, because no worker has all of the "
+                "held-out rows"
+            )
+        return self
+
+    @property
+    def workers(self) -> int:
+        """How many workers make one fit together."""
+        return self.distributed or 1
 
 
 class Boosting(Regressor):
@@ -100,6 +136,16 @@ class Boosting(Regressor):
     file_name: ClassVar[str]
     booster: Any
     start: float
+
+    @property
+    def workers(self) -> int:
+        """How many workers make one fit together, by `distributed` in params.yaml."""
+        return self.settings.workers
+
+    @property
+    def fits_at_once(self) -> int | None:
+        """One fit, if several workers make it together; else as many as there are threads."""
+        return 1 if self.workers > 1 else None
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         rounds, library = self.settings.n_estimators, self.settings.library
@@ -150,13 +196,30 @@ class Boosting(Regressor):
         total = float(gains.sum()) or 1.0
         return dict(zip(self.encoder.columns, (gains / total).tolist(), strict=True))
 
-    def _objective(self, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
-        """Return gradient and curvature of each row's loss, as both libraries ask for them."""
-        loss: Any = self.settings.loss
-        gap = predicted.astype(np.float64) - data.get_label()
-        weight = data.get_weight()
-        scale: Any = 1.0 if weight is None or not len(weight) else weight
-        return scale * gradient(loss, gap), scale * curvature(loss, gap)
+    def _objective(self) -> Callable[..., Any] | None:
+        """Return the loss for the library; None: its own L1 loss."""
+        loss = self.settings.loss
+        return None if loss == "native_l1" else partial(derivatives, loss)
+
+    def _fit_together(
+        self,
+        prepare: "Callable[[None, Member], Any]",
+        fit: "Callable[[Share, Member], str]",
+        whole: Share,
+        threads: int,
+    ) -> Any:
+        """Return the booster that the workers fit together; None if no column varies."""
+        if not np.ptp(whole.columns, axis=0).any():
+            return None
+        text = fit_together(
+            self.cluster,
+            *(prepare, fit, whole),
+            name=self.name,
+            workers=self.workers,
+            threads=max(threads // self.workers, 1),
+            errors=self.library_error,
+        )
+        return self._from_text(text)
 
     def _save(self, folder: Path) -> None:
         text = NO_BOOSTER if self.booster is None else self._to_text()
@@ -199,6 +262,24 @@ class Boosting(Regressor):
 
     @abstractmethod
     def _from_text(self, text: str) -> Any: ...
+
+
+def derivatives(loss: LossName, predicted: Floats, data: Any) -> tuple[Floats, Floats]:
+    """Return gradient and curvature of each row's loss, as both libraries ask for them.
+
+    Parameters
+    ----------
+    loss : str
+        As in `amlc.models.losses.gradient`.
+    predicted : ndarray of float, shape (n,)
+        Predicted log prices.
+    data : Any
+        The library's data set, with labels and weights.
+    """
+    gap = predicted.astype(np.float64) - data.get_label()
+    weight = data.get_weight()
+    scale: Any = 1.0 if weight is None or not len(weight) else weight
+    return scale * gradient(loss, gap), scale * curvature(loss, gap)
 
 
 def dataset_smape(predicted: Floats, data: Any) -> float:

@@ -107,6 +107,8 @@ class Task:
         As in `crossfit`.
     threads : int
         Threads for one fit.
+    cluster : Backend, optional
+        For a model each fit of which several workers make together: has these workers.
     """
 
     make: Callable[[], Regressor]
@@ -114,6 +116,7 @@ class Task:
     products: pd.DataFrame
     seed: int
     threads: int
+    cluster: Backend | None = None
 
 
 @dataclass(frozen=True)
@@ -273,9 +276,13 @@ def fits(
     # other at every tree. The share of a fit is always that of `crossfit`, which has one fit more
     # than there are folds, because another number of threads can change the last bits of a score.
     at_once = min(threads, products["fold"].iloc[train_rows(products)].nunique() + 1)
-    at_once = make().fits_at_once or at_once
+    model, cluster = make(), None
+    at_once = model.fits_at_once or at_once
     each = max(threads // at_once, 1)
-    task = Task(make, blocks, products[[PRICE, "group", "fold"]], seed, each)
+    if model.workers > 1:
+        backend.check_workers(model.workers, f"train.{model.name}.distributed")
+        backend, cluster = THREADS, backend
+    task = Task(make, blocks, products[[PRICE, "group", "fold"]], seed, each, cluster)
     pieces = splits or [Split(*rows) for rows in fold_splits(products)]
     with open_pool(backend, task, at_once=at_once, unit="fit", threads=each) as pool:
         yield from in_order(pool, fit_split, pieces)
@@ -292,6 +299,7 @@ def fit_split(task: Task, split: Split) -> Fit:
         The rows.
     """
     model = task.make()
+    model.cluster = task.cluster
     train, other = task.blocks.take(split.fit_rows), task.blocks.take(split.held_out)
     products = task.products.iloc[split.fit_rows]
     target = make_target(products, train.tabular, model.settings.weights)

@@ -3,17 +3,28 @@
 import ctypes
 import functools
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import lightgbm as lgb
 import numpy as np
 from pydantic import Field
 
 from amlc.arrays import Floats, Floats32
-from amlc.models.boosting import Boosting, BoostingSettings, Data, dataset_smape
+from amlc.models.boosting import (
+    Boosting,
+    BoostingSettings,
+    Data,
+    DistributedSettings,
+    dataset_smape,
+)
 from amlc.models.design import Design
+from amlc.models.distributed import Share, free_port
 from amlc.models.losses import center
 from amlc.models.target import Target
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
 
 FIXED = {
     # `_boost` subtracts the start from the labels itself.
@@ -25,13 +36,20 @@ FIXED = {
     "force_row_wise": True,
     "verbosity": -1,
 }
+NATIVE_L1 = "regression_l1"
+# What makes the workers of a distributed fit know each other.
+NETWORK = ("machines", "local_listen_port", "num_machines", "tree_learner", "pre_partition")
+# Lines of a model's text that differ from worker to worker.
+_ADDRESSES = re.compile(r"^\[(machines|local_listen_port): .*\]\n", re.MULTILINE)
 
 
 class LightgbmSettings(BoostingSettings):
-    """Section `train.lightgbm` of params.yaml."""
+    """The keys of a model that LightGBM fits."""
 
     library = "LightGBM"
-    reserved = frozenset({*FIXED, "objective", "metric", "bagging_freq", "seed", "num_threads"})
+    reserved = frozenset(
+        {*FIXED, *NETWORK, "objective", "metric", "bagging_freq", "seed", "num_threads"}
+    )
 
     num_leaves: int = Field(ge=2, le=4096)
     min_child_samples: int = Field(ge=1)
@@ -47,6 +65,10 @@ class LightgbmSettings(BoostingSettings):
     def unknown_names(cls, extra: dict[str, Any]) -> list[str]:
         """Return the names that are not in LightGBM's list of parameters."""
         return [name for name in extra if cls.main_name(name) not in parameter_aliases()]
+
+
+class LightgbmModelSettings(DistributedSettings, LightgbmSettings):
+    """Section `train.lightgbm` of params.yaml."""
 
 
 @functools.cache
@@ -75,7 +97,7 @@ class LightGBM(Boosting):
     """
 
     name = "lightgbm"
-    settings_type = LightgbmSettings
+    settings_type: ClassVar[type[LightgbmSettings]] = LightgbmModelSettings
     settings: LightgbmSettings
     library_error = lgb.basic.LightGBMError
     file_name = "booster.txt"
@@ -90,29 +112,34 @@ class LightGBM(Boosting):
         # LightGBM starts custom losses from 0, so the start is subtracted from the labels.
         self.start = center(settings.loss, target.log_price)
         self.threads = threads
+        objective = self._objective()
         parameters = {
             **FIXED,
             **settings.library_parameters(),
             "bagging_freq": 1 if settings.subsample < 1 else 0,
             "seed": seed,
-            "num_threads": threads,
+            "num_threads": max(threads // self.workers, 1),
         }
+        if self.workers > 1:
+            label, weight = target.log_price - self.start, target.weight
+            whole = Share(design.dense, label, weight, parameters, objective, rounds)
+            self.booster = self._fit_together(_prepare, _fit_share, whole, threads)
+            return rounds
         data = self._data(design, target, parameters).construct()
         # LightGBM leaves columns out that no split can divide; without any, it does not train.
         if not any(map(data.feature_num_bin, range(data.num_feature()))):
             self.booster = None
             return rounds
-        native = settings.loss == "native_l1"
-        objective = {"objective": "regression_l1" if native else self._objective}
         options: dict[str, Any] = {}
         if validation is not None:
-            objective["metric"] = "None"
+            parameters["metric"] = "None"
             options = {
                 "valid_sets": [self._data(*validation, parameters)],
                 "feval": lambda *arguments: ("smape", dataset_smape(*arguments), False),
                 "callbacks": [lgb.early_stopping(settings.early_stopping_rounds, verbose=False)],
             }
-        self.booster = lgb.train({**parameters, **objective}, data, rounds, **options)
+        parameters["objective"] = objective or NATIVE_L1
+        self.booster = lgb.train(parameters, data, rounds, **options)
         return int(self.booster.best_iteration)
 
     def _data(self, design: Design, target: Target, parameters: dict[str, Any]) -> Any:
@@ -139,3 +166,26 @@ class LightGBM(Boosting):
 
     def _from_text(self, text: str) -> Any:
         return lgb.Booster(model_str=text)
+
+
+def _prepare(share: None, member: "Member") -> int:  # noqa: ARG001 - as the backend calls it
+    """Return the port on which a worker will wait for the others."""
+    return free_port()
+
+
+def _fit_share(share: Share, member: "Member") -> str:
+    """Fit a booster with the other workers, to whose rows they all fit it; return its text."""
+    machines = zip(member.hosts, member.prepared, strict=True)
+    network: dict[str, Any] = {
+        "machines": ",".join(f"{host}:{port}" for host, port in machines),
+        "local_listen_port": member.prepared[member.rank],
+        "num_machines": len(member.hosts),
+        "tree_learner": "data",
+        "pre_partition": True,
+        "objective": share.objective or NATIVE_L1,
+    }
+    parameters = {**share.parameters, **network}
+    data = lgb.Dataset(share.columns, share.label, weight=share.weight, params=parameters)
+    booster = lgb.train(parameters, data, share.rounds)
+    booster.free_network()
+    return _ADDRESSES.sub("", booster.model_to_string())

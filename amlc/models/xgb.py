@@ -1,16 +1,22 @@
 """Gradient boosting by XGBoost."""
 
 import contextlib
+import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xgboost as xgb
 from pydantic import Field
+from xgboost.tracker import RabitTracker
 
 from amlc.arrays import Floats, Floats32
-from amlc.models.boosting import Boosting, BoostingSettings, Data, dataset_smape
+from amlc.models.boosting import Boosting, Data, DistributedSettings, dataset_smape
+from amlc.models.distributed import Share
 from amlc.models.losses import center
+
+if TYPE_CHECKING:
+    from amlc.execution.backend import Member
 
 FIXED = {"disable_default_eval_metric": True, "tree_method": "hist", "verbosity": 0}
 # Documented aliases of the parameters that amlc passes, and the names that it passes them by.
@@ -22,7 +28,7 @@ ALIASES = {
 }
 
 
-class XgboostSettings(BoostingSettings):
+class XgboostSettings(DistributedSettings):
     """Section `train.xgboost` of params.yaml."""
 
     library = "XGBoost"
@@ -64,23 +70,21 @@ class XGBoost(Boosting):
         self, train: Data, rounds: int, seed: int, threads: int, validation: Data | None = None
     ) -> int:
         (design, target), settings = train, self.settings
-        native = settings.loss == "native_l1"
+        objective = self._objective()
         self.start = center(settings.loss, target.log_price)
         parameters = {
             **FIXED,
-            **({"objective": "reg:absoluteerror"} if native else {}),
+            **({} if objective else {"objective": "reg:absoluteerror"}),
             **settings.library_parameters(),
             "base_score": self.start,
             "seed": seed,
-            "nthread": threads,
+            "nthread": max(threads // self.workers, 1),
         }
-        data = xgb.QuantileDMatrix(
-            design.dense,
-            target.log_price,
-            weight=target.weight,
-            max_bin=settings.max_bin,
-            nthread=threads,
-        )
+        columns = (design.dense, target.log_price, target.weight)
+        whole = Share(*columns, parameters, objective, rounds)
+        if self.workers > 1:
+            self.booster = self._fit_together(_prepare, _fit_share, whole, threads)
+            return rounds
         options: dict[str, Any] = {}
         if validation is not None:
             held_out, actual = validation
@@ -91,8 +95,7 @@ class XGBoost(Boosting):
                 "early_stopping_rounds": settings.early_stopping_rounds,
                 "verbose_eval": False,
             }
-        objective = None if native else self._objective
-        self.booster = xgb.train(parameters, data, rounds, obj=objective, **options)
+        self.booster = xgb.train(parameters, _data(whole), rounds, obj=objective, **options)
         return rounds if validation is None else int(self.booster.best_iteration) + 1
 
     def _boosted(self, columns: Floats32) -> Floats:
@@ -112,7 +115,41 @@ class XGBoost(Boosting):
         return np.array([gains.get(f"f{column}", 0.0) for column in range(count)])
 
     def _to_text(self) -> str:
-        return str(self.booster.save_raw("json"), "utf-8")
+        return _text(self.booster)
 
     def _from_text(self, text: str) -> Any:
         return xgb.Booster(model_file=bytearray(text, "utf-8"))
+
+
+def _data(share: Share) -> Any:
+    return xgb.QuantileDMatrix(
+        share.columns,
+        share.label,
+        weight=share.weight,
+        max_bin=share.parameters["max_bin"],
+        nthread=share.parameters["nthread"],
+    )
+
+
+def _text(booster: Any) -> str:
+    return str(booster.save_raw("json"), "utf-8")
+
+
+def _prepare(share: None, member: "Member") -> dict[str, Any]:  # noqa: ARG001 - as the backend calls it
+    """Return how the workers find each other, which is by a thread of the first."""
+    if member.rank > 0:
+        return {}
+    tracker = RabitTracker(n_workers=len(member.hosts), host_ip=member.hosts[0], sortby="task")
+    tracker.start()
+    # The thread keeps the tracker until the last worker has left.
+    threading.Thread(target=tracker.wait_for, daemon=True).start()
+    return dict(tracker.worker_args())
+
+
+def _fit_share(share: Share, member: "Member") -> str:
+    """Fit a booster with the other workers, to whose rows they all fit it; return its text."""
+    # Ranks follow the order of these names.
+    name = f"{member.rank:06}"
+    with xgb.collective.CommunicatorContext(**member.prepared[0], dmlc_task_id=name):
+        data, parameters = _data(share), share.parameters
+        return _text(xgb.train(parameters, data, share.rounds, obj=share.objective))

@@ -1,5 +1,6 @@
 """Pieces on a Dask cluster of two processes, which all tests of this file share."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -68,12 +69,12 @@ def run(backend: Backend, function: Callable[[Any, Any], Any], inputs: object) -
         return list(in_order(pool, function, range(4)))
 
 
-def saved(backend: Backend, name: str, folder: Path) -> dict[str, bytes]:
+def saved(backend: Backend, name: str, folder: Path, **changes: Any) -> dict[str, bytes]:
     """Return the files of a model that was cross-fitted there."""
     blocks, _, products = make_products(240, seed=1)
     products = with_test_rows(products, 200)
     model = regressor(name)
-    make = partial(model, model.settings_type.model_validate(SECTIONS[name]))
+    make = partial(model, model.settings_type.model_validate({**SECTIONS[name], **changes}))
     result = crossfit(make, blocks, products, seed=2, threads=2, backend=backend)
     result.save(folder, products)
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -229,6 +230,42 @@ def test_a_piece_that_always_fails_is_named(backend: cluster.DaskBackend) -> Non
     once = changed(backend, retries=1)
     with pytest.raises(ExecutionError, match=r"piece 1 was tried 2 times; .*it ran out of"):
         run(once, pieces.out_of_memory, None)
+
+
+@pytest.mark.parametrize("failure", [pieces.end, pieces.fail])
+def test_workers_that_compute_together_start_again_together(
+    backend: cluster.DaskBackend, tmp_path: Path, failure: Callable[[Any, Any], object]
+) -> None:
+    """Where one is lost or fails, the other waits for it for ever, until it is restarted."""
+    shares = [(tmp_path, failure)] * 2
+    arguments: Any = {"errors": MissingExtraError, "name": "it", "threads": 1}
+    results = backend.compute_together(pieces.prepare, pieces.together, shares, **arguments)
+    assert results == [[0, 0, 1], [1, 0, 1]]
+
+
+def test_too_few_workers_to_compute_together(backend: cluster.DaskBackend) -> None:
+    """The stage waits for them for a while."""
+    hasty = changed(backend, connect_seconds=0.2)
+    arguments: Any = {"errors": ValueError, "name": "it", "threads": 1}
+    with pytest.raises(ExecutionError, match=r"it needs 3 workers; for 0\.2 s there were 2: start"):
+        hasty.compute_together(pieces.prepare, pieces.together, range(3), **arguments)
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_a_booster_fitted_together_has_seen_all_rows(
+    backend: cluster.DaskBackend, tmp_path: Path, name: str
+) -> None:
+    """With the squared loss, each of the 200 train rows counts one; bytes stay the same."""
+    changes = {"distributed": 2, "loss": "squared", "subsample": 1.0, "n_estimators": 2}
+    first = saved(backend, name, tmp_path, **changes)
+    assert saved(backend, name, tmp_path, **changes) == first
+    model: Any = regressor(name).load(tmp_path)
+    if name == "lightgbm":
+        trees = model.booster.dump_model()["tree_info"]
+        rows = [tree["tree_structure"]["internal_count"] for tree in trees]
+    else:
+        rows = [json.loads(tree)["cover"] for tree in model.booster.get_dump("", True, "json")]
+    assert rows == [200, 200]
 
 
 def test_an_error_passes_unchanged(backend: cluster.DaskBackend) -> None:

@@ -63,8 +63,8 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "min_samples_leaf": 2,
         "max_samples": 100,
     },
-    "lightgbm": {**BOOSTING, "num_leaves": 7, "min_child_samples": 5},
-    "xgboost": {**BOOSTING, "max_depth": 3, "min_child_weight": 1.0},
+    "lightgbm": {**BOOSTING, "num_leaves": 7, "min_child_samples": 5, "distributed": None},
+    "xgboost": {**BOOSTING, "max_depth": 3, "min_child_weight": 1.0, "distributed": None},
     "mlp": {
         **SCALED,
         "blocks": ["tabular", "terms", "neighbours"],

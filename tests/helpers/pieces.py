@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from amlc.errors import DataError, MissingExtraError
-from amlc.execution.backend import Backend
+from amlc.execution.backend import Backend, Member
 from amlc.execution.piece import Call
 
 
@@ -79,6 +79,20 @@ def well_the_second_time(inputs: tuple[Path, Callable[[Any, Any], object]], piec
         return piece
     failure(inputs, piece)
     return -1
+
+
+def prepare(share: None, member: Member) -> int:  # noqa: ARG001 - as the backend calls it
+    """Return the rank."""
+    return member.rank
+
+
+def together(share: tuple[Path, Callable[[Any, Any], object]], member: Member) -> list[int]:
+    """Wait for the other worker, as libraries do; the second one fails the first time."""
+    if member.rank == 0 and not (share[0] / "tried-1").exists():
+        hang(share, member)
+    if member.rank == 1:
+        well_the_second_time(share, 1)
+    return [member.rank, *member.prepared]
 
 
 def inputs() -> dict[str, Any]:

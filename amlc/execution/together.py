@@ -1,0 +1,173 @@
+"""One computation by several workers at once, which exchange among themselves what they need.
+
+None can do without the others: where one is lost, all of them restart and compute again.
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from distributed import Client, Future, wait
+from distributed.client import FutureCancelledError, FuturesCancelledError
+from distributed.comm import get_address_host
+from distributed.scheduler import KilledWorker
+
+from amlc.errors import ExecutionError
+from amlc.execution.backend import Member
+from amlc.execution.piece import Call, PieceTimeoutError, run_checked
+from amlc.execution.processes import failed
+from amlc.execution.settings import ExecutorSettings
+from amlc.execution.versions import fingerprint
+
+ResultT = TypeVar("ResultT")
+
+# How often the scheduler is asked whether all workers are still there.
+POLL_SECONDS = 1.0
+
+
+class Team:
+    """Computes shares of one piece on as many workers, the first share on the first, and so on.
+
+    Parameters
+    ----------
+    client : Client
+        Connected to the scheduler.
+    settings : ExecutorSettings
+        Section `executor` of params.yaml: time limit and tries.
+    name : str
+        What an error calls the piece.
+    threads : int
+        Threads for the numerical work of one share.
+    """
+
+    def __init__(
+        self, client: Client, settings: ExecutorSettings, *, name: str, threads: int
+    ) -> None:
+        self._client, self._settings = client, settings
+        self._name, self._threads = name, threads
+        self._workers: list[str] = []
+
+    def compute(
+        self,
+        prepare: Callable[[None, Member], Any],
+        function: Callable[[Any, Member], ResultT],
+        shares: Sequence[Any],
+        errors: type[Exception],
+    ) -> list[ResultT]:
+        """Return the results of all shares; parameters as in `Backend.compute_together`."""
+        reasons: list[str] = []
+        while len(reasons) <= self._settings.retries:
+            self._workers = self._find(len(shares))
+            with ExitStack() as stack:
+                # Those that are left would wait for the lost one inside the library.
+                stack.callback(self._restart)
+                try:
+                    results = self._try(prepare, function, shares, errors)
+                except _LostError as error:
+                    reasons.append(str(error))
+                else:
+                    stack.pop_all()
+                    return results
+        raise failed(self._name, reasons)
+
+    def _restart(self) -> None:
+        """Restart the workers that are left."""
+        self._client.restart_workers(
+            sorted(self._present().intersection(self._workers)),
+            timeout=self._settings.connect_seconds,
+            raise_for_error=False,
+        )
+
+    def _find(self, count: int) -> list[str]:
+        """Return the addresses of that many workers."""
+        seconds = self._settings.connect_seconds
+        try:
+            self._client.wait_for_workers(count, timeout=seconds)
+        except TimeoutError:
+            raise ExecutionError(
+                f"executor: {self._name} needs {count} workers; for {seconds:g} s there were "
+                f"{len(self._present())}: start more as docs/cluster.md says"
+            ) from None
+        return sorted(self._present())[:count]
+
+    def _try(
+        self,
+        prepare: Callable[[None, Member], Any],
+        function: Callable[[Any, Member], ResultT],
+        shares: Sequence[Any],
+        errors: type[Exception],
+    ) -> list[ResultT]:
+        hosts = [get_address_host(address) for address in self._workers]
+        members = [Member(rank, hosts, []) for rank in range(len(shares))]
+        prepared = self._results(prepare, [None] * len(shares), members, errors)
+        members = [replace(member, prepared=prepared) for member in members]
+        try:
+            sent = [
+                # Of a list, Dask makes a future of each element.
+                self._client.scatter([share], workers=[address], direct=True, hash=False)[0]
+                for share, address in zip(shares, self._workers, strict=True)
+            ]
+        except OSError:
+            raise _LostError("a worker was lost") from None
+        return self._results(function, sent, members, errors)
+
+    def _results(
+        self,
+        function: Callable[[Any, Any], ResultT],
+        inputs: Sequence[Any],
+        pieces: Sequence[Any],
+        errors: type[Exception],
+    ) -> list[ResultT]:
+        """Return what each worker computes, unless one of them fails."""
+        seconds, ours = self._settings.piece_seconds, fingerprint()
+        futures = [
+            self._client.submit(
+                run_checked,
+                *(Call(function, piece, self._name, self._threads), value, seconds, ours),
+                key=f"share-{uuid.uuid4()}",
+                pure=False,
+                workers=[address],
+                allow_other_workers=False,
+            )
+            for address, value, piece in zip(self._workers, inputs, pieces, strict=True)
+        ]
+        try:
+            while any(future.status == "pending" for future in futures):
+                self._check(futures, errors)
+                # Lost futures are found by the check.
+                ended = suppress(TimeoutError, FuturesCancelledError)
+                with ended, self._client.as_current():
+                    wait(futures, timeout=POLL_SECONDS)
+            self._check(futures, errors)
+            return [future.result() for future in futures]
+        finally:
+            self._client.cancel(futures)
+
+    def _check(self, futures: list[Future], errors: type[Exception]) -> None:
+        """Raise the first error, if there is one; see whether all workers are there."""
+        for future in futures:
+            if future.status in {"pending", "finished"}:
+                continue
+            try:
+                future.result()
+            except PieceTimeoutError:
+                limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
+                raise _LostError(f"it took longer than {limit}") from None
+            except MemoryError:
+                raise _LostError("it ran out of memory") from None
+            except (KilledWorker, FutureCancelledError, OSError):
+                raise _LostError("a worker was lost") from None
+            except errors as error:
+                raise _LostError(f"the library said: {str(error).splitlines()[0]}") from None
+        lost = sorted({*self._workers} - self._present())
+        if lost:
+            raise _LostError(f"its worker {lost[0]} ended, as when memory runs out")
+
+    def _present(self) -> set[str]:
+        return set(self._client.nthreads())
+
+
+class _LostError(Exception):
+    """A worker could not compute its share."""
