@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ProcessPoolExecutor, wait
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from typing import Any, Self, TypeVar
@@ -136,15 +136,23 @@ class _Process:
         ------
         _LostError
             The process ended, or was ended because the time was up.
+        CancelledError
+            The process was ended before it had begun.
         """
         try:
             if self._pid is None:
                 self._pid = self._pool.submit(os.getpid).result()
             future = self._pool.submit(run_piece, call, inputs)
-            if not wait([future], seconds).done:
+            try:
+                # Not `wait`, which never sees that `end` has cancelled a future.
+                return future.result(seconds)
+            except TimeoutError:
+                if future.done():
+                    raise
                 self.end()
-                raise _LostError(f"it took longer than {seconds:g} s (executor.piece_seconds)")
-            return future.result()
+                raise _LostError(
+                    f"it took longer than {seconds:g} s (executor.piece_seconds)"
+                ) from None
         except BrokenProcessPool:
             self.end()
             raise _LostError(

@@ -65,8 +65,8 @@ def test_prices_are_the_pipelines_own(
 
 def test_every_epoch_is_in_the_curve(data: Path) -> None:
     """The report and the plots of DVC read it."""
-    curve = pd.read_csv(data / "models/fusion/curve.csv")
-    assert curve["round"].tolist() == [1, 2]
+    curve = pd.read_csv(data / "models/fusion/epochs.csv")
+    assert curve["epoch"].tolist() == [1, 2]
 
 
 def test_contributions_and_similar_products_are_as_before(
