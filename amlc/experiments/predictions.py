@@ -56,6 +56,8 @@ class Predictions:
     def __init__(self, repository: Repository) -> None:
         self.repository = repository
         self._products: dict[Path, pd.DataFrame] = {}
+        # Not for longer than this object: a later run writes other predictions to the same path.
+        self._read_log_price = lru_cache(maxsize=16)(_read_log_price)
         self._shared: dict[tuple[int, int, str], Shared] = {}
 
     def products(self, revision: Revision) -> pd.DataFrame:
@@ -84,7 +86,7 @@ class Predictions:
         name = predictions_path(model)
         path = self.repository.data(revision, name)
         with read_errors_as(DataError, f"{revision.label}: {name}: cannot be read"):
-            predicted = _read_log_price(path)
+            predicted = self._read_log_price(path)
         if len(predicted) != len(self.products(revision)):
             raise DataError(f"{revision.label}: {name}: belongs to other products")
         return predicted
@@ -145,7 +147,6 @@ class Predictions:
         return recorded(self.digest(revision, model))
 
 
-@lru_cache(maxsize=16)
 def _read_log_price(path: Path) -> Floats:
     # A fifth of the time that pyarrow.parquet.read_table takes.
     with pq.ParquetFile(path) as file:

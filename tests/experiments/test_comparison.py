@@ -12,7 +12,7 @@ from amlc.experiments.comparison import Comparison, against_last_commit, compare
 from amlc.experiments.predictions import predictions_path
 from amlc.experiments.repository import Repository
 from amlc.models.timings import Timing, record
-from tests.helpers.revisions import MODELS, commit_run, empty_cache, git
+from tests.helpers.revisions import MODELS, commit_run, empty_cache, git, write_run
 
 
 def between(repository: Repository, first: str, second: str) -> Comparison:
@@ -56,6 +56,13 @@ def test_the_brief_form_names_what_moved_and_what_changed(repository: Repository
     same = between(repository, "main", "workspace").brief()
     assert same.endswith("): the same predictions")
     assert "\n" not in same
+
+
+def test_predictions_that_changed_are_read_again(root: Path) -> None:
+    """Those of the workspace have the same path before and after a run."""
+    assert against_last_commit(Repository(root)).endswith("the same predictions")
+    write_run(root, noise=0.9)
+    assert not against_last_commit(Repository(root)).endswith("the same predictions")
 
 
 def test_without_the_data_of_the_last_commit_the_reason_is_said(root: Path) -> None:
