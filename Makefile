@@ -145,9 +145,9 @@ $(VENV)/base.done: requirements.txt | check-python $(VENV)/bin/python
 
 deep: $(VENV)/deep.done
 
-# PyTorch is in no lock: which build fits depends on the machine.
+# PyTorch is in no lock: which build fits depends on the machine. So pip must not look for what peft needs.
 $(VENV)/deep.done: requirements-deep.txt $(VENV)/base.done
-	$(PIP) --require-hashes -r requirements-deep.txt
+	$(PIP) --no-deps --require-hashes -r requirements-deep.txt
 	@python -c 'import torch' 2> /dev/null || { echo "installing $(TORCH)"; $(PIP) $(TORCH); }
 	@touch $@
 
