@@ -20,7 +20,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "docs/design.md": ("graph", "stages"),
     "docs/images.md": ("download",),
     "docs/results.md": (
-        *("synthetic", "real", "peers", "features", "losses"),
+        *("synthetic", "real", "peers", "costco"),
+        *("features", "losses"),
         *("learning_curve", "guards", "held_out"),
     ),
     "docs/serving.md": ("limits", "serve"),

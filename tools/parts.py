@@ -189,7 +189,10 @@ def graph(root: Path) -> str:
 
 
 # Records of recipes beside amlc on a catalogue; records whose table is shown as it is.
-RECIPES = ("peers",)
+RECIPES = (
+    "peers",
+    "costco",
+)
 RECORDED = ("features", "held_out", "learning_curve", "losses", "scale", "scale_simulation")
 PARTS: dict[str, Part] = {
     **{
