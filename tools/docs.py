@@ -20,7 +20,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "docs/design.md": ("graph", "stages"),
     "docs/images.md": ("download",),
     "docs/results.md": (
-        *("synthetic", "real", "peers", "costco"),
+        *("synthetic", "real", "peers", "costco", "fresh_basket"),
         *("features", "losses"),
         *("learning_curve", "guards", "held_out"),
     ),
