@@ -192,6 +192,7 @@ def graph(root: Path) -> str:
 RECIPES = (
     "peers",
     "costco",
+    "fresh_basket",
 )
 RECORDED = ("features", "held_out", "learning_curve", "losses", "scale", "scale_simulation")
 PARTS: dict[str, Part] = {
