@@ -23,7 +23,8 @@ from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
 from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.features.text.neighbours import nearest_train_products
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.vision.block import VisionSettings, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard

@@ -3,12 +3,13 @@
 from collections import Counter
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.features.text import tfidf as module
-from amlc.features.text.tfidf import VectorizerSettings, Vocabulary, analyzer
+from amlc.features.text import vocabulary as module
+from amlc.features.text.vocabulary import VectorizerSettings, Vocabulary, analyzer, learn_terms
 
 FIRST_COLUMN = 7
 TEXT = st.text(alphabet="ab.' é", max_size=25)
@@ -75,3 +76,29 @@ def test_long_words_are_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_CACHED", 3)
     short = {word for text in MANY_WORDS for word in text.split() if len(word) <= 3}
     assert used_vocabulary().word_columns.cache_info().currsize == len(short)
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=12), min_size=1, max_size=8))
+def test_terms_are_learned_as_by_counting_one_by_one(texts: list[list[str]]) -> None:
+    """A term that few texts have is left out, and then all but the most frequent ones."""
+    chosen = settings("word", 1, 1).model_copy(update={"min_df": 2, "max_features": 3})
+    terms, idf = learn_terms(chosen, [" ".join(words) for words in texts])
+    texts_with = Counter(word for words in texts for word in set(words))
+    occurrences = Counter(word for words in texts for word in words)
+    known = [word for word in sorted(texts_with) if texts_with[word] >= 2]
+    assert terms == sorted(sorted(known, key=lambda word: -occurrences[word])[:3])
+    assert idf.tolist() == pytest.approx(
+        [1 + np.log((1 + len(texts)) / (1 + texts_with[word])) for word in terms]
+    )
+
+
+def test_terms_do_not_depend_on_the_texts_that_are_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Counts of several chunks add up, also where later ones have new terms."""
+    chosen = settings("char_wb", 1, 3)
+    whole = learn_terms(chosen, MANY_WORDS)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 3)
+    terms, idf = learn_terms(chosen, MANY_WORDS)
+    assert terms == whole[0]
+    assert idf.tolist() == whole[1].tolist()
