@@ -1,7 +1,7 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +17,7 @@ from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.execution.backend import Backend, in_order, open_pool
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
+from amlc.features.text.term_counts import TermCounts
 from amlc.features.text.tokens import char_ngrams, word_ngrams
 from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
@@ -138,11 +139,16 @@ class TermFeatures:
 
         A vectorizer that finds no term in enough of them has no columns.
         """
-        fields = self._fields(texts, None)
+        vectorizers = self.settings.vectorizers
+        counts = {name: TermCounts(analyzer(settings)) for name, settings in vectorizers.items()}
+        for start in range(0, len(texts), CHUNK_ROWS):
+            fields = self._fields(texts[start : start + CHUNK_ROWS], None)
+            for name, settings in vectorizers.items():
+                counts[name].add(fields[settings.field])
         self._set_state(
             {
-                name: _fit_vectorizer(settings, fields[settings.field])
-                for name, settings in self.settings.vectorizers.items()
+                name: counts[name].vocabulary(settings.min_df, settings.max_features)
+                for name, settings in vectorizers.items()
             }
         )
         return self
@@ -176,18 +182,27 @@ class TermFeatures:
         The weights are, bit for bit, those of scikit-learn's TfidfTransformer. It is not used,
         because its checks of the input take longer than the transformation of a single text.
         """
+        parts = list(self.transform_parts(texts, titles, backend))
+        one = len(parts) == 1
+        return Terms(parts[0] if one else sp.csr_array(sp.vstack(parts, format="csr")))
+
+    def transform_parts(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None = None,
+        backend: Backend | None = None,
+    ) -> Iterator[sp.csr_array]:
+        """Yield what `transform` returns, for some of the texts after the others."""
         chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
         pieces = [
             (texts[chunk], None if titles is None else titles[chunk])
             for chunk in chunks or [slice(0)]
         ]
         if backend is None:
-            blocks = [_weights_of(self, piece) for piece in pieces]
-        else:
-            with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
-                blocks = list(in_order(pool, _weights_of, pieces))
-        one = len(blocks) == 1
-        return Terms(blocks[0] if one else sp.csr_array(sp.vstack(blocks, format="csr")))
+            yield from (_weights_of(self, piece) for piece in pieces)
+            return
+        with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
+            yield from in_order(pool, _weights_of, pieces)
 
     def weights(self, texts: Sequence[str], titles: Sequence[str] | None) -> sp.csr_array:
         """Return the weights of texts as `transform` does, all at once."""
@@ -313,23 +328,3 @@ def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_
     pairs = pairs[first]
     indptr = np.searchsorted(pairs, np.arange(shape[0] + 1) << 32).astype(np.int32)
     return sp.csr_array((counts, (pairs & 0xFFFFFFFF).astype(np.int32), indptr), shape=shape)
-
-
-def _fit_vectorizer(settings: VectorizerSettings, texts: list[str]) -> tuple[list[str], Floats32]:
-    """Fit a vectorizer, and return its terms, if any, and their inverse document frequencies."""
-    # Slow to import, and only a fit needs it.
-    from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415 - see above
-
-    vectorizer = TfidfVectorizer(
-        analyzer=analyzer(settings),
-        min_df=settings.min_df,
-        max_features=settings.max_features,
-        sublinear_tf=True,
-        dtype=np.float32,
-    )
-    try:
-        vectorizer.fit(texts)
-    except ValueError:
-        # No term is in as many texts as `min_df` asks for.
-        return [], np.empty(0, np.float32)
-    return vectorizer.get_feature_names_out().tolist(), vectorizer.idf_
