@@ -275,7 +275,7 @@ def _depth(name: str) -> int | None:
     """Return 0 for embeddings, 1 for the first layer, and so on; None for what follows the last."""
     if match := _LAYER.search(name):
         return int(match[1]) + 1
-    return 0 if re.search(r"embed|stem|patch", name) else None
+    return 0 if re.search(r"embed|stem|patch|model\._bn0", name) else None
 
 
 def row_losses(loss: LossName, gap: Tensor) -> Tensor:

@@ -12,9 +12,13 @@ skip_without_deep()
 
 import torch
 
+from amlc.features.encoders.efficientnet import EfficientNetLite
+from amlc.features.encoders.image_tower import ImageTower
+from amlc.features.encoders.preprocessing import efficientnet_preprocessing
 from amlc.features.encoders.sources import Source
 from amlc.models.fusion.network import (
     FusionNetwork,
+    Head,
     make_network,
     parameter_groups,
     row_losses,
@@ -23,6 +27,7 @@ from amlc.models.fusion.settings import FusionSettings
 from amlc.models.losses import LossName, gradient
 
 COLUMNS = 3
+ARCHITECTURE = {"revision": None, "pooling": "model", "architecture": "efficientnet_lite0"}
 
 
 @pytest.fixture
@@ -71,12 +76,30 @@ def test_lower_layers_learn_more_slowly(chosen: FusionSettings) -> None:
     assert count == sum(value.numel() for value in network.parameters())
 
 
+def test_the_stem_of_efficientnet_learns_most_slowly() -> None:
+    """Its norm has the name of other layers' norms."""
+    steps = efficientnet_preprocessing(32)
+    tower = ImageTower(EfficientNetLite("efficientnet_lite0").eval(), "model", steps, {})
+    chosen = settings(image={"model": "lite0"} | ARCHITECTURE, layer_decay=0.5)
+    network = FusionNetwork(None, tower, Head({"image": tower.width}, COLUMNS, chosen, 0.0))
+    groups = parameter_groups(network, chosen)
+    lowest = {
+        id(value)
+        for group in groups
+        if group["rate"] == min(each["rate"] for each in groups)
+        for value in group["params"]
+    }
+    names = [name for name, value in network.named_parameters() if id(value) in lowest]
+    stem = ("_conv_stem.weight", "_bn0.weight", "_bn0.bias")
+    assert names == [f"image.model.{name}" for name in stem]
+
+
 def test_a_new_head_predicts_the_centre(chosen: FusionSettings) -> None:
     """Training starts from the median price."""
     network = make_network(chosen, sources_of(chosen), COLUMNS, 2.5)
     none = torch.zeros(0, dtype=torch.int64)
     text = (none.reshape(0, 4), none.reshape(0, 4), none)
-    image = (torch.zeros(0, 3, 32, 32), none)
+    image = (torch.zeros(0, 3, 32, 32), none, None)
     predicted = network(torch.randn(5, COLUMNS), text, image)
     assert predicted.tolist() == [2.5] * 5
 
