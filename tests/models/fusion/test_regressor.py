@@ -1,7 +1,9 @@
 """The model as the pipeline uses it: fits one at a time, saved, loaded, refused."""
 
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,27 @@ def test_each_device_has_one_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
             assert third == []
         thread.join()
         assert third == [second]
+
+
+def test_threads_predict_one_after_another(
+    catalogue: Catalogue, towers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that one moves to the CPU must not be in use by another."""
+    model, new = fitted(catalogue, **towers), catalogue[0].take(NEW)
+    expected = model.predict(new)
+    busy, free = threading.Lock(), module._place  # noqa: SLF001 - a spy
+
+    @contextmanager
+    def place(*arguments: Any) -> Iterator[Any]:
+        assert busy.acquire(blocking=False)
+        with free(*arguments) as found:
+            yield found
+        busy.release()
+
+    monkeypatch.setattr(module, "_place", place)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(model.predict, [new] * 4):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_a_model_of_a_gpu_predicts_on_a_machine_without_one(
