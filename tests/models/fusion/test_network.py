@@ -113,13 +113,30 @@ def test_each_row_gets_its_own_vectors_and_the_others_the_learned_one(
     pixels, mask = torch.randn(3, 3, 32, 32), torch.ones(2, 4, dtype=torch.int64)
     with_text, with_picture = torch.tensor([3, 1]), torch.tensor([0, 3, 2])
     with torch.no_grad():
-        together = network(dense, (ids, mask, with_text), (pixels, with_picture))
+        together = network(dense, (ids, mask, with_text), (pixels, with_picture, None))
         for row in range(4):
             own_text, own_picture = with_text == row, with_picture == row
             zero = torch.zeros(1, dtype=torch.int64)
             alone = network(
                 dense[row : row + 1],
                 (ids[own_text], mask[own_text], zero[: own_text.sum()]),
-                (pixels[own_picture], zero[: own_picture.sum()]),
+                (pixels[own_picture], zero[: own_picture.sum()], None),
             )
             torch.testing.assert_close(alone, together[row : row + 1])
+
+
+def test_the_vectors_of_several_pictures_are_averaged(chosen: FusionSettings) -> None:
+    """Those of one row follow one another."""
+    network = network_of(chosen)
+    assert network.image is not None
+    dense, pixels = torch.randn(3, COLUMNS), torch.randn(4, 3, 32, 32)
+    none = torch.zeros(0, dtype=torch.int64)
+    text = (none.reshape(0, 4), none.reshape(0, 4), none)
+    with torch.no_grad():
+        image = (pixels, torch.tensor([0, 2]), torch.tensor([3, 1]))
+        found = network(dense, text, image)
+        missing = network.head.missing
+        vectors = network.image(pixels)
+        rows = torch.stack([vectors[:3].mean(dim=0), missing["image"], vectors[3]])
+        texts = missing["text"].expand(3, -1)
+        torch.testing.assert_close(found, network.head({"text": texts, "image": rows}, dense))

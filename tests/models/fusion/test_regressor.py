@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from tests.helpers.deep import skip_without_deep
-from tests.helpers.fusion import image_tower, make_catalogue, settings, text_tower
+from tests.helpers.fusion import first, image_tower, make_catalogue, settings, text_tower
 from tests.helpers.learning import Catalogue, with_test_rows
+from tests.helpers.pictures import jpeg
 
 skip_without_deep()
 
 from amlc.errors import MissingExtraError, ModelError
+from amlc.features.content import Content, content_of
 from amlc.features.encoders import runtime
 from amlc.models.crossfit import crossfit
 from amlc.models.fusion import regressor as module
@@ -96,6 +98,26 @@ def test_a_missing_or_damaged_file_is_named(
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
     with pytest.raises(ModelError, match=r"text/model\.safetensors: damaged"):
         Fusion.load(folder)
+
+
+def test_a_product_may_have_several_pictures(towers: dict[str, Any]) -> None:
+    """A prediction is made from the mean over all of them, whatever their order."""
+    blocks, target, _ = make_catalogue(20, seed=20)
+    given = content_of(blocks)
+    assert given is not None
+    texts = given.texts.tolist()
+    model = Fusion(settings(**towers, head_learning_rate=0.1))
+    several = [(jpeg(row % 3), jpeg(5)) if row % 2 else (jpeg(row % 3),) for row in range(20)]
+    model.fit(blocks.assign(content=Content.of_files(texts, several)), target, seed=1, threads=1)
+
+    def price(*pictures: bytes) -> float:
+        content = Content.of_files(texts[:1], [pictures])
+        return float(model.predict(blocks.take(first(1)).assign(content=content))[0])
+
+    one, other, both = price(jpeg(1)), price(jpeg(5)), price(jpeg(1), jpeg(5))
+    assert both == pytest.approx(price(jpeg(5), jpeg(1)), abs=1e-6)
+    assert one == pytest.approx(price(jpeg(1), jpeg(1)), abs=1e-6)
+    assert len({round(value, 5) for value in (one, other, both)}) == 3
 
 
 @pytest.mark.parametrize("rows", [3, 20])
