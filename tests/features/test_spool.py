@@ -35,7 +35,7 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         def write(self, *_: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module, "TemporaryFile", lambda dir: Full())  # noqa: ARG005 - the name of the argument
+    monkeypatch.setattr(module, "TemporaryFile", lambda **_: Full())
     with (
         Spool(tmp_path / "a.npz", np.int32) as spool,
         pytest.raises(DataError, match=r"a\.npz: cannot be written: No space left"),
