@@ -291,7 +291,7 @@ def absolute(settings: dict[str, Any], root: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(json.dumps(settings))
     for section, key in (("data", "dir"), ("images", "mirror")):
         path = result[section][key]
-        if path and not Path(path).is_relative_to(layout.SYNTHETIC):
+        if path and Path(path) not in {layout.SYNTHETIC, layout.SYNTHETIC_IMAGES}:
             result[section][key] = str((root / path).resolve())
     return result
 
