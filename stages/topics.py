@@ -12,7 +12,7 @@ def main() -> None:
     settings = params.load(TopicsSettings, "topics")
     products = read_products(layout.PRODUCTS, ["split"])
     terms = Terms.read(layout.TERMS).weights
-    components = fit_topics(terms[train_rows(products)], settings, params.seed())
+    components = fit_topics(terms, settings, params.seed(), rows=train_rows(products))
     block = project(terms, components)
     block.write(layout.TOPICS)
     components.save(layout.ENCODERS / "topics")

@@ -72,3 +72,14 @@ def test_many_rows_are_sampled() -> None:
     np.testing.assert_array_equal(
         fit_topics(terms(), settings, 0).rows, fit_topics(terms()[sample], settings, 0).rows
     )
+
+
+def test_other_rows_than_the_train_rows_are_not_looked_at() -> None:
+    """The components are those of a matrix of the train rows, sampled or not."""
+    rows = np.arange(4, 28)
+    for max_rows in (10, 1000):
+        settings = TopicsSettings(n_components=3, n_iter=4, max_rows=max_rows)
+        np.testing.assert_array_equal(
+            fit_topics(terms(), settings, 0, rows=rows).rows,
+            fit_topics(terms()[rows], settings, 0).rows,
+        )
