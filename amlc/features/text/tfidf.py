@@ -1,7 +1,7 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +15,7 @@ from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.execution.backend import Backend, in_order, open_pool
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
-from amlc.features.text.vocabulary import VectorizerSettings, Vocabulary, learn_terms
+from amlc.features.text.vocabulary import TermCounts, VectorizerSettings, Vocabulary
 from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
 
@@ -55,13 +55,13 @@ class TermFeatures:
 
         A vectorizer that finds no term in enough of them has no columns.
         """
-        fields = self._fields(texts, None)
-        self._set_state(
-            {
-                name: learn_terms(settings, fields[settings.field])
-                for name, settings in self.settings.vectorizers.items()
-            }
-        )
+        vectorizers = self.settings.vectorizers
+        counts = {name: TermCounts(settings) for name, settings in vectorizers.items()}
+        for start in range(0, len(texts), CHUNK_ROWS):
+            fields = self._fields(texts[start : start + CHUNK_ROWS], None)
+            for name, settings in vectorizers.items():
+                counts[name].add(fields[settings.field])
+        self._set_state({name: each.kept() for name, each in counts.items()})
         return self
 
     def transform(
@@ -93,18 +93,27 @@ class TermFeatures:
         The weights are, bit for bit, those of scikit-learn's TfidfTransformer. It is not used,
         because its checks of the input take longer than the transformation of a single text.
         """
+        parts = list(self.transform_parts(texts, titles, backend))
+        one = len(parts) == 1
+        return Terms(parts[0] if one else sp.csr_array(sp.vstack(parts, format="csr")))
+
+    def transform_parts(
+        self,
+        texts: Sequence[str],
+        titles: Sequence[str] | None = None,
+        backend: Backend | None = None,
+    ) -> Iterator[sp.csr_array]:
+        """Yield what `transform` returns, for some of the texts after the others."""
         chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
         pieces = [
             (texts[chunk], None if titles is None else titles[chunk])
             for chunk in chunks or [slice(0)]
         ]
         if backend is None:
-            blocks = [_weights_of(self, piece) for piece in pieces]
-        else:
-            with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
-                blocks = list(in_order(pool, _weights_of, pieces))
-        one = len(blocks) == 1
-        return Terms(blocks[0] if one else sp.csr_array(sp.vstack(blocks, format="csr")))
+            yield from (_weights_of(self, piece) for piece in pieces)
+            return
+        with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
+            yield from in_order(pool, _weights_of, pieces)
 
     def weights(self, texts: Sequence[str], titles: Sequence[str] | None) -> sp.csr_array:
         """Return the weights of texts as `transform` does, all at once."""

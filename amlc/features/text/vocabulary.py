@@ -17,8 +17,6 @@ TextField = Literal["title", "text"]
 
 # Maximum number of words whose character n-grams are kept, and maximum length of each.
 CACHE_SIZE, LONGEST_CACHED = 100_000, 30
-# Texts whose terms are counted together.
-CHUNK_ROWS = 1024
 
 
 class VectorizerSettings(Settings):
@@ -129,47 +127,60 @@ def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
     return partial(ngrams, low=low, high=high)
 
 
-def learn_terms(settings: VectorizerSettings, texts: Sequence[str]) -> tuple[list[str], Floats32]:
-    """Return the terms of train texts, if any, and their inverse document frequencies.
+class TermCounts:
+    """Count the terms of texts, from which a vectorizer chooses those that it keeps.
+
+    Nothing of a text is kept. scikit-learn's TfidfVectorizer chooses the same terms, but holds the
+    counts of all texts and terms in memory.
 
     Parameters
     ----------
     settings : VectorizerSettings
         A term is kept if at least `min_df` texts have it. Of more than `max_features`, those are
         kept that occur most often; of equally frequent ones, the first in alphabetical order.
-    texts : sequence of str
-        Texts as `amlc.features.text.tokens.join_numbers` returns them.
-
-    Returns
-    -------
-    terms : list of str
-        In alphabetical order.
-    idf : ndarray of float32, shape (terms,)
-        log((1 + n) / (1 + df)) + 1 of a term in df of n texts, as in scikit-learn's
-        TfidfTransformer, bit for bit.
     """
-    columns: defaultdict[str, int] = defaultdict()
-    # A new term gets the next column.
-    columns.default_factory = columns.__len__
-    finder = TermFinder(settings, columns.__getitem__)
-    texts_with, occurrences = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    for start in range(0, len(texts), CHUNK_ROWS):
-        rows, found = finder.occurrences(texts[start : start + CHUNK_ROWS])
-        texts_with, occurrences = (
-            _longer(counts, len(columns)) for counts in (texts_with, occurrences)
+
+    def __init__(self, settings: VectorizerSettings) -> None:
+        self._settings = settings
+        self._columns: defaultdict[str, int] = defaultdict()
+        # A new term gets the next column.
+        self._columns.default_factory = self._columns.__len__
+        self._finder = TermFinder(settings, self._columns.__getitem__)
+        self._texts = 0
+        # By column: the number of texts that have the term, and how often it occurs in all of them.
+        self._texts_with = self._occurrences = np.zeros(0, np.int64)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Count the terms of further texts, as `tokens.join_numbers` returns them."""
+        rows, found = self._finder.occurrences(texts)
+        self._texts += len(texts)
+        self._texts_with, self._occurrences = (
+            _longer(counts, len(self._columns)) for counts in (self._texts_with, self._occurrences)
         )
-        np.add.at(occurrences, found, 1)
+        np.add.at(self._occurrences, found, 1)
         # Each pair of text and term is one number, so that a single sort finds repeated ones.
-        np.add.at(texts_with, np.unique((rows << 32) | found) & 0xFFFFFFFF, 1)
-    is_kept = (texts_with >= settings.min_df).tolist()
-    terms = sorted(term for term, column in columns.items() if is_kept[column])
-    if len(terms) > settings.max_features:
-        counts = occurrences[[columns[term] for term in terms]]
-        most = np.argsort(-counts, kind="stable")[: settings.max_features]
-        terms = [terms[position] for position in np.sort(most).tolist()]
-    # In single precision from here on, as scikit-learn computes it.
-    df = texts_with[[columns[term] for term in terms]].astype(np.float32) + np.float32(1)
-    return terms, np.log(np.float32(len(texts) + 1) / df) + np.float32(1)
+        np.add.at(self._texts_with, np.unique((rows << 32) | found) & 0xFFFFFFFF, 1)
+
+    def kept(self) -> tuple[list[str], Floats32]:
+        """Return the terms to keep, if any, and their inverse document frequencies.
+
+        Returns
+        -------
+        terms : list of str
+            In alphabetical order.
+        idf : ndarray of float32, shape (terms,)
+            log((1 + n) / (1 + df)) + 1 of a term in df of n texts, as in scikit-learn's
+            TfidfTransformer, bit for bit.
+        """
+        is_kept = (self._texts_with >= self._settings.min_df).tolist()
+        terms = sorted(term for term, column in self._columns.items() if is_kept[column])
+        if len(terms) > self._settings.max_features:
+            counts = self._occurrences[[self._columns[term] for term in terms]]
+            most = np.argsort(-counts, kind="stable")[: self._settings.max_features]
+            terms = [terms[position] for position in np.sort(most).tolist()]
+        # In single precision from here on, as scikit-learn computes it.
+        df = self._texts_with[[self._columns[term] for term in terms]].astype(np.float32)
+        return terms, np.log(np.float32(self._texts + 1) / (df + np.float32(1))) + np.float32(1)
 
 
 def _longer(counts: Ints64, size: int) -> Ints64:

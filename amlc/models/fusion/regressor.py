@@ -130,7 +130,9 @@ class Fusion(Regressor):
         design = self._with_bins(design)
         inputs = make_inputs(design, self.settings, tokenizer, lower_case=lower_case)
         total = np.zeros(len(inputs))
-        with _place(self._device or _first_device(self.settings), self._threads) as place:
+        name = self._device or _first_device(self.settings)
+        # A service predicts from several threads, which would move the networks at the same time.
+        with free_device([name]), _place(name, self._threads) as place:
             for network in self.networks:
                 network.to(place.device)
                 try:
