@@ -10,6 +10,7 @@ cost is kept in costs.json; a stage that is in it does not run again in the same
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -51,6 +52,10 @@ class Cost:
             max(self.megabytes, other.megabytes),
             self.cpu_seconds + other.cpu_seconds,
         )
+
+    def measured(self) -> dict[str, float]:
+        """Return the numbers that were measured, by name."""
+        return {name: number for name, number in vars(self).items() if not math.isnan(number)}
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ def reproduce(folder: Path, *targets: str, jobs: int = 1) -> dict[str, Cost]:
                     running[pool.submit(_run_step, folder, step)] = waiting.pop(step.name).name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 costs |= {running.pop(future): future.result() for future in done}
-                write_json(kept, {name: vars(cost) for name, cost in costs.items()})
+                write_json(kept, {name: cost.measured() for name, cost in costs.items()})
         finally:
             pool.shutdown(cancel_futures=True)
     return {step.name: costs[step.name] for step in ordered}

@@ -92,6 +92,8 @@ def write_results(
     write_frame(root / "data/features/tabular.parquet", pd.DataFrame({"cat_kind": kinds}))
     _write_text_features(root / "data", table)
     predicted = _write_blend(root / "data/blend", table)
+    for name, settings in PARAMETERS["train"].items():
+        write_json(root / "data/models" / name / "settings.json", settings)
     if boosted:
         _write_training(root / "data/models/lightgbm")
     scored = table.assign(kind=kinds)
