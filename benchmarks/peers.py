@@ -224,7 +224,7 @@ class Bench:
 
     def stages(self, labels: list[tuple[str, ...]]) -> Cost:
         """Return the cost of several stages, run one after the other, each once."""
-        total = Cost(0.0, 0.0)
+        total = Cost(0.0, 0.0, 0.0)
         for label in dict.fromkeys(labels):
             total = total.plus(self.stage(*label))
         return total

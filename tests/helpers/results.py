@@ -10,7 +10,8 @@ from amlc.catalog.products import write_products
 from amlc.evaluation.metrics_files import HeldOut
 from amlc.evaluation.scores import EvaluateSettings, evaluate
 from amlc.features.blocks import Neighbours
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture

@@ -54,7 +54,7 @@ def tests(pipeline: Path, products: pd.DataFrame) -> list[Product]:
     def test_products() -> Iterator[Product]:
         for row in rows_of_test(products).tolist():
             name = str(products[LINK][row]).rpartition("/")[2]
-            path = pipeline / "synthetic" / "images" / name
+            path = pipeline / "synthetic_images" / name
             body = path.read_bytes() if path.is_file() else NO_PICTURE
             yield Product(str(products[TEXT][row]), body)
 

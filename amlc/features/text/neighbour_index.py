@@ -158,13 +158,13 @@ class NeighbourIndex:
         rows = np.full((count, n_neighbors), NO_NEIGHBOUR, np.int32)
         similarity = np.zeros((count, n_neighbors), np.float32)
         among = np.zeros((count, n_compared * (n_compared + 1) // 2), np.float16)
+        scratch = _Scratch(terms.shape[1])
         for chunk in self._chunks(terms):
             chunk_rows, scores = self._nearest(terms[chunk], positions[chunk], n_neighbors)
             width = chunk_rows.shape[1]
             rows[chunk, :width], similarity[chunk, :width] = chunk_rows, scores
             if n_compared:
-                for row in range(chunk.start, chunk.stop):
-                    among[row] = self._among(rows[row, :n_compared])
+                among[chunk] = list(self._among(rows[chunk, :n_compared], scratch))
         return Neighbours(rows, similarity, np.asarray(positions, dtype=np.int32), among)
 
     def _chunks(self, terms: sp.csr_array) -> Iterator[slice]:
@@ -191,27 +191,19 @@ class NeighbourIndex:
         rows[scores <= 0] = NO_NEIGHBOUR
         return rows, scores
 
-    def _among(self, rows: Ints32) -> NDArray[np.float16]:
-        """Return the lower triangle of the similarity of some train products to each other."""
-        present = self.weights[rows[rows != NO_NEIGHBOUR]]
-        count = present.shape[0]
-        # Terms of a single neighbour, which most are, add to the diagonal only.
-        is_shared = np.bincount(present.indices, minlength=present.shape[1]) > 1
-        # The column of each shared term.
-        columns = np.cumsum(is_shared, dtype=np.int32) - 1
-        used = np.flatnonzero(is_shared[present.indices])
-        row = np.repeat(np.arange(count), np.diff(present.indptr))
-        # A flat index is faster than one of two axes.
-        flat = np.zeros(count * np.count_nonzero(is_shared), np.float32)
-        width = len(flat) // max(count, 1)
-        flat[row[used] * width + columns[present.indices[used]]] = present.data[used]
-        dense = flat.reshape(count, width)
-        # Of neighbours that do not exist, which come last, the similarity stays 0.
-        square = np.zeros((len(rows), len(rows)), np.float32)
-        square[:count, :count] = dense @ dense.T
-        own = np.bincount(row, np.square(present.data, dtype=np.float64), minlength=count)
-        square[np.arange(count), np.arange(count)] = own
-        return square.ravel()[_lower_triangle(len(rows))].astype(np.float16)
+    def _among(self, rows: Ints32, scratch: "_Scratch") -> Iterator[NDArray[np.float16]]:
+        """Yield, for each query, the similarity of some train products to each other.
+
+        Of products that do not exist, which come last in each row, the similarity is 0.
+        """
+        is_there = rows != NO_NEIGHBOUR
+        weights = self.weights[rows[is_there]]
+        ends = np.append(0, np.cumsum(np.count_nonzero(is_there, axis=1)))
+        for start, end in pairwise(ends.tolist()):
+            indptr = weights.indptr[start : end + 1]
+            entries = slice(indptr[0], indptr[-1])
+            parts = (weights.data[entries], weights.indices[entries], indptr - indptr[0])
+            yield _similarity_among(parts, rows.shape[1], scratch)
 
     def _candidates(self, queries: sp.csr_array) -> tuple[Ints32, Floats32]:
         """Return the train products most similar by index terms alone, unsorted, with their scores.
@@ -275,11 +267,72 @@ class NeighbourIndex:
             return cls(postings, rerank, terms, weights, candidates)
 
 
+class _Scratch:
+    """Arrays with an entry for each term, reused because making them takes longer than using them.
+
+    Parameters
+    ----------
+    terms : int
+        Number of terms.
+    """
+
+    def __init__(self, terms: int) -> None:
+        self._counts = np.zeros(terms, np.uint16)
+        self._column = np.zeros(terms, np.int32)
+
+    def repeated(self, terms: Ints32) -> tuple[int, Ints32]:
+        """Return a number, from 1 in ascending order, for each term that is there more than once.
+
+        Returns
+        -------
+        count : int
+            How many of them there are.
+        number : ndarray of int32, shape (entries,)
+            The number of each entry's term; 0 if there is no other entry with this term.
+        """
+        # Otherwise NumPy would convert them each time.
+        positions = terms.astype(np.intp)
+        self._counts.fill(0)
+        np.add.at(self._counts, positions, np.uint16(1))
+        shared = np.flatnonzero(self._counts > 1)
+        self._column[shared] = np.arange(1, len(shared) + 1)
+        number = self._column.take(positions)
+        self._column[shared] = 0
+        return len(shared), number
+
+
+def _similarity_among(
+    weights: tuple[Floats32, Ints32, Ints32], width: int, scratch: _Scratch
+) -> NDArray[np.float16]:
+    """Return the lower triangle of the similarity of products, which may be fewer, to each other.
+
+    Parameters
+    ----------
+    weights : tuple
+        Data, indices and indptr of a matrix with a row for each product, none of them empty.
+    width : int
+        Number of rows of the triangle.
+    """
+    data, indices, indptr = weights
+    count = len(indptr) - 1
+    # Terms of a single product, which most are, add to the diagonal only.
+    shared, column = scratch.repeated(indices)
+    dense = sp.csr_array((data, column, indptr), shape=(count, shared + 1)).toarray()[:, 1:]
+    square = np.zeros((width, width), np.float32)
+    square[:count, :count] = dense @ dense.T
+    own = np.add.reduceat(np.square(data, dtype=np.float64), indptr[:-1])
+    square[np.arange(count), np.arange(count)] = own
+    return square.ravel()[_lower_triangle(width)].astype(np.float16)
+
+
 def _only_terms(matrix: sp.csr_array, kept: Bools) -> sp.csr_array:
     """Return a matrix without the entries of other terms; its shape stays the same."""
-    rest = sp.csr_array(matrix @ sp.diags_array(kept.astype(np.float32)))
-    rest.eliminate_zeros()
-    return rest
+    is_kept = kept[matrix.indices]
+    sizes = [
+        np.count_nonzero(is_kept[start:end]) for start, end in pairwise(matrix.indptr.tolist())
+    ]
+    indptr = np.append(0, np.cumsum(sizes)).astype(matrix.indptr.dtype)
+    return sp.csr_array((matrix.data[is_kept], matrix.indices[is_kept], indptr), shape=matrix.shape)
 
 
 def _mapped_csr(folder: Path, name: str) -> sp.csr_array:
@@ -291,11 +344,14 @@ def _mapped_csr(folder: Path, name: str) -> sp.csr_array:
 
 def _largest_keys(scores: Floats32, rows: Ints32, count: int) -> Ints64:
     """Return the keys of the largest scores, unsorted; of equal scores, the first rows."""
-    keys = _sort_keys(scores, rows)
-    spare = len(keys) - count
+    spare = len(scores) - count
     if spare > 0:
-        keys.partition(spare)
-        return keys[spare:]
+        # A key takes twice the memory of a score: few are made.
+        large = np.flatnonzero(scores >= np.partition(scores, spare)[spare])
+        keys = _sort_keys(scores[large], rows[large])
+        keys.partition(len(keys) - count)
+        return keys[len(keys) - count :]
+    keys = _sort_keys(scores, rows)
     if spare < 0:
         is_other = np.ones(count, bool)
         is_other[rows[rows < count]] = False

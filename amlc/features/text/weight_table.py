@@ -73,10 +73,11 @@ class WeightTable:
         change the last bits.
         """
         products = np.empty((terms.shape[0], self.rows.shape[1]), np.float32)
-        weights = terms.data * self.scale[terms.indices]
         for row, (start, end) in enumerate(pairwise(terms.indptr.tolist())):
-            rows = self.rows.take(terms.indices[start:end], axis=0).astype(np.float32)
-            np.einsum("i,ij->j", weights[start:end], rows, out=products[row])
+            columns = terms.indices[start:end]
+            weights = terms.data[start:end] * self.scale.take(columns)
+            rows = self.rows.take(columns, axis=0).astype(np.float32)
+            np.einsum("i,ij->j", weights, rows, out=products[row])
         return products
 
     def save(self, folder: Path) -> None:
