@@ -179,14 +179,12 @@ def _from_terms(run: Run, settings: TermsSettings) -> Blocks:
     terms = TermFeatures(settings).fit([texts[row] for row in run.train]).transform(texts)
     weights = terms.weights
     components = fit_topics(
-        weights[run.train], params.load(TopicsSettings, "topics"), params.seed()
+        terms.take(run.train), params.load(TopicsSettings, "topics"), params.seed()
     )
     neighbours = nearest_train_products(
         weights, run.train, params.load(NeighboursSettings, "neighbours"), threads=1
     )
-    return run.blocks.assign(
-        terms=terms, topics=project(weights, components), neighbours=neighbours
-    )
+    return run.blocks.assign(terms=terms, topics=project(terms, components), neighbours=neighbours)
 
 
 TABLES: dict[str, list[Line]] = {

@@ -5,6 +5,7 @@ from amlc.catalog.products import TEXT, read_products, train_rows
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
+from amlc.features.csr_file import write_csr_parts
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.files import replacing_folder
 
@@ -16,15 +17,14 @@ def main() -> None:
     texts = products[TEXT].to_numpy()
     features = TermFeatures(settings).fit(texts[train_rows(products)].tolist())
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
-        block = features.transform(texts.tolist(), backend=backend)
-    block.write(layout.TERMS)
+        parts = features.transform_parts(texts.tolist(), backend=backend)
+        (rows, count), entries = write_csr_parts(layout.TERMS, parts)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)
     for name, vocabulary in features.vocabularies.items():
         if not vocabulary.terms:
             print(f"terms: {name}: no term is in enough train texts, so it has no columns")
-    per_row = block.weights.nnz / max(block.shape[0], 1)
-    print(f"terms: {block.shape[0]} rows, {block.shape[1]} terms, {per_row:.0f} per row")
+    print(f"terms: {rows} rows, {count} terms, {entries / max(rows, 1):.0f} per row")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ def main() -> None:
     """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TopicsSettings, "topics")
     products = read_products(layout.PRODUCTS, ["split"])
-    terms = Terms.read(layout.TERMS).weights
-    components = fit_topics(terms, settings, params.seed(), rows=train_rows(products))
+    terms = Terms.read(layout.TERMS)
+    components = fit_topics(terms.take(train_rows(products)), settings, params.seed())
     block = project(terms, components)
     block.write(layout.TOPICS)
     components.save(layout.ENCODERS / "topics")

@@ -3,7 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,7 +15,7 @@ import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
 
-from amlc.arrays import Floats32, Ints32, Objects, Rows
+from amlc.arrays import Floats32, Ints32, Ints64, Objects, Rows
 from amlc.errors import DataError, read_errors_as
 from amlc.features.block_names import (
     CATEGORICAL,
@@ -24,7 +25,9 @@ from amlc.features.block_names import (
     NUMERIC,
     expand,
 )
+from amlc.features.csr_file import map_csr, write_csr
 from amlc.features.mapped_rows import MappedRows
+from amlc.features.spool import Spool
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
 # In place of a neighbour that does not exist.
@@ -170,60 +173,106 @@ class Tabular(Block):
 
 
 @dataclass(frozen=True)
-class Terms(Block):
+class TableBlock(Block):
+    """Features in one table, which stays on disk if it was read from a file.
+
+    Parameters
+    ----------
+    table : ndarray or csr_array, shape (m, columns)
+        The table.
+    rows : ndarray of int, shape (n,), optional
+        The products' rows in the table; all of its rows by default.
+    """
+
+    by_row = ("rows",)
+
+    table: Any
+    rows: Rows | None = field(default=None, kw_only=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        count, columns = self.table.shape
+        return (count if self.rows is None else len(self.rows)), columns
+
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows, in the given order; nothing is read."""
+        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def read_rows(self, start: int, end: int) -> Any:
+        """Return the features of the products from one position up to another."""
+        return self.table[start:end] if self.rows is None else self.table[self.rows[start:end]]
+
+    def _whole(self) -> Any:
+        return self.table if self.rows is None else self.table[self.rows]
+
+
+@dataclass(frozen=True)
+class Terms(TableBlock):
     """TF-IDF of the text. The fitted `TermFeatures` know the names of the many columns.
 
     Parameters
     ----------
-    weights : csr_array of float32, shape (n, terms)
+    table : csr_array of float32, shape (m, terms)
         Column indices are sorted within each row.
+    rows
+        As in `TableBlock`.
     """
 
     suffix = ".npz"
-    by_row = ("weights",)
 
-    weights: sp.csr_array
+    table: sp.csr_array
+
+    @property
+    def weights(self) -> sp.csr_array:
+        """TF-IDF of all products, shape (n, terms)."""
+        whole: sp.csr_array = self._whole()
+        return whole
+
+    @property
+    def sizes(self) -> Ints64:
+        """The number of terms of each product, shape (n,)."""
+        sizes = np.diff(self.table.indptr)
+        return np.asarray(sizes if self.rows is None else sizes[self.rows], dtype=np.int64)
 
     def write(self, path: Path) -> None:
         """Write the block as an uncompressed .npz, as `scipy.sparse.save_npz` does."""
-        weights = self.weights
-        write_arrays(
-            path,
-            format=np.array(b"csr"),
-            shape=np.array(weights.shape),
-            data=weights.data,
-            indices=weights.indices,
-            indptr=weights.indptr,
-        )
+        write_csr(path, self.weights)
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        with path.open("rb") as stream:
-            return cls(sp.csr_array(sp.load_npz(stream)))
+        return cls(map_csr(path))
 
 
 @dataclass(frozen=True)
-class Dense(Block):
+class Dense(TableBlock):
     """Named columns of numbers: topics, descriptors of pictures, vectors of an encoder.
 
     Parameters
     ----------
-    array : ndarray of float32, shape (n, columns)
+    table : ndarray of float32, shape (m, columns)
         Finite.
     names : tuple of str
         The names of the columns, all different.
+    rows
+        As in `TableBlock`.
     """
 
     suffix = DENSE_SUFFIX
-    by_row = ("array",)
 
-    array: Floats32
+    table: Floats32
     names: tuple[str, ...]
 
+    @property
+    def array(self) -> Floats32:
+        """The columns of all products, shape (n, columns)."""
+        whole: Floats32 = self._whole()
+        return whole
+
     @classmethod
-    def numbered(cls, array: Floats32) -> Self:
+    def numbered(cls, table: Floats32) -> Self:
         """Return a block whose columns have their numbers as names."""
-        return cls(array, tuple(map(str, range(array.shape[1]))))
+        return cls(table, tuple(map(str, range(table.shape[1]))))
 
     def write(self, path: Path) -> None:
         """Write the block as a structured .npy, from which pandas makes a table with the names."""
@@ -231,8 +280,8 @@ class Dense(Block):
 
     @classmethod
     def _read(cls, path: Path) -> Self:
-        table = np.load(path, allow_pickle=False, max_header_size=MAX_HEADER_SIZE)
-        return cls(structured_to_unstructured(table, np.float32), table.dtype.names)
+        table = np.load(path, "r", allow_pickle=False, max_header_size=MAX_HEADER_SIZE)
+        return cls(np.asarray(structured_to_unstructured(table, np.float32)), table.dtype.names)
 
 
 @dataclass(frozen=True)
@@ -270,6 +319,23 @@ class Neighbours(Block):
     def write(self, path: Path) -> None:
         """Write the block as an uncompressed .npz."""
         write_arrays(path, **{name: getattr(self, name) for name in self.by_row})
+
+    @classmethod
+    def write_parts(cls, path: Path, parts: Iterable[Self]) -> None:
+        """Write a block whose rows come in parts, at least one, as `write` writes all of them.
+
+        The larger arrays of only one part are in memory.
+        """
+        with ExitStack() as stack:
+            spools: dict[str, Spool] = {}
+            for part in parts:
+                for name in cls.by_row:
+                    rows = np.asarray(getattr(part, name))
+                    if name not in spools:
+                        spool = Spool(path, rows.dtype, *rows.shape[1:])
+                        spools[name] = stack.enter_context(spool)
+                    spools[name].append(rows)
+            write_arrays(path, **spools)
 
     @classmethod
     def _read(cls, path: Path) -> Self:

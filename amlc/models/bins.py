@@ -5,13 +5,15 @@ from typing import Self
 
 import numpy as np
 
-from amlc.arrays import Floats32, Ints32
+from amlc.arrays import Floats, Floats32, Ints32
 
 # Narrower bins, and bins that hardly vary, are treated as having this width and this deviation.
 SMALLEST_WIDTH, SMALLEST_DEVIATION = 1e-3, 0.05
 # Deviation of an encoded column. The columns of one number are correlated: at deviation 1, which
 # the numbers themselves have, they would together outweigh all else.
 DEVIATION = 0.3
+# Bins whose columns are encoded together for their moments.
+BINS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Bins:
     center: Floats32
     scale: Floats32
 
+    @property
+    def count(self) -> int:
+        """The number of bins of all columns."""
+        return len(self.column)
+
     @classmethod
     def fit(cls, dense: Floats32, count: int) -> Self:
         """Divide each column at its quantiles.
@@ -61,12 +68,22 @@ class Bins:
         width = np.maximum(width, SMALLEST_WIDTH)
         zeros, ones = np.zeros(len(low), np.float32), np.ones(len(low), np.float32)
         raw = cls(column, low.astype(np.float32), width.astype(np.float32), zeros, ones)
-        shares = raw.encode(dense)
-        deviation = np.maximum(shares.std(axis=0, dtype=np.float64), SMALLEST_DEVIATION) / DEVIATION
-        center = shares.mean(axis=0, dtype=np.float64)
+        center, deviation = raw._moments(dense)
+        deviation = np.maximum(deviation, SMALLEST_DEVIATION) / DEVIATION
         return cls(
             column, raw.low, raw.width, center.astype(np.float32), deviation.astype(np.float32)
         )
+
+    def _moments(self, dense: Floats32) -> tuple[Floats, Floats]:
+        """Return mean and deviation of each encoded column, a few columns at a time."""
+        center, deviation = np.zeros(self.count), np.zeros(self.count)
+        # No part is a single column, whose sum NumPy rounds in another way.
+        parts = max(self.count // BINS_AT_ONCE, 1)
+        for chunk in np.array_split(np.arange(self.count), parts):
+            shares = type(self)(*(part[chunk] for part in vars(self).values())).encode(dense)
+            center[chunk] = shares.mean(axis=0, dtype=np.float64)
+            deviation[chunk] = shares.std(axis=0, dtype=np.float64)
+        return center, deviation
 
     def encode(self, dense: Floats32) -> Floats32:
         """Return the encoded columns of any rows, shape (n, bins)."""

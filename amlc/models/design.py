@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Ints32, Objects, Rows
 from amlc.features.block_names import CATEGORICAL, ENCODERS, HIGH_CARDINALITY, NUMERIC
-from amlc.features.blocks import Blocks, Tabular, Terms
+from amlc.features.blocks import Blocks, Dense, Tabular, Terms
 from amlc.features.content import Content, content_of
 from amlc.files import read_arrays, write_arrays, write_json
 from amlc.models.kriging import NAMES as KRIGING_NAMES
@@ -22,7 +22,7 @@ Kind = Literal["linear", "tree"]
 
 # Similar products are compared by this column, the log of the total amount.
 TOTAL = NUMERIC + "log_total"
-# Rows that are joined at a time.
+# Rows that are put together at a time.
 CHUNK = 16_384
 # Smaller deviations are raised to this: scaling must not inflate a column that hardly varies.
 SMALLEST_DEVIATION = 1e-3
@@ -36,20 +36,20 @@ class Design:
     ----------
     dense : ndarray of float32, shape (n, columns)
         The columns of all blocks but the terms.
-    terms : csr_array of float32, shape (n, terms)
+    terms : Terms, shape (n, terms)
         The terms, unchanged; without columns if there is no such block.
     content : Content, optional
         Texts and pictures, unchanged.
     """
 
     dense: Floats32
-    terms: sp.csr_array
+    terms: Terms
     content: Content | None = None
 
     def take(self, rows: Rows) -> Self:
         """Return the design of some rows."""
         content = None if self.content is None else self.content.take(rows)
-        return type(self)(self.dense[rows], self.terms[rows], content)
+        return type(self)(self.dense[rows], self.terms.take(rows), content)
 
     @property
     def has_terms(self) -> bool:
@@ -65,7 +65,7 @@ class Design:
         if not self.has_terms:
             return self.dense.astype(dtype, copy=False)
         rows, width = self.dense.shape
-        sizes = np.diff(self.terms.indptr) + np.count_nonzero(self.dense, axis=1)
+        sizes = self.terms.sizes + np.count_nonzero(self.dense, axis=1)
         indptr = np.append(0, np.cumsum(sizes, dtype=np.int64))
         data = np.empty(indptr[-1], dtype)
         large = indptr[-1] > np.iinfo(np.int32).max
@@ -73,7 +73,7 @@ class Design:
         for start in range(0, rows, CHUNK):
             end = min(start + CHUNK, rows)
             dense = sp.csr_array(self.dense[start:end])
-            part = sp.hstack([self.terms[start:end], dense], format="csr")
+            part = sp.hstack([self.terms.read_rows(start, end), dense], format="csr")
             chunk = slice(indptr[start], indptr[end])
             data[chunk], indices[chunk] = part.data, part.indices
         shape = (rows, self.terms.shape[1] + width)
@@ -151,14 +151,15 @@ class DesignEncoder:
                 from_prices.append(
                     self.kriging.fit_transform(blocks.neighbours, blocks.tabular, log_price, splits)
                 )
-        numbers = _numbers(blocks, from_prices)
+        dense, count = self._joined(blocks, from_prices)
         self.columns = self.names(blocks)
         if self.kind == "linear":
+            numbers = dense[:, :count]
             self.center = numbers.mean(axis=0, dtype=np.float64).astype(np.float32)
             deviation = numbers.std(axis=0, dtype=np.float64)
             self.scale = np.maximum(deviation, SMALLEST_DEVIATION).astype(np.float32)
             self._scale_vectors(blocks, deviation)
-        return self._design(blocks, numbers)
+        return self._design(blocks, dense, count)
 
     def transform(self, blocks: Blocks) -> Design:
         """Return the design of any rows."""
@@ -169,13 +170,13 @@ class DesignEncoder:
             from_prices.append(self.neighbours.transform(blocks.neighbours, _total(blocks)))
             if self.kriging is not None:
                 from_prices.append(self.kriging.transform(blocks.neighbours, blocks.tabular))
-        return self._design(blocks, _numbers(blocks, from_prices))
+        return self._design(blocks, *self._joined(blocks, from_prices))
 
     def _scale_vectors(self, blocks: Blocks, deviation: Floats) -> None:
         """Give the vector of each encoder one scale; its first column is the flag "missing"."""
         end = len(deviation)
         for name, dense in reversed(blocks.dense.items()):
-            start = end - dense.array.shape[1]
+            start = end - dense.shape[1]
             if name.startswith(f"{ENCODERS}.") and self.encoder_norm is not None:
                 vector = slice(start + 1, end)
                 length = np.sqrt(np.square(deviation[vector]).sum())
@@ -255,28 +256,38 @@ class DesignEncoder:
             return None
         return tabular.keys
 
-    def _design(self, blocks: Blocks, numbers: Floats32) -> Design:
-        linear = self.kind == "linear"
-        parts: list[Any] = [(numbers - self.center) / self.scale if linear else numbers]
-        if blocks.tabular is not None:
-            parts.append(_one_hot(blocks.tabular) if linear else blocks.tabular.codes)
-        dense = np.concatenate(parts, axis=1, dtype=np.float32)
+    def _joined(self, blocks: Blocks, from_prices: list[Floats]) -> tuple[Floats32, int]:
+        """Return all dense columns, not scaled, and how many of them are not categories."""
+        tabular = blocks.tabular
+        parts: list[Any] = [] if tabular is None else [tabular.numbers]
+        parts += [*from_prices, *blocks.dense.values()]
+        count = sum(part.shape[1] for part in parts)
+        if tabular is not None:
+            parts.append(_one_hot(tabular) if self.kind == "linear" else tabular.codes)
+        # One array that is filled in: parts that are put together need twice the memory.
+        width = sum(part.shape[1] for part in parts)
+        dense = np.empty((len(blocks), width), np.float32)
+        first = 0
+        for part in parts:
+            columns = slice(first, first + part.shape[1])
+            for start in range(0, len(dense), CHUNK):
+                end = min(start + CHUNK, len(dense))
+                read = part.read_rows(start, end) if isinstance(part, Dense) else part[start:end]
+                dense[start:end, columns] = read
+            first = columns.stop
+        return dense, count
+
+    def _design(self, blocks: Blocks, dense: Floats32, count: int) -> Design:
+        if self.kind == "linear":
+            dense[:, :count] -= self.center
+            dense[:, :count] /= self.scale
         terms = blocks.terms or Terms(sp.csr_array(dense[:, :0]))
-        return Design(np.ascontiguousarray(dense), terms.weights, content_of(blocks))
+        return Design(dense, terms, content_of(blocks))
 
 
 def _total(blocks: Blocks) -> Floats:
     total = None if blocks.tabular is None else blocks.tabular.number(TOTAL)
     return np.zeros(len(blocks)) if total is None else total.astype(np.float64)
-
-
-def _numbers(blocks: Blocks, from_prices: list[Floats]) -> Floats32:
-    """Return the columns of all blocks but terms and categories."""
-    parts: list[Any] = [np.empty((len(blocks), 0), np.float32)]
-    if blocks.tabular is not None:
-        parts.append(blocks.tabular.numbers)
-    parts += [*from_prices, *(block.array for block in blocks.dense.values())]
-    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def _one_hot(tabular: Tabular) -> Floats32:

@@ -233,7 +233,7 @@ class BundlePricer:
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=_pooled(vision.result(), picture_rows),
-            content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
+            content=Content.of_files((row.text for row in rows), (row.pictures for row in rows)),
             **{name: _pooled(dense, picture_rows) for name, dense in encoded.dense.items()},
         )
 
@@ -281,7 +281,7 @@ class BundlePricer:
             **bundle.encoders.text_blocks(contents),
         )
         if topics:
-            blocks = blocks.assign(topics=project(terms.weights, bundle.topics))
+            blocks = blocks.assign(topics=project(terms, bundle.topics))
         return blocks
 
     def _prices(self, blocks: Blocks) -> Floats:
@@ -331,7 +331,7 @@ def _variants(row: _Row) -> Iterator[_Row]:
 
 
 def _pooled(pictures: Dense, rows: Sequence[Sequence[int]]) -> Dense:
-    return replace(pictures, array=pool(pictures.array, rows))
+    return replace(pictures, table=pool(pictures.array, rows))
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
 from amlc.features.block_names import BlockName
-from amlc.features.blocks import Blocks, Dense, Neighbours, Tabular, Terms
+from amlc.features.blocks import Blocks, Dense, Neighbours, TableBlock, Tabular, Terms
 from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
@@ -89,6 +89,14 @@ def test_terms_survive_the_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(matrix.toarray(), weights.toarray())
     write_arrays(tmp_path / "again.npz", **read_arrays(tmp_path / "terms.npz"))
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "terms.npz").read_bytes()
+
+
+def test_parts_of_neighbours_give_the_bytes_of_the_whole(tmp_path: Path) -> None:
+    """However many products come at a time."""
+    NEIGHBOURS.write(tmp_path / "whole.npz")
+    parts = (NEIGHBOURS.take(np.array([row])) for row in (0, 1))
+    Neighbours.write_parts(tmp_path / "parts.npz", parts)
+    assert (tmp_path / "parts.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
 def test_neighbours_survive_the_file(tmp_path: Path) -> None:
@@ -198,6 +206,20 @@ def test_take_selects_rows_of_every_block(folder: Path) -> None:
     assert taken.terms is not None
     assert taken.tabular.keys.tolist() == [["y"], ["x"]]
     assert taken.terms.weights.toarray().tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("name", ["terms", "topics"])
+def test_rows_of_a_large_block_stay_on_disk(folder: Path, name: BlockName) -> None:
+    """Taking rows, and rows of those, copies nothing until some of them are read."""
+    block = Blocks.read(folder, [name]).get(name)
+    assert isinstance(block, TableBlock)
+    taken = block.take(np.array([2, 0, 1])).take(np.array([1, 2]))
+    assert taken.table is block.table
+    assert taken.shape == (2, block.shape[1])
+    read, whole = (
+        np.asarray(sp.csr_array(each.read_rows(1, 2)).todense()) for each in (taken, block)
+    )
+    np.testing.assert_array_equal(read, whole)
 
 
 def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from amlc.features.blocks import Blocks, Dense
+from amlc.features.blocks import Blocks, Dense, Terms
 from amlc.models import design as module
 from amlc.models.design import Design, DesignEncoder, Kind
 from tests.helpers.learning import Catalogue
@@ -23,7 +23,7 @@ def test_new_rows_have_the_train_rows_columns(catalogue: Catalogue, kind: Kind) 
     assert new.dense.shape == (7, fitted.dense.shape[1])
     assert new.dense.dtype == np.float32
     assert blocks.terms is not None
-    np.testing.assert_array_equal(new.terms.toarray(), blocks.terms.weights[:7].toarray())
+    np.testing.assert_array_equal(new.terms.weights.toarray(), blocks.terms.weights[:7].toarray())
 
 
 def test_linear_encoder_scales_and_one_hot_encodes(catalogue: Catalogue) -> None:
@@ -150,7 +150,7 @@ def test_terms_and_columns_are_joined_in_chunks(
     rng = np.random.default_rng(0)
     terms = sp.csr_array(sp.random_array((10, 6), density=0.4, rng=rng, dtype=np.float32))
     dense = rng.integers(0, 3, (10, 3)).astype(np.float32)
-    joined = Design(dense, terms).joined(kind)
+    joined = Design(dense, Terms(terms)).joined(kind)
     expected = sp.hstack([terms, sp.csr_array(dense)], format="csr").astype(kind)
     for part in ("data", "indices", "indptr"):
         ours, theirs = getattr(joined, part), getattr(expected, part)

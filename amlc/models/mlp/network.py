@@ -4,18 +4,33 @@ A training step changes the weights of a term only if the term occurs in the bat
 depends on the batch and not on the size of the vocabulary.
 """
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
 from amlc.arrays import Floats, Floats32, Rows
-from amlc.models.design import Design
 
 # Adam's decay rates and its guard against division by 0: Kingma and Ba, arXiv:1412.6980.
 MOMENTUM, VARIANCE, TINY = 0.9, 0.999, 1e-8
 # Terms whose weights are updated at a time: their rows stay in the processor's cache.
 TERMS_AT_ONCE = 2048
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network sees of some rows.
+
+    Parameters
+    ----------
+    dense : ndarray of float32, shape (n, columns)
+        Standardised columns.
+    terms : csr_array of float32, shape (n, terms)
+    """
+
+    dense: Floats32
+    terms: sp.csr_array
 
 
 class SparseNetwork:
@@ -35,9 +50,20 @@ class SparseNetwork:
         self.layers = layers
 
     @classmethod
-    def random(cls, inputs: Design, hidden: list[int], rng: np.random.Generator) -> Self:
-        """Return a network with uniform weights as in Glorot and Bengio (AISTATS 2010)."""
-        vocabulary, columns = inputs.terms.shape[1], inputs.dense.shape[1]
+    def random(
+        cls, vocabulary: int, columns: int, hidden: list[int], rng: np.random.Generator
+    ) -> Self:
+        """Return a network with uniform weights as in Glorot and Bengio (AISTATS 2010).
+
+        Parameters
+        ----------
+        vocabulary, columns : int
+            Numbers of terms and of dense columns.
+        hidden : list of int
+            Units of each hidden layer.
+        rng : Generator
+            Source of the weights.
+        """
         reach = np.float32(np.sqrt(6 / (vocabulary + columns + hidden[0])))
         layers: list[Floats32] = []
         for fan_in, fan_out in zip([columns, *hidden], [*hidden, 1], strict=True):
@@ -45,10 +71,10 @@ class SparseNetwork:
             layers += [_uniform(rng, fan_in, fan_out, limit), np.zeros(fan_out, np.float32)]
         return cls(_uniform(rng, vocabulary, hidden[0], reach), layers)
 
-    def forward(self, inputs: Design) -> list[Floats32]:
+    def forward(self, batch: Batch) -> list[Floats32]:
         """Return the values after each layer; the last are the predictions, shape (n, 1)."""
-        values = inputs.terms @ self.terms
-        values += inputs.dense @ self.layers[0] + self.layers[1]
+        values = batch.terms @ self.terms
+        values += batch.dense @ self.layers[0] + self.layers[1]
         after = [values]
         for weights, bias in zip(self.layers[2::2], self.layers[3::2], strict=True):
             np.maximum(after[-1], 0, out=after[-1])
@@ -56,14 +82,14 @@ class SparseNetwork:
         return after
 
     def backward(
-        self, inputs: Design, after: list[Floats32], slope: Floats32
+        self, batch: Batch, after: list[Floats32], slope: Floats32
     ) -> tuple[list[Floats32], Floats32]:
         """Return the gradients of `layers`, and the gradient at the first layer's units.
 
         Parameters
         ----------
-        inputs, after : Design, list of ndarray
-            The batch, and the values that `forward` returned for it.
+        batch, after : Batch, list of ndarray
+            Some rows, and the values that `forward` returned for it.
         slope : ndarray of float32, shape (n, 1)
             Derivative of the loss with respect to the prediction.
         """
@@ -72,7 +98,7 @@ class SparseNetwork:
             below = after[depth - 1]
             gradients = [below.T @ slope, slope.sum(axis=0), *gradients]
             slope = (slope @ self.layers[2 * depth].T) * (below > 0)
-        return [inputs.dense.T @ slope, slope.sum(axis=0), *gradients], slope
+        return [batch.dense.T @ slope, slope.sum(axis=0), *gradients], slope
 
 
 def _uniform(rng: np.random.Generator, rows: int, columns: int, limit: np.float32) -> Floats32:

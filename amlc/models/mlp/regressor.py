@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
@@ -20,6 +19,7 @@ from amlc.models.base import Regressor, ScaledSettings
 from amlc.models.bins import Bins
 from amlc.models.design import Design
 from amlc.models.losses import LossName, gradient
+from amlc.models.mlp.inputs import NetworkInputs
 from amlc.models.mlp.network import Adam, SparseNetwork, TermUpdates, output
 from amlc.models.target import Target
 
@@ -77,9 +77,9 @@ class SparseMLP(Regressor):
 
     def _fit(self, design: Design, target: Target, *, seed: int, threads: int) -> None:
         seeds = np.random.SeedSequence(seed).spawn(self.settings.networks)
-        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
-        self.bins = Bins.fit(dense, self.settings.bins or 1)
-        inputs = self._inputs(design)
+        clipped = _clipped(design)
+        self.bins = Bins.fit(clipped.dense, self.settings.bins or 1)
+        inputs = self._inputs(clipped)
         watched = self._watched_inputs()
 
         def fitted(index: int) -> tuple[SparseNetwork, list[Floats32]]:
@@ -103,33 +103,39 @@ class SparseMLP(Regressor):
             for same_terms in (networks[first::count] for first in range(count))
         ]
 
-    def _watched_inputs(self) -> list[Design]:
+    def _watched_inputs(self) -> list[NetworkInputs]:
         """Return the inputs of each network for the watched rows, which are then forgotten."""
         if self._watched is None or len(self._watched) == 0:
             return []
         design, self._watched = self.encoder.transform(self._watched), None
-        return self._inputs(design)
+        return self._inputs(_clipped(design))
 
-    def _inputs(self, design: Design) -> list[Design]:
+    def _inputs(self, design: Design) -> list[NetworkInputs]:
         """Return the inputs of each network."""
         settings = self.settings
-        terms = [design.terms, binary_terms(design.terms)][: settings.terms_count]
-        dense = np.clip(design.dense, -FARTHEST, FARTHEST)
-        with_bins = np.concatenate([dense, self.bins.encode(dense)], axis=1)
         return [
-            Design(with_bins if settings.has_bins(index) else dense, terms[index % len(terms)])
+            NetworkInputs(
+                design,
+                binary=index % settings.terms_count == 1,
+                bins=self.bins if settings.has_bins(index) else None,
+            )
             for index in range(settings.networks)
         ]
 
     def _predict(self, design: Design) -> Floats:
-        inputs = self._inputs(design)
-        outputs = np.empty((len(inputs), len(design.dense)))
+        inputs = self._inputs(_clipped(design))
+        parts = [self._predict_chunk(inputs, rows) for rows in inputs[0].chunks()]
+        return np.concatenate(parts)
+
+    def _predict_chunk(self, inputs: list[NetworkInputs], rows: Rows) -> Floats:
+        outputs = np.empty((len(inputs), len(rows)))
         for first, table in enumerate(self.tables):
             networks = range(first, len(inputs), len(self.tables))
             # Networks with the same terms share the pass over them.
-            products = np.split(table.product(inputs[first].terms), len(networks), axis=1)
+            products = np.split(table.product(inputs[first].terms(rows)), len(networks), axis=1)
             for network, values in zip(networks, products, strict=True):
-                outputs[network] = output(values, inputs[network].dense, self.layers[network])
+                dense = inputs[network].dense(rows)
+                outputs[network] = output(values, dense, self.layers[network])
         return np.asarray(outputs.mean(axis=0))
 
     def _save(self, folder: Path) -> None:
@@ -150,23 +156,29 @@ class SparseMLP(Regressor):
         self.tables = [WeightTable.load(folder / name) for name in names]
 
 
+def _clipped(design: Design) -> Design:
+    """Return the design, which was made for this model alone, with its columns clipped in place."""
+    np.clip(design.dense, -FARTHEST, FARTHEST, out=design.dense)
+    return design
+
+
 def fit_network(
-    inputs: Design,
+    inputs: NetworkInputs,
     target: Target,
     settings: MlpSettings,
     rng: np.random.Generator,
-    watched: Design | None = None,
+    watched: NetworkInputs | None = None,
 ) -> tuple[SparseNetwork, list[Floats32]]:
     """Fit one network from random weights.
 
     Parameters
     ----------
-    inputs, target : Design, Target
+    inputs, target : NetworkInputs, Target
         The rows to fit to.
     settings : MlpSettings
     rng : Generator
         Source of the random weights and of the order of the rows.
-    watched : Design, optional
+    watched : NetworkInputs, optional
         Rows that are predicted after each epoch.
 
     Returns
@@ -176,7 +188,7 @@ def fit_network(
     list of ndarray of float32, shape (watched rows,)
         Their log prices after each epoch; empty where none are watched.
     """
-    network = SparseNetwork.random(inputs, settings.hidden_layer_sizes, rng)
+    network = SparseNetwork.random(*inputs.widths, settings.hidden_layer_sizes, rng)
     network.layers[-1][:] = np.median(target.log_price)
     adam, sparse = Adam(network.layers), TermUpdates(network.terms)
     epochs = list(batches(len(target.log_price), settings, rng))
@@ -193,7 +205,8 @@ def fit_network(
             adam.step(gradients, settings.learning_rate * decay, step)
             sparse.step(batch.terms, below, settings.terms_learning_rate * decay, step)
         if watched is not None:
-            curve.append(network.forward(watched)[-1][:, 0])
+            chunks = (network.forward(watched.take(rows)) for rows in watched.chunks())
+            curve.append(np.concatenate([after[-1][:, 0] for after in chunks]))
     return network, curve
 
 
@@ -210,13 +223,3 @@ def _slope(predicted: Floats32, target: Target, loss: LossName) -> Floats32:
     if target.weight is not None:
         slope *= target.weight
     return (slope / len(slope)).astype(np.float32)[:, None]
-
-
-def binary_terms(terms: sp.csr_array) -> sp.csr_array:
-    """Return terms with equal values within each row, and the norms of the rows unchanged."""
-    counts = np.diff(terms.indptr)
-    squares = np.add.reduceat(
-        np.append(terms.data, 0) ** 2, np.minimum(terms.indptr[:-1], terms.nnz)
-    )
-    level = np.sqrt(squares / np.maximum(counts, 1)).astype(np.float32)
-    return sp.csr_array((np.repeat(level, counts), terms.indices, terms.indptr), shape=terms.shape)

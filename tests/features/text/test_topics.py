@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from amlc.features.blocks import Terms
+from amlc.features.text import topics as module
 from amlc.features.text.topics import TopicsSettings, fit_topics, project
 
 
-def terms(rows: int = 30, columns: int = 50) -> sp.csr_array:
+def terms(rows: int = 30, columns: int = 50) -> Terms:
     """Return random terms."""
     rng = np.random.default_rng(0)
-    return sp.csr_array(sp.random_array((rows, columns), density=0.2, rng=rng, dtype=np.float32))
+    random = sp.random_array((rows, columns), density=0.2, rng=rng, dtype=np.float32)
+    return Terms(sp.csr_array(random))
 
 
 def test_topics_have_length_one_and_one_column_per_component() -> None:
@@ -28,7 +31,7 @@ def test_components_span_the_leading_singular_vectors() -> None:
     dense = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 20)) + 1e-3 * rng.normal(size=(40, 20))
     settings = TopicsSettings(n_components=3, n_iter=7, max_rows=1000)
     identity = sp.eye_array(20, format="csr", dtype=np.float32)
-    components = fit_topics(sp.csr_array(dense.astype(np.float32)), settings, 0)
+    components = fit_topics(Terms(sp.csr_array(dense.astype(np.float32))), settings, 0)
     vectors = components.product(identity)
     exact = np.linalg.svd(dense)[2][:3]
     np.testing.assert_allclose(np.abs(np.linalg.svd(exact @ vectors)[1]), 1, atol=0.01)
@@ -37,7 +40,7 @@ def test_components_span_the_leading_singular_vectors() -> None:
 def test_a_row_without_terms_stays_zero() -> None:
     """A row of zeros cannot be scaled to length 1."""
     components = fit_topics(terms(), TopicsSettings(n_components=3, n_iter=4, max_rows=1000), 0)
-    assert not project(sp.csr_array(np.zeros((1, 50), np.float32)), components).array.any()
+    assert not project(Terms(sp.csr_array(np.zeros((1, 50), np.float32))), components).array.any()
 
 
 def test_few_rows_give_fewer_components() -> None:
@@ -58,7 +61,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 @pytest.mark.parametrize("shape", [(1, 50), (20, 1), (20, 0)])
 def test_too_few_rows_or_terms_give_a_topic_that_is_0(shape: tuple[int, int]) -> None:
     """There is nothing to reduce."""
-    weights = sp.csr_array(np.ones(shape, np.float32))
+    weights = Terms(sp.csr_array(np.ones(shape, np.float32)))
     components = fit_topics(weights, TopicsSettings(n_components=5, n_iter=4, max_rows=1000), 0)
     block = project(weights, components)
     assert block.shape == (shape[0], 1)
@@ -70,16 +73,13 @@ def test_many_rows_are_sampled() -> None:
     settings = TopicsSettings(n_components=3, n_iter=4, max_rows=10)
     sample = np.sort(np.random.default_rng(0).permutation(terms().shape[0])[:10])
     np.testing.assert_array_equal(
-        fit_topics(terms(), settings, 0).rows, fit_topics(terms()[sample], settings, 0).rows
+        fit_topics(terms(), settings, 0).rows, fit_topics(terms().take(sample), settings, 0).rows
     )
 
 
-def test_other_rows_than_the_train_rows_are_not_looked_at() -> None:
-    """The components are those of a matrix of the train rows, sampled or not."""
-    rows = np.arange(4, 28)
-    for max_rows in (10, 1000):
-        settings = TopicsSettings(n_components=3, n_iter=4, max_rows=max_rows)
-        np.testing.assert_array_equal(
-            fit_topics(terms(), settings, 0, rows=rows).rows,
-            fit_topics(terms()[rows], settings, 0).rows,
-        )
+def test_rows_are_projected_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row does not depend on the others."""
+    components = fit_topics(terms(), TopicsSettings(n_components=3, n_iter=4, max_rows=1000), 0)
+    whole = project(terms(), components).array
+    monkeypatch.setattr(module, "CHUNK", 7)
+    np.testing.assert_array_equal(project(terms(), components).array, whole)

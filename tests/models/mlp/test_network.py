@@ -3,13 +3,12 @@
 import numpy as np
 import scipy.sparse as sp
 
-from amlc.models.design import Design
-from amlc.models.mlp.network import TINY, VARIANCE, Adam, SparseNetwork, TermUpdates
+from amlc.models.mlp.network import TINY, VARIANCE, Adam, Batch, SparseNetwork, TermUpdates
 from tests.helpers.losses import loss_values
 
 RNG = np.random.default_rng(4)
 TERMS = sp.random_array((9, 30), density=0.2, rng=RNG, dtype=np.float32)
-INPUTS = Design(RNG.normal(size=(9, 3)).astype(np.float32), sp.csr_array(TERMS))
+INPUTS = Batch(RNG.normal(size=(9, 3)).astype(np.float32), sp.csr_array(TERMS))
 
 
 def double(network: SparseNetwork) -> SparseNetwork:
@@ -25,7 +24,7 @@ def loss_of(network: SparseNetwork, actual: np.ndarray) -> float:
 
 def test_backward_gives_the_gradients() -> None:
     """The gradients of all layers and terms agree with finite differences."""
-    network = double(SparseNetwork.random(INPUTS, [5, 4], RNG))
+    network = double(SparseNetwork.random(30, 3, [5, 4], RNG))
     network.terms *= 30
     actual = RNG.normal(size=9)
     after = network.forward(INPUTS)

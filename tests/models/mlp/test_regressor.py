@@ -1,5 +1,6 @@
 """Training of the networks and the mean of their predictions."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,16 @@ import pytest
 import scipy.sparse as sp
 
 from amlc.arrays import Floats32
+from amlc.features.blocks import Terms
 from amlc.models.design import Design
 from amlc.models.mlp import regressor as module
+from amlc.models.mlp.inputs import NetworkInputs
 from amlc.models.mlp.network import SparseNetwork
 from amlc.models.mlp.regressor import (
     FARTHEST,
     MlpSettings,
     SparseMLP,
     batches,
-    binary_terms,
     fit_network,
 )
 from amlc.models.target import Target
@@ -35,22 +37,17 @@ def test_batches_double_and_cover_each_epoch() -> None:
     assert all(sorted(np.concatenate(epoch)) == list(range(50)) for epoch in epochs)
 
 
-def test_binary_rows_keep_their_length() -> None:
-    """Equal values in place of TF-IDF; a row without terms stays empty."""
-    terms = sp.csr_array(np.array([[0, 0.6, 0.8], [0, 0, 0], [2, 0, 0]], np.float32))
-    level = np.sqrt(0.5)
-    expected = [[0, level, level], [0, 0, 0], [2, 0, 0]]
-    np.testing.assert_allclose(binary_terms(terms).toarray(), expected, rtol=1e-6)
-
-
 def test_a_network_learns_the_effect_of_a_term() -> None:
     """The predictions double with a term that doubles the price."""
     rng = np.random.default_rng(0)
     has = rng.random((400, 2)) < 0.5
-    inputs = Design(np.zeros((400, 1), np.float32), sp.csr_array(has.astype(np.float32)))
+    terms = Terms(sp.csr_array(has.astype(np.float32)))
+    inputs = NetworkInputs(Design(np.zeros((400, 1), np.float32), terms), binary=False, bins=None)
     target = Target(2.0 + np.log(2) * has[:, 0], np.arange(400))
     network, _ = fit_network(inputs, target, settings(epochs=8, batch_size=4), rng)
-    np.testing.assert_allclose(network.forward(inputs)[-1][:, 0], target.log_price, atol=0.1)
+    np.testing.assert_allclose(
+        network.forward(inputs.take(np.arange(400)))[-1][:, 0], target.log_price, atol=0.1
+    )
 
 
 def test_threads_do_not_change_the_networks(catalogue: Catalogue) -> None:
@@ -93,9 +90,9 @@ def test_a_prediction_is_the_mean_of_the_networks(
 ) -> None:
     """The joint table of weights gives the predictions that each network gives by itself."""
     blocks, target, _ = catalogue
-    trained: list[tuple[Design, SparseNetwork]] = []
+    trained: list[tuple[NetworkInputs, SparseNetwork]] = []
 
-    def recorded(inputs: Design, *rest: Any) -> tuple[SparseNetwork, list[Floats32]]:
+    def recorded(inputs: NetworkInputs, *rest: Any) -> tuple[SparseNetwork, list[Floats32]]:
         network, curve = fit_network(inputs, *rest)
         trained.append((inputs, network))
         return network, curve
@@ -103,12 +100,12 @@ def test_a_prediction_is_the_mean_of_the_networks(
     monkeypatch.setattr(module, "fit_network", recorded)
     model = SparseMLP(settings(networks=networks, binary=binary))
     model.fit(blocks, target, seed=3, threads=1)
-    dense = np.clip(model.design(blocks).dense, -FARTHEST, FARTHEST)
-    with_bins = np.hstack([dense, model.bins.encode(dense)])
+    # A fit sees other encodings of its rows than a prediction.
+    design = model.design(blocks)
+    np.clip(design.dense, -FARTHEST, FARTHEST, out=design.dense)
+    rows = np.arange(len(blocks))
     each = [
-        network.forward(
-            Design(with_bins[:, : inputs.dense.shape[1]], inputs.terms),
-        )[-1]
+        network.forward(replace(inputs, design=design).take(rows))[-1]
         for inputs, network in trained
     ]
     expected = np.mean(each, axis=0)[:, 0]
