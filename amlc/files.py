@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
+from numpy.lib.format import (
+    dtype_to_descr,
+    read_array_header_1_0,
+    read_array_header_2_0,
+    read_magic,
+    write_array_header_1_0,
+)
 from numpy.lib.format import write_array as write_npy
 
 from amlc.errors import DataError
@@ -187,6 +194,26 @@ def write_array(path: Path, array: np.ndarray[Any, Any]) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
+class StreamedArray(ABC):
+    """An array that `write_arrays` writes without having all of it in memory."""
+
+    dtype: np.dtype[Any]
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+
+    @property
+    def nbytes(self) -> int:
+        """The size of the array."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @abstractmethod
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the bytes of the array, in C order."""
+
+
 def write_arrays(path: Path, **arrays: Any) -> None:
     """Write arrays by name as an uncompressed .npz; equal arrays give equal bytes.
 
@@ -195,13 +222,25 @@ def write_arrays(path: Path, **arrays: Any) -> None:
     """
     with replacing(path) as temporary, ZipFile(temporary, "w") as archive:
         for name, values in arrays.items():
-            array = np.asanyarray(values)
+            array = values if isinstance(values, StreamedArray) else np.asanyarray(values)
             entry = ZipInfo(f"{name}.npy")
             entry.create_system = _UNIX
             # Decides on the kind of headers; closing the entry corrects it.
             entry.file_size = array.nbytes
             with archive.open(entry, "w") as stream:
-                write_npy(stream, array, allow_pickle=False)
+                _write_entry(stream, array)
+
+
+def _write_entry(stream: IO[bytes], array: StreamedArray | np.ndarray[Any, Any]) -> None:
+    if not isinstance(array, StreamedArray):
+        write_npy(stream, array, allow_pickle=False)
+        return
+    # As `write_npy` does with the first bytes of an array.
+    descr = dtype_to_descr(array.dtype)
+    header = {"descr": descr, "fortran_order": False, "shape": array.shape}
+    write_array_header_1_0(stream, header)
+    for block in array.blocks():
+        stream.write(block)
 
 
 def read_arrays(path: Path) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def _python(module: str, *options: str) -> list[str]:
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "AMLC_MIRROR"}
-    return {**kept, "PYTHONPATH": str(checkout.ROOT), "AMLC_STORE": str(folder / "store")}
+    here = {"PYTHONPATH": str(checkout.ROOT), "AMLC_STORE": str(folder / "store")}
+    return {**kept, **here, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"}
 
 
 @contextmanager
@@ -107,9 +108,11 @@ def cluster(folder: Path, stack: ExitStack) -> tuple[str, int, list[int]]:
 
 def megabytes(process: int) -> float:
     """Return the memory of a process and of those that it started; 0 once it has ended."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        # Any thread may have started some.
+        children = [child for thread in threads for child in thread.read_text().split()]
     except OSError:
         return 0.0
     own = sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024

@@ -5,9 +5,9 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
-from amlc.features.blocks import Terms
+from amlc.features.blocks import Neighbours, Terms
 from amlc.features.text.neighbour_index import NeighboursSettings
-from amlc.features.text.neighbours import nearest_train_products
+from amlc.features.text.neighbours import search_train_products
 
 
 def main() -> None:
@@ -17,12 +17,12 @@ def main() -> None:
     terms = Terms.read(layout.TERMS).weights
     threads = params.threads()
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
-        block = nearest_train_products(terms, train, settings, threads=threads, backend=backend)
-    block.write(layout.NEIGHBOURS)
-    rows, n_neighbors = block.shape
+        parts = search_train_products(terms, train, settings, threads=threads, backend=backend)
+        Neighbours.write_parts(layout.NEIGHBOURS, parts)
+    block = Neighbours.read(layout.NEIGHBOURS)
     similarity = float(block.similarity[:, 0].mean())
     print(
-        f"neighbours: {rows} rows, {n_neighbors} neighbours each, "
+        f"neighbours: {block.shape[0]} rows, {block.shape[1]} neighbours each, "
         f"mean similarity of the nearest {similarity:.2f}"
     )
 

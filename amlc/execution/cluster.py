@@ -8,6 +8,7 @@ are counted.
 import logging
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,7 +33,11 @@ from amlc.execution.versions import differences, fingerprint, installed
 
 ResultT = TypeVar("ResultT")
 
-_REMEDY = "install the same versions there and restart the workers as docs/cluster.md says"
+# Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
+# are in them, so that Dask's 1,000 for each worker would fill gigabytes.
+KEPT_MESSAGES = 10
+_LOG_LENGTH = "distributed.admin.low-level-log-length"
+_REMEDY = "install the same versions there and restart it as docs/cluster.md says"
 
 
 @contextmanager
@@ -64,6 +69,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
         # keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.log-length": 60,
+        _LOG_LENGTH: KEPT_MESSAGES,
     }
     with dask.config.set(changes), _silent(), ExitStack() as stack:
         if settings.local_workers is not None:
@@ -72,6 +78,12 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
         connected = _connected(settings.scheduler, _security(settings), settings.connect_seconds)
         client = stack.enter_context(connected)
         check_versions(client, installed())
+        try:
+            client.run_on_scheduler(keep_few_messages)
+        except ImportError as error:
+            raise ExecutionError(
+                f"executor.scheduler: {settings.scheduler} cannot run amlc: {error}; {_REMEDY}"
+            ) from None
         yield DaskBackend(client, settings)
 
 
@@ -350,6 +362,19 @@ def check_versions(client: Client, ours: Mapping[str, str]) -> None:
             raise ExecutionError(
                 f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}"
             )
+
+
+def keep_few_messages(dask_scheduler: Any) -> None:
+    """Let a scheduler keep few of the messages that it sends, to present and future workers.
+
+    Parameters
+    ----------
+    dask_scheduler : distributed.Scheduler
+        Under this name, Dask gives a function the scheduler that runs it.
+    """
+    dask.config.set({_LOG_LENGTH: KEPT_MESSAGES})
+    for stream in dask_scheduler.stream_comms.values():
+        stream.recent_message_log = deque(stream.recent_message_log, KEPT_MESSAGES)
 
 
 @contextmanager

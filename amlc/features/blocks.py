@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -26,6 +27,7 @@ from amlc.features.block_names import (
 )
 from amlc.features.csr_file import map_csr, write_csr
 from amlc.features.mapped_rows import MappedRows
+from amlc.features.spool import Spool
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
 # In place of a neighbour that does not exist.
@@ -317,6 +319,23 @@ class Neighbours(Block):
     def write(self, path: Path) -> None:
         """Write the block as an uncompressed .npz."""
         write_arrays(path, **{name: getattr(self, name) for name in self.by_row})
+
+    @classmethod
+    def write_parts(cls, path: Path, parts: Iterable[Self]) -> None:
+        """Write a block whose rows come in parts, at least one, as `write` writes all of them.
+
+        The larger arrays of only one part are in memory.
+        """
+        with ExitStack() as stack:
+            spools: dict[str, Spool] = {}
+            for part in parts:
+                for name in cls.by_row:
+                    rows = np.asarray(getattr(part, name))
+                    if name not in spools:
+                        spool = Spool(path, rows.dtype, *rows.shape[1:])
+                        spools[name] = stack.enter_context(spool)
+                    spools[name].append(rows)
+            write_arrays(path, **spools)
 
     @classmethod
     def _read(cls, path: Path) -> Self:

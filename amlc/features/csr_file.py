@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import DTypeLike, NDArray
 
-from amlc.files import map_arrays, write_arrays, write_errors
+from amlc.features.spool import Spool
+from amlc.files import map_arrays, write_arrays
 
 
 def write_csr(path: Path, matrix: sp.csr_array) -> None:
@@ -49,36 +47,26 @@ def write_csr_parts(path: Path, parts: Iterable[sp.csr_array]) -> tuple[tuple[in
     DataError
         The file cannot be written, for example because the disk is full.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sizes, columns = [np.zeros(1, np.int64)], 0
-    # Files without a name, so that a killed process leaves nothing behind.
-    with TemporaryFile(dir=path.parent) as values, TemporaryFile(dir=path.parent) as places:
-        with write_errors(path):
-            for part in parts:
-                values.write(np.asarray(part.data, np.float32).data)
-                places.write(np.asarray(part.indices, np.int32).data)
-                sizes.append(np.diff(part.indptr))
-                columns = part.shape[1]
-            values.flush()
-            places.flush()
+    with Spool(path, np.float32) as data, Spool(path, np.int32) as indices:
+        sizes, columns = [np.zeros(1, np.int64)], 0
+        for part in parts:
+            data.append(part.data)
+            indices.append(part.indices)
+            sizes.append(np.diff(part.indptr))
+            columns = part.shape[1]
         indptr = np.cumsum(np.concatenate(sizes))
         shape, entries = (len(indptr) - 1, columns), int(indptr[-1])
-        # Both kinds of positions have one type, as SciPy wants them.
+        # SciPy then makes the indices as large when it reads them.
         large = entries > np.iinfo(np.int32).max
-        integer: DTypeLike = np.int64 if large else np.int32
         write_arrays(
             path,
             format=np.array(b"csr"),
             shape=np.array(shape),
-            data=_mapped(values, np.float32, entries),
-            indices=_mapped(places, np.int32, entries).astype(integer, copy=False),
-            indptr=indptr.astype(integer),
+            data=data,
+            indices=indices,
+            indptr=indptr.astype(np.int64 if large else np.int32),
         )
     return shape, entries
-
-
-def _mapped(file: IO[bytes], dtype: DTypeLike, count: int) -> NDArray[Any]:
-    return np.memmap(file, dtype, "r", shape=count) if count else np.empty(0, dtype)
 
 
 def map_csr(path: Path) -> sp.csr_array:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -39,6 +40,7 @@ from tests.helpers.learning import MODELS, SECTIONS, make_products, with_test_ro
 from tests.helpers.pictures import jpeg
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
+dask = pytest.importorskip("dask", reason="needs the extra cluster")
 
 from amlc.execution import cluster
 
@@ -296,6 +298,27 @@ def test_workers_with_other_versions_are_refused(backend: cluster.DaskBackend) -
     ours = {**installed(), "numpy": "1.0"}
     with pytest.raises(ExecutionError, match=r"differs from this machine: numpy is .* 1\.0 here"):
         cluster.check_versions(backend.client, ours)
+
+
+def test_the_scheduler_does_not_keep_the_pieces(backend: cluster.DaskBackend) -> None:
+    """Or its memory would grow with each of them, and that of the stage."""
+    run(backend, pieces.add, pieces.inputs())
+
+    def kept(dask_scheduler: Any) -> set[int]:
+        return {stream.recent_message_log.maxlen for stream in dask_scheduler.stream_comms.values()}
+
+    assert backend.client.run_on_scheduler(kept) == {cluster.KEPT_MESSAGES}
+    stream: Any = backend.client.scheduler_comm
+    assert stream.recent_message_log.maxlen == cluster.KEPT_MESSAGES
+
+
+def test_a_scheduler_elsewhere_does_not_keep_them_either() -> None:
+    """Neither what it has sent to its workers, nor what it will send to those that join."""
+    stream = SimpleNamespace(recent_message_log=deque(range(100), maxlen=1000))
+    with dask.config.set({"distributed.admin.low-level-log-length": 1000}):
+        cluster.keep_few_messages(SimpleNamespace(stream_comms={"tcp://10.0.0.7:1": stream}))
+        assert dask.config.get("distributed.admin.low-level-log-length") == cluster.KEPT_MESSAGES
+    assert list(stream.recent_message_log) == list(range(100 - cluster.KEPT_MESSAGES, 100))
 
 
 def test_a_worker_that_joins_later_is_checked_too(

@@ -91,6 +91,14 @@ def test_terms_survive_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "terms.npz").read_bytes()
 
 
+def test_parts_of_neighbours_give_the_bytes_of_the_whole(tmp_path: Path) -> None:
+    """However many products come at a time."""
+    NEIGHBOURS.write(tmp_path / "whole.npz")
+    parts = (NEIGHBOURS.take(np.array([row])) for row in (0, 1))
+    Neighbours.write_parts(tmp_path / "parts.npz", parts)
+    assert (tmp_path / "parts.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
 def test_neighbours_survive_the_file(tmp_path: Path) -> None:
     """Rows, similarities and positions are read as they were written."""
     NEIGHBOURS.write(tmp_path / "n.npz")

@@ -13,7 +13,7 @@ from amlc.images.shards import write_shard
 from tests.helpers.pictures import jpeg
 
 A, B, C, D = (f"https://{host}/1.jpg" for host in "abcd")
-LINKS = [("",), (B,), (A,), (A,), (C,)]
+LINKS: list[tuple[str, ...]] = [("",), (B,), (A,), (A,), (C,)]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The neighbours block: the train products with the most similar text."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,15 +26,15 @@ class _Search:
     settings: NeighboursSettings
 
 
-def nearest_train_products(
+def search_train_products(
     terms: sp.csr_array,
     train: Rows,
     settings: NeighboursSettings,
     *,
     threads: int,
     backend: Backend = THREADS,
-) -> Neighbours:
-    """Return the nearest train products of every product in the product table.
+) -> Iterator[Neighbours]:
+    """Yield the nearest train products of every product in the product table, some rows at a time.
 
     Parameters
     ----------
@@ -48,28 +49,46 @@ def nearest_train_products(
     backend : Backend
         Where pieces of the products are searched for; nor does the result depend on that.
 
-    Returns
-    -------
+    Yields
+    ------
     Neighbours
-        Positions in the product table.
+        Positions in the product table. There is a part even if there is no product.
     """
     count = terms.shape[0]
     position = np.full(count, NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
     search = _Search(NeighbourIndex.build(terms[train], settings), terms, position, settings)
-    found = _empty(count, settings)
-    pieces = [slice(start, start + PIECE_ROWS) for start in range(0, count, PIECE_ROWS)]
+    pieces = [
+        slice(start, min(start + PIECE_ROWS, count))
+        for start in range(0, max(count, 1), PIECE_ROWS)
+    ]
     with (
         open_pool(backend, search, at_once=threads, unit="search for neighbours") as pool,
         tqdm(total=count, desc="neighbours", unit="row", disable=None) as bar,
     ):
         for piece, nearest in zip(pieces, in_order(pool, _nearest_of, pieces), strict=True):
-            for name in ("similarity", "among"):
-                getattr(found, name)[piece] = getattr(nearest, name)
             none = nearest.rows == NO_NEIGHBOUR
-            found.rows[piece] = np.where(none, NO_NEIGHBOUR, train[nearest.rows])
+            yield replace(
+                nearest,
+                rows=np.where(none, NO_NEIGHBOUR, train[nearest.rows]).astype(np.int32),
+                position=np.arange(piece.start, piece.stop, dtype=np.int32),
+            )
             bar.update(len(nearest.rows))
-    return found
+
+
+def nearest_train_products(
+    terms: sp.csr_array,
+    train: Rows,
+    settings: NeighboursSettings,
+    *,
+    threads: int,
+    backend: Backend = THREADS,
+) -> Neighbours:
+    """Return what `search_train_products` yields, all of it in memory."""
+    parts = list(search_train_products(terms, train, settings, threads=threads, backend=backend))
+    return Neighbours(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in Neighbours.by_row)
+    )
 
 
 def _nearest_of(search: _Search, rows: slice) -> Neighbours:
@@ -80,15 +99,4 @@ def _nearest_of(search: _Search, rows: slice) -> Neighbours:
         settings.n_neighbors,
         search.position[rows],
         n_compared=settings.n_compared,
-    )
-
-
-def _empty(count: int, settings: NeighboursSettings) -> Neighbours:
-    """Return neighbours to be filled in, of products at their positions in the table."""
-    pairs = settings.n_compared * (settings.n_compared + 1) // 2
-    return Neighbours(
-        np.empty((count, settings.n_neighbors), np.int32),
-        np.empty((count, settings.n_neighbors), np.float32),
-        np.arange(count, dtype=np.int32),
-        np.empty((count, pairs), np.float16),
     )

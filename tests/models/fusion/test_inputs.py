@@ -10,7 +10,12 @@ from amlc.models.fusion.inputs import Inputs, prediction_batches, training_batch
 def test_the_digest_says_which_row_a_picture_belongs_to() -> None:
     """Else a checkpoint would go on with other inputs."""
     dense = np.zeros((2, 1), np.float32)
-    pictures = [[(b"a", b"b"), ()], [(b"a",), (b"b",)], [(b"b", b"a"), ()], [(), (b"a", b"b")]]
+    pictures: list[list[tuple[bytes, ...]]] = [
+        [(b"a", b"b"), ()],
+        [(b"a",), (b"b",)],
+        [(b"b", b"a"), ()],
+        [(), (b"a", b"b")],
+    ]
     inputs = [Inputs(dense, (), None, each) for each in pictures]
     assert len({each.digest() for each in inputs}) == len(pictures)
     assert [each.most_pictures for each in inputs] == [2, 1, 2, 2]

@@ -17,12 +17,15 @@ from tests.helpers.pictures import jpeg
 
 skip_without_deep()
 
+import torch
+
 from amlc.errors import MissingExtraError, ModelError
 from amlc.features.content import Content, content_of
 from amlc.features.encoders import runtime
 from amlc.models.crossfit import crossfit
 from amlc.models.fusion import regressor as module
 from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.training import Trainer
 from amlc.models.registry import regressor
 
 FIT, NEW = np.arange(90), np.arange(90, 120)
@@ -168,6 +171,19 @@ def test_a_gpu_that_is_not_there_is_named(catalogue: Catalogue, towers: dict[str
     """The message says what to set instead."""
     with pytest.raises(ModelError, match=r"has no cuda:99: set it to \[cpu\]"):
         fitted(catalogue, **towers, devices=["cuda:99"])
+
+
+def test_a_gpu_with_too_little_memory_is_named(
+    catalogue: Catalogue, towers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the settings to change."""
+
+    def run(_: Trainer) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Trainer, "run", run)
+    with pytest.raises(ModelError, match="memory of cpu is too small: raise accumulation"):
+        fitted(catalogue, **towers)
 
 
 def test_each_device_has_one_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ def test_a_loss_that_is_not_finite_stops_the_fit(
     step: str, catalogue: Catalogue, text: dict[str, Any]
 ) -> None:
     """The message names the settings to change, even if only the last update is to blame."""
-    last = {"epochs": 1, "batch_size": len(FIT), "weight_decay": 1e39}
+    last: dict[str, Any] = {"epochs": 1, "batch_size": len(FIT), "weight_decay": 1e39}
     with pytest.raises(ModelError, match="not finite: lower learning_rate"):
         fitted(
             catalogue,
