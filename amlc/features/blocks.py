@@ -26,7 +26,6 @@ from amlc.features.block_names import (
     expand,
 )
 from amlc.features.csr_file import map_csr, write_csr
-from amlc.features.mapped_rows import MappedRows
 from amlc.features.spool import Spool
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
@@ -297,10 +296,9 @@ class Neighbours(Block):
     position : ndarray of int32, shape (n,)
         The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
         that is not in it.
-    among : ndarray of float16 or MappedRows, shape (n, n_compared (n_compared + 1) / 2)
+    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
         Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared. As it is
-        most of the features of a large catalogue, it stays on disk.
+        matrix, diagonal included, row by row. Without columns if they were not compared.
     """
 
     suffix = ".npz"
@@ -309,7 +307,7 @@ class Neighbours(Block):
     rows: Ints32
     similarity: Floats32
     position: Ints32
-    among: NDArray[np.float16] | MappedRows
+    among: NDArray[np.float16]
 
     @property
     def n_compared(self) -> int:
@@ -340,12 +338,66 @@ class Neighbours(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = map_arrays(path)
-        rows, similarity, position = map(np.array, (arrays[name] for name in cls.by_row[:3]))
-        return cls(rows, similarity, position, MappedRows(arrays["among"]))
+        return cls(*(arrays[name] for name in cls.by_row))
+
+    def loaded(self, *, among: bool = True) -> "Neighbours":  # noqa: ARG002 - all of it is there
+        """Return the block, as `StoredNeighbours.loaded` does."""
+        return self
+
+
+@dataclass(frozen=True)
+class StoredNeighbours(TableBlock):
+    """Neighbours that stay on disk, as they are most of the features of a large catalogue.
+
+    Parameters
+    ----------
+    table : Neighbours
+        All of them.
+    rows
+        As in `TableBlock`.
+    """
+
+    suffix = ".npz"
+
+    table: Neighbours
+
+    @property
+    def position(self) -> Ints32:
+        """As in `Neighbours`."""
+        return self.table.position if self.rows is None else self.table.position[self.rows]
+
+    @property
+    def n_compared(self) -> int:
+        """The number of neighbours that are compared to each other."""
+        return self.table.n_compared
+
+    def loaded(self, *, among: bool = True) -> Neighbours:
+        """Read the block from disk.
+
+        Parameters
+        ----------
+        among : bool
+            Whether to read the similarities among neighbours, which are most of it; without them,
+            none of the neighbours are compared.
+        """
+        table = self.table if among else replace(self.table, among=self.table.among[:, :0])
+        return table if self.rows is None else table.take(self.rows)
+
+    def write(self, path: Path) -> None:
+        """Write the block as an uncompressed .npz."""
+        self.loaded().write(path)
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        return cls(Neighbours.read(path))
 
 
 # The types of the blocks by name; every other block is dense.
-TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
+TYPES: dict[str, type[Block]] = {
+    "tabular": Tabular,
+    "terms": Terms,
+    "neighbours": StoredNeighbours,
+}
 
 
 def block_path(folder: Path, name: str) -> Path:
@@ -385,10 +437,10 @@ class Blocks:
         return block if isinstance(block, Terms) else None
 
     @property
-    def neighbours(self) -> Neighbours | None:
+    def neighbours(self) -> Neighbours | StoredNeighbours | None:
         """The train products with the most similar text."""
         block = self._blocks.get("neighbours")
-        return block if isinstance(block, Neighbours) else None
+        return block if isinstance(block, Neighbours | StoredNeighbours) else None
 
     def get(self, name: str) -> Block | None:
         """Return a block, or None if there is none of this name."""
