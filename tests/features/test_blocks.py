@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
+from amlc.features.block import TableBlock
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import (
     Blocks,
     Dense,
     Neighbours,
     StoredNeighbours,
-    TableBlock,
     Tabular,
     Terms,
 )
