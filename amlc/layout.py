@@ -10,6 +10,7 @@ ROOT = Path()
 DATA = ROOT / "data"
 CODE = DATA / "code"
 SYNTHETIC = DATA / "synthetic"
+SYNTHETIC_IMAGES = DATA / "synthetic_images"
 PRODUCTS = DATA / "products.parquet"
 REJECTED = DATA / "rejected.csv"
 IMAGES = DATA / "images"

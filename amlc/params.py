@@ -4,6 +4,8 @@ The schema of each section is beside the code that it configures; this module re
 """
 
 from collections.abc import Hashable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -92,7 +94,8 @@ def read(path: Path = PATH) -> dict[str, Any]:
         section.
     """
     try:
-        content = yaml.load(path.read_bytes(), Loader=_UniqueKeyLoader)  # noqa: S506 - it derives from SafeLoader
+        # A copy, so that a caller that changes it changes no later read.
+        content = deepcopy(_parsed(path.read_bytes()))
     except FileNotFoundError:
         raise ParamsError(f"{path}: no such file; run from the repository's root") from None
     except OSError as error:
@@ -108,6 +111,12 @@ def read(path: Path = PATH) -> dict[str, Any]:
         known = ", ".join(sorted(SECTIONS))
         raise ParamsError(f"{path}: unknown key {', '.join(unknown)}; known keys: {known}")
     return content
+
+
+@lru_cache(maxsize=1)
+def _parsed(text: bytes) -> Any:
+    """Return the content of a YAML file; a stage reads the same file several times."""
+    return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - it derives from SafeLoader
 
 
 def value(key: str, path: Path = PATH) -> Any:

@@ -5,6 +5,7 @@ those of params.yaml and with those of `make best`, on the catalogue of a finish
 folder of train.csv. Seconds of training are those that `amlc results` shows: from the first fit of
 the cross-fitting to the last prediction. All seconds are those of the model's features as well, and
 for a blend from the CSV files to the submission, without the download of pictures.
+CPU seconds count all threads, and depend less on what else the machine does.
 """
 
 import argparse
@@ -30,7 +31,10 @@ from amlc.models.predictions import PREDICTIONS, read_predictions
 from amlc.models.registry import members
 from amlc.models.timings import recorded_of
 
-HEADER = ("settings", "model", "SMAPE", "standard error", "training, s", "in all, s", "peak MB")
+HEADER = (
+    *("settings", "model", "SMAPE", "standard error"),
+    *("training, s", "in all, s", "CPU s", "peak MB"),
+)
 BLEND = "blend"
 
 
@@ -61,7 +65,8 @@ class Point:
         """Return the cells of the table."""
         name = f"**{self.model}**" if self.model == BLEND else self.model
         scores = (f"{self.smape:.2f}", f"{self.smape_se:.2f}")
-        costs = (self.training, self.in_all.seconds, self.in_all.megabytes)
+        total = self.in_all
+        costs = (self.training, total.seconds, total.cpu_seconds, total.megabytes)
         return (self.settings, name, *scores, *(f"{number:.0f}" for number in costs))
 
 
@@ -80,7 +85,7 @@ def points(settings: str, folder: Path, costs: dict[str, Cost]) -> list[Point]:
 
     def point(model: str, logs: Floats, training: float, steps: list[str]) -> Point:
         scores = row_smape(actual, np.exp(logs[train]))
-        in_all = Cost(0.0, 0.0)
+        in_all = Cost(0.0, 0.0, 0.0)
         for step in dict.fromkeys(steps):
             in_all = in_all.plus(costs[step])
         error = standard_error_over_folds(scores, folds)

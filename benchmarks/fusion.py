@@ -24,7 +24,7 @@ from learning_curve import nested
 
 from amlc import params
 from amlc.arrays import Floats, Rows
-from amlc.catalog.products import read_products, train_rows
+from amlc.catalog.products import TEXT, links_of, read_products, train_rows
 from amlc.errors import ParamsError, run
 from amlc.features.blocks import Blocks
 from amlc.features.content import Content
@@ -112,7 +112,7 @@ def read_study(data: Path, settings: FusionSettings, *, with_terms: bool) -> Stu
     products = read_products(data / "data/products.parquet")
     names = [*settings.blocks, *(["terms"] if with_terms else [])]
     blocks = Blocks.read(data / "data/features", names)
-    content = Content.of_products(products, data / "data/images")
+    content = Content.of_links(products[TEXT], links_of(products), data / "data/images")
     train = train_rows(products)
     blocks = blocks.assign(content=content).take(train)
     return Study(products.iloc[train].reset_index(drop=True), blocks, settings)

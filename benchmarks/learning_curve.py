@@ -13,24 +13,23 @@ share, of the curve through the three smaller ones.
 """
 
 import argparse
-import multiprocessing
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 import pandas as pd
+from executors import chosen
 from numpy.typing import NDArray
 from paired import group_sums
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from amlc import params
 from amlc.arrays import Floats, Rows
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import ParamsError, run
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
+from amlc.execution.executor import open_backend
 from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks
 from amlc.features.text.neighbour_index import NeighboursSettings
@@ -249,7 +248,7 @@ def read_study(data: Path, names: list[str]) -> Study:
     )
 
 
-def measure(study: Study, count: int, jobs: int) -> Scores:
+def measure(study: Study, count: int, jobs: int, backend: Backend = THREADS) -> Scores:
     """Fit all models and return their row scores.
 
     Parameters
@@ -259,16 +258,21 @@ def measure(study: Study, count: int, jobs: int) -> Scores:
     count : int
         Folds that are held out in turn.
     jobs : int
-        Processes; a piece of work is all models on one share of one fold.
+        Pieces at a time; one is all models on one share of one fold.
+    backend : Backend
+        Where they are computed.
     """
     folds = study.products["fold"].to_numpy()
     chosen = [int(fold) for fold in np.unique(folds)[:count]]
-    # The largest shares first, so that no process is left with one at the end.
+    # The largest shares first, so that no worker is left with one at the end.
     shares = range(len(study.fractions))
     pieces = [(fold, share) for share in reversed(shares) for fold in chosen]
-    with _workers(study, min(jobs, len(pieces))) as pool:
-        results = tqdm(pool.map(_predict, pieces), total=len(pieces), desc="fits", disable=None)
-        by_piece = dict(zip(pieces, results, strict=True))
+    with open_pool(
+        backend, study, at_once=jobs, unit="share of a fold", threads=study.threads
+    ) as pool:
+        results = in_order(pool, predict_piece, pieces)
+        bar = tqdm(results, total=len(pieces), desc="fits", disable=None)
+        by_piece = dict(zip(pieces, bar, strict=True))
     rows = np.concatenate([np.flatnonzero(folds == fold) for fold in chosen])
     log_price = log_prices(study.products, rows)
     logs = {
@@ -289,26 +293,9 @@ def measure(study: Study, count: int, jobs: int) -> Scores:
     return Scores(scores, groups, folds[rows], sizes)
 
 
-# Of a process: what it fits. Processes get it once, not with each piece of work.
-_study: Study
-
-
-def _start(study: Study) -> None:
-    global _study  # noqa: PLW0603 - see above
-    _study = study
-
-
-def _predict(piece: tuple[int, int]) -> dict[str, Floats]:
-    with threadpool_limits(_study.threads):
-        return _study.predict(*piece)
-
-
-def _workers(study: Study, jobs: int) -> Executor:
-    if jobs == 1:
-        return ThreadPoolExecutor(1, initializer=_start, initargs=(study,))
-    # Forked processes share the features; other threads of BLAS and OpenMP are not running yet.
-    context = multiprocessing.get_context("fork")
-    return ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(study,))
+def predict_piece(study: Study, piece: tuple[int, int]) -> dict[str, Floats]:
+    """Return `Study.predict` for a fold and a share."""
+    return study.predict(*piece)
 
 
 def blended(member_logs: Floats, log_price: Floats, folds: NDArray[Any]) -> Floats:
@@ -440,7 +427,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", help="default: those of params.yaml")
     parser.add_argument("--folds", type=int, default=5, help="how many folds to hold out in turn")
     parser.add_argument("--rows", type=int, default=75_000, help="number of rows to extrapolate to")
-    parser.add_argument("--jobs", type=int, help="processes; default: `threads` of params.yaml")
+    parser.add_argument("--jobs", type=int, help="pieces at a time; default: `threads`")
+    parser.add_argument("--executor", help="threads, processes or local:N")
     parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
     return parser.parse_args()
 
@@ -453,7 +441,9 @@ def main() -> None:
     path = arguments.data / "params.yaml"
     names = members(arguments.models or params.value("models", path))
     study = read_study(arguments.data, names)
-    scores = measure(study, arguments.folds, arguments.jobs or params.threads(path))
+    jobs = arguments.jobs or params.threads(path)
+    with open_backend(chosen(arguments.executor, path)) as backend:
+        scores = measure(study, arguments.folds, jobs, backend)
     trends = {name: trend(scores, name, study.seed) for name in scores.rows}
     held_out = len(np.unique(scores.folds))
     print(f"## Learning curve: {len(scores.groups):,} rows in {held_out} folds held out\n")

@@ -104,7 +104,10 @@ class Line:
         if not self.fold_se and not self.group_se:
             gap, verdict = ("", "", ""), ("", "")
         cost = self.entry.cost
-        costs = ("-" if np.isnan(number) else f"{number:.0f}" for number in vars(cost).values())
+        costs = (
+            "-" if np.isnan(number) else f"{number:.0f}"
+            for number in (cost.seconds, cost.megabytes)
+        )
         return (self.entry.title, *scores, *gap, *verdict, *costs, self.entry.source)
 
 
@@ -224,7 +227,7 @@ class Bench:
 
     def stages(self, labels: list[tuple[str, ...]]) -> Cost:
         """Return the cost of several stages, run one after the other, each once."""
-        total = Cost(0.0, 0.0)
+        total = Cost(0.0, 0.0, 0.0)
         for label in dict.fromkeys(labels):
             total = total.plus(self.stage(*label))
         return total

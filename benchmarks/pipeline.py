@@ -10,6 +10,7 @@ cost is kept in costs.json; a stage that is in it does not run again in the same
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -38,14 +39,23 @@ COSTS = "costs.json"
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall-clock seconds and peak memory in MB; NaN where not measured."""
+    """Wall-clock seconds, peak memory in MB, and CPU seconds; NaN where not measured."""
 
     seconds: float = float("nan")
     megabytes: float = float("nan")
+    cpu_seconds: float = float("nan")
 
     def plus(self, other: "Cost") -> "Cost":
         """Return the cost of both, run one after the other."""
-        return Cost(self.seconds + other.seconds, max(self.megabytes, other.megabytes))
+        return Cost(
+            self.seconds + other.seconds,
+            max(self.megabytes, other.megabytes),
+            self.cpu_seconds + other.cpu_seconds,
+        )
+
+    def measured(self) -> dict[str, float]:
+        """Return the numbers that were measured, by name."""
+        return {name: number for name, number in vars(self).items() if not math.isnan(number)}
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,7 @@ def reproduce(folder: Path, *targets: str, jobs: int = 1) -> dict[str, Cost]:
                     running[pool.submit(_run_step, folder, step)] = waiting.pop(step.name).name
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 costs |= {running.pop(future): future.result() for future in done}
-                write_json(kept, {name: vars(cost) for name, cost in costs.items()})
+                write_json(kept, {name: cost.measured() for name, cost in costs.items()})
         finally:
             pool.shutdown(cancel_futures=True)
     return {step.name: costs[step.name] for step in ordered}
@@ -270,7 +280,7 @@ def measure(python: str, command: list[str], folder: Path, variables: dict[str, 
         raise CheckError(f"{' '.join(command)} failed in {folder}:\n{done.stderr[-3000:]}")
     cost = json.loads(out.read_text())
     out.unlink()
-    return Cost(cost["seconds"], cost["megabytes"])
+    return Cost(cost["seconds"], cost["megabytes"], cost["cpu_seconds"])
 
 
 def absolute(settings: dict[str, Any], root: Path) -> dict[str, Any]:
@@ -281,7 +291,7 @@ def absolute(settings: dict[str, Any], root: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(json.dumps(settings))
     for section, key in (("data", "dir"), ("images", "mirror")):
         path = result[section][key]
-        if path and not Path(path).is_relative_to(layout.SYNTHETIC):
+        if path and Path(path) not in {layout.SYNTHETIC, layout.SYNTHETIC_IMAGES}:
             result[section][key] = str((root / path).resolve())
     return result
 
@@ -305,7 +315,8 @@ def main() -> None:
     copy_code(arguments.folder, absolute(settings, Path()))
     costs = reproduce(arguments.folder, *arguments.until, jobs=arguments.jobs)
     for name, cost in costs.items():
-        print(f"{name:<20}{cost.seconds:>8.1f} s{cost.megabytes:>8.0f} MB")
+        numbers = f"{cost.seconds:>8.1f} s{cost.cpu_seconds:>8.1f} CPU s{cost.megabytes:>8.0f} MB"
+        print(f"{name:<20}{numbers}")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, nargs="?", default=ROOT / "data/bundle")
     parser.add_argument("products", type=Path, nargs="?", default=ROOT / "data/synthetic/test.csv")
-    parser.add_argument("--images", type=Path, default=ROOT / "data/synthetic/images")
+    parser.add_argument("--images", type=Path, default=ROOT / "data/synthetic_images")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     started = time.perf_counter()

@@ -6,8 +6,8 @@ from pathlib import Path
 from amlc import layout, params
 from amlc.errors import run
 
-# Sections of params.yaml that the page does not show.
-HIDDEN = frozenset({"threads", "executor", "synthetic", "images", "fetching", "search"})
+# Sections of params.yaml that the page does not show; `train` it shows as the models were fitted.
+HIDDEN = frozenset({"threads", "executor", "synthetic", "images", "fetching", "search", "train"})
 SHOWN = tuple(name for name in params.SECTIONS if name not in HIDDEN)
 
 
@@ -17,6 +17,7 @@ def main() -> None:
     print(f"report: reads the results of {', '.join(models)}", flush=True)
     # The drawing libraries take seconds to import.
     from amlc.files import write_text  # noqa: PLC0415 - see above
+    from amlc.models.predictions import read_settings  # noqa: PLC0415 - see above
     from amlc.report.findings import read_findings  # noqa: PLC0415 - see above
     from amlc.report.page import make_page  # noqa: PLC0415 - see above
     from amlc.report.plot_tables import write_tables  # noqa: PLC0415 - see above
@@ -27,10 +28,11 @@ def main() -> None:
     findings = read_findings(layout.ROOT, models, synthetic=synthetic)
     write_tables(layout.METRICS, findings, coverage=coverage, seed=params.seed())
     parameters = params.read()
+    shown = {name: parameters[name] for name in SHOWN if name in parameters}
     page = make_page(
         findings,
         layout.IMAGES,
-        {name: parameters[name] for name in SHOWN if name in parameters},
+        {**shown, "train": read_settings(layout.MODELS, models)},
         coverage=coverage,
         level=params.value("evaluate.bootstrap_level"),
         max_explained_variance=params.value("guards.max_explained_variance"),

@@ -7,9 +7,9 @@ from amlc.synthetic.generator import SyntheticSettings, write_catalogue
 
 
 def main() -> None:
-    """Write data/synthetic and metrics/synthetic.json, and print the noise floor."""
+    """Write data/synthetic, its pictures and metrics/synthetic.json, and print the noise floor."""
     settings = params.load(SyntheticSettings, "synthetic")
-    metrics = write_catalogue(layout.SYNTHETIC, params.seed(), settings)
+    metrics = write_catalogue(layout.SYNTHETIC, layout.SYNTHETIC_IMAGES, params.seed(), settings)
     write_json(layout.SYNTHETIC_METRICS, metrics)
     print(
         f"synthetic: {metrics['rows']} train and {metrics['test_rows']} test rows; "

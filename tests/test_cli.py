@@ -84,7 +84,7 @@ def test_every_row_of_a_bad_file_has_a_price(
     )
     monkeypatch.setattr(batch, "CHUNK_ROWS", 3)
     arguments = ["-o", target, "--bundle", pipeline / "bundle"]
-    predict(source, *arguments, "--images", pipeline / "synthetic" / "images")
+    predict(source, *arguments, "--images", pipeline / "synthetic_images")
     prices = rows(target)
     assert list(prices[0]) == list(HEADER)
     assert [row["sample_id"] for row in prices] == list("12134567")
@@ -179,7 +179,7 @@ def test_an_error_of_predict_is_one_line(
     (tmp_path / "good.csv").write_text(f"sample_id,catalog_content,image_link\n1,Tea,{LINK}\n")
     (tmp_path / "nowhere.csv").write_text("a file, not a folder")
     paths = [tmp_path / source, "-o", tmp_path / output]
-    options = ["--bundle", pipeline / "bundle", "--images", pipeline / "synthetic" / "images"]
+    options = ["--bundle", pipeline / "bundle", "--images", pipeline / "synthetic_images"]
     code, line = exit_line(capsys, "predict", *map(str, [*paths, *options]))
     assert code == 1
     assert message in line

@@ -171,3 +171,12 @@ def test_settings_cannot_be_changed() -> None:
     settings = Inner(depth=2)
     with pytest.raises(ValidationError, match="frozen"):
         settings.depth = 3  # type: ignore[misc]  # the checker refuses it as well
+
+
+def test_a_change_of_what_was_read_is_not_read_again(tmp_path: Path) -> None:
+    """Each read has the content of the file."""
+    path = write(tmp_path, GOOD)
+    params.read(path)["data"]["names"].append("b")
+    assert params.value("data.names", path) == ["a"]
+    path = write(tmp_path, GOOD.replace("[a]", "[c]"))
+    assert params.value("data.names", path) == ["c"]

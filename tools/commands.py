@@ -310,7 +310,8 @@ class Clones:
             f"mkdir -p {self.scratch}/team",
             "AMLC_MIRROR= dvc repro",
             "git commit --quiet --all --message 'A small catalogue'",
-            f"mkdir {own} && cp -r {data}/images {data}/train.csv {data}/test.csv {own}",
+            f"mkdir {own} && cp -r {data}_images {own}/images",
+            f"cp {data}/train.csv {data}/test.csv {own}",
             f"cp {own}/train.csv {own}/products.csv && cp {own}/test.csv {own}/new.csv",
         ]
         self._run(script(commands, {}, 0), self.origin, "the pipeline of the small catalogue")

@@ -50,7 +50,7 @@ def example_picture() -> Path:
     """Return the picture of a synthetic product like the page's example."""
     products = pd.read_csv(layout.SYNTHETIC / "train.csv")
     link: str = products[LINK][products[TEXT].str.contains("Tea Bags")].iloc[0]
-    return layout.SYNTHETIC / "images" / urlsplit(link).path.rpartition("/")[2]
+    return layout.SYNTHETIC_IMAGES / urlsplit(link).path.rpartition("/")[2]
 
 
 @contextmanager

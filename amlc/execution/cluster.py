@@ -5,9 +5,11 @@ is done here: a piece that hangs is given up, inputs that were lost are sent aga
 are counted.
 """
 
+import asyncio
 import logging
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,7 +34,11 @@ from amlc.execution.versions import differences, fingerprint, installed
 
 ResultT = TypeVar("ResultT")
 
-_REMEDY = "install the same versions there and restart the workers as docs/cluster.md says"
+# Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
+# are in them, so that Dask's 1,000 for each worker would fill gigabytes.
+KEPT_MESSAGES = 10
+_LOG_LENGTH = "distributed.admin.low-level-log-length"
+_REMEDY = "install the same versions there and start it as docs/cluster.md says"
 
 
 @contextmanager
@@ -48,9 +54,10 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
     ------
     ExecutionError
         The scheduler cannot be reached in time, has no workers, or they have other versions.
+        Where workers start on this machine, it is raised with the first piece.
     """
     # Dask says in many lines what an error says here in one.
-    quiet = {
+    changes = {
         "distributed.scheduler.allowed-failures": settings.retries,
         # On a busy machine, a worker that is started again takes longer than Dask waits for it
         # before it does without.
@@ -59,13 +66,25 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
         "distributed.worker.http.routes": ["distributed.http.health"],
+        # For its web pages, Dask looks a hundred times a second what each worker is doing, and
+        # keeps an hour of what it measures.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.system-monitor.log-length": 60,
+        _LOG_LENGTH: KEPT_MESSAGES,
     }
-    with dask.config.set(quiet), _silent(), ExitStack() as stack:
-        address, security = settings.scheduler, _security(settings)
+    with dask.config.set(changes), _silent(), ExitStack() as stack:
         if settings.local_workers is not None:
-            address, security = stack.enter_context(_local_cluster(settings.local_workers)), None
-        client = stack.enter_context(_connected(address, security, settings.connect_seconds))
+            yield LocalBackend(settings, settings.local_workers, stack)
+            return
+        connected = _connected(settings.scheduler, _security(settings), settings.connect_seconds)
+        client = stack.enter_context(connected)
         check_versions(client, installed())
+        try:
+            client.run_on_scheduler(keep_few_messages)
+        except ImportError as error:
+            raise ExecutionError(
+                f"executor.scheduler: {settings.scheduler} cannot run amlc: {error}; {_REMEDY}"
+            ) from None
         yield DaskBackend(client, settings)
 
 
@@ -79,17 +98,19 @@ class DaskBackend(Backend):
     settings : ExecutorSettings
         Section `executor` of params.yaml: time limit, tries and shared folder.
 
-    Attributes
-    ----------
-    client : Client
-        The same.
     """
 
     ahead = 2
 
-    def __init__(self, client: Client, settings: ExecutorSettings) -> None:
-        self.client = client
+    def __init__(self, client: Client | None, settings: ExecutorSettings) -> None:
+        self._client = client
         self._settings = settings
+
+    @property
+    def client(self) -> Client:
+        """The client."""
+        assert self._client is not None
+        return self._client
 
     def width(self, at_once: int | None) -> int:
         """Return the number of the workers' threads."""
@@ -113,7 +134,8 @@ class DaskBackend(Backend):
         with work.lock:
             work.cancelled = True
             futures = list(work.futures)
-        self.client.cancel(futures)
+        if futures:
+            self.client.cancel(futures)
 
     def compute(self, call: Call[ResultT], inputs: Any) -> ResultT:
         """Have the piece computed by a worker, and by another one if that is lost."""
@@ -199,6 +221,63 @@ class DaskBackend(Backend):
         )
 
 
+class LocalBackend(DaskBackend):
+    """Computes pieces on workers of this machine, which start with the first piece.
+
+    Many stages have no pieces: all pictures are in the store, or there is no encoder.
+
+    Parameters
+    ----------
+    settings : ExecutorSettings
+        As for `DaskBackend`.
+    count : int
+        The number of workers.
+    stack : ExitStack
+        Ends them.
+    """
+
+    def __init__(self, settings: ExecutorSettings, count: int, stack: ExitStack) -> None:
+        super().__init__(None, settings)
+        self._count, self._stack = count, stack
+        self._lock = threading.Lock()
+        self._failure: ExecutionError | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client; the first use starts the workers.
+
+        Raises
+        ------
+        ExecutionError
+            They cannot be started.
+        """
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if self._client is None:
+                try:
+                    self._client = self._start()
+                except ExecutionError as error:
+                    self._failure = error
+                    raise
+            return self._client
+
+    def _start(self) -> Client:
+        cluster = self._stack.enter_context(_local_cluster(self._count, self._settings.retries))
+        seconds = self._settings.connect_seconds
+        return self._stack.enter_context(_connected(cluster, None, seconds))
+
+    def width(self, at_once: int | None) -> int:
+        """Return the number of workers."""
+        del at_once
+        return self._count
+
+    @property
+    def workers(self) -> int:
+        """The number of workers."""
+        return self._count
+
+
 @dataclass
 class _Work:
     """Inputs, and the pieces with them that are under way."""
@@ -282,14 +361,30 @@ def check_versions(client: Client, ours: Mapping[str, str]) -> None:
         found = differences(ours, answer)
         if found:
             raise ExecutionError(
-                f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}"
+                f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}, "
+                "with python -m amlc.execution.worker"
             )
 
 
+def keep_few_messages(dask_scheduler: Any) -> None:
+    """Let a scheduler keep few of the messages that it sends, to present and future workers.
+
+    Parameters
+    ----------
+    dask_scheduler : distributed.Scheduler
+        Under this name, Dask gives a function the scheduler that runs it.
+    """
+    dask.config.set({_LOG_LENGTH: KEPT_MESSAGES})
+    for stream in dask_scheduler.stream_comms.values():
+        stream.recent_message_log = deque(stream.recent_message_log, KEPT_MESSAGES)
+
+
 @contextmanager
-def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
+def _connected(address: str | LocalCluster, security: Any, seconds: float) -> Iterator[Client]:
     """Connect within a time limit and wait for a first worker."""
     try:
+        if isinstance(address, str):
+            asyncio.run(_try_connection(address, security, seconds))
         client = Client(
             address,
             security=security,
@@ -299,10 +394,10 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
             direct_to_workers=True,
         )
     except (OSError, TimeoutError, ValueError) as error:
-        reason = f": {error.__cause__ or error}" if str(error) else ""
         raise ExecutionError(
-            f"executor.scheduler: {address} cannot be reached within {seconds:g} s{reason}; see "
-            "whether a scheduler runs there, or set executor.kind: threads"
+            f"executor.scheduler: {address} cannot be reached within {seconds:g} s: "
+            f"{_root_cause(error)}; see whether a scheduler runs there, or set executor.kind: "
+            "threads"
         ) from None
     try:
         try:
@@ -318,28 +413,52 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
             client.close(timeout=5)
 
 
-@contextmanager
-def _local_cluster(count: int) -> Iterator[Any]:
-    """Start a scheduler in this process and workers in others, which only this process can use."""
+async def _try_connection(address: str, security: Any, seconds: float) -> None:
+    """Connect once, because a client that cannot connect leaves a traceback when it is deleted."""
+    options = {} if security is None else security.get_connection_args("client")
     try:
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # Otherwise its web servers listen on all addresses of the machine.
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            # Whoever can connect to a scheduler or a worker can run code as this user.
-            security=Security.temporary(),
-            silence_logs=logging.CRITICAL,
-        )
-    except (OSError, RuntimeError) as error:
-        raise ExecutionError(
-            f"executor.scheduler: local:{count}: the processes cannot be started: {error}; name "
-            "fewer, or set executor.kind: threads"
-        ) from None
+        comm = await distributed.comm.connect(address, timeout=seconds, **options)
+    except MemoryError:
+        # The first bytes of another protocol, such as HTTP, are taken for a length.
+        raise ConnectionError("what answers is not a Dask scheduler") from None
+    await comm.close()
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return what the system said, without the objects of Dask around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    strerror = getattr(error, "strerror", None)
+    return str(strerror or error).rpartition("Error: ")[2] or "no answer"
+
+
+@contextmanager
+def _local_cluster(count: int, retries: int) -> Iterator[Any]:
+    """Start a scheduler in this process and workers in others, which only this process can use."""
+    for left in reversed(range(retries + 1)):
+        try:
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # Otherwise its web servers listen on all addresses of the machine.
+                dashboard_address="127.0.0.1:0",
+                worker_dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                # Whoever can connect to a scheduler or a worker can run code as this user.
+                security=Security.temporary(),
+                silence_logs=logging.CRITICAL,
+            )
+        except (OSError, RuntimeError) as error:
+            # A nanny replaces a worker that is killed, but not one that is killed while it starts.
+            if not left:
+                raise ExecutionError(
+                    f"executor.scheduler: local:{count}: the processes cannot be started: {error}; "
+                    "name fewer, or set executor.kind: threads"
+                ) from None
+        else:
+            break
     with cluster:
         yield cluster
 

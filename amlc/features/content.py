@@ -1,15 +1,13 @@
 """The content block: texts and pictures of products, for models that read them themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 
 from amlc.arrays import Objects, Rows
-from amlc.catalog.products import LINK, TEXT
 from amlc.errors import DataError, first_few
 from amlc.features.block import Block
 from amlc.features.blocks import Blocks
@@ -29,8 +27,7 @@ class Content(Block):
     texts : ndarray of object, shape (n,)
         The column ``catalog_content``; empty where a product has no text.
     pictures : ndarray of object, shape (n,)
-        The content of a JPEG file, or None; with a folder, the link to a picture instead, empty
-        where a product has none.
+        Each product's JPEG files, a tuple; with a folder, the links to them instead.
     folder : Path, optional
         The image shards that hold the links' pictures.
     """
@@ -48,18 +45,27 @@ class Content(Block):
         return len(self.texts), 2
 
     @classmethod
-    def of_products(cls, products: pd.DataFrame, folder: Path) -> Self:
-        """Return the content of a product table, whose pictures are in the image shards."""
-        texts, links = (products[name].to_numpy(dtype=object) for name in (TEXT, LINK))
-        return cls(texts, links, folder)
+    def of_links(cls, texts: Iterable[str], links: Iterable[Sequence[str]], folder: Path) -> Self:
+        """Return the content of texts and of links to pictures in the image shards.
+
+        Parameters
+        ----------
+        texts : iterable of str
+        links : iterable of sequence of str
+            As `amlc.catalog.products.links_of` returns them.
+        folder : Path
+            ``data/images``.
+        """
+        named = (tuple(link for link in each if link) for each in links)
+        return cls(_objects(texts), _objects(named), folder)
 
     @classmethod
-    def of_files(cls, texts: Iterable[str], jpegs: Iterable[bytes | None]) -> Self:
-        """Return the content of texts and JPEG files."""
-        return cls(_objects(texts), _objects(jpegs))
+    def of_files(cls, texts: Iterable[str], jpegs: Iterable[Sequence[bytes | None]]) -> Self:
+        """Return the content of texts and of each product's JPEG files; None is left out."""
+        return cls(_objects(texts), _objects(_present(each) for each in jpegs))
 
-    def jpegs(self) -> list[bytes | None]:
-        """Return the JPEG file of each row; None for a product without a picture.
+    def jpegs(self) -> list[tuple[bytes, ...]]:
+        """Return the JPEG files of each row, in the order of the catalogue.
 
         Raises
         ------
@@ -68,8 +74,8 @@ class Content(Block):
         """
         if self.folder is None:
             return list(self.pictures)
-        wanted = set(self.pictures) - {""}
-        files: dict[str, bytes | None] = {"": None}
+        wanted = {link for links in self.pictures for link in links}
+        files: dict[str, bytes | None] = {}
         if wanted:
             for row in read_rows(self.folder):
                 if row.link in wanted:
@@ -79,7 +85,7 @@ class Content(Block):
                 f"{self.folder}: no row for {len(missing)} links: {first_few(missing)}; "
                 "run the stage images"
             )
-        return [files[link] for link in self.pictures]
+        return [_present(files[link] for link in links) for links in self.pictures]
 
     def take(self, rows: Rows) -> Self:
         """Return the given rows, in the given order."""
@@ -100,8 +106,10 @@ def content_of(blocks: Blocks) -> Content | None:
     return block if isinstance(block, Content) else None
 
 
+def _present(files: Iterable[bytes | None]) -> tuple[bytes, ...]:
+    return tuple(file for file in files if file is not None)
+
+
 def _objects(values: Iterable[object]) -> Objects:
-    listed = list(values)
-    array = np.empty(len(listed), dtype=object)
-    array[:] = listed
-    return array
+    # Tuples of one length would otherwise become a table.
+    return np.fromiter(values, dtype=object)

@@ -16,6 +16,7 @@ from amlc.features.block_names import BlockName
 from amlc.features.blocks import Blocks
 from amlc.files import write_json
 from amlc.models.design import Design, DesignEncoder, Kind
+from amlc.models.predictions import SETTINGS
 from amlc.models.target import Target, WeightSettings
 from amlc.params import Settings, check
 
@@ -186,7 +187,7 @@ class Regressor(ABC):
         Equal models give equal bytes.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "settings.json", self.settings.model_dump())
+        write_json(folder / SETTINGS, self.settings.model_dump())
         self.encoder.save(folder)
         self._save(folder)
 
@@ -201,7 +202,7 @@ class Regressor(ABC):
         """
         message = f"{folder}: no saved {cls.__name__}"
         with read_errors_as(ModelError, message, ParamsError, DataError):
-            path = folder / "settings.json"
+            path = folder / SETTINGS
             raw = json.loads(path.read_text(encoding="utf-8"))
             model = cls(check(cls.settings_type, raw, "settings", path))
             model.encoder = DesignEncoder.load(folder)

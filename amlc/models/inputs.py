@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from amlc import layout, params
-from amlc.catalog.products import ID, LINK, PRICE, TEXT, read_products
+from amlc.catalog.products import ID, PRICE, TEXT, read_links, read_products
 from amlc.errors import DataError
 from amlc.features.block_names import ENCODERS, BlockName, expand
 from amlc.features.blocks import Blocks, block_path
@@ -57,11 +57,12 @@ def read_inputs(
     DataError
         A file is missing or malformed.
     """
-    content = (TEXT, LINK) if with_content else ()
-    products = read_products(layout.PRODUCTS, [ID, PRICE, "split", "group", "fold", *content])
+    columns = [ID, PRICE, "split", "group", "fold", *([TEXT] if with_content else [])]
+    products = read_products(layout.PRODUCTS, columns)
     blocks = Blocks.read(layout.FEATURES, names)
     if with_content:
-        blocks = blocks.assign(content=Content.of_products(products, layout.IMAGES))
+        links = read_links(layout.PRODUCTS)
+        blocks = blocks.assign(content=Content.of_links(products[TEXT], links, layout.IMAGES))
     return products, blocks
 
 

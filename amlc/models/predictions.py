@@ -1,8 +1,9 @@
-"""The files of a model's folder that later stages read: predicted log prices, one row a product."""
+"""The files of a model's folder that later stages read: its settings and predicted log prices."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,10 @@ import pandas as pd
 from amlc.arrays import Floats
 from amlc.catalog.products import ID
 from amlc.errors import DataError, first_few, read_errors_as
-from amlc.files import write_frame
+from amlc.files import read_json, write_frame
 
 PREDICTIONS = "predictions.parquet"
+SETTINGS = "settings.json"
 # A model's learning curve, by what it counts.
 CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
 
@@ -20,6 +22,24 @@ CURVES = {"round": "curve.csv", "epoch": "epochs.csv"}
 def write_predictions(folder: Path, products: pd.DataFrame, **columns: Floats) -> None:
     """Write sample_id and log prices of each product, in the product table's order."""
     write_frame(folder / PREDICTIONS, pd.DataFrame({ID: products[ID].to_numpy(), **columns}))
+
+
+def read_settings(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings that models were fitted with, as in the section `train` of params.yaml.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the folders of the models.
+    names : iterable of str
+        The models.
+
+    Raises
+    ------
+    DataError
+        A model has not been fitted.
+    """
+    return {name: read_json(folder / name / SETTINGS) for name in names}
 
 
 def remove_others(folder: Path, names: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from amlc.images.settings import PictureSettings
 from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
 from amlc.models.blend import SPREAD, Blend
-from amlc.models.predictions import CURVES, PREDICTIONS
+from amlc.models.predictions import CURVES, PREDICTIONS, read_settings
 from amlc.models.registry import regressor
 from amlc.params import check
 from amlc.pricing.catalog_settings import CatalogSettings
@@ -56,7 +56,6 @@ PARAMS = (
     "vision",
     "topics",
     "encoders",
-    "train",
     "blend",
 )
 # What pricing does not need of a folder, or DVC writes beside its outputs.
@@ -87,9 +86,12 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     if (train != np.arange(len(train))).any():
         raise CheckError(f"{layout.PRODUCTS}: train rows do not come first; run prepare again")
     # Not sorted by key: the groups of terms are in the order of their columns.
-    text = json.dumps(_chosen(params), indent=2, ensure_ascii=False, allow_nan=False)
+    weights = Blend.load(root / layout.BLEND / "blend.json").weights
+    # The settings that the models were fitted with, not those for a later run.
+    chosen = {**_chosen(params), "train": read_settings(root / layout.MODELS, weights)}
+    text = json.dumps(chosen, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "params.json", text + "\n")
-    _copy_fitted(root, folder, params)
+    _copy_fitted(root, folder, chosen)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")

@@ -233,7 +233,7 @@ class BundlePricer:
         return blocks.assign(
             neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
             vision=_pooled(vision.result(), picture_rows),
-            content=Content.of_files((row.text for row in rows), (row.picture for row in rows)),
+            content=Content.of_files((row.text for row in rows), (row.pictures for row in rows)),
             **{name: _pooled(dense, picture_rows) for name, dense in encoded.dense.items()},
         )
 

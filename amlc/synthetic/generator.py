@@ -96,13 +96,15 @@ def sample_ids(seed: int, keys: Ints64) -> Ints64:
     return fourth * keys % ID_PRIME * factor % ID_PRIME
 
 
-def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dict[str, float | int]:
-    """Write train.csv, test.csv and images/ into a folder.
+def write_catalogue(
+    folder: Path, images: Path, seed: int, settings: SyntheticSettings
+) -> dict[str, float | int]:
+    """Write train.csv and test.csv into a folder, and their pictures into another one.
 
     Parameters
     ----------
-    folder : Path
-        The folder; it is replaced as a whole.
+    folder, images : Path
+        The folders; each is replaced as a whole.
     seed : int
         The same seed and settings give the same bytes.
     settings : SyntheticSettings
@@ -115,14 +117,12 @@ def write_catalogue(folder: Path, seed: int, settings: SyntheticSettings) -> dic
         median price: the best possible, but for chance) and ``smape_constant`` (SMAPE in percent of
         predicting the median of all train prices for every row).
     """
-    with replacing_folder(folder) as temporary:
-        images = temporary / "images"
-        images.mkdir()
+    with replacing_folder(images) as pictures, replacing_folder(folder) as temporary:
         train = _chunks(seed, settings, settings.rows, first_key=1)
-        prices, medians = _write_split(temporary / "train.csv", TRAIN_COLUMNS, train, images)
+        prices, medians = _write_split(temporary / "train.csv", TRAIN_COLUMNS, train, pictures)
         test = _chunks(seed, settings, settings.test_rows, first_key=2)
         columns = TRAIN_COLUMNS if settings.test_prices else TEST_COLUMNS
-        _write_split(temporary / "test.csv", columns, test, images)
+        _write_split(temporary / "test.csv", columns, test, pictures)
     return {
         "rows": settings.rows,
         "test_rows": settings.test_rows,

@@ -17,7 +17,7 @@ from amlc.models.predictions import PREDICTIONS, write_predictions
 from amlc.models.timings import Timing, record
 
 COSTS = {
-    name: Cost(seconds, 10 * seconds)
+    name: Cost(seconds, 10 * seconds, 2 * seconds)
     for name, seconds in {
         "prepare": 1.0,
         "images": 99.0,
@@ -63,11 +63,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_model_costs_its_features_and_the_blend_all_but_the_download(folder: Path) -> None:
     """Seconds add up, and the largest memory counts."""
     linear, blend = points("quick", folder, COSTS)
-    assert (linear.training, linear.in_all) == (7.0, Cost(10.0, 80.0))
-    assert (blend.training, blend.in_all) == (7.0, Cost(31.0, 160.0))
+    assert (linear.training, linear.in_all) == (7.0, Cost(10.0, 80.0, 20.0))
+    assert (blend.training, blend.in_all) == (7.0, Cost(31.0, 160.0, 62.0))
     assert linear.smape == pytest.approx(200 * np.tanh(0.05))
     assert blend.smape == pytest.approx(0)
-    assert "| quick | **blend** | 0.00 | 0.00 | 7 | 31 | 160 |" in table([linear, blend])
+    assert "| quick | **blend** | 0.00 | 0.00 | 7 | 31 | 62 | 160 |" in table([linear, blend])
 
 
 def test_a_model_that_was_fitted_elsewhere_has_no_duration(

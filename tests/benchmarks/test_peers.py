@@ -125,10 +125,10 @@ def test_autogluon_is_skipped_without_a_python(
 def test_costs_that_the_run_kept_are_used(tmp_path: Path) -> None:
     """No stage runs again."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    kept = {"terms": {"seconds": 3.0, "megabytes": 5.0}}
+    kept = {"terms": {"seconds": 3.0, "megabytes": 5.0, "cpu_seconds": 4.0}}
     (tmp_path / "costs.json").write_text(json.dumps(kept | {"train@ridge": kept["terms"]}))
     bench = Bench(tmp_path, tmp_path, None)
-    assert bench.stages([("terms",), ("train", "ridge"), ("terms",)]) == Cost(6.0, 5.0)
+    assert bench.stages([("terms",), ("train", "ridge"), ("terms",)]) == Cost(6.0, 5.0, 8.0)
 
 
 def test_a_models_stages_are_those_of_its_blocks() -> None:

@@ -123,10 +123,10 @@ def test_presets_are_settings_that_exist() -> None:
 
 def test_folders_do_not_depend_on_the_current_one(tmp_path: Path) -> None:
     """Those of the synthetic catalogue stay in the copy, which makes it itself."""
-    settings = {"data": {"dir": "raw"}, "images": {"mirror": "data/synthetic/images"}}
+    settings = {"data": {"dir": "raw"}, "images": {"mirror": "data/synthetic_images"}}
     moved = absolute(settings, tmp_path)
     assert moved["data"]["dir"] == str(tmp_path / "raw")
-    assert moved["images"]["mirror"] == "data/synthetic/images"
+    assert moved["images"]["mirror"] == "data/synthetic_images"
 
 
 def test_a_copy_has_the_code_and_the_settings(

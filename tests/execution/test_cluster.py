@@ -1,6 +1,12 @@
 """Pieces on a Dask cluster of two processes, which all tests of this file share."""
 
 import json
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -23,7 +29,8 @@ from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
 from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.features.text.neighbours import nearest_train_products
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.vision.block import VisionSettings, describe_products
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
@@ -35,6 +42,7 @@ from tests.helpers.learning import MODELS, SECTIONS, make_products, with_test_ro
 from tests.helpers.pictures import jpeg
 
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
+dask = pytest.importorskip("dask", reason="needs the extra cluster")
 
 from amlc.execution import cluster
 
@@ -225,6 +233,19 @@ def test_a_piece_whose_worker_is_lost_is_computed_again(
     assert run(hasty, pieces.well_the_second_time, (tmp_path, failure)) == [0, 1, 2, 3]
 
 
+def test_a_killed_worker_is_replaced(backend: cluster.DaskBackend) -> None:
+    """By its nanny, whether it has a piece or not."""
+    killed, *others = backend.client.run(os.getpid).values()
+    os.kill(killed, signal.SIGKILL)
+    for _ in range(600):
+        found = set(backend.client.run(os.getpid, on_error="ignore").values())
+        if len(found - {killed}) == 2:
+            break
+        time.sleep(0.1)
+    assert found > {*others}
+    assert killed not in found
+
+
 def test_a_piece_that_always_fails_is_named(backend: cluster.DaskBackend) -> None:
     """After the tries that the settings allow."""
     once = changed(backend, retries=1)
@@ -281,6 +302,27 @@ def test_workers_with_other_versions_are_refused(backend: cluster.DaskBackend) -
         cluster.check_versions(backend.client, ours)
 
 
+def test_the_scheduler_does_not_keep_the_pieces(backend: cluster.DaskBackend) -> None:
+    """Or its memory would grow with each of them, and that of the stage."""
+    run(backend, pieces.add, pieces.inputs())
+
+    def kept(dask_scheduler: Any) -> set[int]:
+        return {stream.recent_message_log.maxlen for stream in dask_scheduler.stream_comms.values()}
+
+    assert backend.client.run_on_scheduler(kept) == {cluster.KEPT_MESSAGES}
+    stream: Any = backend.client.scheduler_comm
+    assert stream.recent_message_log.maxlen == cluster.KEPT_MESSAGES
+
+
+def test_a_scheduler_elsewhere_does_not_keep_them_either() -> None:
+    """Neither what it has sent to its workers, nor what it will send to those that join."""
+    stream = SimpleNamespace(recent_message_log=deque(range(100), maxlen=1000))
+    with dask.config.set({"distributed.admin.low-level-log-length": 1000}):
+        cluster.keep_few_messages(SimpleNamespace(stream_comms={"tcp://10.0.0.7:1": stream}))
+        assert dask.config.get("distributed.admin.low-level-log-length") == cluster.KEPT_MESSAGES
+    assert list(stream.recent_message_log) == list(range(100 - cluster.KEPT_MESSAGES, 100))
+
+
 def test_a_worker_that_joins_later_is_checked_too(
     backend: cluster.DaskBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -294,25 +336,66 @@ def test_a_scheduler_that_cannot_be_reached() -> None:
     """Within the time limit, in one sentence."""
     nowhere = settings(kind="dask", scheduler=REMOTE, connect_seconds=0.5)
     with (
-        pytest.raises(ExecutionError, match=r"127\.0\.0\.1:1 cannot be reached within 0\.5 s"),
+        pytest.raises(
+            ExecutionError, match=r":1 cannot be reached within 0\.5 s: [^<>]+; see whether"
+        ),
         open_backend(nowhere),
     ):
         pass
 
 
-def test_processes_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the system allows no more; in one sentence."""
+def test_an_address_at_which_something_else_answers() -> None:
+    """As at the port of Dask's web pages; a Dask client takes these bytes for a huge length."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(1)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        web = settings(kind="dask", scheduler=address, connect_seconds=5.0)
+        with (
+            pytest.raises(ExecutionError, match="what answers is not a Dask scheduler; see"),
+            open_backend(web),
+        ):
+            pass
+
+
+@pytest.fixture
+def no_processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the system allow no more processes; return the list of what asked for some."""
+    asked = []
 
     def refuse(**_: object) -> None:
+        asked.append("processes")
         raise RuntimeError("Cluster failed to start: can't start new thread")
 
     monkeypatch.setattr(cluster, "LocalCluster", refuse)
-    local = settings(kind="dask", scheduler="local:200")
+    return asked
+
+
+def test_processes_that_cannot_be_started(no_processes: list[str]) -> None:
+    """In one sentence, with the first piece; after a retry, because one may have been killed."""
+    local = settings(kind="dask", scheduler="local:200", retries=1)
     with (
+        open_backend(local) as backend,
         pytest.raises(ExecutionError, match=r"local:200: the processes cannot be started: .*"),
-        open_backend(local),
     ):
-        pass
+        run(backend, pieces.add, pieces.inputs())
+    assert no_processes == ["processes"] * 2
+
+
+def test_a_stage_without_pieces_starts_no_processes(no_processes: list[str]) -> None:
+    """As where all pictures are in the store: it takes no longer than in threads."""
+    with (
+        open_backend(settings(kind="dask", scheduler="local:2")) as backend,
+        open_pool(backend, pieces.inputs(), at_once=None, unit="piece") as pool,
+    ):
+        assert list(in_order(pool, pieces.add, [])) == []
+    assert no_processes == []
 
 
 def test_a_certificate_that_is_missing() -> None:

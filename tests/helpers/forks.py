@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -69,29 +69,43 @@ class Forks:
         self, *command: str, folder: Path = ROOT, env: Mapping[str, str] | None = None
     ) -> tuple[int, str]:
         """Run ``python -m`` with a command in a folder; return exit code and printed text."""
+        (code,), printed = self.run_together(command, [env or os.environ], folder)
+        return code, printed
+
+    def run_together(
+        self, command: Sequence[str], environments: Sequence[Mapping[str, str]], folder: Path = ROOT
+    ) -> tuple[list[int], str]:
+        """Run a command once in each environment, all at once; return exit codes, printed text."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with tempfile.NamedTemporaryFile("r") as printed:
-            request = [str(folder), dict(env or os.environ), command, printed.name]
+            request = [str(folder), [*map(dict, environments)], command, printed.name]
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
-            return int(self._process.stdout.readline()), printed.read()
+            return json.loads(self._process.stdout.readline()), printed.read()
 
 
 def _serve(preloaded: list[str]) -> None:
     for name in preloaded:
         import_module(name)
     for line in sys.stdin:
-        print(_fork(*json.loads(line)), flush=True)
+        folder, environments, command, printed = json.loads(line)
+        processes = [_fork(folder, env, command, printed) for env in environments]
+        print(json.dumps([_exit_code(process) for process in processes]), flush=True)
 
 
 def _fork(folder: str, env: Mapping[str, str], command: list[str], printed: str = "") -> int:
-    """Run a module in a fork, and return its exit code."""
+    """Run a module in a fork, and return the number of its process."""
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
     if process == 0:
         _run(folder, env, command, printed)
+    return process
+
+
+def _exit_code(process: int) -> int:
+    """Wait for the end of a fork."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
@@ -125,7 +139,7 @@ def _run_stage(_: str, command: str, *, cwd: str, env: Mapping[str, str], **_opt
     """Run a stage's command as DVC does, in a fork."""
     python, option, *module = shlex.split(command)
     assert (python, option) == ("python", "-m")
-    if code := _fork(cwd, env, module):
+    if code := _exit_code(_fork(cwd, env, module)):
         raise sys.modules["dvc.stage.run"].StageCmdFailedError(command, code)
 
 

@@ -92,7 +92,7 @@ def make_catalogue(rows: int, seed: int = 1) -> Catalogue:
         else ""
         for row, brand in enumerate(brands)
     ]
-    pictures = [jpeg(brand) if row % 3 else None for row, brand in enumerate(brands)]
+    pictures = [[jpeg(brand)] if row % 3 else [] for row, brand in enumerate(brands)]
     content = Content.of_files(texts, pictures)
     tabular = type(blocks.tabular).from_frame(frame)
     return blocks.assign(tabular=tabular, content=content), target, products

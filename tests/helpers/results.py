@@ -10,7 +10,8 @@ from amlc.catalog.products import write_products
 from amlc.evaluation.metrics_files import HeldOut
 from amlc.evaluation.scores import EvaluateSettings, evaluate
 from amlc.features.blocks import Neighbours
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.text.weight_table import WeightTable
 from amlc.files import write_frame, write_json, write_rows
 from amlc.images.fetch_result import FetchResult, Picture
@@ -91,6 +92,8 @@ def write_results(
     write_frame(root / "data/features/tabular.parquet", pd.DataFrame({"cat_kind": kinds}))
     _write_text_features(root / "data", table)
     predicted = _write_blend(root / "data/blend", table)
+    for name, settings in PARAMETERS["train"].items():
+        write_json(root / "data/models" / name / "settings.json", settings)
     if boosted:
         _write_training(root / "data/models/lightgbm")
     scored = table.assign(kind=kinds)

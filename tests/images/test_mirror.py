@@ -126,7 +126,7 @@ def test_a_variable_names_the_mirror_where_params_do_not(monkeypatch: pytest.Mon
     """So no path of one machine is committed; params.yaml comes first, and empty is unset."""
     monkeypatch.setenv("AMLC_MIRROR", "/pictures")
     assert mirror_folder(None) == "/pictures"
-    assert mirror_folder("data/synthetic/images") == "data/synthetic/images"
+    assert mirror_folder("data/synthetic_images") == "data/synthetic_images"
     monkeypatch.setenv("AMLC_MIRROR", "")
     assert mirror_folder(None) is None
 

@@ -99,7 +99,9 @@ def test_a_model_that_reads_products_itself_gets_their_content(
     """Other models' columns of the product table do not hold the texts."""
     blocks, _, products = make_products(30, seed=1)
     assert blocks.tabular is not None
-    products = products.assign(catalog_content="text", image_link="")
+    products = products.assign(
+        catalog_content="text", image_link="first", further_links="second\nthird"
+    )
     write_products(tmp_path / "data/products.parquet", products)
     (tmp_path / "data/features").mkdir()
     blocks.tabular.write(tmp_path / "data/features/tabular.parquet")
@@ -111,3 +113,4 @@ def test_a_model_that_reads_products_itself_gets_their_content(
     content = content_of(whole)
     assert content is not None
     assert set(content.texts) == {"text"}
+    assert set(content.pictures) == {("first", "second", "third")}

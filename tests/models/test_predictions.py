@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from amlc.errors import DataError
-from amlc.models.predictions import read_predictions, write_predictions
+from amlc.files import write_json
+from amlc.models.predictions import read_predictions, read_settings, write_predictions
 
 PRODUCTS = pd.DataFrame({"sample_id": ["7", "3", "5"]})
 LOG_PRICE = np.array([0.5, -1.0, 3.25])
@@ -44,3 +45,11 @@ def test_infinite_prediction_is_named(tmp_path: Path) -> None:
     write_predictions(tmp_path, PRODUCTS, log_price=np.array([0.5, np.inf, np.nan]))
     with pytest.raises(DataError, match="2 rows are not finite, the first 1, 2"):
         read_predictions(tmp_path, PRODUCTS)
+
+
+def test_settings_are_those_of_the_models_folders(tmp_path: Path) -> None:
+    """A model that has not been fitted is named by its file."""
+    write_json(tmp_path / "ridge/settings.json", {"alpha": 3.0})
+    assert read_settings(tmp_path, ["ridge"]) == {"ridge": {"alpha": 3.0}}
+    with pytest.raises(DataError, match=r"forest/settings\.json.*run dvc repro"):
+        read_settings(tmp_path, ["ridge", "forest"])

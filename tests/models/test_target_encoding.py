@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import TargetEncoder
 
 from amlc.errors import ModelError
 from amlc.models.target_encoding import TargetEncoding, inner_splits
@@ -67,3 +68,17 @@ def test_no_new_rows() -> None:
     encoding = TargetEncoding(2.0)
     encoding.fit_transform(KEYS, LOG_PRICE, inner_splits(GROUPS, seed=3))
     assert encoding.transform(KEYS[:0]).shape == (0, 2)
+
+
+def test_the_numbers_are_those_of_scikit_learn() -> None:
+    """Bit for bit, also where a value is held out with all of its rows."""
+    rng = np.random.default_rng(5)
+    groups = rng.integers(0, 40, 90).astype(np.int32)
+    keys = np.array([[f"a{row % 7}", f"{group}", ""] for row, group in enumerate(groups)], object)
+    log_price = rng.normal(3, 1, 90)
+    splits = inner_splits(groups, seed=3)
+    encoding = TargetEncoding(20.0)
+    encoded = encoding.fit_transform(keys, log_price, splits)
+    theirs = TargetEncoder(target_type="continuous", smooth=20.0, cv=splits)
+    assert encoded.tobytes() == theirs.fit_transform(keys, log_price).tobytes()
+    assert encoding.transform(keys).tobytes() == theirs.transform(keys).tobytes()

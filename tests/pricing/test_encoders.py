@@ -77,7 +77,7 @@ def products(data: Path) -> list[Product]:
     table = read_products(data / "products.parquet")
 
     def picture(link: str) -> bytes | None:
-        path = data / "synthetic" / "images" / link.rpartition("/")[2]
+        path = data / "synthetic_images" / link.rpartition("/")[2]
         return path.read_bytes() if link and path.is_file() else None
 
     rows = table.iloc[rows_of_test(table)]

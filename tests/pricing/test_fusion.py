@@ -48,7 +48,7 @@ def products(data: Path) -> pd.DataFrame:
 
 def product(data: Path, products: pd.DataFrame, row: int) -> Product:
     """Return a product with its picture's file from the catalogue's folder."""
-    path = data / "synthetic/images" / str(products[LINK][row]).rpartition("/")[2]
+    path = data / "synthetic_images" / str(products[LINK][row]).rpartition("/")[2]
     body = path.read_bytes() if path.is_file() else NO_PICTURE
     return Product(str(products[TEXT][row]), body)
 

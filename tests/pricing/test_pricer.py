@@ -15,6 +15,7 @@ from amlc.catalog.content import BULLETS, QUANTITY, TITLE
 from amlc.catalog.products import LINK, PRICE, TEXT, read_products, train_rows
 from amlc.catalog.products import test_rows as rows_of_test
 from amlc.features.blocks import Blocks
+from amlc.features.content import content_of
 from amlc.features.vision import block
 from amlc.features.vision.block import VisionSettings
 from amlc.images.decode import decode
@@ -53,7 +54,7 @@ def tests(pipeline: Path, products: pd.DataFrame) -> list[Product]:
     def test_products() -> Iterator[Product]:
         for row in rows_of_test(products).tolist():
             name = str(products[LINK][row]).rpartition("/")[2]
-            path = pipeline / "synthetic" / "images" / name
+            path = pipeline / "synthetic_images" / name
             body = path.read_bytes() if path.is_file() else NO_PICTURE
             yield Product(str(products[TEXT][row]), body)
 
@@ -251,8 +252,12 @@ def test_several_pictures_are_averaged(pricer: BundlePricer) -> None:
         Product("Tea", first, further_pictures=(second, b"no picture", b"no picture either")),
         Product("Tea", None, further_pictures=(second,)),
     ]
-    one, other, both, later = pricer.blocks(products).dense["vision"].array
+    blocks = pricer.blocks(products)
+    one, other, both, later = blocks.dense["vision"].array
     assert both == pytest.approx((one.astype(np.float64) + other) / 2, rel=1e-6)
     assert later.tobytes() == other.tobytes()
+    content = content_of(blocks)
+    assert content is not None
+    assert [len(files) for files in content.jpegs()] == [1, 1, 2, 1]
     estimate = pricer.price(products[2:3])[0]
     assert [reason.kind for reason in estimate.reasons] == [ReasonKind.PICTURE_NOT_USED]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from amlc.errors import DataError
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
+from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.text.weight_table import WeightTable
 from amlc.report.column_names import readable_names
 

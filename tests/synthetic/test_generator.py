@@ -26,6 +26,16 @@ def settings(**changed: Any) -> SyntheticSettings:
     return SyntheticSettings(**{**SMALL, **changed})
 
 
+def write(folder: Path, seed: int, **changed: Any) -> dict[str, float | int]:
+    """Write a small catalogue, its pictures beside its tables."""
+    return write_catalogue(folder, images(folder), seed, settings(**changed))
+
+
+def images(folder: Path) -> Path:
+    """Return where the pictures of a catalogue are."""
+    return folder.with_name(f"{folder.name}_images")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Return every file of a folder by its relative name."""
     return {
@@ -44,7 +54,7 @@ def read(path: Path) -> list[dict[str, str]]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a small synthetic catalogue."""
     path = tmp_path_factory.mktemp("generator") / "synthetic"
-    write_catalogue(path, 20, settings())
+    write(path, 20)
     return path
 
 
@@ -53,20 +63,22 @@ def test_reruns_give_the_same_bytes_whatever_the_chunks(
 ) -> None:
     """A run with other chunks writes the same bytes to every file."""
     monkeypatch.setattr(generator, "CHUNK_ROWS", 7)
-    write_catalogue(tmp_path / "again", 20, settings())
-    assert contents(tmp_path / "again") == contents(folder)
+    write(tmp_path / "again", 20)
+    again = tmp_path / "again"
+    assert contents(again) == contents(folder)
+    assert contents(images(again)) == contents(images(folder))
 
 
 def test_another_seed_gives_another_catalogue(folder: Path, tmp_path: Path) -> None:
     """The two catalogues have no text in common."""
-    write_catalogue(tmp_path / "other", 21, settings(images=False))
+    write(tmp_path / "other", 21, images=False)
     other = {row["catalog_content"] for row in read(tmp_path / "other" / "train.csv")}
     assert not other & {row["catalog_content"] for row in read(folder / "train.csv")}
 
 
 def test_more_rows_leave_the_first_rows_unchanged(folder: Path, tmp_path: Path) -> None:
     """A larger catalogue starts with the rows of a smaller one."""
-    write_catalogue(tmp_path / "more", 20, settings(rows=200, images=False))
+    write(tmp_path / "more", 20, rows=200, images=False)
     assert read(tmp_path / "more" / "train.csv")[:120] == read(folder / "train.csv")
 
 
@@ -102,7 +114,7 @@ def test_test_prices_are_an_extra_column(folder: Path, tmp_path: Path) -> None:
     """Without it, test.csv has the same rows in the competition's columns."""
     rows = read(folder / "test.csv")
     assert all(float(row.pop("price")) > 0 for row in rows)
-    write_catalogue(tmp_path / "plain", 20, settings(test_prices=False))
+    write(tmp_path / "plain", 20, test_prices=False)
     assert read(tmp_path / "plain/test.csv") == rows
 
 
@@ -113,7 +125,7 @@ def test_the_folder_has_the_pictures_of_most_links(folder: Path) -> None:
         for name in ("train.csv", "test.csv")
         for row in read(folder / name)
     }
-    drawn = {path.name for path in (folder / "images").iterdir()}
+    drawn = {path.name for path in images(folder).iterdir()}
     assert drawn < names
     assert 0.08 < 1 - len(drawn) / len(names) < 0.35
 
@@ -122,7 +134,7 @@ def test_the_file_of_a_link_has_its_picture(folder: Path) -> None:
     """The picture of each row, where it is not missing, is the one that its `Packshot` draws."""
     rows = make_rows(20, settings(), TRAIN_KEYS[:30])
     for packshot, missing in zip(rows["packshot"], rows["missing"], strict=True):
-        path = folder / "images" / packshot.link().rsplit("/", 1)[1]
+        path = images(folder) / packshot.link().rsplit("/", 1)[1]
         assert path.exists() != missing
         assert missing or path.read_bytes() == packshot.encode()
 
@@ -138,14 +150,14 @@ def test_a_picture_is_missing_in_every_row_of_its_link_or_in_none() -> None:
 
 def test_without_images_the_folder_is_empty(tmp_path: Path) -> None:
     """The CSV files are the same."""
-    write_catalogue(tmp_path / "bare", 20, settings(images=False))
-    assert list((tmp_path / "bare" / "images").iterdir()) == []
+    write(tmp_path / "bare", 20, images=False)
+    assert list(images(tmp_path / "bare").iterdir()) == []
     assert len(read(tmp_path / "bare" / "train.csv")) == 120
 
 
 def test_the_noise_floor_agrees_with_theory(tmp_path: Path) -> None:
     """For log-normal noise it is the mean of 200 tanh(|D| / 2) over a normal D."""
-    numbers = write_catalogue(tmp_path / "many", 20, settings(rows=8_000, images=False))
+    numbers = write(tmp_path / "many", 20, rows=8_000, images=False)
     expected = 2 * quad(lambda z: 200 * np.tanh(0.39 * z / 2) * norm.pdf(z), 0, 10)[0]
     assert numbers["smape_floor"] == pytest.approx(expected, abs=1.0)
     assert numbers["smape_constant"] > 2 * numbers["smape_floor"]
@@ -153,7 +165,7 @@ def test_the_noise_floor_agrees_with_theory(tmp_path: Path) -> None:
 
 def test_without_noise_the_floor_is_due_to_rounding(tmp_path: Path) -> None:
     """Median and price differ by the rounding to cents only."""
-    numbers = write_catalogue(tmp_path / "quiet", 20, settings(noise=0.0, images=False))
+    numbers = write(tmp_path / "quiet", 20, noise=0.0, images=False)
     assert numbers["smape_floor"] < 0.3
 
 

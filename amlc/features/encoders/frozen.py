@@ -18,6 +18,7 @@ from PIL import Image
 from amlc.arrays import Floats32
 from amlc.errors import ModelError
 from amlc.features.encoders.image_tower import ImageTower, load_image_tower
+from amlc.features.encoders.runtime import memory_errors
 from amlc.features.encoders.settings import EncoderSettings, ImageEncoderSettings
 from amlc.features.encoders.sources import Source, find_source
 from amlc.features.encoders.text_tower import TextTower, load_text_tower
@@ -134,7 +135,10 @@ class FrozenEncoder:
             yield self._finished(*waiting.popleft())
 
     def _finished(self, positions: list[int], vectors: Future[Floats32]) -> Batch:
-        batch = vectors.result()
+        with memory_errors(
+            f"{self.settings.model}: the GPU's memory is too small for a batch: lower batch_size"
+        ):
+            batch = vectors.result()
         if not np.isfinite(batch).all():
             raise ModelError(
                 f"{self.settings.model}: gives vectors that are not finite in "

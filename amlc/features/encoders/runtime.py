@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from amlc.errors import MissingExtraError
+from amlc.errors import MissingExtraError, ModelError
 from amlc.features.encoders.sources import EXTRA
 
 if TYPE_CHECKING:
@@ -56,6 +56,23 @@ def use_threads(threads: int) -> "torch.device":
     # batch, and its gradients are not deterministic.
     torch.backends.cuda.enable_cudnn_sdp(False)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def memory_errors(message: str) -> Iterator[None]:
+    """Turn PyTorch's error about a GPU whose memory is too small into a ModelError.
+
+    Parameters
+    ----------
+    message : str
+        What needs the memory, and what to change.
+    """
+    import torch  # noqa: PLC0415 - takes seconds to import
+
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise ModelError(message) from None
 
 
 @contextmanager

@@ -1,15 +1,13 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of, usual_form
@@ -17,34 +15,12 @@ from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.execution.backend import Backend, in_order, open_pool
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
-from amlc.features.text.term_counts import TermCounts
-from amlc.features.text.tokens import char_ngrams, word_ngrams
+from amlc.features.text.vocabulary import TermCounts, VectorizerSettings, Vocabulary
 from amlc.files import write_array, write_json, write_text
 from amlc.params import Settings, check
 
-TextField = Literal["title", "text"]
-
 # Texts that are transformed together.
 CHUNK_ROWS = 1024
-# Maximum number of words whose character n-grams are kept, and maximum length of each.
-CACHE_SIZE, LONGEST_CACHED = 100_000, 30
-
-
-class VectorizerSettings(Settings):
-    """One entry of `terms.vectorizers` in params.yaml."""
-
-    field: TextField
-    analyzer: Literal["word", "char_wb"]
-    ngram_range: list[int] = Field(min_length=2, max_length=2)
-    min_df: int = Field(ge=1)
-    max_features: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _check_ngram_range(self) -> Self:
-        low, high = self.ngram_range
-        if not 1 <= low <= high <= 8:
-            raise ValueError("ngram_range: expected [low, high] with 1 <= low <= high <= 8")
-        return self
 
 
 class TermsSettings(Settings):
@@ -53,66 +29,6 @@ class TermsSettings(Settings):
     vectorizers: dict[str, VectorizerSettings] = Field(min_length=1)
     # Bounds the time that a single product takes.
     max_chars: int = Field(ge=100)
-
-
-class Vocabulary:
-    """The terms of one vectorizer, and where they occur in texts.
-
-    Parameters
-    ----------
-    settings : VectorizerSettings
-        How a text is split into terms.
-    terms : list of str
-        In the order of their columns.
-    first_column : int
-        Column of the first term.
-    """
-
-    def __init__(self, settings: VectorizerSettings, terms: list[str], first_column: int) -> None:
-        self._settings = settings
-        self.terms = terms
-        self.first_column = first_column
-        self._columns = {term: first_column + index for index, term in enumerate(terms)}
-        self._analyze = analyzer(settings)
-        # The character n-grams of a word do not depend on the words around it.
-        self._by_word = settings.analyzer == "char_wb"
-        self.word_columns = lru_cache(CACHE_SIZE)(self._columns_of)
-
-    def __reduce__(self) -> tuple[type, tuple[VectorizerSettings, list[str], int]]:
-        # Other processes make their own cache.
-        return type(self), (self._settings, self.terms, self.first_column)
-
-    def occurrences(self, texts: Iterable[str]) -> tuple[Rows, Ints32]:
-        """Find all occurrences of terms in texts.
-
-        Parameters
-        ----------
-        texts : iterable of str
-            Texts as `amlc.features.text.tokens.join_numbers` returns them.
-
-        Returns
-        -------
-        rows : ndarray of int, shape (occurrences,)
-            The position of the text.
-        columns : ndarray of int32, shape (occurrences,)
-            The column of the term.
-        """
-        find = self._columns_by_word if self._by_word else self._columns_of
-        found = list(map(find, texts))
-        sizes = np.array([len(columns) for columns in found], dtype=np.intp)
-        columns = np.fromiter(chain.from_iterable(found), np.int32, sizes.sum())
-        return np.repeat(np.arange(len(sizes)), sizes), columns
-
-    def _columns_by_word(self, text: str) -> list[int]:
-        columns: list[int] = []
-        for word in text.split():
-            cached = len(word) <= LONGEST_CACHED
-            columns += self.word_columns(word) if cached else self._columns_of(word)
-        return columns
-
-    def _columns_of(self, text: str) -> list[int]:
-        found = map(self._columns.get, self._analyze(text))
-        return [column for column in found if column is not None]
 
 
 class TermFeatures:
@@ -140,17 +56,12 @@ class TermFeatures:
         A vectorizer that finds no term in enough of them has no columns.
         """
         vectorizers = self.settings.vectorizers
-        counts = {name: TermCounts(analyzer(settings)) for name, settings in vectorizers.items()}
+        counts = {name: TermCounts(settings) for name, settings in vectorizers.items()}
         for start in range(0, len(texts), CHUNK_ROWS):
             fields = self._fields(texts[start : start + CHUNK_ROWS], None)
             for name, settings in vectorizers.items():
                 counts[name].add(fields[settings.field])
-        self._set_state(
-            {
-                name: counts[name].vocabulary(settings.min_df, settings.max_features)
-                for name, settings in vectorizers.items()
-            }
-        )
+        self._set_state({name: each.kept() for name, each in counts.items()})
         return self
 
     def transform(
@@ -303,19 +214,6 @@ def _weights_of(
 
 def _lines(text: str) -> list[str]:
     return text.split("\n") if text else []
-
-
-def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
-    """Return the function that splits a text into the terms of a vectorizer.
-
-    Notes
-    -----
-    The terms are those of scikit-learn's analyzer of the same name, but programs that only predict
-    need not import scikit-learn, which takes a second.
-    """
-    low, high = settings.ngram_range
-    ngrams = word_ngrams if settings.analyzer == "word" else char_ngrams
-    return partial(ngrams, low=low, high=high)
 
 
 def _term_counts(rows: Rows, columns: Ints32, shape: tuple[int, int]) -> sp.csr_array:

@@ -15,7 +15,7 @@ from amlc.models.fusion.pictures import picture_batch
 from amlc.models.fusion.settings import FusionSettings
 from amlc.models.fusion.text import text_batch
 
-# Rows of a batch in predictions.
+# Rows of a batch in predictions, and their pictures.
 PREDICTED_TOGETHER = 64
 
 
@@ -94,7 +94,10 @@ class Batcher:
             pictures = picture_batch(
                 inputs.pictures, rows, steps, self.place.pool, changed, (*seed[:3], 1)
             )
-            image = (put(pictures.pixels), put(pictures.rows))
+            # Where each row has one picture, there is nothing to average.
+            several = (pictures.counts > 1).any()
+            counts = put(pictures.counts) if several else None
+            image = (put(pictures.pixels), put(pictures.rows), counts)
         log_price: Tensor = network(put(inputs.dense[rows]), text, image)
         return log_price
 
@@ -138,7 +141,8 @@ def predict_rows(
     with torch.no_grad(), place.autocast(settings, training=training):
         for layout in range(layouts):
             lengths = inputs.lengths(layout, limit)[rows]
-            batches = list(prediction_batches(lengths, PREDICTED_TOGETHER))
+            together = max(1, PREDICTED_TOGETHER // inputs.most_pictures)
+            batches = list(prediction_batches(lengths, together))
             results = [batcher.forward(network, rows[batch], layout) for batch in batches]
             # Copied when all are computed: a GPU would wait at each copy.
             for batch, values in zip(batches, results, strict=True):

@@ -29,14 +29,14 @@ class Inputs:
         One for each layout; none without a text tower.
     vocabulary : Vocabulary or None
         The special tokens.
-    pictures : list of bytes or None
-        JPEG files, None for a row without a picture; None without an image tower.
+    pictures : list of tuple of bytes or None
+        JPEG files of each row, which may be none; None without an image tower.
     """
 
     dense: Floats32
     texts: tuple[Tokens, ...]
     vocabulary: Vocabulary | None
-    pictures: Sequence[bytes | None] | None
+    pictures: Sequence[tuple[bytes, ...]] | None
 
     def __len__(self) -> int:
         return len(self.dense)
@@ -47,6 +47,11 @@ class Inputs:
             return np.zeros(len(self), np.int64)
         return np.minimum(self.texts[layout].lengths, limit)
 
+    @property
+    def most_pictures(self) -> int:
+        """The largest number of pictures of a row, at least 1."""
+        return max(map(len, self.pictures or ()), default=1) or 1
+
     def digest(self) -> str:
         """Return the SHA-256 of everything in them."""
         digest = hashlib.sha256(self.dense.tobytes())
@@ -54,8 +59,10 @@ class Inputs:
             for array in (tokens.ids, tokens.word_start, tokens.segments, tokens.rows):
                 digest.update(array.tobytes())
         digest.update(repr(self.vocabulary).encode())
-        for body in self.pictures or ():
-            digest.update(hashlib.sha256(body or b"").digest())
+        for files in self.pictures or ():
+            digest.update(len(files).to_bytes(4, "little"))
+            for body in files:
+                digest.update(hashlib.sha256(body).digest())
         return digest.hexdigest()
 
 

@@ -88,7 +88,7 @@ class FusionNetwork(nn.Module):
         self,
         dense: Tensor,
         text: tuple[Tensor, Tensor, Tensor] | None,
-        image: tuple[Tensor, Tensor] | None,
+        image: tuple[Tensor, Tensor, Tensor | None] | None,
     ) -> Tensor:
         """Return log prices.
 
@@ -99,7 +99,8 @@ class FusionNetwork(nn.Module):
         text : tuple of Tensor
             Tokens, mask and the positions in the batch of the rows that have a text.
         image : tuple of Tensor
-            Pixels and the positions in the batch of the rows that have a picture.
+            Pixels, the positions in the batch of the rows that have a picture, and the number of
+            pictures of each of them, whose vectors are averaged; None: one of each.
 
         Returns
         -------
@@ -108,23 +109,24 @@ class FusionNetwork(nn.Module):
         vectors = {}
         if self.text is not None and text is not None:
             ids, mask, rows = text
-            vectors[TEXT] = self._placed(self.text, TEXT, (ids, mask), rows, len(dense))
+            of_texts = self.text(ids, mask) if len(rows) else None
+            vectors[TEXT] = self._placed(of_texts, TEXT, rows, len(dense))
         if self.image is not None and image is not None:
-            pixels, rows = image
-            vectors[IMAGE] = self._placed(self.image, IMAGE, (pixels,), rows, len(dense))
+            pixels, rows, counts = image
+            of_pictures = self.image(pixels) if len(rows) else None
+            if of_pictures is not None and counts is not None:
+                of_pictures = _means(of_pictures, counts)
+            vectors[IMAGE] = self._placed(of_pictures, IMAGE, rows, len(dense))
         # The head is small, and rounded to bfloat16 a log price would lose its third digit.
         with torch.autocast(dense.device.type, enabled=False):
             log_price: Tensor = self.head(vectors, dense)
         return log_price
 
-    def _placed(
-        self, tower: nn.Module, name: str, inputs: tuple[Tensor, ...], rows: Tensor, count: int
-    ) -> Tensor:
+    def _placed(self, vectors: Tensor | None, name: str, rows: Tensor, count: int) -> Tensor:
         """Return a vector for each row of the batch: the tower's, or that for a missing input."""
         missing = self.head.missing[name].float()
-        if len(rows) == 0:
+        if vectors is None:
             return missing.expand(count, -1)
-        vectors = tower(*inputs)
         if len(rows) == count:
             return vectors
         # Each row takes its own vector, or the last one.
@@ -153,6 +155,13 @@ class FusionNetwork(nn.Module):
         network = cls(text, image, head)
         network.eval()
         return network
+
+
+def _means(vectors: Tensor, counts: Tensor) -> Tensor:
+    """Return the mean of each row's vectors, which follow one another."""
+    row = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)
+    total = vectors.new_zeros(len(counts), vectors.shape[1]).index_add_(0, row, vectors)
+    return total / counts[:, None]
 
 
 def load_towers(
@@ -195,16 +204,26 @@ def _prepare(tower: Any, settings: FusionSettings) -> None:
     for module in tower.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    # Its name in the releases of transformers 5, and in those before.
-    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
-    enable = next((getattr(tower.model, n) for n in names if hasattr(tower.model, n)), None)
-    is_transformer = enable is not None
-    if settings.gradient_checkpointing and enable is not None:
+    if settings.gradient_checkpointing:
+        if not getattr(tower.model, "supports_gradient_checkpointing", False):
+            raise ModelError(
+                f"train.fusion.gradient_checkpointing: {_class(tower)} cannot compute its "
+                "activations again: set false"
+            )
+        # Its name in the releases of transformers 5, and in those before.
+        names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+        enable = next(getattr(tower.model, name) for name in names if hasattr(tower.model, name))
         enable({"use_reentrant": False})
     if settings.lora_rank is not None:
-        if not is_transformer:
-            raise ModelError("train.fusion.lora_rank: the image tower has no transformer: set null")
+        if not any(isinstance(module, nn.Linear) for module in tower.modules()):
+            raise ModelError(
+                f"train.fusion.lora_rank: {_class(tower)} has no linear layers: set null"
+            )
         tower.model = _with_lora(tower.model, settings.lora_rank)
+
+
+def _class(tower: Any) -> str:
+    return type(tower.model).__name__
 
 
 def _with_lora(model: Any, rank: int) -> Any:
@@ -275,7 +294,7 @@ def _depth(name: str) -> int | None:
     """Return 0 for embeddings, 1 for the first layer, and so on; None for what follows the last."""
     if match := _LAYER.search(name):
         return int(match[1]) + 1
-    return 0 if re.search(r"embed|stem|patch", name) else None
+    return 0 if re.search(r"embed|stem|patch|model\._bn0", name) else None
 
 
 def row_losses(loss: LossName, gap: Tensor) -> Tensor:

@@ -1,14 +1,14 @@
 """Pictures as the image tower reads them: decoded batch by batch, changed at random in training."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from amlc.arrays import Floats32, Rows
+from amlc.arrays import Floats32, Ints64, Rows
 from amlc.features.encoders.preprocessing import Preprocessing
 from amlc.models.fusion.settings import AugmentSettings
 
@@ -23,29 +23,32 @@ class PictureBatch:
     Parameters
     ----------
     pixels : ndarray of float32, shape (pictures, 3, height, width)
-        Only of rows that have a picture that can be decoded.
-    rows : ndarray of int, shape (pictures,)
-        The positions of these rows in the batch.
+        Those that can be decoded, row by row.
+    rows : ndarray of int, shape (rows with pictures,)
+        The positions of their rows in the batch.
+    counts : ndarray of int64, shape (rows with pictures,)
+        The number of pictures of each of these rows.
     """
 
     pixels: Floats32
     rows: Rows
+    counts: Ints64
 
 
 def picture_batch(
-    files: Sequence[bytes | None],
+    files: Sequence[Sequence[bytes]],
     rows: Rows,
     preprocessing: Preprocessing,
     pool: Executor,
     augment: AugmentSettings | None = None,
     seed: tuple[int, ...] = (),
 ) -> PictureBatch:
-    """Decode the pictures of some rows.
+    """Decode the pictures of some rows: all of them, or in training one at random.
 
     Parameters
     ----------
-    files : sequence of bytes or None
-        The JPEG file of each row; None where a product has no picture.
+    files : sequence of sequence of bytes
+        The JPEG files of each row, which may be none.
     rows : ndarray of int, shape (n,)
         The rows of the batch.
     preprocessing : Preprocessing
@@ -53,33 +56,39 @@ def picture_batch(
     pool : Executor
         Decodes several pictures at once; the result does not depend on it.
     augment : AugmentSettings, optional
-        The random changes; none by default.
+        In training: the random changes of the one picture that is taken of each row.
     seed : tuple of int
-        With the number of the row, the seed of its changes.
+        With the number of the row, the seed of its changes, and of which picture is taken.
     """
 
-    def prepared(row: int) -> Floats32 | None:
-        body = files[row]
-        image = None if body is None else _decoded(body)
-        if image is None or augment is None:
-            return None if image is None else preprocessing(image)
+    def prepared(row: int) -> list[Floats32]:
+        if augment is None:
+            return [preprocessing(image) for image in _decoded(files[row])]
         rng = np.random.default_rng((*seed, row))
+        order = rng.permutation(len(files[row]))
+        image = next(_decoded(files[row][index] for index in order), None)
+        if image is None:
+            return []
         pixels = preprocessing(changed(image, augment, rng))
-        return erased(pixels, rng) if rng.random() < augment.erase else pixels
+        return [erased(pixels, rng) if rng.random() < augment.erase else pixels]
 
     results = list(pool.map(prepared, rows.tolist()))
-    present = [index for index, pixels in enumerate(results) if pixels is not None]
-    pictures = [pixels for pixels in results if pixels is not None]
+    counts = np.array([len(pictures) for pictures in results], np.int64)
+    present = np.flatnonzero(counts)
+    pictures = [pixels for row in results for pixels in row]
     empty = np.zeros((0, 3, *preprocessing.shape), np.float32)
-    return PictureBatch(np.stack(pictures) if pictures else empty, np.array(present, np.intp))
+    return PictureBatch(np.stack(pictures) if pictures else empty, present, counts[present])
 
 
-def _decoded(body: bytes) -> Image.Image | None:
-    try:
-        with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
+def _decoded(files: Iterable[bytes]) -> Iterator[Image.Image]:
+    """Yield those that can be decoded."""
+    for body in files:
+        try:
+            with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
+                decoded = image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            continue
+        yield decoded
 
 
 def changed(image: Image.Image, augment: AugmentSettings, rng: np.random.Generator) -> Image.Image:

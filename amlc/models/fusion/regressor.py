@@ -16,7 +16,7 @@ import amlc
 from amlc.arrays import Floats
 from amlc.errors import DataError, ModelError
 from amlc.features.blocks import Blocks
-from amlc.features.encoders.runtime import deterministic, require_deep
+from amlc.features.encoders.runtime import deterministic, memory_errors, require_deep
 from amlc.features.encoders.sources import Source, file_sha256, find_source
 from amlc.files import read_arrays, read_json, write_arrays, write_json
 from amlc.import_closure import checksums, imported_files
@@ -130,7 +130,9 @@ class Fusion(Regressor):
         design = self._with_bins(design)
         inputs = make_inputs(design, self.settings, tokenizer, lower_case=lower_case)
         total = np.zeros(len(inputs))
-        with _place(self._device or _first_device(self.settings), self._threads) as place:
+        name = self._device or _first_device(self.settings)
+        # A service predicts from several threads, which would move the networks at the same time.
+        with free_device([name]), _place(name, self._threads) as place:
             for network in self.networks:
                 network.to(place.device)
                 try:
@@ -358,7 +360,15 @@ def _place(device: str, threads: int) -> Iterator["Place"]:
     from amlc.models.fusion.forward import Place  # noqa: PLC0415 - needs PyTorch
 
     threads = threads or torch.get_num_threads()
-    with deterministic(threads), ThreadPoolExecutor(threads) as pool:
+    too_small = (
+        f"train.fusion: the memory of {device} is too small: raise accumulation, set "
+        "gradient_checkpointing to true, or lower text.tokens"
+    )
+    with (
+        memory_errors(too_small),
+        deterministic(threads),
+        ThreadPoolExecutor(threads) as pool,
+    ):
         if device != "cpu":
             # Some operations have no deterministic version there.
             torch.use_deterministic_algorithms(True, warn_only=True)

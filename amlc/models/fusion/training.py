@@ -151,15 +151,19 @@ class Trainer:
                 # The end of the epoch writes one anyway.
                 if self.checkpoint.is_due and step + 1 < len(batches):
                     self._save()
-        if not math.isfinite(total.item()):
-            raise ModelError(
-                f"fusion: the loss of epoch {epoch + 1} is not finite: lower learning_rate, or set "
-                "precision to float32"
-            )
+        self._check(total, epoch + 1)
         if first == 0:
             self.epoch_seconds.append(time.monotonic() - started)
         self._end_epoch(epoch + 1)
         self._save()
+
+    def _check(self, loss: Tensor, epoch: int) -> None:
+        # The loss is that before the last update, and only of this process's parts.
+        if not all(bool(each.isfinite().all()) for each in (loss, *self._parameters.values())):
+            raise ModelError(
+                f"fusion: the loss of epoch {epoch} is not finite: lower learning_rate, or set "
+                "precision to float32"
+            )
 
     def _plan(self, epoch: int) -> tuple[int, list[Rows]]:
         """Return the layout and the batches of an epoch."""

@@ -14,8 +14,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from amlc.catalog.content import title_of
 from amlc.errors import DataError
 from amlc.features.text import tfidf as module
-from amlc.features.text.tfidf import TermFeatures, TermsSettings, VectorizerSettings, analyzer
+from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.tokens import join_numbers
+from amlc.features.text.vocabulary import VectorizerSettings, analyzer
 
 WORDS = VectorizerSettings(
     field="title", analyzer="word", ngram_range=[1, 2], min_df=1, max_features=1000

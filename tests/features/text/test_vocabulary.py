@@ -3,12 +3,14 @@
 from collections import Counter
 from typing import Literal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import TfidfVectorizer
 
-from amlc.features.text import tfidf as module
-from amlc.features.text.tfidf import VectorizerSettings, Vocabulary, analyzer
+from amlc.features.text import vocabulary as module
+from amlc.features.text.vocabulary import TermCounts, VectorizerSettings, Vocabulary, analyzer
 
 FIRST_COLUMN = 7
 TEXT = st.text(alphabet="ab.' é", max_size=25)
@@ -75,3 +77,47 @@ def test_long_words_are_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_CACHED", 3)
     short = {word for text in MANY_WORDS for word in text.split() if len(word) <= 3}
     assert used_vocabulary().word_columns.cache_info().currsize == len(short)
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=12).map(" ".join), max_size=12),
+    st.integers(1, 3),
+)
+def test_terms_are_those_of_scikit_learn(texts: list[str], min_df: int) -> None:
+    """So are the bits of their inverse document frequencies."""
+    chosen = settings("word", 1, 1).model_copy(update={"min_df": min_df})
+    learned = TermCounts(chosen)
+    learned.add(texts)
+    terms, idf = learned.kept()
+    vectorizer = TfidfVectorizer(analyzer=str.split, min_df=min_df, dtype=np.float32)
+    try:
+        vectorizer.fit(texts)
+    except ValueError:
+        assert (terms, idf.tolist()) == ([], [])
+        return
+    assert terms == vectorizer.get_feature_names_out().tolist()
+    assert idf.tobytes() == vectorizer.idf_.tobytes()
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=12), min_size=1, max_size=8))
+def test_the_most_frequent_terms_are_kept(texts: list[list[str]]) -> None:
+    """Of equally frequent ones, the first in alphabetical order."""
+    chosen = settings("word", 1, 1).model_copy(update={"min_df": 2, "max_features": 3})
+    learned = TermCounts(chosen)
+    learned.add([" ".join(words) for words in texts])
+    texts_with = Counter(word for words in texts for word in set(words))
+    occurrences = Counter(word for words in texts for word in words)
+    known = [word for word in sorted(texts_with) if texts_with[word] >= 2]
+    assert learned.kept()[0] == sorted(sorted(known, key=lambda word: -occurrences[word])[:3])
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_terms_do_not_depend_on_the_texts_that_are_counted_together(size: int) -> None:
+    """Counts of several batches add up, also where later ones have new terms."""
+    chosen = settings("char_wb", 1, 3)
+    whole, parts = TermCounts(chosen), TermCounts(chosen)
+    whole.add(MANY_WORDS)
+    for start in range(0, len(MANY_WORDS), size):
+        parts.add(MANY_WORDS[start : start + size])
+    assert parts.kept()[0] == whole.kept()[0]
+    assert parts.kept()[1].tolist() == whole.kept()[1].tolist()

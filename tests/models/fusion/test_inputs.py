@@ -4,7 +4,22 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amlc.models.fusion.inputs import prediction_batches, training_batches
+from amlc.models.fusion.inputs import Inputs, prediction_batches, training_batches
+
+
+def test_the_digest_says_which_row_a_picture_belongs_to() -> None:
+    """Else a checkpoint would go on with other inputs."""
+    dense = np.zeros((2, 1), np.float32)
+    pictures: list[list[tuple[bytes, ...]]] = [
+        [(b"a", b"b"), ()],
+        [(b"a",), (b"b",)],
+        [(b"b", b"a"), ()],
+        [(), (b"a", b"b")],
+    ]
+    inputs = [Inputs(dense, (), None, each) for each in pictures]
+    assert len({each.digest() for each in inputs}) == len(pictures)
+    assert [each.most_pictures for each in inputs] == [2, 1, 2, 2]
+    assert Inputs(dense, (), None, [(), ()]).most_pictures == 1
 
 
 @given(

@@ -12,7 +12,9 @@ from amlc.models.fusion.settings import AugmentSettings
 from tests.helpers.pictures import jpeg, noise
 
 STEPS = efficientnet_preprocessing(32)
-FILES = [jpeg(0), None, b"not a picture", jpeg(1)]
+FILES = [(jpeg(0),), (), (b"not a picture",), (jpeg(1),)]
+# Both usable ones, and one that is not.
+SEVERAL = (jpeg(0), b"not a picture", jpeg(1))
 NOTHING = {"drop_bullets": 0, "mask_words": 0, "crop": 0, "flip": 0, "colour": 0, "erase": 0}
 
 
@@ -38,8 +40,28 @@ def test_rows_without_a_usable_picture_are_left_out() -> None:
 def test_a_batch_without_pictures_is_empty() -> None:
     """Its shape is that of no picture."""
     with ThreadPoolExecutor(1) as pool:
-        pictures = picture_batch([None], np.array([0]), STEPS, pool)
+        pictures = picture_batch([()], np.array([0]), STEPS, pool)
     assert pictures.pixels.shape == (0, 3, 32, 32)
+
+
+def test_all_pictures_of_a_row_are_read() -> None:
+    """One after another; those that cannot be decoded are left out."""
+    with ThreadPoolExecutor(2) as pool:
+        pictures = picture_batch([(), SEVERAL], np.arange(2), STEPS, pool)
+    assert (pictures.rows.tolist(), pictures.counts.tolist()) == ([1], [2])
+    np.testing.assert_array_equal(pictures.pixels, batch(None).pixels)
+
+
+def test_training_takes_one_picture_of_a_row_at_random() -> None:
+    """Another one with another seed, never the one that cannot be decoded."""
+    with ThreadPoolExecutor(1) as pool:
+        taken = [
+            picture_batch([SEVERAL], np.array([0]), STEPS, pool, augment(), (seed,))
+            for seed in range(8)
+        ]
+    assert all(each.counts.tolist() == [1] for each in taken)
+    known = [pixels.tobytes() for pixels in batch(None).pixels]
+    assert {known.index(each.pixels[0].tobytes()) for each in taken} == {0, 1}
 
 
 def test_changes_of_nothing_change_nothing() -> None:

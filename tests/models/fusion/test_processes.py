@@ -9,6 +9,7 @@ import pytest
 from amlc.errors import ModelError, ParamsError
 from amlc.models.fusion.processes import Processes, launch
 from tests.helpers.deep import skip_without_deep
+from tests.helpers.forks import Forks
 
 # Found, not imported, because that takes seconds.
 needs_accelerate = pytest.mark.skipif(
@@ -51,21 +52,22 @@ def test_a_missing_configuration_is_named() -> None:
 
 
 @needs_accelerate
-def test_two_processes_equal_one_that_accumulates(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_equal_one_that_accumulates(tmp_path: Path) -> None:
     """Two of their fits have the same bytes, and one process computes the same up to rounding."""
     skip_without_deep()
     from tests.helpers import fusion, fusion_process  # noqa: PLC0415 - they need the extra deep
 
-    monkeypatch.setenv("AMLC_STORE", "")
     changes = {"text": fusion.text_tower(tmp_path / "text"), "epochs": 2, "accumulation": 2}
     changes["early_stopping_epochs"] = 1
-    fusion_process.fit_and_save(tmp_path / "store", tmp_path / "alone", changes)
-    outs, stores = ([tmp_path / f"{name}{run}" for run in "12"] for name in ("out", "store"))
-    changes["accelerate"] = "accelerate.yaml"
-    assert fusion_process.run_together(stores, outs, changes) == [0, 0]
-    paths = [tmp_path / name / "predicted.npz" for name in ("out1/0", "out1/1", "out2/0")]
+    with Forks((*fusion_process.PRELOADED, "accelerate")) as forks:
+        alone = fusion_process.run(forks, tmp_path / "store", tmp_path / "alone", changes)
+        assert alone[0] == 0, alone[1]
+        changes["accelerate"] = "accelerate.yaml"
+        for run in "12":
+            folders = (tmp_path / f"store{run}", tmp_path / f"together{run}")
+            codes, printed = fusion_process.run_together(forks, *folders, changes)
+            assert codes == [0, 0], printed
+    paths = [tmp_path / f"together{name}/predicted.npz" for name in ("1/0", "1/1", "2/0")]
     assert len({path.read_bytes() for path in paths}) == 1
     with np.load(paths[0]) as ours, np.load(tmp_path / "alone/predicted.npz") as expected:
         np.testing.assert_allclose(ours["log_price"], expected["log_price"], atol=1e-4)

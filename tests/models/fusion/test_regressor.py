@@ -1,7 +1,9 @@
 """The model as the pipeline uses it: fits one at a time, saved, loaded, refused."""
 
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,21 @@ import numpy as np
 import pytest
 
 from tests.helpers.deep import skip_without_deep
-from tests.helpers.fusion import image_tower, make_catalogue, settings, text_tower
+from tests.helpers.fusion import first, image_tower, make_catalogue, settings, text_tower
 from tests.helpers.learning import Catalogue, with_test_rows
+from tests.helpers.pictures import jpeg
 
 skip_without_deep()
 
+import torch
+
 from amlc.errors import MissingExtraError, ModelError
+from amlc.features.content import Content, content_of
 from amlc.features.encoders import runtime
 from amlc.models.crossfit import crossfit
 from amlc.models.fusion import regressor as module
 from amlc.models.fusion.regressor import Fusion
+from amlc.models.fusion.training import Trainer
 from amlc.models.registry import regressor
 
 FIT, NEW = np.arange(90), np.arange(90, 120)
@@ -96,6 +103,26 @@ def test_a_missing_or_damaged_file_is_named(
         Fusion.load(folder)
 
 
+def test_a_product_may_have_several_pictures(towers: dict[str, Any]) -> None:
+    """A prediction is made from the mean over all of them, whatever their order."""
+    blocks, target, _ = make_catalogue(20, seed=20)
+    given = content_of(blocks)
+    assert given is not None
+    texts = given.texts.tolist()
+    model = Fusion(settings(**towers, head_learning_rate=0.1))
+    several = [(jpeg(row % 3), jpeg(5)) if row % 2 else (jpeg(row % 3),) for row in range(20)]
+    model.fit(blocks.assign(content=Content.of_files(texts, several)), target, seed=1, threads=1)
+
+    def price(*pictures: bytes) -> float:
+        content = Content.of_files(texts[:1], [pictures])
+        return float(model.predict(blocks.take(first(1)).assign(content=content))[0])
+
+    one, other, both = price(jpeg(1)), price(jpeg(5)), price(jpeg(1), jpeg(5))
+    assert both == pytest.approx(price(jpeg(5), jpeg(1)), abs=1e-6)
+    assert one == pytest.approx(price(jpeg(1), jpeg(1)), abs=1e-6)
+    assert len({round(value, 5) for value in (one, other, both)}) == 3
+
+
 @pytest.mark.parametrize("rows", [3, 20])
 def test_few_rows_are_enough(rows: int, towers: dict[str, Any]) -> None:
     """A batch may be larger than all rows together."""
@@ -146,6 +173,19 @@ def test_a_gpu_that_is_not_there_is_named(catalogue: Catalogue, towers: dict[str
         fitted(catalogue, **towers, devices=["cuda:99"])
 
 
+def test_a_gpu_with_too_little_memory_is_named(
+    catalogue: Catalogue, towers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the settings to change."""
+
+    def run(_: Trainer) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Trainer, "run", run)
+    with pytest.raises(ModelError, match="memory of cpu is too small: raise accumulation"):
+        fitted(catalogue, **towers)
+
+
 def test_each_device_has_one_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third fit waits until one of two devices is free."""
     monkeypatch.setattr(module, "_is_available", lambda _: True)
@@ -165,6 +205,27 @@ def test_each_device_has_one_fit_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
             assert third == []
         thread.join()
         assert third == [second]
+
+
+def test_threads_predict_one_after_another(
+    catalogue: Catalogue, towers: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that one moves to the CPU must not be in use by another."""
+    model, new = fitted(catalogue, **towers), catalogue[0].take(NEW)
+    expected = model.predict(new)
+    busy, free = threading.Lock(), module._place  # noqa: SLF001 - a spy
+
+    @contextmanager
+    def place(*arguments: Any) -> Iterator[Any]:
+        assert busy.acquire(blocking=False)
+        with free(*arguments) as found:
+            yield found
+        busy.release()
+
+    monkeypatch.setattr(module, "_place", place)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(model.predict, [new] * 4):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_a_model_of_a_gpu_predicts_on_a_machine_without_one(

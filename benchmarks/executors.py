@@ -1,0 +1,164 @@
+"""What other executors cost against threads.
+
+`python benchmarks/executors.py --work /tmp/executors` runs all stages over one synthetic catalogue
+without pictures, once with each executor: every stage in turn with one after the other, so that
+other programs slow all of them alike. What they wrote is compared byte by byte. What was measured
+is kept in the working folder, so that a run that was interrupted goes on where it stopped. `--set`
+changes settings, as in benchmarks/scale.py.
+"""
+
+import argparse
+import filecmp
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import checkout  # noqa: F401 - makes amlc importable
+from scale import Cost, measure, parse_changes, prepare_folder, steps
+from tqdm import tqdm
+
+from amlc import layout, params
+from amlc.errors import CheckError, ParamsError, run
+from amlc.execution.settings import ExecutorSettings
+
+THREADS = "threads"
+# What the stages write, apart from the store and what is measured here.
+WRITTEN = ("data", "metrics")
+
+
+def changes_of(executor: str) -> dict[str, str]:
+    """Return the settings of an executor, by their keys in the section `executor`.
+
+    Parameters
+    ----------
+    executor : str
+        ``threads``, ``processes``, or a scheduler as in params.yaml, such as ``local:2``.
+    """
+    if executor in {THREADS, "processes"}:
+        return {"kind": executor}
+    return {"kind": "dask", "scheduler": executor}
+
+
+def chosen(executor: str | None, path: Path) -> ExecutorSettings:
+    """Return the section `executor` of a params.yaml, with another executor if one is named.
+
+    Raises
+    ------
+    ParamsError
+        A setting is wrong, or names workers elsewhere, which do not have the benchmarks.
+    """
+    section: Any = params.value("executor", path)
+    if executor is not None:
+        section = {**section, **changes_of(executor)}
+    settings = params.check(ExecutorSettings, section, "executor", path)
+    if settings.kind == "dask" and settings.local_workers is None:
+        raise ParamsError(
+            f"--executor: {settings.scheduler}: expected threads, processes or local:N, because "
+            "other workers do not have the benchmarks"
+        )
+    return settings
+
+
+def compare(work: Path, executors: Sequence[str], rows: int, options: list[str]) -> list[Cost]:
+    """Run all stages with each executor in a folder of its own, and return the costs."""
+    changes = {
+        name: [*options, *(f"executor.{key}={value}" for key, value in changes_of(name).items())]
+        for name in executors
+    }
+    first = work / _folder(executors[0]) / str(rows)
+    models = prepare_folder(first, rows, parse_changes(options))
+    costs: list[Cost] = []
+    for step in tqdm(steps(models), desc=f"{rows:,} rows", unit="stage", disable=None):
+        for name in executors:
+            costs += measure(work / _folder(name), rows, [step], changes[name], again=False)
+    return costs
+
+
+def differing(first: Path, second: Path) -> list[str]:
+    """Return the files that differ between two folders, or that only one of them has.
+
+    Raises
+    ------
+    CheckError
+        There is no file to compare.
+    """
+    names = {
+        path.relative_to(folder)
+        for folder in (first, second)
+        for part in WRITTEN
+        for path in (folder / part).rglob("*")
+        if path.is_file()
+    }
+    if not names:
+        raise CheckError(f"{first}: the stages have written nothing")
+    return sorted(
+        str(name)
+        for name in names
+        if not (first / name).is_file()
+        or not (second / name).is_file()
+        or not filecmp.cmp(first / name, second / name, shallow=False)
+    )
+
+
+def table(costs: list[Cost], executors: Sequence[str]) -> str:
+    """Return a Markdown table of seconds and processor seconds by stage and executor.
+
+    Parameters
+    ----------
+    costs : list of Cost
+        Stage by stage, each with all executors in their order.
+    executors : sequence of str
+        The first is what the others are compared to.
+    """
+    header = ["stage", *(f"s, {name}" for name in executors)]
+    header += [f"CPU s, {name}" for name in executors] + [f"{name}: time" for name in executors[1:]]
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    width = len(executors)
+    groups = [costs[start : start + width] for start in range(0, len(costs), width)]
+    by_stage = [(group[0].stage, *_numbers(group)) for group in groups]
+    totals = [
+        [sum(numbers) for numbers in zip(*(stage[part] for stage in by_stage), strict=True)]
+        for part in (1, 2)
+    ]
+    for name, seconds, cpu_seconds in [*by_stage, ("all", *totals)]:
+        cells = [name, *(f"{number:,.1f}" for number in (*seconds, *cpu_seconds))]
+        cells += [f"{other / seconds[0] - 1:+.0%}" for other in seconds[1:]]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _numbers(group: list[Cost]) -> tuple[list[float], list[float]]:
+    return [cost.seconds for cost in group], [cost.cpu_seconds for cost in group]
+
+
+def _folder(executor: str) -> str:
+    return executor.replace(":", "-").replace("/", "")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=75_000)
+    parser.add_argument("--executors", nargs="+", default=[THREADS, "local:2"])
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
+    parser.add_argument("--work", type=Path, default=layout.ROOT / "executors")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run, print the table, and fail where bytes differ."""
+    arguments = _arguments()
+    names = arguments.executors
+    costs = compare(arguments.work, names, arguments.rows, arguments.changes)
+    print(f"## {arguments.rows:,} rows, all stages without pictures, {', '.join(names)}\n")
+    print(table(costs, names))
+    if arguments.changes:
+        print(f"\nSettings that differ from params.yaml: {', '.join(arguments.changes)}")
+    folders = [arguments.work / _folder(name) / str(arguments.rows) for name in names]
+    for folder in folders[1:]:
+        if found := differing(folders[0], folder):
+            raise CheckError(f"{folder}: differs from {folders[0]}: {', '.join(found)}")
+    print("\nAll files that the stages wrote have the same bytes.")
+
+
+if __name__ == "__main__":
+    run(main)

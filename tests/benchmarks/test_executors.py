@@ -1,0 +1,71 @@
+"""Executors against threads: their settings, the table, the comparison of what was written."""
+
+import shutil
+from pathlib import Path
+
+import executors
+import pytest
+import yaml
+from scale import Cost
+
+from amlc.errors import CheckError, ParamsError
+from amlc.execution.settings import ExecutorSettings
+from tests.helpers.learning import PARAMS
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return this repository's params.yaml."""
+    found = tmp_path / "params.yaml"
+    found.write_text(yaml.safe_dump(PARAMS))
+    return found
+
+
+def chosen(executor: str | None, path: Path) -> ExecutorSettings:
+    """Return the settings of an executor."""
+    return executors.chosen(executor, path)
+
+
+def test_the_executor_of_params_yaml_is_the_default(path: Path) -> None:
+    """The option changes nothing but where pieces are computed."""
+    default = chosen(None, path)
+    assert default.kind == "threads"
+    assert chosen("processes", path) == default.model_copy(update={"kind": "processes"})
+    local = chosen("local:3", path)
+    assert (local.kind, local.local_workers) == ("dask", 3)
+
+
+@pytest.mark.parametrize("name", ["locl:3", "tcp://10.0.0.5:8786"])
+def test_what_cannot_run_a_benchmark_is_refused(path: Path, name: str) -> None:
+    """A misspelt name, and workers that have amlc but not its benchmarks."""
+    with pytest.raises(ParamsError, match="expected"):
+        chosen(name, path)
+
+
+def test_the_table_compares_the_time_to_that_of_the_first() -> None:
+    """By stage, and of all stages."""
+    costs = [
+        Cost(stage, 100, seconds, cpu, 1.0, 1.0, 1, 0.0, ())
+        for stage, seconds, cpu in (
+            *(("terms", 10.0, 10.0), ("terms", 12.0, 15.0)),
+            *(("topics", 30.0, 50.0), ("topics", 30.0, 51.0)),
+        )
+    ]
+    lines = executors.table(costs, ["threads", "local:2"]).splitlines()
+    assert lines[2] == "| terms | 10.0 | 12.0 | 10.0 | 15.0 | +20% |"
+    assert lines[-1] == "| all | 40.0 | 42.0 | 60.0 | 66.0 | +5% |"
+
+
+def test_files_that_differ_are_found(tmp_path: Path) -> None:
+    """In their bytes, or because there is no such file."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    with pytest.raises(CheckError, match="written nothing"):
+        executors.differing(first, second)
+    for name in ("same", "other", "missing"):
+        (first / "data").mkdir(parents=True, exist_ok=True)
+        (first / "data" / name).write_text(name)
+    shutil.copytree(first, second)
+    assert executors.differing(first, second) == []
+    (second / "data/other").write_text("OTHER")
+    (second / "data/missing").unlink()
+    assert executors.differing(first, second) == ["data/missing", "data/other"]
