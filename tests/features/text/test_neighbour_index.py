@@ -97,8 +97,8 @@ def test_neighbours_do_not_depend_on_chunks(name: str, monkeypatch: pytest.Monke
     whole = nearest(random_terms(30), random_terms(20, 1), SETTINGS)
     monkeypatch.setattr(neighbour_index, name, 7)
     chunked = nearest(random_terms(30), random_terms(20, 1), SETTINGS)
-    np.testing.assert_array_equal(whole.rows, chunked.rows)
-    np.testing.assert_array_equal(whole.similarity, chunked.similarity)
+    for array in ("rows", "similarity", "among"):
+        np.testing.assert_array_equal(getattr(whole, array), getattr(chunked, array))
 
 
 def test_a_row_does_not_depend_on_the_others() -> None:
@@ -203,6 +203,13 @@ def test_a_neighbour_that_does_not_exist_is_similar_to_none() -> None:
     terms = random_terms(2)
     among = nearest(terms, terms, changed_settings(n_compared=3)).among
     assert (np.asarray(among)[:, 3:] == 0).all()
+
+
+def test_terms_of_a_single_neighbour_add_to_its_similarity_to_itself_only() -> None:
+    """Two neighbours that share the query's term have it in common, and nothing else."""
+    terms = sp.csr_array(np.array([[1, 0, 0], [1, 2, 0], [1, 0, 3]], np.float32))
+    chosen = changed_settings(n_neighbors=2, index_max_df=1.0)
+    assert nearest(terms[:1], terms[1:], chosen).among.tolist() == [[5, 1, 10]]
 
 
 def test_more_cannot_be_compared_than_are_found() -> None:
