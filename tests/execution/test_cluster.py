@@ -24,7 +24,7 @@ from amlc.execution.executor import open_backend
 from amlc.execution.piece import Call
 from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
-from amlc.features.blocks import Block
+from amlc.features.block import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
 from amlc.features.text.neighbour_index import NeighboursSettings
