@@ -4,7 +4,9 @@ import neighbour_recall
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from neighbour_recall import recall, similarity_to_all
+from neighbour_recall import recall, similarity_to_all, smape_of_mean
+
+from amlc.features.blocks import NO_NEIGHBOUR
 
 
 def test_a_full_search_finds_the_largest_similarities(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +28,17 @@ def test_recall_is_the_share_of_the_nearest(monkeypatch: pytest.MonkeyPatch) -> 
     assert recall(exact, exact) == (1.0, 1.0)
     assert recall(np.array([[4, 3, 1, 0]], np.float32), exact) == (1.0, 0.75)
     assert recall(np.array([[3, 1, 0, 0]], np.float32), exact) == (0.5, 0.5)
+
+
+def test_a_mean_price_is_that_of_the_nearest_in_other_folds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A neighbour of the same fold, a missing one and one too many do not count."""
+    monkeypatch.setattr(neighbour_recall, "PRICED_BY", 2)
+    log_price, fold = np.log([1.0, 2.0, 8.0, 16.0, 99.0]), np.array([0, 0, 1, 1, 1])
+    rows = np.array([[1, 2, 3, 4], [0, NO_NEIGHBOUR, NO_NEIGHBOUR, NO_NEIGHBOUR]], np.int32)
+    similarity = np.array([[4, 2, 1, 1], [1, 0, 0, 0]], np.float32)
+    found = smape_of_mean(rows, similarity, fold, log_price, np.array([0, 1]))
+    mean = np.exp((4 * np.log(8) + np.log(16)) / 5)
+    # The second product has no neighbour that counts: it gets the median price.
+    np.testing.assert_allclose(found, [200 * (mean - 1) / (mean + 1), 200 * 6 / 10])
