@@ -1,6 +1,7 @@
 """The leading singular vectors of a sparse matrix, by a randomised range finder."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import scipy.linalg as la
@@ -47,11 +48,11 @@ def right_singular_vectors(
     """
     # The range of the smaller side is searched.
     is_wide = matrix.shape[0] < matrix.shape[1]
-    tall = matrix.T if is_wide else matrix
+    tall: Any = matrix.T if is_wide else matrix
     # Not the newer generator, for scikit-learn's numbers.
     random = np.random.RandomState(seed)
     with ThreadPoolExecutor(threads) as pool:
-        basis = random.normal(size=(tall.shape[1], count + OVERSAMPLES))
+        basis: Any = random.normal(size=(tall.shape[1], count + OVERSAMPLES))
         for _ in range(n_iter):
             for side in (tall, tall.T):
                 basis = _product(side, basis, pool)
@@ -65,8 +66,8 @@ def right_singular_vectors(
     return np.asarray(vectors * np.sign(largest))
 
 
-def _product(matrix: sp.sparray, dense: Floats, pool: ThreadPoolExecutor) -> Floats:
-    """Return the matrix product; each of its columns is computed by itself."""
+def _product(matrix: Any, dense: Floats, pool: ThreadPoolExecutor) -> Floats:
+    """Return the product of a sparse and a dense matrix, each column computed by itself."""
     product = np.empty((matrix.shape[0], dense.shape[1]))
 
     def multiply(start: int) -> None:
