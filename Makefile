@@ -28,7 +28,7 @@ help:
 	@echo "make install install into .venv; with another Python: make install PYTHON=python3.13"
 	@echo "make repro   install, rebuild what is out of date, print the results"
 	@echo "make images  look again for pictures that are missing, rebuild what follows"
-	@echo "make quick   the same with the settings of presets/quick.txt, in about a minute and a half"
+	@echo "make quick   the same with the settings of presets/quick.txt, in about a minute"
 	@echo "make best    the same with the settings of presets/best.txt, slower and better"
 	@echo "make test    install, run the tests"
 	@echo "make deep    install what pretrained encoders need; with another PyTorch: make deep TORCH=torch"

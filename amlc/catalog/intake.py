@@ -286,8 +286,8 @@ def _with_values(
 
 def _without_words(products: pd.DataFrame) -> pd.DataFrame:
     """Return the products with empty texts and links where these are words for a missing value."""
-    cells = {
-        column: ["" if is_missing(cell) else cell for cell in products[column]]
-        for column in (TEXT, LINK)
-    }
-    return products.assign(**cells).astype("str")
+    for column in (TEXT, LINK):
+        # No list of the cells, which would take several times the memory of the column.
+        words = np.fromiter(map(is_missing, products[column]), bool, len(products))
+        products = products.assign(**{column: products[column].mask(words, "")})
+    return products

@@ -5,6 +5,7 @@ is done here: a piece that hangs is given up, inputs that were lost are sent aga
 are counted.
 """
 
+import asyncio
 import logging
 import threading
 import uuid
@@ -37,7 +38,7 @@ ResultT = TypeVar("ResultT")
 # are in them, so that Dask's 1,000 for each worker would fill gigabytes.
 KEPT_MESSAGES = 10
 _LOG_LENGTH = "distributed.admin.low-level-log-length"
-_REMEDY = "install the same versions there and restart it as docs/cluster.md says"
+_REMEDY = "install the same versions there and start it as docs/cluster.md says"
 
 
 @contextmanager
@@ -360,7 +361,8 @@ def check_versions(client: Client, ours: Mapping[str, str]) -> None:
         found = differences(ours, answer)
         if found:
             raise ExecutionError(
-                f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}"
+                f"the worker {worker} differs from this machine: {first_few(found)}; {_REMEDY}, "
+                "with python -m amlc.execution.worker"
             )
 
 
@@ -378,9 +380,11 @@ def keep_few_messages(dask_scheduler: Any) -> None:
 
 
 @contextmanager
-def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
+def _connected(address: str | LocalCluster, security: Any, seconds: float) -> Iterator[Client]:
     """Connect within a time limit and wait for a first worker."""
     try:
+        if isinstance(address, str):
+            asyncio.run(_try_connection(address, security, seconds))
         client = Client(
             address,
             security=security,
@@ -390,10 +394,10 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
             direct_to_workers=True,
         )
     except (OSError, TimeoutError, ValueError) as error:
-        reason = f": {error.__cause__ or error}" if str(error) else ""
         raise ExecutionError(
-            f"executor.scheduler: {address} cannot be reached within {seconds:g} s{reason}; see "
-            "whether a scheduler runs there, or set executor.kind: threads"
+            f"executor.scheduler: {address} cannot be reached within {seconds:g} s: "
+            f"{_root_cause(error)}; see whether a scheduler runs there, or set executor.kind: "
+            "threads"
         ) from None
     try:
         try:
@@ -407,6 +411,25 @@ def _connected(address: str, security: Any, seconds: float) -> Iterator[Client]:
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=5)
+
+
+async def _try_connection(address: str, security: Any, seconds: float) -> None:
+    """Connect once, because a client that cannot connect leaves a traceback when it is deleted."""
+    options = {} if security is None else security.get_connection_args("client")
+    try:
+        comm = await distributed.comm.connect(address, timeout=seconds, **options)
+    except MemoryError:
+        # The first bytes of another protocol, such as HTTP, are taken for a length.
+        raise ConnectionError("what answers is not a Dask scheduler") from None
+    await comm.close()
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return what the system said, without the objects of Dask around it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    strerror = getattr(error, "strerror", None)
+    return str(strerror or error).rpartition("Error: ")[2] or "no answer"
 
 
 @contextmanager

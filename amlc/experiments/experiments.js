@@ -69,6 +69,9 @@
   filter.addEventListener("input", choose);
   choose();
 
+  // Drawings fill the page's width, so that they fit a phone.
+  const room = document.querySelector("main section").clientWidth;
+
   // Parallel coordinates: numbers on a linear axis, other values at even steps.
   const axis = (name, values, top, bottom) => {
     const numeric = values.every((value) => typeof value === "number");
@@ -85,7 +88,9 @@
     .slice(0, 10);
   if (columns.length && data.runs.length > 2) {
     const [top, bottom, left] = [34, 250, 70];
-    const step = Math.max(125, Math.min(220, 1000 / columns.length));
+    const step = Math.max(100, Math.min(220, (room - 2 * left) / columns.length));
+    // Characters of a heading that does not touch the next one.
+    const length = Math.floor(step / 7);
     const axes = columns.map(([name, values]) => axis(name, values, top, bottom));
     // The best score at the top.
     axes.push(axis("SMAPE", data.runs.map((run) => run.smape), bottom, top));
@@ -106,7 +111,7 @@
     axes.forEach((each, index) => {
       const x = left + index * step;
       svg.append(shape("line", { x1: x, x2: x, y1: top, y2: bottom, class: "axis" }));
-      const heading = each.name.length > 20 ? `…${each.name.slice(-19)}` : each.name;
+      const heading = each.name.length > length ? `…${each.name.slice(1 - length)}` : each.name;
       const label = shape("text", { x, y: 14, "text-anchor": "middle" }, heading);
       label.append(shape("title", {}, each.name));
       svg.append(label);
@@ -121,7 +126,7 @@
   // Score against seconds, on a logarithmic axis, with the front of runs that none beats in both.
   const timed = data.runs.filter((run) => run.seconds > 0);
   if (timed.length > 1) {
-    const [width, height, left, bottom] = [720, 300, 56, 262];
+    const [width, height, left, bottom] = [Math.min(720, room), 300, 56, 262];
     const seconds = timed.map((run) => Math.log(run.seconds));
     const scores = timed.map((run) => run.smape);
     const x = scale(Math.min(...seconds), Math.max(...seconds), left + 14, width - 90);

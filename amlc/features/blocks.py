@@ -1,12 +1,11 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,8 @@ from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_s
 from numpy.typing import NDArray
 
 from amlc.arrays import Floats32, Ints32, Ints64, Objects, Rows
-from amlc.errors import DataError, read_errors_as
+from amlc.errors import DataError
+from amlc.features.block import Block, TableBlock
 from amlc.features.block_names import (
     CATEGORICAL,
     DENSE_SUFFIX,
@@ -26,7 +26,6 @@ from amlc.features.block_names import (
     expand,
 )
 from amlc.features.csr_file import map_csr, write_csr
-from amlc.features.mapped_rows import MappedRows
 from amlc.features.spool import Spool
 from amlc.files import map_arrays, write_array, write_arrays, write_frame
 
@@ -34,54 +33,6 @@ from amlc.files import map_arrays, write_array, write_arrays, write_frame
 NO_NEIGHBOUR = -1
 # Bounds the list of names at the start of a .npy file, whose parsing takes time.
 MAX_HEADER_SIZE = 1_000_000
-
-
-@dataclass(frozen=True)
-class Block(ABC):
-    """Features of products, one row each, that read and write themselves.
-
-    Attributes
-    ----------
-    suffix : str
-        The suffix of its file; the stem is the name of the block and of its stage.
-    by_row : tuple of str
-        The attributes that have a row for each product.
-    """
-
-    suffix: ClassVar[str]
-    by_row: ClassVar[tuple[str, ...]]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of rows and of columns."""
-        rows, columns = getattr(self, self.by_row[0]).shape
-        return rows, columns
-
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order."""
-        return replace(self, **{name: getattr(self, name)[rows] for name in self.by_row})
-
-    @abstractmethod
-    def write(self, path: Path) -> None:
-        """Write the block to a file; equal blocks give equal bytes."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read what `write` wrote.
-
-        Raises
-        ------
-        DataError
-            The file is missing or malformed; the message names the stage to run.
-        """
-        stage = "encode" if path.parent.name == ENCODERS else path.stem
-        remedy = f"run the stage {stage}"
-        with read_errors_as(DataError, f"{path}: cannot be read", remedy=remedy):
-            return cls._read(path)
-
-    @classmethod
-    @abstractmethod
-    def _read(cls, path: Path) -> Self: ...
 
 
 @dataclass(frozen=True)
@@ -170,41 +121,6 @@ class Tabular(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         return cls.from_frame(pq.read_table(path).to_pandas())
-
-
-@dataclass(frozen=True)
-class TableBlock(Block):
-    """Features in one table, which stays on disk if it was read from a file.
-
-    Parameters
-    ----------
-    table : ndarray or csr_array, shape (m, columns)
-        The table.
-    rows : ndarray of int, shape (n,), optional
-        The products' rows in the table; all of its rows by default.
-    """
-
-    by_row = ("rows",)
-
-    table: Any
-    rows: Rows | None = field(default=None, kw_only=True)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """The number of rows and of columns."""
-        count, columns = self.table.shape
-        return (count if self.rows is None else len(self.rows)), columns
-
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order; nothing is read."""
-        return replace(self, rows=rows if self.rows is None else self.rows[rows])
-
-    def read_rows(self, start: int, end: int) -> Any:
-        """Return the features of the products from one position up to another."""
-        return self.table[start:end] if self.rows is None else self.table[self.rows[start:end]]
-
-    def _whole(self) -> Any:
-        return self.table if self.rows is None else self.table[self.rows]
 
 
 @dataclass(frozen=True)
@@ -297,10 +213,9 @@ class Neighbours(Block):
     position : ndarray of int32, shape (n,)
         The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
         that is not in it.
-    among : ndarray of float16 or MappedRows, shape (n, n_compared (n_compared + 1) / 2)
+    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
         Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared. As it is
-        most of the features of a large catalogue, it stays on disk.
+        matrix, diagonal included, row by row. Without columns if they were not compared.
     """
 
     suffix = ".npz"
@@ -309,7 +224,7 @@ class Neighbours(Block):
     rows: Ints32
     similarity: Floats32
     position: Ints32
-    among: NDArray[np.float16] | MappedRows
+    among: NDArray[np.float16]
 
     @property
     def n_compared(self) -> int:
@@ -340,12 +255,66 @@ class Neighbours(Block):
     @classmethod
     def _read(cls, path: Path) -> Self:
         arrays = map_arrays(path)
-        rows, similarity, position = map(np.array, (arrays[name] for name in cls.by_row[:3]))
-        return cls(rows, similarity, position, MappedRows(arrays["among"]))
+        return cls(*(arrays[name] for name in cls.by_row))
+
+    def loaded(self, *, among: bool = True) -> "Neighbours":  # noqa: ARG002 - all of it is there
+        """Return the block, as `StoredNeighbours.loaded` does."""
+        return self
+
+
+@dataclass(frozen=True)
+class StoredNeighbours(TableBlock):
+    """Neighbours that stay on disk, as they are most of the features of a large catalogue.
+
+    Parameters
+    ----------
+    table : Neighbours
+        All of them.
+    rows
+        As in `TableBlock`.
+    """
+
+    suffix = ".npz"
+
+    table: Neighbours
+
+    @property
+    def position(self) -> Ints32:
+        """As in `Neighbours`."""
+        return self.table.position if self.rows is None else self.table.position[self.rows]
+
+    @property
+    def n_compared(self) -> int:
+        """The number of neighbours that are compared to each other."""
+        return self.table.n_compared
+
+    def loaded(self, *, among: bool = True) -> Neighbours:
+        """Read the block from disk.
+
+        Parameters
+        ----------
+        among : bool
+            Whether to read the similarities among neighbours, which are most of it; without them,
+            none of the neighbours are compared.
+        """
+        table = self.table if among else replace(self.table, among=self.table.among[:, :0])
+        return table if self.rows is None else table.take(self.rows)
+
+    def write(self, path: Path) -> None:
+        """Write the block as an uncompressed .npz."""
+        self.loaded().write(path)
+
+    @classmethod
+    def _read(cls, path: Path) -> Self:
+        return cls(Neighbours.read(path))
 
 
 # The types of the blocks by name; every other block is dense.
-TYPES: dict[str, type[Block]] = {"tabular": Tabular, "terms": Terms, "neighbours": Neighbours}
+TYPES: dict[str, type[Block]] = {
+    "tabular": Tabular,
+    "terms": Terms,
+    "neighbours": StoredNeighbours,
+}
 
 
 def block_path(folder: Path, name: str) -> Path:
@@ -385,10 +354,10 @@ class Blocks:
         return block if isinstance(block, Terms) else None
 
     @property
-    def neighbours(self) -> Neighbours | None:
+    def neighbours(self) -> Neighbours | StoredNeighbours | None:
         """The train products with the most similar text."""
         block = self._blocks.get("neighbours")
-        return block if isinstance(block, Neighbours) else None
+        return block if isinstance(block, Neighbours | StoredNeighbours) else None
 
     def get(self, name: str) -> Block | None:
         """Return a block, or None if there is none of this name."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from amlc.arrays import Objects, Rows
 from amlc.errors import DataError, first_few
-from amlc.features.blocks import Block, Blocks
+from amlc.features.block import Block
+from amlc.features.blocks import Blocks
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_rows
 

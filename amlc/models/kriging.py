@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats, Floats32, Ints64, Rows
 from amlc.features.block_names import NUMERIC
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
+from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, StoredNeighbours, Tabular
 from amlc.models.neighbour_prices import find_train_rows, position_lookup
 
 NAMES = ("log price", "its standard deviation")
@@ -132,7 +132,7 @@ class Kriging:
 
     def fit_transform(
         self,
-        neighbours: Neighbours,
+        neighbours: Neighbours | StoredNeighbours,
         tabular: Tabular | None,
         log_price: Floats,
         splits: list[tuple[Rows, Rows]],
@@ -176,9 +176,11 @@ class Kriging:
             columns[held_out] = self._columns(neighbours.take(held_out), points, lookup)
         return columns
 
-    def transform(self, neighbours: Neighbours, tabular: Tabular | None) -> Floats:
+    def transform(
+        self, neighbours: Neighbours | StoredNeighbours, tabular: Tabular | None
+    ) -> Floats:
         """Return the columns of new rows, from all train rows."""
-        points = self._points(*_numbers_and_codes(tabular, len(neighbours.rows)))
+        points = self._points(*_numbers_and_codes(tabular, neighbours.shape[0]))
         return self._columns(neighbours, points, self._all_rows)
 
     def set_state(self, arrays: dict[str, Any]) -> None:
@@ -199,11 +201,13 @@ class Kriging:
         scaled = np.clip((numbers - self._center) / self._scale, -FARTHEST, FARTHEST)
         return Points(scaled[:, amounts], scaled[:, ~amounts], scaled[:, trends], codes)
 
-    def _columns(self, neighbours: Neighbours, points: Points, lookup: Ints64) -> Floats:
-        columns = np.empty((len(neighbours.rows), len(NAMES)))
+    def _columns(
+        self, neighbours: Neighbours | StoredNeighbours, points: Points, lookup: Ints64
+    ) -> Floats:
+        columns = np.empty((neighbours.shape[0], len(NAMES)))
         for start in range(0, len(columns), CHUNK):
             chunk = np.arange(start, min(start + CHUNK, len(columns)))
-            columns[chunk] = self._predict(neighbours.take(chunk), points[chunk], lookup)
+            columns[chunk] = self._predict(neighbours.take(chunk).loaded(), points[chunk], lookup)
         return columns
 
     def _predict(self, neighbours: Neighbours, points: Points, lookup: Ints64) -> Floats:
@@ -212,7 +216,7 @@ class Kriging:
         rows = find_train_rows(neighbours.rows[:, :width], lookup)
         known = rows != NO_NEIGHBOUR
         near = self._train_points[rows]
-        covariance = near.covariance(near, _squares(np.asarray(neighbours.among), width))
+        covariance = near.covariance(near, _squares(neighbours.among, width))
         similarity = neighbours.similarity[:, None, :width]
         to_near = points[:, None].covariance(near, similarity)[:, 0]
         # A neighbour whose price is not known is independent of all others, with the mean price.
@@ -234,13 +238,14 @@ def _numbers_and_codes(tabular: Tabular | None, count: int) -> tuple[Floats32, N
     return tabular.numbers, tabular.codes
 
 
-def _largest(neighbours: Neighbours) -> np.float32:
+def _largest(neighbours: Neighbours | StoredNeighbours) -> np.float32:
     """Return the largest similarity of a neighbour to itself."""
     diagonal = np.cumsum(np.arange(1, neighbours.n_compared + 1)) - 1
     largest = np.float16(0)
-    for start in range(0, len(neighbours.among), CHUNK_READ):
-        chunk = np.arange(start, min(start + CHUNK_READ, len(neighbours.among)))
-        largest = np.asarray(neighbours.among[chunk])[:, diagonal].max(initial=largest)
+    count = neighbours.shape[0]
+    for start in range(0, count, CHUNK_READ):
+        among = neighbours.take(np.arange(start, min(start + CHUNK_READ, count))).loaded().among
+        largest = among[:, diagonal].max(initial=largest)
     return np.float32(largest)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from amlc.catalog.content import Content
+from amlc.features.block import Block
 from amlc.features.block_names import ENCODERS
-from amlc.features.blocks import Block
 from amlc.features.encoders.block import Encoder, encode_once
 from amlc.features.encoders.product_text import product_text
 from amlc.features.encoders.runtime import require_deep, use_threads

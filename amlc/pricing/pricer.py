@@ -225,8 +225,8 @@ class BundlePricer:
         blocks = self._text_blocks([text for text, _ in texts], own, topics=topics)
         if len(texts) < len(rows):
             blocks = blocks.take(_positions(texts, [(row.text, row.own) for row in rows]))
-        neighbours = blocks.neighbours
-        assert neighbours is not None
+        assert blocks.neighbours is not None
+        neighbours = blocks.neighbours.loaded()
         hidden = np.array([row.without == NEIGHBOURS for row in rows])
         positions = {picture: position for position, picture in enumerate(pictures)}
         picture_rows = [[positions[each] for each in row.pictures] for row in rows]
@@ -309,8 +309,9 @@ class BundlePricer:
     ) -> tuple[SimilarProduct, ...]:
         assert blocks.neighbours is not None
         groups = len(self.bundle.terms.vocabularies)
-        positions = blocks.neighbours.rows[row, :count].tolist()
-        similarities = blocks.neighbours.similarity[row].tolist()
+        neighbours = blocks.neighbours.loaded()
+        positions = neighbours.rows[row, :count].tolist()
+        similarities = neighbours.similarity[row].tolist()
         products = [
             # Rounding can put the similarity of a product to itself a little above one.
             self.bundle.train_products.similar(position, min(similarity / groups, 1.0))

@@ -11,8 +11,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
+from amlc.features.block import TableBlock
 from amlc.features.block_names import BlockName
-from amlc.features.blocks import Blocks, Dense, Neighbours, TableBlock, Tabular, Terms
+from amlc.features.blocks import (
+    Blocks,
+    Dense,
+    Neighbours,
+    StoredNeighbours,
+    Tabular,
+    Terms,
+)
 from amlc.files import read_arrays, write_arrays
 
 POSITIONS = np.array([1, 2], np.int32)
@@ -220,6 +228,24 @@ def test_rows_of_a_large_block_stay_on_disk(folder: Path, name: BlockName) -> No
         np.asarray(sp.csr_array(each.read_rows(1, 2)).todense()) for each in (taken, block)
     )
     np.testing.assert_array_equal(read, whole)
+
+
+def test_neighbours_stay_on_disk(tmp_path: Path) -> None:
+    """Taking rows copies nothing until they are read."""
+    NEIGHBOURS.write(tmp_path / "neighbours.npz")
+    stored = Blocks.read(tmp_path, ["neighbours"]).neighbours
+    assert isinstance(stored, StoredNeighbours)
+    taken = stored.take(np.array([1, 0])).take(np.array([0]))
+    assert taken.table is stored.table
+    assert taken.shape == (1, 1)
+    expected = NEIGHBOURS.take(np.array([1]))
+    assert taken.position.tolist() == expected.position.tolist()
+    for name in Neighbours.by_row:
+        read = getattr(taken.loaded(), name)
+        np.testing.assert_array_equal(read, getattr(expected, name))
+    assert taken.loaded(among=False).n_compared == 0
+    taken.write(tmp_path / "taken.npz")
+    assert Neighbours.read(tmp_path / "taken.npz").rows.tolist() == expected.rows.tolist()
 
 
 def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:

@@ -182,8 +182,8 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_a_picture(
     mode: str, options: dict[str, bool | int]
 ) -> None:
     """The same one as with it; cut off anywhere before, it is none, or lacks no pixel."""
-    rough = np.random.default_rng(0).integers(-30, 30, (40, 56, 3))
-    image = Image.fromarray(np.clip(np.asarray(noise(56, 40)) + rough, 0, 255).astype(np.uint8))
+    rough = np.random.default_rng(0).integers(-30, 30, (32, 40, 3))
+    image = Image.fromarray(np.clip(np.asarray(noise(40, 32)) + rough, 0, 255).astype(np.uint8))
     body = encoded(image.convert(mode), "JPEG", **options)
     whole = _decode(body)
     assert _decode(body[:-1]) == _decode(body[:-2]) == whole

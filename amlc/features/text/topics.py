@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from amlc.features.blocks import Dense, Terms
+from amlc.features.text.singular_vectors import right_singular_vectors
 from amlc.features.text.weight_table import WeightTable
 from amlc.params import Settings
 
@@ -19,7 +20,9 @@ class TopicsSettings(Settings):
     max_rows: int = Field(ge=1)
 
 
-def fit_topics(terms: Terms, settings: TopicsSettings, seed: int) -> WeightTable:
+def fit_topics(
+    terms: Terms, settings: TopicsSettings, seed: int, *, threads: int = 1
+) -> WeightTable:
     """Return the leading right singular vectors of terms.
 
     Parameters
@@ -32,15 +35,13 @@ def fit_topics(terms: Terms, settings: TopicsSettings, seed: int) -> WeightTable
         random sample of that many is used.
     seed : int
         Seed of the sample and of the randomised range finder.
+    threads : int
+        Threads for products of matrices, which do not depend on their number.
 
     Returns
     -------
     WeightTable, shape (terms, n_components)
         The vectors as columns, so that only the rows of a product's terms are read.
-
-    Notes
-    -----
-    Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review 53(2), 2011.
     """
     if terms.shape[0] > settings.max_rows:
         sample = np.random.default_rng(seed).permutation(terms.shape[0])[: settings.max_rows]
@@ -48,16 +49,13 @@ def fit_topics(terms: Terms, settings: TopicsSettings, seed: int) -> WeightTable
     count = min(settings.n_components, *(size - 1 for size in terms.shape))
     if count < 1:
         return WeightTable.quantize(np.zeros((terms.shape[1], 1), np.float32))
-    # Slow to import, and only a fit needs it.
-    from sklearn.decomposition import TruncatedSVD  # noqa: PLC0415 - see above
-
-    svd = TruncatedSVD(count, n_iter=settings.n_iter, random_state=seed)
-    # It divides by the variance of the terms, which may be 0, for a result that is not used.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # In double precision, last bits, which differ between processors, do not survive the
-        # rounding to 8 bits.
-        svd.fit(terms.weights.astype(np.float64))
-    return WeightTable.quantize(svd.components_.T)
+    # In double precision, last bits, which differ between processors, do not survive the rounding
+    # to 8 bits.
+    exact = terms.weights.astype(np.float64)
+    vectors = right_singular_vectors(
+        exact, count, n_iter=settings.n_iter, seed=seed, threads=threads
+    )
+    return WeightTable.quantize(vectors.T)
 
 
 def project(terms: Terms, components: WeightTable) -> Dense:

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from amlc.arrays import Floats32
+from amlc.arrays import Floats, Floats32
 from amlc.errors import DataError, read_errors_as
 from amlc.files import write_array
 
@@ -42,12 +42,12 @@ class WeightTable:
         self.scale = scale
 
     @classmethod
-    def quantize(cls, weights: Floats32) -> Self:
+    def quantize(cls, weights: Floats | Floats32) -> Self:
         """Round weights to 8 bits; the error is at most 0.4 % of the largest weight of the row.
 
         Parameters
         ----------
-        weights : ndarray of float32, shape (terms, columns)
+        weights : ndarray of float, shape (terms, columns)
             Finite.
         """
         largest = np.abs(weights).max(axis=1, initial=0)

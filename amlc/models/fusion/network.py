@@ -204,16 +204,26 @@ def _prepare(tower: Any, settings: FusionSettings) -> None:
     for module in tower.modules():
         if isinstance(module, nn.Dropout):
             module.p = settings.dropout
-    # Its name in the releases of transformers 5, and in those before.
-    names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
-    enable = next((getattr(tower.model, n) for n in names if hasattr(tower.model, n)), None)
-    is_transformer = enable is not None
-    if settings.gradient_checkpointing and enable is not None:
+    if settings.gradient_checkpointing:
+        if not getattr(tower.model, "supports_gradient_checkpointing", False):
+            raise ModelError(
+                f"train.fusion.gradient_checkpointing: {_class(tower)} cannot compute its "
+                "activations again: set false"
+            )
+        # Its name in the releases of transformers 5, and in those before.
+        names = ("activation_checkpointing_enable", "gradient_checkpointing_enable")
+        enable = next(getattr(tower.model, name) for name in names if hasattr(tower.model, name))
         enable({"use_reentrant": False})
     if settings.lora_rank is not None:
-        if not is_transformer:
-            raise ModelError("train.fusion.lora_rank: the image tower has no transformer: set null")
+        if not any(isinstance(module, nn.Linear) for module in tower.modules()):
+            raise ModelError(
+                f"train.fusion.lora_rank: {_class(tower)} has no linear layers: set null"
+            )
         tower.model = _with_lora(tower.model, settings.lora_rank)
+
+
+def _class(tower: Any) -> str:
+    return type(tower.model).__name__
 
 
 def _with_lora(model: Any, rank: int) -> Any:

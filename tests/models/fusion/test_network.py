@@ -1,6 +1,7 @@
 """The network: losses, learning rates by layer, and the place of each row's vectors."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ skip_without_deep()
 
 import torch
 
+from amlc.errors import ModelError
 from amlc.features.encoders.efficientnet import EfficientNetLite
 from amlc.features.encoders.image_tower import ImageTower
 from amlc.features.encoders.preprocessing import efficientnet_preprocessing
@@ -92,6 +94,17 @@ def test_the_stem_of_efficientnet_learns_most_slowly() -> None:
     names = [name for name, value in network.named_parameters() if id(value) in lowest]
     stem = ("_conv_stem.weight", "_bn0.weight", "_bn0.bias")
     assert names == [f"image.model.{name}" for name in stem]
+
+
+@pytest.mark.parametrize("change", [{"gradient_checkpointing": True}, {"lora_rank": 2}])
+def test_a_setting_that_a_tower_cannot_follow_is_named(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    """The libraries' own errors would be tracebacks."""
+    chosen = settings(image=image_tower(tmp_path, "resnet"), **change)
+    key = next(iter(change))
+    with pytest.raises(ModelError, match=rf"train\.fusion\.{key}: ResNetModel .*: set "):
+        make_network(chosen, {"image": Source(tmp_path, None)}, COLUMNS, 2.5)
 
 
 def test_a_new_head_predicts_the_centre(chosen: FusionSettings) -> None:

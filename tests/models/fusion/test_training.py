@@ -21,6 +21,8 @@ from amlc.models.fusion.regressor import Fusion
 
 FIT, NEW = np.arange(150), np.arange(150, 200)
 CALM = {"dropout": 0.0, "epochs": 1}
+# Few epochs are enough to learn from a text or a picture.
+FAST: dict[str, Any] = {"epochs": 5, "learning_rate": 5e-3, "head_learning_rate": 2e-2}
 
 
 @pytest.fixture(autouse=True)
@@ -67,8 +69,8 @@ def test_texts_explain_prices_unless_the_labels_are_shifted(
     catalogue: Catalogue, text: dict[str, Any]
 ) -> None:
     """With the price of the row above, nothing can be learned, and no price leaks in."""
-    assert error(catalogue, text=text, epochs=12) < 0.6
-    assert error(catalogue, text=text, epochs=12, shift=1) > 0.9
+    assert error(catalogue, text=text, batch_size=8, **FAST) < 0.6
+    assert error(catalogue, text=text, batch_size=8, shift=1, **FAST) > 0.9
 
 
 def test_accumulation_equals_one_large_batch(catalogue: Catalogue, text: dict[str, Any]) -> None:
@@ -163,7 +165,7 @@ def test_pictures_alone_can_be_learned_from(
     assert content is not None
     with_picture = np.flatnonzero([len(files) for files in content.jpegs()])
     tower = image_tower(tmp_path, name)
-    model = fitted(catalogue, image=tower, epochs=8, learning_rate=3e-3)
+    model = fitted(catalogue, image=tower, **FAST)
     rows = np.intersect1d(with_picture, NEW)
     errors = np.abs(model.predict(blocks.take(rows)) - target.log_price[rows]).mean()
     assert errors < 0.8 * np.abs(np.median(target.log_price) - target.log_price[rows]).mean()

@@ -1,0 +1,93 @@
+"""What all feature blocks have in common: rows are taken, and the block is read and written."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from amlc.arrays import Rows
+from amlc.errors import DataError, read_errors_as
+from amlc.features.block_names import ENCODERS
+
+
+@dataclass(frozen=True)
+class Block(ABC):
+    """Features of products, one row each, that read and write themselves.
+
+    Attributes
+    ----------
+    suffix : str
+        The suffix of its file; the stem is the name of the block and of its stage.
+    by_row : tuple of str
+        The attributes that have a row for each product.
+    """
+
+    suffix: ClassVar[str]
+    by_row: ClassVar[tuple[str, ...]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        rows, columns = getattr(self, self.by_row[0]).shape
+        return rows, columns
+
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows, in the given order."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in self.by_row})
+
+    @abstractmethod
+    def write(self, path: Path) -> None:
+        """Write the block to a file; equal blocks give equal bytes."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises
+        ------
+        DataError
+            The file is missing or malformed; the message names the stage to run.
+        """
+        stage = "encode" if path.parent.name == ENCODERS else path.stem
+        remedy = f"run the stage {stage}"
+        with read_errors_as(DataError, f"{path}: cannot be read", remedy=remedy):
+            return cls._read(path)
+
+    @classmethod
+    @abstractmethod
+    def _read(cls, path: Path) -> Self: ...
+
+
+@dataclass(frozen=True)
+class TableBlock(Block):
+    """Features in one table, which stays on disk if it was read from a file.
+
+    Parameters
+    ----------
+    table : ndarray or csr_array, shape (m, columns)
+        The table.
+    rows : ndarray of int, shape (n,), optional
+        The products' rows in the table; all of its rows by default.
+    """
+
+    by_row = ("rows",)
+
+    table: Any
+    rows: Rows | None = field(default=None, kw_only=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of rows and of columns."""
+        count, columns = self.table.shape
+        return (count if self.rows is None else len(self.rows)), columns
+
+    def take(self, rows: Rows) -> Self:
+        """Return the given rows, in the given order; nothing is read."""
+        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+    def read_rows(self, start: int, end: int) -> Any:
+        """Return the features of the products from one position up to another."""
+        return self.table[start:end] if self.rows is None else self.table[self.rows[start:end]]
+
+    def _whole(self) -> Any:
+        return self.table if self.rows is None else self.table[self.rows]
