@@ -115,20 +115,19 @@ def table(costs: list[Cost], executors: Sequence[str]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     width = len(executors)
     groups = [costs[start : start + width] for start in range(0, len(costs), width)]
-    by_stage = [(group[0].stage, *_numbers(group)) for group in groups]
-    totals = [
-        [sum(numbers) for numbers in zip(*(stage[part] for stage in by_stage), strict=True)]
-        for part in (1, 2)
-    ]
-    for name, seconds, cpu_seconds in [*by_stage, ("all", *totals)]:
-        cells = [name, *(f"{number:,.1f}" for number in (*seconds, *cpu_seconds))]
-        cells += [f"{other / seconds[0] - 1:+.0%}" for other in seconds[1:]]
+    seconds = [[cost.seconds for cost in group] for group in groups]
+    cpu_seconds = [[cost.cpu_seconds for cost in group] for group in groups]
+    names = [group[0].stage for group in groups]
+    by_stage = list(zip(names, seconds, cpu_seconds, strict=True))
+    for name, passed, spent in [*by_stage, ("all", _totals(seconds), _totals(cpu_seconds))]:
+        cells = [name, *(f"{number:,.1f}" for number in (*passed, *spent))]
+        cells += [f"{other / passed[0] - 1:+.0%}" for other in passed[1:]]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _numbers(group: list[Cost]) -> tuple[list[float], list[float]]:
-    return [cost.seconds for cost in group], [cost.cpu_seconds for cost in group]
+def _totals(numbers: list[list[float]]) -> list[float]:
+    return [sum(column) for column in zip(*numbers, strict=True)]
 
 
 def _folder(executor: str) -> str:

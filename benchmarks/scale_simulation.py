@@ -2,8 +2,8 @@
 
 `python benchmarks/scale_simulation.py --work /tmp/scale --rows 75000` replays the measured stages:
 `dvc repro` runs one after the other; within a stage, what is not a piece runs on one machine, and
-pieces are handed to whichever worker is free. The scheduler hands out one piece at a time, and the
-sender of the inputs sends to one worker at a time. Both costs were measured on a loopback address
+pieces are handed to whichever worker is free. The scheduler hands out one piece at a time, and each
+worker that has the inputs sends them to two others. Both costs were measured on a loopback address
 with TLS (`--task-seconds`, `--bytes-per-second`); a worker computes a piece in one thread.
 
 Three cases: only the fits of a model are pieces; chunks of rows of the features as well, as in the
@@ -63,7 +63,7 @@ class Network:
     bytes_per_second : float
         How fast inputs reach a worker.
     shared_folder : bool
-        Whether all workers read the inputs at the same time, instead of one after another.
+        Whether all workers read the inputs at the same time, instead of one from another.
     """
 
     task_seconds: float
@@ -91,11 +91,9 @@ def seconds_on(work: Work, workers: int, network: Network) -> float:
     """
     if workers == 1 or not work.pieces:
         return work.serial + sum(work.pieces)
-    sending = work.inputs / network.bytes_per_second
-    used = min(workers, len(work.pieces))
+    times = 1 if network.shared_folder else copies_in_turn(workers)
     # When each worker has the inputs and is free.
-    free = [sending * (1 if network.shared_folder else number + 1) for number in range(used)]
-    heapq.heapify(free)
+    free = [times * work.inputs / network.bytes_per_second] * min(workers, len(work.pieces))
     handed_out = end = 0.0
     for piece in sorted(work.pieces, reverse=True):
         handed_out += network.task_seconds
@@ -103,6 +101,25 @@ def seconds_on(work: Work, workers: int, network: Network) -> float:
         heapq.heappush(free, done)
         end = max(end, done)
     return work.serial + end
+
+
+def copies_in_turn(workers: int) -> int:
+    """Return how many copies of the inputs are made one after another until all workers have one.
+
+    Dask gives the first worker a copy, and then lets each worker that has one serve two others at a
+    time; pieces wait for the last.
+
+    Examples
+    --------
+    >>> [copies_in_turn(workers) for workers in (1, 2, 3, 9, 64)]
+    [1, 2, 3, 5, 9]
+    """
+    holders = copies = 1
+    while holders < workers:
+        served = min(workers - holders, 2 * holders)
+        copies += -(-served // holders)
+        holders += served
+    return copies
 
 
 def work_of(cost: Cost, folds: int, inputs: int, *, with_rows: bool) -> Work:

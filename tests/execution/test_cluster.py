@@ -367,7 +367,7 @@ def test_an_address_at_which_something_else_answers() -> None:
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let the system allow no more processes; return the list of what asked for some."""
-    asked = []
+    asked: list[str] = []
 
     def refuse(**_: object) -> None:
         asked.append("processes")
