@@ -194,7 +194,15 @@ RECIPES = (
     "costco",
     "fresh_basket",
 )
-RECORDED = ("features", "held_out", "learning_curve", "losses", "scale", "scale_simulation")
+RECORDED = (
+    "extrapolation",
+    "features",
+    "held_out",
+    "learning_curve",
+    "losses",
+    "scale",
+    "scale_simulation",
+)
 PARTS: dict[str, Part] = {
     **{
         part.__name__: part
