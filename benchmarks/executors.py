@@ -13,7 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# isort: off
 import checkout  # noqa: F401 - makes amlc importable
+import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
+
+# isort: on
 from scale import Cost, measure, parse_changes, prepare_folder, steps
 from tqdm import tqdm
 

@@ -265,7 +265,9 @@ class LocalBackend(DaskBackend):
     def _start(self) -> Client:
         cluster = self._stack.enter_context(_local_cluster(self._count, self._settings.retries))
         seconds = self._settings.connect_seconds
-        return self._stack.enter_context(_connected(cluster, None, seconds))
+        client = self._stack.enter_context(_connected(cluster, None, seconds))
+        check_versions(client, installed())
+        return client
 
     def width(self, at_once: int | None) -> int:
         """Return the number of workers."""
