@@ -74,7 +74,13 @@ def compare(work: Path, executors: Sequence[str], rows: int, options: list[str])
     costs: list[Cost] = []
     for step in tqdm(steps(models), desc=f"{rows:,} rows", unit="stage", disable=None):
         for name in executors:
-            costs += measure(work / _folder(name), rows, [step], changes[name], again=False)
+            (cost,) = measure(work / _folder(name), rows, [step], changes[name], again=False)
+            if cost.settings != tuple(changes[name]):
+                raise CheckError(
+                    f"{work}: {step}: was measured with other settings, "
+                    f"{', '.join(cost.settings)}; name a new folder"
+                )
+            costs.append(cost)
     return costs
 
 

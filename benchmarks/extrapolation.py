@@ -102,7 +102,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=75_000, help="rows of the catalogue")
     parser.add_argument("--few", type=int, default=7_000, help="rows that the curve is fitted to")
     parser.add_argument("--models", nargs="+", default=["ridge", "lightgbm"], help="to fit")
-    parser.add_argument("--jobs", type=int, default=2, help="processes, and threads of a fit")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=2,
+        help="stages and fits at a time, and threads of the large fit",
+    )
     parser.add_argument("--keep", type=Path, help="a new folder for the catalogues, kept")
     return parser.parse_args()
 

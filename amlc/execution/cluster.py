@@ -81,7 +81,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator["DaskBackend"]:
         check_versions(client, installed())
         try:
             client.run_on_scheduler(keep_few_messages)
-        except ImportError as error:
+        except (AttributeError, ImportError) as error:
+            # It has no amlc, or an earlier one.
             raise ExecutionError(
                 f"executor.scheduler: {settings.scheduler} cannot run amlc: {error}; {_REMEDY}"
             ) from None
@@ -193,6 +194,7 @@ class DaskBackend(Backend):
             raise self._disconnected() from None
 
     def _submit(self, work: "_Work", call: Call[Any]) -> Any:
+        work.check()
         self._check_connection()
         value: Any = work.inputs
         if isinstance(work.inputs, _Scattered):
@@ -241,6 +243,7 @@ class LocalBackend(DaskBackend):
         self._count, self._stack = count, stack
         self._lock = threading.Lock()
         self._failure: ExecutionError | None = None
+        self._given_up = False
 
     @property
     def client(self) -> Client:
@@ -262,8 +265,15 @@ class LocalBackend(DaskBackend):
                     raise
             return self._client
 
+    def cancel(self, inputs: Any) -> None:
+        """Cancel the pieces; workers that fail to start are not started again for them."""
+        super().cancel(inputs)
+        self._given_up = self._client is None
+
     def _start(self) -> Client:
-        cluster = self._stack.enter_context(_local_cluster(self._count, self._settings.retries))
+        self._given_up = False
+        local = _local_cluster(self._count, self._settings.retries, lambda: self._given_up)
+        cluster = self._stack.enter_context(local)
         seconds = self._settings.connect_seconds
         client = self._stack.enter_context(_connected(cluster, None, seconds))
         check_versions(client, installed())
@@ -435,7 +445,7 @@ def _root_cause(error: BaseException) -> str:
 
 
 @contextmanager
-def _local_cluster(count: int, retries: int) -> Iterator[Any]:
+def _local_cluster(count: int, retries: int, given_up: Callable[[], bool]) -> Iterator[Any]:
     """Start a scheduler in this process and workers in others, which only this process can use."""
     for left in reversed(range(retries + 1)):
         try:
@@ -454,7 +464,7 @@ def _local_cluster(count: int, retries: int) -> Iterator[Any]:
             )
         except (OSError, RuntimeError) as error:
             # A nanny replaces a worker that is killed, but not one that is killed while it starts.
-            if not left:
+            if not left or given_up():
                 raise ExecutionError(
                     f"executor.scheduler: local:{count}: the processes cannot be started: {error}; "
                     "name fewer, or set executor.kind: threads"

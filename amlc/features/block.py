@@ -59,13 +59,13 @@ class Block(ABC):
 
 
 @dataclass(frozen=True)
-class TableBlock(Block):
-    """Features in one table, which stays on disk if it was read from a file.
+class StoredBlock(Block):
+    """Features that stay on disk if they were read from a file.
 
     Parameters
     ----------
-    table : ndarray or csr_array, shape (m, columns)
-        The table.
+    table : object
+        The features, with a shape (m, columns).
     rows : ndarray of int, shape (n,), optional
         The products' rows in the table; all of its rows by default.
     """
@@ -84,6 +84,11 @@ class TableBlock(Block):
     def take(self, rows: Rows) -> Self:
         """Return the given rows, in the given order; nothing is read."""
         return replace(self, rows=rows if self.rows is None else self.rows[rows])
+
+
+@dataclass(frozen=True)
+class TableBlock(StoredBlock):
+    """Features in one table, an ndarray or csr_array of shape (m, columns)."""
 
     def read_rows(self, start: int, end: int) -> Any:
         """Return the features of the products from one position up to another."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats32, Ints32, Ints64, Objects, Rows
 from amlc.errors import DataError
-from amlc.features.block import Block, TableBlock
+from amlc.features.block import Block, StoredBlock, TableBlock
 from amlc.features.block_names import (
     CATEGORICAL,
     DENSE_SUFFIX,
@@ -132,7 +132,7 @@ class Terms(TableBlock):
     table : csr_array of float32, shape (m, terms)
         Column indices are sorted within each row.
     rows
-        As in `TableBlock`.
+        As in `StoredBlock`.
     """
 
     suffix = ".npz"
@@ -171,7 +171,7 @@ class Dense(TableBlock):
     names : tuple of str
         The names of the columns, all different.
     rows
-        As in `TableBlock`.
+        As in `StoredBlock`.
     """
 
     suffix = DENSE_SUFFIX
@@ -239,7 +239,7 @@ class Neighbours(Block):
     def write_parts(cls, path: Path, parts: Iterable[Self]) -> None:
         """Write a block whose rows come in parts, at least one, as `write` writes all of them.
 
-        The larger arrays of only one part are in memory.
+        Only one part is in memory.
         """
         with ExitStack() as stack:
             spools: dict[str, Spool] = {}
@@ -263,7 +263,7 @@ class Neighbours(Block):
 
 
 @dataclass(frozen=True)
-class StoredNeighbours(TableBlock):
+class StoredNeighbours(StoredBlock):
     """Neighbours that stay on disk, as they are most of the features of a large catalogue.
 
     Parameters
@@ -271,7 +271,7 @@ class StoredNeighbours(TableBlock):
     table : Neighbours
         All of them.
     rows
-        As in `TableBlock`.
+        As in `StoredBlock`.
     """
 
     suffix = ".npz"

@@ -1,6 +1,7 @@
 """An array whose rows come in parts, and that is larger than memory should be."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -46,7 +47,9 @@ class Spool(StreamedArray):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        # What is left in the buffer is not needed, and may not fit on the disk.
+        with suppress(OSError):
+            self._file.close()
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add rows at the end.

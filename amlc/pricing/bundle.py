@@ -86,12 +86,12 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     if (train != np.arange(len(train))).any():
         raise CheckError(f"{layout.PRODUCTS}: train rows do not come first; run prepare again")
     # Not sorted by key: the groups of terms are in the order of their columns.
-    weights = Blend.load(root / layout.BLEND / "blend.json").weights
+    blend = Blend.load(root / layout.BLEND / "blend.json")
     # The settings that the models were fitted with, not those for a later run.
-    chosen = {**_chosen(params), "train": read_settings(root / layout.MODELS, weights)}
+    chosen = {**_chosen(params), "train": read_settings(root / layout.MODELS, blend.weights)}
     text = json.dumps(chosen, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(folder / "params.json", text + "\n")
-    _copy_fitted(root, folder, chosen)
+    _copy_fitted(root, folder, chosen, blend)
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
@@ -116,9 +116,8 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
+def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any], blend: Blend) -> None:
     path, encoders = root / layout.BLEND / "blend.json", root / layout.ENCODERS
-    blend = Blend.load(path)
     names = _members(blend)
     try:
         shutil.copyfile(path, folder / "blend.json")

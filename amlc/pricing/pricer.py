@@ -332,7 +332,7 @@ def _variants(row: _Row) -> Iterator[_Row]:
 
 
 def _pooled(pictures: Dense, rows: Sequence[Sequence[int]]) -> Dense:
-    return replace(pictures, table=pool(pictures.array, rows))
+    return replace(pictures, table=pool(pictures.array, rows), rows=None)
 
 
 def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from killed_workers import Kill, Killer, table, workers_of
@@ -31,8 +32,9 @@ def test_a_worker_is_killed_and_nothing_else() -> None:
         killer = Killer([0.0], seed=1)
         killer.stage = ("terms", stage.pid)
         killer.start()
-        while workers_of(stage.pid):
-            pass
+        deadline = time.monotonic() + 60
+        while workers_of(stage.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
         stage.communicate("\n")
         killer.stage = None
         killer.join()

@@ -234,7 +234,7 @@ def test_a_piece_whose_worker_is_lost_is_computed_again(
 
 
 def test_a_killed_worker_is_replaced(backend: cluster.DaskBackend) -> None:
-    """By its nanny, whether it has a piece or not."""
+    """By its nanny."""
     killed, *others = backend.client.run(os.getpid).values()
     os.kill(killed, signal.SIGKILL)
     for _ in range(600):
@@ -386,6 +386,25 @@ def test_processes_that_cannot_be_started(no_processes: list[str]) -> None:
     ):
         run(backend, pieces.add, pieces.inputs())
     assert no_processes == ["processes"] * 2
+
+
+def test_processes_are_not_started_again_for_cancelled_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C in a terminal ends the workers that are starting."""
+    asked: list[str] = []
+    local = settings(kind="dask", scheduler="local:2", retries=9)
+    with open_backend(local) as backend, backend.shared(pieces.inputs()) as work:
+
+        def interrupt(**_: object) -> None:
+            asked.append("processes")
+            backend.cancel(work)
+            raise RuntimeError("Cluster failed to start")
+
+        monkeypatch.setattr(cluster, "LocalCluster", interrupt)
+        with pytest.raises(ExecutionError, match="cannot be started"):
+            backend.compute(Call(pieces.add, 1, "piece 1"), work)
+    assert asked == ["processes"]
 
 
 def test_a_stage_without_pieces_starts_no_processes(no_processes: list[str]) -> None:

@@ -35,9 +35,13 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         def write(self, *_: object) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
 
+        def close(self) -> None:
+            """Write what is left in the buffer."""
+            raise OSError(errno.ENOSPC, "No space left on device")
+
     monkeypatch.setattr(module, "TemporaryFile", lambda **_: Full())
     with (
-        Spool(tmp_path / "a.npz", np.int32) as spool,
         pytest.raises(DataError, match=r"a\.npz: cannot be written: No space left"),
+        Spool(tmp_path / "a.npz", np.int32) as spool,
     ):
         spool.append(np.ones(3))

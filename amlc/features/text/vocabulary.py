@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
-from itertools import chain
+from itertools import chain, count
 from typing import Literal, Self
 
 import numpy as np
@@ -36,6 +36,12 @@ class VectorizerSettings(Settings):
         return self
 
 
+def _columns(
+    analyze: Callable[[str], list[str]], column_of: Callable[[str], int | None], text: str
+) -> list[int]:
+    return [column for column in map(column_of, analyze(text)) if column is not None]
+
+
 class TermFinder:
     """Find terms in texts.
 
@@ -50,8 +56,8 @@ class TermFinder:
     def __init__(
         self, settings: VectorizerSettings, column_of: Callable[[str], int | None]
     ) -> None:
-        self._column_of = column_of
-        self._analyze = analyzer(settings)
+        # Not a method, which would keep this object and all terms until the garbage is collected.
+        self._columns_of = partial(_columns, analyzer(settings), column_of)
         # The character n-grams of a word do not depend on the words around it.
         self._by_word = settings.analyzer == "char_wb"
         self.word_columns = lru_cache(CACHE_SIZE)(self._columns_of)
@@ -83,10 +89,6 @@ class TermFinder:
             cached = len(word) <= LONGEST_CACHED
             columns += self.word_columns(word) if cached else self._columns_of(word)
         return columns
-
-    def _columns_of(self, text: str) -> list[int]:
-        found = map(self._column_of, self._analyze(text))
-        return [column for column in found if column is not None]
 
 
 class Vocabulary(TermFinder):
@@ -130,8 +132,8 @@ def analyzer(settings: VectorizerSettings) -> Callable[[str], list[str]]:
 class TermCounts:
     """Count the terms of texts, from which a vectorizer chooses those that it keeps.
 
-    Nothing of a text is kept. scikit-learn's TfidfVectorizer chooses the same terms, but holds the
-    counts of all texts and terms in memory.
+    Nothing of a text is kept. scikit-learn's TfidfVectorizer, which chooses the same terms but for
+    those as frequent as the last one that it keeps, holds the counts of all texts and terms.
 
     Parameters
     ----------
@@ -142,9 +144,8 @@ class TermCounts:
 
     def __init__(self, settings: VectorizerSettings) -> None:
         self._settings = settings
-        self._columns: defaultdict[str, int] = defaultdict()
         # A new term gets the next column.
-        self._columns.default_factory = self._columns.__len__
+        self._columns = defaultdict[str, int](count().__next__)
         self._finder = TermFinder(settings, self._columns.__getitem__)
         self._texts = 0
         # By column: the number of texts that have the term, and how often it occurs in all of them.

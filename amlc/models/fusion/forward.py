@@ -15,7 +15,7 @@ from amlc.models.fusion.pictures import picture_batch
 from amlc.models.fusion.settings import FusionSettings
 from amlc.models.fusion.text import text_batch
 
-# Rows of a batch in predictions, and their pictures.
+# Rows of a batch in predictions, or their pictures where there are more.
 PREDICTED_TOGETHER = 64
 
 
@@ -141,8 +141,8 @@ def predict_rows(
     with torch.no_grad(), place.autocast(settings, training=training):
         for layout in range(layouts):
             lengths = inputs.lengths(layout, limit)[rows]
-            together = max(1, PREDICTED_TOGETHER // inputs.most_pictures)
-            batches = list(prediction_batches(lengths, together))
+            counts = inputs.picture_counts[rows]
+            batches = list(prediction_batches(lengths, counts, PREDICTED_TOGETHER))
             results = [batcher.forward(network, rows[batch], layout) for batch in batches]
             # Copied when all are computed: a GPU would wait at each copy.
             for batch, values in zip(batches, results, strict=True):

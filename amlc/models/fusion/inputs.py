@@ -48,9 +48,11 @@ class Inputs:
         return np.minimum(self.texts[layout].lengths, limit)
 
     @property
-    def most_pictures(self) -> int:
-        """The largest number of pictures of a row, at least 1."""
-        return max(map(len, self.pictures or ()), default=1) or 1
+    def picture_counts(self) -> Ints64:
+        """The number of pictures of each row; 0 without an image tower."""
+        if self.pictures is None:
+            return np.zeros(len(self), np.int64)
+        return np.fromiter(map(len, self.pictures), np.int64, len(self))
 
     def digest(self) -> str:
         """Return the SHA-256 of everything in them."""
@@ -123,7 +125,22 @@ def training_batches(lengths: Ints64, batch_size: int, rng: np.random.Generator)
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def prediction_batches(lengths: Ints64, batch_size: int) -> Iterator[Rows]:
-    """Yield the rows of each batch, sorted by length, the longest first."""
+def prediction_batches(lengths: Ints64, picture_counts: Ints64, batch_size: int) -> Iterator[Rows]:
+    """Yield the rows of each batch, sorted by length, the longest first.
+
+    Parameters
+    ----------
+    lengths, picture_counts : ndarray of int64, shape (n,)
+        The number of tokens and of pictures of each row.
+    batch_size : int
+        The largest number of rows, and of pictures where there are more; rows with several
+        pictures have batches of their own.
+    """
     order = np.argsort(-lengths, kind="stable")
-    yield from (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+    has_several = picture_counts[order] > 1
+    most = int(picture_counts.max(initial=1))
+    for rows, size in (
+        (order[~has_several], batch_size),
+        (order[has_several], max(1, batch_size // most)),
+    ):
+        yield from (rows[start : start + size] for start in range(0, len(rows), size))

@@ -100,7 +100,8 @@ class Fusion(Regressor):
             processes = Processes.started()
             processes.check(self.settings.accumulation)
             names = [processes.device(names)]
-        with free_device(names) as name, _place(name, threads) as place:
+        remedy = "raise accumulation, set gradient_checkpointing to true, or lower text.tokens"
+        with free_device(names) as name, _place(name, threads, remedy) as place:
             self._device = name
             fit = _Fit(self, design, target, seed, threads, place, processes)
             self.networks, curves = fit.run()
@@ -132,7 +133,8 @@ class Fusion(Regressor):
         total = np.zeros(len(inputs))
         name = self._device or _first_device(self.settings)
         # A service predicts from several threads, which would move the networks at the same time.
-        with free_device([name]), _place(name, self._threads) as place:
+        remedy = "predict where nothing else uses it, or on a CPU"
+        with free_device([name]), _place(name, self._threads, remedy) as place:
             for network in self.networks:
                 network.to(place.device)
                 try:
@@ -353,19 +355,24 @@ def free_device(names: list[str]) -> Iterator[str]:
 
 
 @contextmanager
-def _place(device: str, threads: int) -> Iterator["Place"]:
-    """Let PyTorch compute reproducibly on a device in the block."""
+def _place(device: str, threads: int, remedy: str) -> Iterator["Place"]:
+    """Let PyTorch compute reproducibly on a device in the block.
+
+    Parameters
+    ----------
+    device : str
+    threads : int
+        0: as many as PyTorch takes.
+    remedy : str
+        What to do where the device's memory is too small.
+    """
     import torch  # noqa: PLC0415 - may not be installed
 
     from amlc.models.fusion.forward import Place  # noqa: PLC0415 - needs PyTorch
 
     threads = threads or torch.get_num_threads()
-    too_small = (
-        f"train.fusion: the memory of {device} is too small: raise accumulation, set "
-        "gradient_checkpointing to true, or lower text.tokens"
-    )
     with (
-        memory_errors(too_small),
+        memory_errors(f"train.fusion: the memory of {device} is too small: {remedy}"),
         deterministic(threads),
         ThreadPoolExecutor(threads) as pool,
     ):

@@ -89,7 +89,7 @@ class SparseNetwork:
         Parameters
         ----------
         batch, after : Batch, list of ndarray
-            Some rows, and the values that `forward` returned for it.
+            Some rows, and the values that `forward` returned for them.
         slope : ndarray of float32, shape (n, 1)
             Derivative of the loss with respect to the prediction.
         """

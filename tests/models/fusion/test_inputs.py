@@ -18,8 +18,9 @@ def test_the_digest_says_which_row_a_picture_belongs_to() -> None:
     ]
     inputs = [Inputs(dense, (), None, each) for each in pictures]
     assert len({each.digest() for each in inputs}) == len(pictures)
-    assert [each.most_pictures for each in inputs] == [2, 1, 2, 2]
-    assert Inputs(dense, (), None, [(), ()]).most_pictures == 1
+    counts = [each.picture_counts.tolist() for each in inputs]
+    assert counts == [[2, 0], [1, 1], [2, 0], [0, 2]]
+    assert Inputs(dense, (), None, None).picture_counts.tolist() == [0, 0]
 
 
 @given(
@@ -32,8 +33,22 @@ def test_an_epoch_has_each_row_once(lengths: list[int], batch_size: int) -> None
     batches = training_batches(np.array(lengths), batch_size, rng)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert len(batches) == -(-len(lengths) // batch_size)
-    predicted = list(prediction_batches(np.array(lengths), batch_size))
+    predicted = list(prediction_batches(np.array(lengths), np.ones(len(lengths)), batch_size))
     assert sorted(np.concatenate(predicted).tolist()) == list(range(len(lengths)))
+    assert len(predicted) == len(batches)
+
+
+@given(counts=st.lists(st.integers(0, 5), min_size=1, max_size=60), batch_size=st.integers(1, 20))
+def test_products_with_many_pictures_do_not_make_other_batches_small(
+    counts: list[int], batch_size: int
+) -> None:
+    """Each row is there once, and a batch of several rows has no more pictures than asked for."""
+    pictures = np.array(counts)
+    batches = list(prediction_batches(np.zeros(len(counts), np.int64), pictures, batch_size))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(counts)))
+    assert all(len(rows) == 1 or pictures[rows].sum() <= batch_size for rows in batches)
+    single = sum(count <= 1 for count in counts)
+    assert sum(pictures[rows].max() <= 1 for rows in batches) == -(-single // batch_size)
 
 
 def test_batches_have_similar_lengths_and_a_random_order() -> None:
