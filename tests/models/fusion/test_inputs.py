@@ -33,7 +33,7 @@ def test_an_epoch_has_each_row_once(lengths: list[int], batch_size: int) -> None
     batches = training_batches(np.array(lengths), batch_size, rng)
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     assert len(batches) == -(-len(lengths) // batch_size)
-    predicted = list(prediction_batches(np.array(lengths), np.ones(len(lengths)), batch_size))
+    predicted = list(prediction_batches(np.array(lengths), np.ones(len(lengths), int), batch_size))
     assert sorted(np.concatenate(predicted).tolist()) == list(range(len(lengths)))
     assert len(predicted) == len(batches)
 
