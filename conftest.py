@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 _NEEDS_DEEP = re.compile(
-    r"^(?:import|from) (?:torch|safetensors|.*fusion\.training)\b", re.MULTILINE
+    r"^(?:import|from) (?:torch|safetensors|.*fusion\.training|.*encoders\.frozen)\b", re.MULTILINE
 )
 
 collect_ignore = [

@@ -64,7 +64,14 @@ def test_test_rows_get_the_prices_of_the_submission(pipeline: Path, tmp_path: Pa
     """The rows of test.csv with their pictures get the prices of the submission, as text."""
     target = tmp_path / "prices.csv"
     synthetic = pipeline / "synthetic"
-    arguments = ["-o", target, "--bundle", pipeline / "bundle", "--images", synthetic / "images"]
+    arguments = [
+        "-o",
+        target,
+        "--bundle",
+        pipeline / "bundle",
+        "--images",
+        pipeline / "synthetic_images",
+    ]
     predict(synthetic / "test.csv", *arguments)
     predicted = [(row["sample_id"], row["price"]) for row in rows(target)]
     submitted = [(row["sample_id"], row["price"]) for row in rows(pipeline / "submission.csv")]
