@@ -46,6 +46,8 @@ WITHOUT_PICTURES = {
     "data.columns.image": None,
 }
 TRAIN_SHARE = 0.8
+# Stages in the picture: as many as there are colours.
+DRAWN = 10
 # Below this a stage mostly starts and imports libraries, and growth cannot be told.
 SMALLEST_SECONDS = 2.0
 
@@ -283,7 +285,7 @@ def _cell(cost: Cost | None, attribute: str) -> str:
 
 
 def draw(path: Path, costs: list[Cost]) -> None:
-    """Draw processor time and memory of each stage over the number of rows."""
+    """Draw processor time and memory of the costliest stages over the number of rows."""
     # Slow to import, and needed only for a picture.
     import matplotlib as mpl  # noqa: PLC0415 - see above
 
@@ -293,7 +295,8 @@ def draw(path: Path, costs: list[Cost]) -> None:
     plt.style.use("seaborn-v0_8-whitegrid")
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharex=True)
     largest = max(cost.rows for cost in costs)
-    stages = dict.fromkeys(cost.stage for cost in costs if cost.cpu_seconds >= SMALLEST_SECONDS * 5)
+    by_cost = sorted(costs, key=lambda cost: (-cost.rows, -cost.cpu_seconds))
+    stages = list(dict.fromkeys(cost.stage for cost in by_cost))[:DRAWN]
     for number, stage in enumerate(stages):
         points = [cost for cost in costs if cost.stage == stage]
         rows = [cost.rows for cost in points]
@@ -303,8 +306,9 @@ def draw(path: Path, costs: list[Cost]) -> None:
     for axis, title in zip(axes, ("CPU seconds", "peak memory, GB"), strict=True):
         axis.set(xscale="log", yscale="log", xlabel="products", title=title)
         for side in (axis.xaxis, axis.yaxis):
-            side.set_major_formatter("{x:,g}")
             side.set_minor_formatter("")
+        axis.xaxis.set_major_formatter("{x:,.0f}")
+        axis.yaxis.set_major_formatter("{x:,g}")
         axis.set_yticks(
             [tick for tick in TICKS if axis.get_ylim()[0] <= tick <= axis.get_ylim()[1]]
         )

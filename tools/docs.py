@@ -21,7 +21,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "docs/images.md": ("download",),
     "docs/results.md": (
         *("synthetic", "real", "peers", "costco", "fresh_basket"),
-        *("features", "losses"),
+        *("features", "features_network", "losses"),
         *("extrapolation", "learning_curve", "guards", "held_out"),
     ),
     "docs/serving.md": ("limits", "serve"),

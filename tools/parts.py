@@ -197,6 +197,7 @@ RECIPES = (
 RECORDED = (
     "extrapolation",
     "features",
+    "features_network",
     "held_out",
     "learning_curve",
     "losses",

@@ -21,8 +21,18 @@ from amlc.files import read_json, write_json
 RESULTS = Path("benchmarks/results")
 REAL = RESULTS / "real.json"
 TABLES = (
-    *("cost", "costco", "download", "executors", "extrapolation", "features", "fresh_basket"),
-    *("held_out", "killed_workers", "learning_curve", "losses", "peers", "serve", "scale"),
+    *("cost", "costco", "download", "executors", "extrapolation", "features"),
+    *(
+        "features_network",
+        "fresh_basket",
+        "held_out",
+        "killed_workers",
+        "learning_curve",
+        "losses",
+        "peers",
+        "serve",
+        "scale",
+    ),
     *("scale_simulation", "scheduler_memory"),
 )
 # A run changes params.yaml and metrics/; what was measured is the code.
