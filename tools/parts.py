@@ -199,6 +199,7 @@ RECORDED = (
     "features",
     "features_network",
     "held_out",
+    "killed_workers",
     "learning_curve",
     "losses",
     "scale",
