@@ -204,6 +204,7 @@ RECORDED = (
     "losses",
     "scale",
     "scale_simulation",
+    "scheduler_memory",
 )
 PARTS: dict[str, Part] = {
     **{
