@@ -3,6 +3,8 @@
 The same record and the same Matplotlib give the same bytes.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ COLUMNS = ("settings", "model", "SMAPE", "in all, s")
 TIMES = {10: "10 s", 30: "30 s", 60: "1 min", 180: "3 min", 600: "10 min", 1800: "30 min"}
 # Points that are no better than this much above the best one of all are shown.
 WINDOW = 6.0
+# Where the names of the blends stand, in points from their marks.
+BLEND_LABELS = {"quick": (-7, -3), "default": (-7, -9), "best": (6, 5)}
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,10 @@ class Point:
 
 
 def read_points(root: Path) -> list[Point]:
-    """Return the points of the record, without models that are far behind."""
+    """Return the points of the record, without models that are far behind or were fitted before.
+
+    A model that scores as with earlier settings is the same fit.
+    """
     header, *rows = record_cells(read_json(root / RESULTS / f"{COST}.json"))
     at = record_positions(header, COLUMNS, f"{COST}.json")
     points = [
@@ -53,7 +60,10 @@ def read_points(root: Path) -> list[Point]:
         for row in rows
     ]
     best = min(point.smape for point in points)
-    return [point for point in points if point.smape <= best + WINDOW]
+    near = [point for point in points if point.is_blend or point.smape <= best + WINDOW]
+    # In reverse, so that the first of equal ones stays.
+    fits = {(p.model, p.smape, p.is_blend and p.settings): p for p in reversed(near)}
+    return [point for point in near if point in fits.values()]
 
 
 def draw_cost(points: list[Point], path: Path) -> None:
@@ -76,11 +86,11 @@ def draw_cost(points: list[Point], path: Path) -> None:
             axis.plot(
                 *_coordinates(shown), "o", color=colour, alpha=0.6, label=f"models, {settings}"
             )
-            for point in shown:
-                _label(axis, point, point.model, above=True)
+            for point, text in _labels(shown):
+                _label(axis, point, text, (5, 4))
         axis.plot(*_coordinates(blends), "D-", color="black", label="blends")
         for point in blends:
-            _label(axis, point, f"blend, {point.settings}", above=False)
+            _label(axis, point, f"blend, {point.settings}", BLEND_LABELS[point.settings])
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(FixedLocator(list(TIMES)))
         axis.set_xticklabels(list(TIMES.values()))
@@ -100,14 +110,24 @@ def _coordinates(points: list[Point]) -> tuple[list[float], list[float]]:
     return [point.seconds for point in points], [point.smape for point in points]
 
 
-def _label(axis: "Axes", point: Point, text: str, *, above: bool) -> None:
+def _labels(points: list[Point]) -> Iterator[tuple[Point, str]]:
+    """Yield the names of points, those of points at the same place together."""
+    by_place: dict[tuple[float, int], list[Point]] = {}
+    for point in points:
+        by_place.setdefault((point.smape, round(10 * math.log(point.seconds))), []).append(point)
+    for together in by_place.values():
+        yield together[-1], ", ".join(point.model for point in together)
+
+
+def _label(axis: "Axes", point: Point, text: str, offset: tuple[int, int]) -> None:
     axis.annotate(
         text,
         (point.seconds, point.smape),
-        xytext=(5, 4 if above else -11),
+        xytext=offset,
         textcoords="offset points",
+        ha="left" if offset[0] > 0 else "right",
         fontsize=8,
-        color="#555555" if above else "black",
+        color="black" if point.is_blend else "#555555",
     )
 
 

@@ -22,7 +22,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "docs/results.md": (
         *("synthetic", "real", "peers", "costco", "fresh_basket"),
         *("features", "features_network", "losses"),
-        *("extrapolation", "learning_curve", "guards", "held_out"),
+        *("extrapolation", "cost", "learning_curve", "guards", "held_out"),
     ),
     "docs/serving.md": ("limits", "serve"),
 }

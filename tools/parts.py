@@ -195,6 +195,7 @@ RECIPES = (
     "fresh_basket",
 )
 RECORDED = (
+    "cost",
     "extrapolation",
     "features",
     "features_network",

@@ -51,3 +51,17 @@ def test_a_record_without_a_column_is_an_error(tmp_path: Path) -> None:
     keep(tmp_path, [HEADER.replace("in all, s", "total"), *LINES[1:]])
     with pytest.raises(DataError, match=r"cost\.json: its table lacks the columns in all, s"):
         read_points(tmp_path)
+
+
+def test_a_model_that_is_the_same_fit_is_shown_once(tmp_path: Path) -> None:
+    """With the settings that come first; blends are all there."""
+    best = [line.replace("default", "best") for line in LINES[-1:]]
+    again = LINES[2].replace("quick", "default").replace("| 9 |", "| 12 |")
+    keep(tmp_path, [*LINES, again, *best])
+    points = [(point.settings, point.model) for point in read_points(tmp_path)]
+    assert points == [
+        ("quick", "ridge"),
+        ("quick", "blend"),
+        ("default", "blend"),
+        ("best", "blend"),
+    ]
