@@ -15,7 +15,13 @@ from tools.parts import PARTS, Part
 PART = re.compile(r"<!-- generated: (\w+) -->\n.*?<!-- end: \1 -->", re.DOTALL)
 PAGES: dict[str, tuple[str, ...]] = {
     "README.md": ("score", "headline"),
-    "docs/cluster.md": ("scale", "scale_simulation", "killed_workers", "scheduler_memory"),
+    "docs/cluster.md": (
+        "scale",
+        "scale_simulation",
+        "executors",
+        "killed_workers",
+        "scheduler_memory",
+    ),
     "docs/data.md": ("row_errors",),
     "docs/design.md": ("graph", "stages"),
     "docs/images.md": ("download",),

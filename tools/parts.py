@@ -196,6 +196,7 @@ RECIPES = (
 )
 RECORDED = (
     "cost",
+    "executors",
     "extrapolation",
     "features",
     "features_network",
