@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from checkout import ROOT
 from peers import stages_of_member
-from pipeline import Cost, absolute, changed, copy_code, preset, reproduce
+from pipeline import Cost, absolute, copy_code, preset, reproduce
+from setting_changes import changed, parse_changes
 
 from amlc import params
 from amlc.arrays import Floats
@@ -140,13 +141,13 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run each preset, print the table."""
     arguments = _arguments()
-    settings = changed(settings_of(arguments.data), arguments.set)
+    settings = changed(settings_of(arguments.data), parse_changes(arguments.set))
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
 
         def measured(name: str) -> list[Point]:
             copy = folder / name
-            copy_code(copy, changed(settings, preset(name)))
+            copy_code(copy, changed(settings, parse_changes(preset(name))))
             return points(name, copy, reproduce(copy, "predict"))
 
         with ThreadPoolExecutor(arguments.jobs) as pool:

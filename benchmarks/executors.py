@@ -18,7 +18,8 @@ import checkout  # noqa: F401 - makes amlc importable
 import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
 
 # isort: on
-from scale import Cost, measure, parse_changes, prepare_folder, steps
+from scale import Cost, measure, prepare_folder, steps
+from setting_changes import parse_changes
 from tqdm import tqdm
 
 from amlc import layout, params

@@ -18,7 +18,8 @@ import pandas as pd
 from checkout import ROOT
 from learning_curve import BLEND, LEVEL, Scores, Trend, measure, read_study, trend
 from paired import bootstrap_error
-from pipeline import changed, copy_code, reproduce
+from pipeline import copy_code, reproduce
+from setting_changes import changed, parse_changes
 
 from amlc import layout, params
 from amlc.errors import ParamsError, run
@@ -52,10 +53,10 @@ class Check:
 def make_runs(folder: Path, rows: int, few: int, jobs: int) -> tuple[Path, Path]:
     """Make both catalogues and their features; return the folders of the few and of all rows."""
     usual = params.read(ROOT / params.PATH)
-    everything = changed(usual, [*SETTINGS, f"synthetic.rows={rows}"])
+    everything = changed(usual, {**parse_changes(SETTINGS), "synthetic.rows": rows})
     copy_code(folder / "all", everything)
     reproduce(folder / "all", "synthetic")
-    copy_code(folder / "few", changed(everything, ["data.dir=data/raw"]))
+    copy_code(folder / "few", changed(everything, {"data.dir": "data/raw"}))
     (folder / "few/data/raw").mkdir(parents=True)
     catalogue = pd.read_csv(
         folder / "all" / layout.SYNTHETIC / "train.csv", dtype=str, keep_default_na=False

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import checkout
 from executors import THREADS, changes_of, differing
-from scale import STAGES, parse_changes, prepare_folder, steps
+from scale import STAGES, prepare_folder, steps
+from setting_changes import parse_changes
 
 from amlc.errors import CheckError, run
 

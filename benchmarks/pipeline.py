@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 from checkout import ROOT
+from setting_changes import changed, parse_changes
 
 from amlc import layout, params
 from amlc.errors import CheckError, ParamsError, run
@@ -91,34 +92,6 @@ def copy_code(folder: Path, settings: dict[str, Any]) -> None:
             shutil.copy(source, folder / name)
     (folder / "metrics").mkdir()
     path.write_text(yaml.safe_dump(settings, sort_keys=False))
-
-
-def changed(settings: dict[str, Any], lines: Iterable[str]) -> dict[str, Any]:
-    """Return settings with some of them replaced.
-
-    Parameters
-    ----------
-    settings : dict
-        The content of params.yaml; it stays as it is.
-    lines : iterable of str
-        ``key.of.a.setting=value``, the value in YAML.
-
-    Raises
-    ------
-    ParamsError
-        A line has no value, or names a setting that there is not.
-    """
-    result: dict[str, Any] = json.loads(json.dumps(settings))
-    for line in lines:
-        key, equals, value = line.partition("=")
-        *sections, last = key.split(".")
-        node: Any = result
-        for section in sections:
-            node = node.get(section) if isinstance(node, dict) else None
-        if not equals or not isinstance(node, dict) or last not in node:
-            raise ParamsError(f"{line}: expected KEY=VALUE with a key of params.yaml")
-        node[last] = yaml.safe_load(value)
-    return result
 
 
 def preset(name: str) -> list[str]:
@@ -311,7 +284,8 @@ def main() -> None:
     settings = params.read(ROOT / params.PATH)
     if arguments.map is not None:
         settings["data"] |= yaml.safe_load(arguments.map.read_text())["data"]
-    settings = changed(settings, [*preset(arguments.preset), *arguments.set])
+    lines = [*preset(arguments.preset), *arguments.set]
+    settings = changed(settings, parse_changes(lines))
     copy_code(arguments.folder, absolute(settings, Path()))
     costs = reproduce(arguments.folder, *arguments.until, jobs=arguments.jobs)
     for name, cost in costs.items():

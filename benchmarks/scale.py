@@ -12,7 +12,6 @@ the two largest sizes: 1 means twice the rows, twice the cost. `--set` changes s
 """
 
 import argparse
-import json
 import math
 import os
 import subprocess
@@ -24,6 +23,7 @@ from typing import Any
 
 import checkout
 import yaml
+from setting_changes import changed, parse_changes
 from tqdm import tqdm
 
 from amlc import layout, params
@@ -94,34 +94,6 @@ def steps(models: Iterable[str], chosen: Iterable[str] = STAGES) -> list[str]:
         for step in ([f"train.{name}" for name in models] if stage == "train" else [stage])
         if stage in wanted or step in wanted
     ]
-
-
-def changed(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with some keys, such as ``train.mlp.networks``, set to other values.
-
-    Raises
-    ------
-    ParamsError
-        There is no such key.
-    """
-    copy: dict[str, Any] = json.loads(json.dumps(settings))
-    for key, value in changes.items():
-        *path, last = key.split(".")
-        section = copy
-        for part in path:
-            section = section.get(part, {})
-        if last not in section:
-            raise ParamsError(f"--set {key}: there is no such setting in params.yaml")
-        section[last] = value
-    return copy
-
-
-def parse_changes(pairs: Iterable[str]) -> dict[str, Any]:
-    """Return the settings that ``KEY=VALUE`` on the command line change; values are YAML."""
-    split = [pair.partition("=") for pair in pairs]
-    if bad := [key for key, sign, _ in split if not sign]:
-        raise ParamsError(f"--set {bad[0]}: expected KEY=VALUE")
-    return {key: yaml.safe_load(value) for key, _, value in split}
 
 
 def prepare_folder(folder: Path, rows: int, changes: dict[str, Any]) -> list[str]:

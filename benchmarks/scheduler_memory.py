@@ -23,7 +23,7 @@ import checkout
 import numpy as np
 import yaml
 from download import Server, serving
-from scale import changed
+from setting_changes import changed
 
 from amlc import params
 from amlc.catalog.products import read_links

@@ -7,7 +7,8 @@ import pipeline
 import pytest
 import yaml
 from checkout import ROOT
-from pipeline import COSTS, Cost, absolute, changed, preset, reproduce, steps
+from pipeline import COSTS, Cost, absolute, preset, reproduce, steps
+from setting_changes import changed, parse_changes
 
 from amlc import params
 from amlc.errors import CheckError, ParamsError
@@ -94,29 +95,12 @@ def test_a_failed_step_says_why(folder: Path) -> None:
         reproduce(folder, "last")
 
 
-def test_settings_are_replaced_as_dvc_does() -> None:
-    """The value is YAML, and the settings themselves stay."""
-    settings = {"models": ["a"], "train": {"a": {"alpha": 1}}}
-    assert changed(settings, ["models=[a,b]", "train.a.alpha=2.5"]) == {
-        "models": ["a", "b"],
-        "train": {"a": {"alpha": 2.5}},
-    }
-    assert settings["models"] == ["a"]
-
-
-@pytest.mark.parametrize("line", ["train.b.alpha=1", "train.a", "models.a=1", "=1"])
-def test_a_setting_that_there_is_not_is_an_error(line: str) -> None:
-    """A misspelt key would change nothing."""
-    with pytest.raises(ParamsError, match="expected KEY=VALUE"):
-        changed({"models": ["a"], "train": {"a": {"alpha": 1}}}, [line])
-
-
 def test_presets_are_settings_that_exist() -> None:
     """All of them can be set; the default has none."""
     settings = params.read(ROOT / "params.yaml")
     assert preset("default") == []
     for name in ("quick", "best"):
-        assert changed(settings, preset(name)) != settings
+        assert changed(settings, parse_changes(preset(name))) != settings
     with pytest.raises(ParamsError, match="no preset fast; known: default, best, quick"):
         preset("fast")
 

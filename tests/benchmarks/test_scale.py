@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import scale
@@ -10,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scale_simulation import Network, Work, seconds_on, work_of
 
-from amlc.errors import ParamsError
 from amlc.files import write_json
 
 COST = scale.Cost("terms", 1000, 20.0, 10.0, 100.0, 90.0, 2_000_000, 0.0, ())
@@ -23,18 +21,6 @@ def test_train_is_one_step_for_each_model() -> None:
         *("terms", "train.ridge", "train.mlp", "blend"),
     ]
     assert scale.steps(["ridge", "mlp"], ["train.mlp"]) == ["train.mlp"]
-
-
-def test_settings_change_only_where_there_is_such_a_key() -> None:
-    """A misspelt setting is an error instead of a measurement of something else."""
-    settings: dict[str, Any] = {"train": {"mlp": {"networks": 4}}, "seed": 1}
-    changes = scale.parse_changes(["train.mlp.networks=1"])
-    assert scale.changed(settings, changes)["train"]["mlp"]["networks"] == 1
-    assert settings["train"]["mlp"]["networks"] == 4
-    with pytest.raises(ParamsError, match="no such setting"):
-        scale.changed(settings, {"train.mpl.networks": 1})
-    with pytest.raises(ParamsError, match="expected KEY=VALUE"):
-        scale.parse_changes(["seed"])
 
 
 @given(st.floats(0.5, 2), st.floats(5, 1e4))
