@@ -18,6 +18,7 @@ from amlc.execution.inputs import input_file
 from amlc.execution.local_workers import LocalBackend
 from amlc.execution.sent_inputs import SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
+from amlc.execution.worker import ALLOCATOR
 
 # Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
 # are in them, so that Dask's 1,000 for each worker would fill gigabytes.
@@ -54,6 +55,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.log-length": 60,
+        **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
         _LOG_LENGTH: KEPT_MESSAGES,
     }
     with dask.config.set(changes), _silent(), ExitStack() as stack:
