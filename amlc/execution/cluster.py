@@ -12,6 +12,7 @@ import distributed
 from distributed import Client
 
 from amlc.errors import ExecutionError
+from amlc.execution import fork_server
 from amlc.execution.connection import REMEDY, connected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
@@ -55,6 +56,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.log-length": 60,
+        "distributed.worker.multiprocessing-method": fork_server.METHOD,
         **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
         _LOG_LENGTH: KEPT_MESSAGES,
     }

@@ -9,9 +9,9 @@ import sys
 
 from amlc import numerics  # noqa: F401 - sets the variables, before NumPy is imported
 
-# Dask has its workers return freed memory to the system at once, and every array that is larger than
-# 128 kB with it, so that the system clears the pages of the next one again: it doubled the processor
-# time of a search for neighbours. These are the limits in bytes to which glibc raises its own.
+# Dask has its workers return freed memory to the system at once, and with it each array of more
+# than 128 kB, so that the system clears the pages of the next one again: that doubled the processor
+# time of a search for neighbours. These are the limits, in bytes, to which glibc raises its own.
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20),
