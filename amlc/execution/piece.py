@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from amlc.errors import ExecutionError
 from amlc.execution.inputs import InputFile
+from amlc.execution.results import packed
 from amlc.execution.versions import fingerprint
 
 ResultT = TypeVar("ResultT")
@@ -50,7 +51,7 @@ class PieceTimeoutError(Exception):
     """A piece took longer than `executor.piece_seconds`; its worker is still computing it."""
 
 
-def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
+def run_piece(call: Call[Any], inputs: Any) -> Any:
     """Compute a piece in a process of its own.
 
     Parameters
@@ -58,14 +59,17 @@ def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
     call : Call
         The piece.
     inputs : InputFile or object
-        A file to load them from, or the inputs themselves.
+        A file to load them from, or the inputs themselves. With a file, a large result is in a
+        file as well.
     """
     # Not a block: the process computes nothing else.
     threadpool_limits(call.threads)
-    return call.run(inputs.load() if isinstance(inputs, InputFile) else inputs)
+    if not isinstance(inputs, InputFile):
+        return call.run(inputs)
+    return packed(call.run(inputs.load()), inputs.path.parent)
 
 
-def run_checked(call: Call[ResultT], inputs: Any, seconds: float | None, expected: str) -> ResultT:
+def run_checked(call: Call[Any], inputs: Any, seconds: float | None, expected: str) -> Any:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
@@ -90,7 +94,7 @@ def run_checked(call: Call[ResultT], inputs: Any, seconds: float | None, expecte
     return run_within(call, inputs, seconds)
 
 
-def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
+def run_within(call: Call[Any], inputs: Any, seconds: float | None) -> Any:
     """Compute a piece as `run_piece` does; give it up, still running, after some time.
 
     Parameters
@@ -107,7 +111,7 @@ def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> Resul
     """
     if seconds is None:
         return run_piece(call, inputs)
-    future: Future[ResultT] = Future()
+    future: Future[Any] = Future()
 
     def run() -> None:
         try:
