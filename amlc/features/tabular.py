@@ -238,14 +238,8 @@ class TabularFeatures:
         backend : Backend
             As for `transform`.
         """
-        pieces = (
-            (list(texts[rows]), None if own is None else own[rows])
-            for texts, own in parts
-            for start in range(0, len(texts), PIECE_ROWS)
-            if (rows := slice(start, start + PIECE_ROWS))
-        )
         with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
-            yield from in_order(pool, _transform, pieces)
+            yield from in_order(pool, _transform, _pieces(parts))
 
     def transform_parsed(
         self, contents: Sequence[Content], own: pd.DataFrame | None = None
@@ -306,6 +300,15 @@ class TabularFeatures:
         if columns != NUMBER_NAMES or lengths != {len(NUMBER_NAMES)}:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features
+
+
+def _pieces(
+    parts: Iterable[tuple[Sequence[str] | Objects, pd.DataFrame | None]],
+) -> Iterator[tuple[list[str], pd.DataFrame | None]]:
+    for texts, own in parts:
+        for start in range(0, len(texts), PIECE_ROWS):
+            rows = slice(start, start + PIECE_ROWS)
+            yield list(texts[rows]), None if own is None else own[rows]
 
 
 def _transform(features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]) -> Tabular:
