@@ -168,7 +168,7 @@ class Tabular(Block):
         """Return the rows of one or more blocks with the same columns as one block."""
         if len(parts) == 1:
             return parts[0]
-        rows = {
+        rows: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.by_row
         }
         return replace(parts[0], **rows)
