@@ -11,7 +11,7 @@ import shutil
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -289,8 +289,32 @@ def _map_entry(path: Path, stream: IO[bytes], entry: ZipInfo) -> np.ndarray[Any,
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow table as Parquet; equal tables give equal bytes."""
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_tables(path, [table])
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write a table that comes in parts as Parquet, each part as a row group.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tables : iterable of Table
+        At least one, all with the same columns; one is in memory at a time. Equal tables give equal
+        bytes.
+
+    Raises
+    ------
+    DataError
+        As in `replacing`.
+    """
+    with replacing(path) as temporary, ExitStack() as stack:
+        writer = None
+        for table in tables:
+            if writer is None:
+                writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                stack.enter_context(writer)
+            writer.write_table(table)
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
