@@ -7,7 +7,8 @@ import numpy as np
 
 from amlc.arrays import Bools, Floats, Objects, Rows
 from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
 
 # A slice has at least this many products, and at least this share of all.
 MIN_ROWS = 15

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from amlc.evaluation.slicing import costliest, slice_labels
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
 
 
 def labels(**kinds: list[str]) -> dict[str, np.ndarray]:
