@@ -81,8 +81,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     AmlcError
         An output of the pipeline is missing or broken.
     """
-    products = read_products(root / layout.PRODUCTS)
-    train = train_rows(products)
+    train = train_rows(read_products(root / layout.PRODUCTS, ["split"]))
     if (train != np.arange(len(train))).any():
         raise CheckError(f"{layout.PRODUCTS}: train rows do not come first; run prepare again")
     # Not sorted by key: the groups of terms are in the order of their columns.
@@ -95,10 +94,12 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
+    # Not before: the index takes much memory, and the texts do.
     del terms
+    products = read_products(root / layout.PRODUCTS).iloc[train]
     images = read_rows(root / layout.IMAGES)
     columns = ColumnMap.model_validate(params["data"]["columns"])
-    write_train_products(folder / "products", products.iloc[train], images, threads, columns)
+    write_train_products(folder / "products", products, images, threads, columns)
     write_manifest(folder)
 
 
