@@ -33,7 +33,7 @@ ROWS = [row("https://a.com/0.jpg"), row("https://a.com/1.jpg")]
 
 def test_a_product_is_found_by_its_position(tmp_path: Path) -> None:
     """Id, title and price are those of the catalogue."""
-    write_train_products(tmp_path, PRODUCTS, ROWS, 1)
+    assert write_train_products(tmp_path, PRODUCTS, ROWS, 1) == len({row.link for row in ROWS if row.status == "ok"})
     train_products = TrainProducts.load(tmp_path)
     product = train_products.similar(1, 0.5)
     assert len(train_products) == 3
