@@ -1,12 +1,16 @@
 """A cluster of processes of this machine, which only the stage that starts it can use."""
 
 import logging
+import multiprocessing
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster, Security
 
 from amlc.errors import ExecutionError
@@ -15,6 +19,7 @@ from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.sent_inputs import Work
 from amlc.execution.settings import ExecutorSettings
+from amlc.interrupts import children_ignore_interrupts, finally_even_if_late
 
 
 class LocalBackend(DaskBackend):
@@ -94,29 +99,48 @@ class LocalBackend(DaskBackend):
 @contextmanager
 def _local_cluster(count: int, retries: int, given_up: Callable[[], bool]) -> Iterator[Any]:
     """Start a scheduler in this process and workers in others, which only this process can use."""
-    for left in reversed(range(retries + 1)):
-        try:
-            cluster = LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                # Otherwise its web servers listen on all addresses of the machine.
-                dashboard_address="127.0.0.1:0",
-                worker_dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                # Whoever can connect to a scheduler or a worker can run code as this user.
-                security=Security.temporary(),
-                silence_logs=logging.CRITICAL,
-            )
-        except (OSError, RuntimeError) as error:
-            # A nanny replaces a worker that is killed, but not one that is killed while it starts.
-            if not left or given_up():
-                raise ExecutionError(
-                    f"executor.scheduler: local:{count}: the processes cannot be started: {error}; "
-                    "name fewer, or set executor.kind: threads"
-                ) from None
-        else:
-            break
-    with cluster:
-        yield cluster
+    with _scratch_folder() as folder, dask.config.set({"temporary-directory": folder}):
+        for left in reversed(range(retries + 1)):
+            try:
+                # Also those that replace others: the threads that start them inherit it.
+                with children_ignore_interrupts():
+                    cluster = LocalCluster(
+                        n_workers=count,
+                        threads_per_worker=1,
+                        processes=True,
+                        host="127.0.0.1",
+                        # Otherwise its web servers listen on all addresses of the machine.
+                        dashboard_address="127.0.0.1:0",
+                        worker_dashboard_address="127.0.0.1:0",
+                        scheduler_kwargs={"dashboard": False},
+                        # Whoever can connect to a scheduler or a worker can run code as this user.
+                        security=Security.temporary(),
+                        silence_logs=logging.CRITICAL,
+                    )
+            except (OSError, RuntimeError) as error:
+                # A nanny replaces a worker that is killed, but not one that is killed while it
+                # starts.
+                if not left or given_up():
+                    raise ExecutionError(
+                        f"executor.scheduler: local:{count}: the processes cannot be started: "
+                        f"{error}; name fewer, or set executor.kind: threads"
+                    ) from None
+            else:
+                break
+        with cluster:
+            yield cluster
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """Yield a folder of the user's own for what Dask writes, which it would leave in part."""
+    folder = tempfile.mkdtemp(prefix="amlc-workers-")
+
+    def remove() -> None:
+        # Without a parent, those that are left end by themselves, but could still write.
+        for child in multiprocessing.active_children():
+            child.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    with finally_even_if_late(remove):
+        yield folder

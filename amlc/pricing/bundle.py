@@ -90,7 +90,6 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
-    del terms
     write_manifest(folder)
 
 

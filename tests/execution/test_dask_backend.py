@@ -127,6 +127,11 @@ def test_features_are_the_same(
         assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+def test_interrupts_do_not_reach_workers(backend: DaskBackend) -> None:
+    """Not even while they start; the stage ends them."""
+    assert not any(run(backend, pieces.hears_interrupts, None))
+
+
 def test_inputs_reach_workers_on_other_machines(backend: DaskBackend) -> None:
     """They are sent to each worker where there is no shared folder."""
     inputs = pieces.inputs()
@@ -176,6 +181,8 @@ def test_a_killed_worker_is_replaced(backend: DaskBackend) -> None:
             break
         time.sleep(0.1)
     assert len(found) == 2
+    heard = backend.client.run(pieces.hears_interrupts, None, None)
+    assert not any(heard.values())
 
 
 def test_a_piece_that_always_fails_is_named(backend: DaskBackend) -> None:
