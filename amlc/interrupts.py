@@ -5,11 +5,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 # Time to leave after an interrupt. What the program was writing is removed by its next run.
 _GRACE_SECONDS = 1.5
+# Time for what is done even then.
+_LAST_SECONDS = 0.4
 EXIT_CODE = 130  # as shells use it
 
 
@@ -62,6 +64,67 @@ def interruptible() -> Iterator[None]:
         writer.close()
 
 
+@contextmanager
+def children_ignore_interrupts() -> Iterator[None]:
+    """Let Ctrl-C, which a terminal sends to all processes, not reach those started in the block.
+
+    They inherit what the thread blocks. A handler of their own would come after their imports, and
+    an interrupt before that print a traceback. Only this process reacts, and ends them.
+    """
+    _start_tracker()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_tracker() -> None:
+    """Start the process with which Python keeps track of semaphores, unless it runs.
+
+    Python would start it with the first semaphore, and let interrupts through afterwards. It says
+    how many semaphores it has to remove, as after an interrupt that left no time.
+    """
+    from multiprocessing import resource_tracker  # noqa: PLC0415 - before `end_quietly`, each import counts
+
+    with _tracker_lock:
+        filters = os.environ.get("PYTHONWARNINGS")
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (filters, "ignore:resource_tracker")))
+        try:
+            resource_tracker.ensure_running()
+        finally:
+            if filters is None:
+                del os.environ["PYTHONWARNINGS"]
+            else:
+                os.environ["PYTHONWARNINGS"] = filters
+
+
+_tracker_lock = threading.Lock()
+
+
+@contextmanager
+def finally_even_if_late(action: Callable[[], None]) -> Iterator[None]:
+    """Do something after the block, also where an interrupt ends the process before it is over.
+
+    Parameters
+    ----------
+    action : callable
+        Called at most once, from any thread; it takes at most some tenths of a second, such as
+        removing a file. An `OSError` is ignored.
+    """
+    key = object()
+    _last_actions[key] = action
+    try:
+        yield
+    finally:
+        if _last_actions.pop(key, None) is not None:
+            with suppress(OSError):
+                action()
+
+
+_last_actions: dict[object, Callable[[], None]] = {}
+
+
 class _Watch(threading.Thread):
     """Ends the process some time after an interrupt, unless it was `done` before."""
 
@@ -82,4 +145,15 @@ class _Watch(threading.Thread):
                 ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
                 if received[0] == signal.SIGINT and ours and not self.done.wait(_GRACE_SECONDS):
                     self.say_interrupted()
-                    os._exit(EXIT_CODE)
+                    self.leave()
+
+    def leave(self) -> None:
+        # Even if an action hangs, as on a network disk.
+        end = threading.Timer(_LAST_SECONDS, os._exit, (EXIT_CODE,))
+        end.daemon = True
+        end.start()
+        while _last_actions:
+            _, action = _last_actions.popitem()
+            with suppress(OSError):
+                action()
+        os._exit(EXIT_CODE)

@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 
 from amlc.errors import run
+from amlc.interrupts import children_ignore_interrupts, finally_even_if_late
 
 ROOT = Path(__file__).parents[1]
 # Holds the main thread in a library, and other threads as well.
 LONG_FIT = """
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
 import numpy as np
 from amlc.errors import run
+from amlc.interrupts import finally_even_if_late
 
 def fit():
     matrix = np.random.default_rng(0).normal(size=(3_000, 3_000))
@@ -25,7 +30,9 @@ def fit():
         np.linalg.svd(matrix)
 
 def main():
-    with ThreadPoolExecutor(1) as pool:
+    file = Path(sys.argv[1])
+    file.touch()
+    with finally_even_if_late(file.unlink), ThreadPoolExecutor(1) as pool:
         pool.submit(fit)
         fit()
 
@@ -79,11 +86,37 @@ def test_a_program_that_is_starting_ends_at_once(module: str, seconds: float) ->
 
 
 @pytest.mark.slow
-def test_a_program_that_computes_ends_within_two_seconds() -> None:
-    """Neither code of a library nor threads that are still computing hold it."""
-    code, errors, seconds = interrupted(["-c", LONG_FIT], None)
+def test_a_program_that_computes_ends_within_two_seconds(tmp_path: Path) -> None:
+    """Neither code of a library nor threads that are still computing hold it; no file is left."""
+    code, errors, seconds = interrupted(["-c", LONG_FIT, str(tmp_path / "inputs")], None)
     assert (code, errors) == (130, "interrupted\n")
     assert seconds < 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_done_late_is_done_once_without_an_interrupt() -> None:
+    """After the block, also where it raises; what fails then hides no other error."""
+    done = []
+
+    def fail() -> None:
+        done.append(1)
+        raise FileNotFoundError
+
+    with pytest.raises(ZeroDivisionError), finally_even_if_late(fail):
+        raise ZeroDivisionError
+    assert done == [1]
+
+
+def test_children_do_not_hear_interrupts() -> None:
+    """From their first line on, when they could only answer with a traceback."""
+    blocked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+
+    def child() -> str:
+        return subprocess.check_output([sys.executable, "-c", blocked], text=True)
+
+    with children_ignore_interrupts():
+        assert child() == "True\n"
+    assert child() == "False\n"
 
 
 def test_an_interrupt_in_time_is_not_followed_by_another(

@@ -7,7 +7,8 @@ import numpy as np
 
 from amlc.arrays import Bools, Floats, Ints64, Objects, Rows
 from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, StoredNeighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 
 # A slice has at least this many products, and at least this share of all.
 MIN_ROWS = 15
@@ -57,14 +58,12 @@ class SliceCost:
     cost: float
 
 
-def slice_labels(
-    tabular: Tabular, neighbours: Neighbours | StoredNeighbours, outside: Rows
-) -> dict[str, Objects]:
+def slice_labels(tabular: Tabular, neighbours: NeighbourBlock, outside: Rows) -> dict[str, Objects]:
     """Return the label of each product by kind of slice; empty where it has none.
 
     Parameters
     ----------
-    tabular, neighbours : Tabular, Neighbours or StoredNeighbours
+    tabular, neighbours : Tabular, NeighbourBlock
         The blocks of the products; neighbours are read a few thousand rows at a time.
     outside : ndarray of int, shape (table rows,)
         The fold of each row of the product table, -1 for test rows; a product's nearest product is

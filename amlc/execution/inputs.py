@@ -2,17 +2,19 @@
 
 import hashlib
 import mmap
+import os
 import pickle
 import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from amlc.errors import ExecutionError
+from amlc.interrupts import finally_even_if_late
 
 # Arrays begin at multiples of this many bytes, as NumPy wants them.
 _ALIGNMENT = 64
@@ -64,7 +66,10 @@ def input_file(inputs: object, folder: Path | None) -> Iterator[InputFile]:
         The file cannot be written.
     """
     try:
-        with tempfile.NamedTemporaryFile(prefix="amlc-inputs-", dir=folder) as file:
+        with (
+            tempfile.NamedTemporaryFile(prefix="amlc-inputs-", dir=folder, delete=False) as file,
+            finally_even_if_late(partial(os.unlink, file.name)),
+        ):
             digest = hashlib.sha256()
             for part in _parts(inputs):
                 digest.update(part)

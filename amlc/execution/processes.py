@@ -15,6 +15,7 @@ from amlc.execution.backend import Backend, cores
 from amlc.execution.inputs import InputFile, input_file
 from amlc.execution.piece import Call, run_piece
 from amlc.execution.settings import ExecutorSettings
+from amlc.interrupts import children_ignore_interrupts
 
 ResultT = TypeVar("ResultT")
 
@@ -126,7 +127,9 @@ class _Process:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(1, context, initializer=_start)
+        with children_ignore_interrupts():
+            self._pool = ProcessPoolExecutor(1, context, initializer=_start)
+            self._started = self._pool.submit(os.getpid)
         self._pid: int | None = None
 
     def compute(self, call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
@@ -141,7 +144,7 @@ class _Process:
         """
         try:
             if self._pid is None:
-                self._pid = self._pool.submit(os.getpid).result()
+                self._pid = self._started.result()
             future = self._pool.submit(run_piece, call, inputs)
             try:
                 # Not `wait`, which never sees that `end` has cancelled a future.
@@ -169,8 +172,6 @@ class _Process:
 
 
 def _start() -> None:
-    # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

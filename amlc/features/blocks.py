@@ -1,8 +1,6 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,9 +13,9 @@ import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
 
-from amlc.arrays import Floats32, Ints32, Ints64, Objects, Rows
+from amlc.arrays import Floats32, Ints64, Objects, Rows
 from amlc.errors import DataError
-from amlc.features.block import Block, StoredBlock, TableBlock
+from amlc.features.block import Block, TableBlock
 from amlc.features.block_names import (
     CATEGORICAL,
     DENSE_SUFFIX,
@@ -27,11 +25,9 @@ from amlc.features.block_names import (
     expand,
 )
 from amlc.features.csr_file import map_csr, write_csr
-from amlc.features.spool import Spool
-from amlc.files import map_arrays, write_array, write_arrays, write_tables
+from amlc.features.neighbour_block import NeighbourBlock
+from amlc.files import write_array, write_tables
 
-# In place of a neighbour that does not exist.
-NO_NEIGHBOUR = -1
 # Least number of rows that are written together as a row group, while there are as many.
 GROUP_ROWS = 2**14
 # Bounds the list of names at the start of a .npy file, whose parsing takes time.
@@ -264,120 +260,11 @@ class Dense(TableBlock):
         return cls(np.asarray(structured_to_unstructured(table, np.float32)), table.dtype.names)
 
 
-@dataclass(frozen=True)
-class Neighbours(Block):
-    """The train products with the most similar text.
-
-    Parameters
-    ----------
-    rows : ndarray of int32, shape (n, n_neighbors)
-        Positions of the neighbours, the most similar first, padded with `NO_NEIGHBOUR`.
-    similarity : ndarray of float32, shape (n, n_neighbors)
-        Sum over the TF-IDF vectorizers of the cosine similarity; 0 for `NO_NEIGHBOUR`.
-    position : ndarray of int32, shape (n,)
-        The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
-        that is not in it.
-    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
-        Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared.
-    """
-
-    suffix = ".npz"
-    by_row = ("rows", "similarity", "position", "among")
-
-    rows: Ints32
-    similarity: Floats32
-    position: Ints32
-    among: NDArray[np.float16]
-
-    @property
-    def n_compared(self) -> int:
-        """The number of neighbours that are compared to each other."""
-        return (math.isqrt(8 * self.among.shape[1] + 1) - 1) // 2
-
-    def write(self, path: Path) -> None:
-        """Write the block as an uncompressed .npz."""
-        write_arrays(path, **{name: getattr(self, name) for name in self.by_row})
-
-    @classmethod
-    def write_parts(cls, path: Path, parts: Iterable[Self]) -> None:
-        """Write a block whose rows come in parts, at least one, as `write` writes all of them.
-
-        Only one part is in memory.
-        """
-        with ExitStack() as stack:
-            spools: dict[str, Spool] = {}
-            for part in parts:
-                for name in cls.by_row:
-                    rows = np.asarray(getattr(part, name))
-                    if name not in spools:
-                        spool = Spool(path, rows.dtype, *rows.shape[1:])
-                        spools[name] = stack.enter_context(spool)
-                    spools[name].append(rows)
-            write_arrays(path, **spools)
-
-    @classmethod
-    def _read(cls, path: Path) -> Self:
-        arrays = map_arrays(path)
-        return cls(*(arrays[name] for name in cls.by_row))
-
-    def loaded(self, *, among: bool = True) -> "Neighbours":  # noqa: ARG002 - all of it is there
-        """Return the block, as `StoredNeighbours.loaded` does."""
-        return self
-
-
-@dataclass(frozen=True)
-class StoredNeighbours(StoredBlock):
-    """Neighbours that stay on disk, as they are most of the features of a large catalogue.
-
-    Parameters
-    ----------
-    table : Neighbours
-        All of them.
-    rows
-        As in `StoredBlock`.
-    """
-
-    suffix = ".npz"
-
-    table: Neighbours
-
-    @property
-    def position(self) -> Ints32:
-        """As in `Neighbours`."""
-        return self.table.position if self.rows is None else self.table.position[self.rows]
-
-    @property
-    def n_compared(self) -> int:
-        """The number of neighbours that are compared to each other."""
-        return self.table.n_compared
-
-    def loaded(self, *, among: bool = True) -> Neighbours:
-        """Read the block from disk.
-
-        Parameters
-        ----------
-        among : bool
-            Whether to read the similarities among neighbours, which are most of it; without them,
-            none of the neighbours are compared.
-        """
-        table = self.table if among else replace(self.table, among=self.table.among[:, :0])
-        return table if self.rows is None else table.take(self.rows)
-
-    def write(self, path: Path) -> None:
-        """Write the block as an uncompressed .npz."""
-        self.loaded().write(path)
-
-    @classmethod
-    def _read(cls, path: Path) -> Self:
-        return cls(Neighbours.read(path))
-
-
 # The types of the blocks by name; every other block is dense.
 TYPES: dict[str, type[Block]] = {
     "tabular": Tabular,
     "terms": Terms,
-    "neighbours": StoredNeighbours,
+    "neighbours": NeighbourBlock,
 }
 
 
@@ -418,10 +305,10 @@ class Blocks:
         return block if isinstance(block, Terms) else None
 
     @property
-    def neighbours(self) -> Neighbours | StoredNeighbours | None:
+    def neighbours(self) -> NeighbourBlock | None:
         """The train products with the most similar text."""
         block = self._blocks.get("neighbours")
-        return block if isinstance(block, Neighbours | StoredNeighbours) else None
+        return block if isinstance(block, NeighbourBlock) else None
 
     def get(self, name: str) -> Block | None:
         """Return a block, or None if there is none of this name."""

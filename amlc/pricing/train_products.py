@@ -102,7 +102,7 @@ def write_train_products(
     images: Iterable[ImageRow],
     threads: int,
     columns: ColumnMap = COMPETITION,
-) -> None:
+) -> int:
     """Write the train products and their small pictures.
 
     Parameters
@@ -117,6 +117,11 @@ def write_train_products(
         Pictures to resize at once; the files do not depend on it.
     columns : ColumnMap
         The map of the catalogue.
+
+    Returns
+    -------
+    int
+        The number of pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
     extents = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
@@ -138,6 +143,7 @@ def write_train_products(
     arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
     with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, schema) as out:
         out.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    return len(extents)
 
 
 def _write_pictures(

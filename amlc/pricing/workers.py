@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from amlc.images.decode import pillow_warning_filters
+from amlc.interrupts import children_ignore_interrupts
 from amlc.pricing.bundle import Bundle
 from amlc.pricing.estimates import Estimate, Product
 from amlc.pricing.pricer import BundlePricer
@@ -53,8 +54,11 @@ class Workers:
             context = multiprocessing.get_context("spawn")
             threads = max(1, (os.cpu_count() or 1) // self.count)
             arguments = (self._bundle, threads, self._niceness)
-            pool = ProcessPoolExecutor(self.count, context, initializer=_load, initargs=arguments)
-            self._started = [pool.submit(_do_nothing) for _ in range(self.count)]
+            with children_ignore_interrupts():
+                pool = ProcessPoolExecutor(
+                    self.count, context, initializer=_load, initargs=arguments
+                )
+                self._started = [pool.submit(_do_nothing) for _ in range(self.count)]
             self._pool = pool
         return self._pool
 
@@ -106,7 +110,7 @@ _filters = ExitStack()
 
 def _load(bundle: Path, threads: int, niceness: int) -> None:
     global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
-    # Ctrl-C in a terminal reaches every process; only the parent reacts, and ends the workers.
+    # A pool may start a process later, too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
     threading.Thread(target=_end_with_parent, daemon=True).start()

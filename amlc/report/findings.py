@@ -22,7 +22,8 @@ from amlc.evaluation.metrics_files import (
 )
 from amlc.evaluation.scores import join_predictions
 from amlc.evaluation.slicing import SliceCost, costliest, slice_labels
-from amlc.features.blocks import StoredNeighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NeighbourBlock
 from amlc.files import read_json
 from amlc.metrics import row_smape
 from amlc.models.predictions import CURVES, PREDICTIONS
@@ -147,7 +148,7 @@ def _costliest(rows: pd.DataFrame, products: pd.DataFrame, root: Path) -> list[S
     positions = train_rows(products)
     labels = slice_labels(
         Tabular.read(root / layout.TABULAR).take(positions),
-        StoredNeighbours.read(root / layout.NEIGHBOURS).take(positions),
+        NeighbourBlock.read(root / layout.NEIGHBOURS).take(positions),
         products["fold"].to_numpy(np.intp),
     )
     labels["picture"] = rows["pictured"].map({True: "with", False: "without"}).to_numpy(object)

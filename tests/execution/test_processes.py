@@ -36,6 +36,11 @@ def test_a_process_is_used_again(backend: ProcessBackend) -> None:
     assert os.getpid() not in numbers
 
 
+def test_interrupts_do_not_reach_processes(backend: ProcessBackend) -> None:
+    """Not even while they start; the stage ends them."""
+    assert not any(run(backend, pieces.hears_interrupts, None))
+
+
 def test_results_are_those_of_threads(backend: ProcessBackend) -> None:
     """In the order of the pieces."""
     inputs = pieces.inputs()

@@ -45,6 +45,11 @@ def process(inputs: object, piece: object) -> int:  # noqa: ARG001 - a piece has
     return os.getpid()
 
 
+def hears_interrupts(inputs: object, piece: object) -> bool:  # noqa: ARG001 - a piece has two arguments
+    """Return whether Ctrl-C would reach the process."""
+    return signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def fail(inputs: object, piece: object) -> None:
     """Raise an error of amlc that has two arguments."""
     raise MissingExtraError(f"{inputs} {piece}", "cluster")

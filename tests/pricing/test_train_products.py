@@ -44,7 +44,7 @@ def test_a_product_is_found_by_its_position(tmp_path: Path) -> None:
 
 def test_products_that_share_a_link_share_its_picture(tmp_path: Path) -> None:
     """Products with the same link have the same small picture."""
-    write_train_products(tmp_path, PRODUCTS, ROWS, 1)
+    assert write_train_products(tmp_path, PRODUCTS, ROWS, 1) == 1
     train_products = TrainProducts.load(tmp_path)
     picture = train_products.similar(0, 1.0).picture
     assert picture is not None

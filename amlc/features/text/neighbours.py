@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Rows
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 
 # Products in a piece of the search.
@@ -83,12 +83,11 @@ def nearest_train_products(
     *,
     threads: int,
     backend: Backend = THREADS,
-) -> Neighbours:
+) -> NeighbourBlock:
     """Return what `search_train_products` yields, all of it in memory."""
     parts = list(search_train_products(terms, train, settings, threads=threads, backend=backend))
-    return Neighbours(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Neighbours.by_row)
-    )
+    arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in Neighbours.by_row)
+    return NeighbourBlock(Neighbours(*arrays))
 
 
 def _nearest_of(search: _Search, rows: slice) -> Neighbours:

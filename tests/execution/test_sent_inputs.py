@@ -1,0 +1,87 @@
+"""Inputs in the memory of workers that come and go."""
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from amlc.errors import ExecutionError
+from amlc.execution.backend import in_order, open_pool
+from amlc.execution.piece import Call
+from tests.execution.test_settings import settings
+from tests.helpers import pieces
+
+pytest.importorskip("distributed", reason="needs the extra cluster")
+
+from amlc.execution.cluster import RemoteBackend
+
+REMOTE = "tcp://127.0.0.1:1"
+
+
+class Unstable:
+    """A client whose workers come and go: the first ways in which sending inputs fails."""
+
+    status = "running"
+
+    def __init__(self, *failures: OSError) -> None:
+        self.failures = list(failures)
+        self.submitted: list[Call[Any]] = []
+
+    def nthreads(self) -> dict[str, int]:
+        """Return no worker."""
+        return {}
+
+    def scatter(self, data: list[Any], **_: object) -> list[Any]:
+        """Fail, or return futures of the data."""
+        if self.failures:
+            raise self.failures.pop(0)
+        return [SimpleNamespace(status="finished", value=value) for value in data]
+
+    def submit(self, _: object, call: Call[Any], *__: object, **___: object) -> Future[Any]:
+        """Return the future of a piece, which is its own result."""
+        self.submitted.append(call)
+        future: Future[Any] = Future()
+        future.set_result(call.piece)
+        return future
+
+    def cancel(self, futures: list[Any]) -> None:
+        """Forget nothing."""
+
+
+def unstable(*failures: OSError, retries: int) -> tuple[Unstable, RemoteBackend]:
+    """Return a client and its backend."""
+    client: Any = Unstable(*failures)
+    return client, RemoteBackend(client, settings(scheduler=REMOTE, retries=retries))
+
+
+def run(backend: RemoteBackend, function: Callable[[Any, Any], Any]) -> list[Any]:
+    """Compute four pieces without inputs."""
+    with open_pool(backend, None, at_once=2, unit="piece") as pool:
+        return list(in_order(pool, function, range(4)))
+
+
+def test_inputs_wait_for_workers() -> None:
+    """However often there is none: that is no try."""
+    none = TimeoutError("No valid workers found")
+    client, backend = unstable(none, none, none, retries=1)
+    assert run(backend, pieces.add) == [0, 1, 2, 3]
+    assert not client.failures
+
+
+def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try() -> None:
+    """Where connections are refused for ever, the stage ends."""
+    backend = unstable(*[OSError("refused")] * 9, retries=1)[1]
+    with pytest.raises(ExecutionError, match=r"tried 2 times; .*its inputs were lost"):
+        run(backend, pieces.add)
+
+
+def test_cancelled_work_submits_no_more_pieces() -> None:
+    """A thread that takes the next one just then would wait for it until the end."""
+    client, backend = unstable(retries=1)
+    with backend.shared(None) as work:
+        backend.cancel(work)
+        with pytest.raises(CancelledError):
+            backend.compute(Call(pieces.add, 1, name="piece 1", threads=1), work)
+    assert client.submitted == []
