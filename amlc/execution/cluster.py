@@ -11,6 +11,7 @@ import dask
 from distributed import Client
 
 from amlc.errors import ExecutionError
+from amlc.execution import fork_server
 from amlc.execution.connection import connected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
@@ -18,6 +19,7 @@ from amlc.execution.local_workers import LocalBackend
 from amlc.execution.sent_inputs import SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.versions import REMEDY
+from amlc.execution.worker import ALLOCATOR
 
 # Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
 # are in them, so that Dask's 1,000 for each worker would fill gigabytes.
@@ -55,6 +57,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
         "distributed.admin.system-monitor.log-length": 60,
+        "distributed.worker.multiprocessing-method": fork_server.METHOD,
+        **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
         _LOG_LENGTH: KEPT_MESSAGES,
     }
     with dask.config.set(changes), _silent(), ExitStack() as stack:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from amlc.errors import MissingExtraError
 from amlc.execution.backend import THREADS, Backend
+from amlc.execution.fork_server import start_fork_server
 from amlc.execution.processes import ProcessBackend
 from amlc.execution.settings import ExecutorSettings
 
@@ -32,6 +33,9 @@ def open_backend(settings: ExecutorSettings) -> Iterator[Backend]:
         with ProcessBackend(settings) as processes:
             yield processes
     else:
+        if settings.local_workers is not None:
+            # It imports Dask at the same time as this process.
+            start_fork_server()
         try:
             importlib.import_module("distributed")
         except ImportError:
