@@ -49,7 +49,7 @@ class ArrayFile:
             raise ExecutionError(
                 f"{self.path}: cannot be read on {platform.node()} ({error}); "
                 "executor.shared_folder has to be the same folder on all machines, and workers "
-                "have to run as the user of the stage, who alone can read this file"
+                "have to run as the user of the stage, who alone can read it"
             ) from None
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ExecutionError(f"{self.path}: not what was written; run again")
