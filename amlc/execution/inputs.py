@@ -1,17 +1,20 @@
 """Inputs that many pieces share: sent to other processes once, as a file or a message."""
 
+import fcntl
 import hashlib
 import mmap
 import os
 import pickle
+import platform
 import struct
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from amlc.errors import ExecutionError
 from amlc.interrupts import finally_even_if_late
@@ -19,6 +22,7 @@ from amlc.interrupts import finally_even_if_late
 # Arrays begin at multiples of this many bytes, as NumPy wants them.
 _ALIGNMENT = 64
 _HEADER = struct.Struct("<Q")
+_NEW_SECONDS = 60.0
 # Values that a process keeps: those of the work under way, and of the one before.
 _KEPT = 2
 
@@ -65,22 +69,47 @@ def input_file(inputs: object, folder: Path | None) -> Iterator[InputFile]:
     ExecutionError
         The file cannot be written.
     """
-    try:
-        with (
-            tempfile.NamedTemporaryFile(prefix="amlc-inputs-", dir=folder, delete=False) as file,
-            finally_even_if_late(partial(os.unlink, file.name)),
-        ):
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(_abandonable(folder))
             digest = hashlib.sha256()
             for part in _parts(inputs):
                 digest.update(part)
                 file.write(part)
             file.flush()
-            yield InputFile(Path(file.name).absolute(), digest.hexdigest())
-    except FileNotFoundError:
-        raise ExecutionError(
-            f"executor.shared_folder: {folder}: no such folder; create it on a disk that all "
-            "machines see under this path"
-        ) from None
+            if folder is not None:
+                # Other machines see what has reached the server.
+                os.fsync(file.fileno())
+        except OSError as error:
+            place = f"executor.shared_folder: {folder}" if folder else tempfile.gettempdir()
+            raise ExecutionError(
+                f"{place}: the inputs of the workers cannot be written: {error.strerror or error}; "
+                "name a folder with enough space that all machines see under this path"
+            ) from None
+        yield InputFile(Path(file.name).absolute(), digest.hexdigest())
+
+
+@contextmanager
+def _abandonable(folder: Path | None) -> Iterator[IO[bytes]]:
+    """Open a new file, and remove it afterwards; remove those of runs that were killed before.
+
+    A run holds a lock on its file. As not every disk shares locks between machines, only files of
+    this one are removed.
+    """
+    prefix = f"amlc-inputs-{platform.node()}-"
+    for path in Path(folder or tempfile.gettempdir()).glob(f"{prefix}*"):
+        with suppress(OSError), path.open("r+b") as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A new one may not be locked yet.
+            if time.time() - os.fstat(left.fileno()).st_mtime > _NEW_SECONDS:
+                path.unlink()
+    with (
+        tempfile.NamedTemporaryFile(prefix=prefix, dir=folder, delete=False) as file,
+        finally_even_if_late(partial(os.unlink, file.name)),
+    ):
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
 
 
 def _parts(inputs: object) -> Iterator[bytes | memoryview]:
@@ -104,8 +133,9 @@ def _load_file(path: Path, sha256: str) -> Any:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     except (OSError, ValueError) as error:
         raise ExecutionError(
-            f"{path}: a worker cannot read the inputs ({error}); executor.shared_folder has to be "
-            "the same folder on all machines"
+            f"{path}: the worker on {platform.node()} cannot read the inputs ({error}); "
+            "executor.shared_folder has to be the same folder on all machines, and workers have to "
+            "run as the user of the stage, who alone can read this file"
         ) from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ExecutionError(f"{path}: not the inputs that were written; run again")

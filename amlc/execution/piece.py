@@ -3,16 +3,15 @@
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from amlc.errors import ExecutionError
 from amlc.execution.inputs import InputFile
-from amlc.execution.versions import fingerprint
+from amlc.execution.versions import check_like, installed
 
 ResultT = TypeVar("ResultT")
 # Time for the message of a piece that was given up to leave the process.
@@ -65,28 +64,27 @@ def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
     return call.run(inputs.load() if isinstance(inputs, InputFile) else inputs)
 
 
-def run_checked(call: Call[ResultT], inputs: Any, seconds: float | None, expected: str) -> ResultT:
+def run_checked(
+    call: Call[ResultT], inputs: Any, seconds: float | None, expected: Mapping[str, str]
+) -> ResultT:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
     ----------
     call, inputs, seconds
         As in `run_within`.
-    expected : str
-        `fingerprint` of the machine that has the piece computed.
+    expected : mapping of str to str
+        What is `installed` on the machine that has the piece computed.
 
     Raises
     ------
     ExecutionError
-        The worker joined the cluster during the work and has other versions.
+        The worker joined the cluster during the work and has other versions; the message says what
+        differs.
     PieceTimeoutError
         As in `run_within`.
     """
-    if fingerprint() != expected:
-        raise ExecutionError(
-            f"the worker on {platform.node()} has other versions than this machine; run again, and "
-            "the message says which"
-        )
+    check_like(expected, installed(), f"on {platform.node()}")
     return run_within(call, inputs, seconds)
 
 

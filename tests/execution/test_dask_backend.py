@@ -16,6 +16,7 @@ import pytest
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
+from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
 from amlc.features.block import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
@@ -249,7 +250,7 @@ def test_the_scheduler_does_not_keep_the_pieces(backend: DaskBackend) -> None:
 def test_a_worker_that_joins_later_is_checked_too(
     backend: DaskBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its first piece."""
-    monkeypatch.setattr(dask_backend, "fingerprint", lambda: "of another installation")
-    with pytest.raises(ExecutionError, match="has other versions than this machine"):
+    """With its first piece; the message says what differs."""
+    monkeypatch.setattr(dask_backend, "installed", lambda: {**installed(), "numpy": "1.0"})
+    with pytest.raises(ExecutionError, match=r"differs from this machine: numpy is .* 1\.0 here"):
         run(backend, pieces.add, pieces.inputs())

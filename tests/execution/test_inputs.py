@@ -1,5 +1,6 @@
 """Inputs as files that other processes map into memory."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,30 @@ def test_a_file_that_a_worker_does_not_see(tmp_path: Path) -> None:
 def test_a_shared_folder_that_is_missing(tmp_path: Path) -> None:
     """It is not created: other machines would not see it."""
     with (
-        pytest.raises(ExecutionError, match="no such folder"),
+        pytest.raises(
+            ExecutionError, match=r"missing: the inputs .* No such file .*; name a folder"
+        ),
         input_file(inputs(), tmp_path / "missing"),
     ):
         pass
+
+
+def test_errors_of_the_work_pass_unchanged(tmp_path: Path) -> None:
+    """A file that a piece misses is not taken for the folder."""
+    with pytest.raises(FileNotFoundError, match="piece"), input_file(inputs(), tmp_path):
+        raise FileNotFoundError("piece")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
+    """By the next run on the same machine; what others still use stays, however old."""
+    with input_file(inputs(), tmp_path) as used:
+        left = used.path.with_name(f"{used.path.name}-left")
+        new = used.path.with_name(f"{used.path.name}-new")
+        elsewhere = tmp_path / "amlc-inputs-another-machine-x"
+        for path in (left, new, elsewhere):
+            path.touch()
+        for path in (used.path, left, elsewhere):
+            os.utime(path, (0, 0))
+        with input_file(inputs(), tmp_path) as file:
+            assert {*tmp_path.iterdir()} == {used.path, new, elsewhere, file.path}
