@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import distributed
 from distributed import Client
 
 from amlc.errors import ExecutionError
 from amlc.execution import fork_server
-from amlc.execution.connection import REMEDY, connected, encryption
+from amlc.execution.connection import connected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.local_workers import LocalBackend
 from amlc.execution.sent_inputs import SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
+from amlc.execution.versions import REMEDY
 from amlc.execution.worker import ALLOCATOR
 
 # Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
 # are in them, so that Dask's 1,000 for each worker would fill gigabytes.
 KEPT_MESSAGES = 10
+LOGGERS = ("distributed", "distributed.client", "tornado.application")
 _LOG_LENGTH = "distributed.admin.low-level-log-length"
 
 
@@ -52,9 +53,11 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
         "distributed.worker.http.routes": ["distributed.http.health"],
-        # For its web pages, Dask looks a hundred times a second what each worker is doing, and
-        # keeps an hour of what it measures.
+        # For its web pages, Dask looks a hundred times a second what each worker is doing, and how
+        # busy each process is, and keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "10s",
         "distributed.admin.system-monitor.log-length": 60,
         "distributed.worker.multiprocessing-method": fork_server.METHOD,
         **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
@@ -128,10 +131,13 @@ def keep_few_messages(dask_scheduler: Any) -> None:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    logger = logging.getLogger(distributed.__name__)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Those that Dask gives a level of their own.
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -3,16 +3,16 @@
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from amlc.errors import ExecutionError
 from amlc.execution.inputs import InputFile
-from amlc.execution.versions import fingerprint
+from amlc.execution.results import packed
+from amlc.execution.versions import check_like, installed
 
 ResultT = TypeVar("ResultT")
 # Time for the message of a piece that was given up to leave the process.
@@ -50,7 +50,7 @@ class PieceTimeoutError(Exception):
     """A piece took longer than `executor.piece_seconds`; its worker is still computing it."""
 
 
-def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
+def run_piece(call: Call[Any], inputs: Any) -> Any:
     """Compute a piece in a process of its own.
 
     Parameters
@@ -58,39 +58,41 @@ def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
     call : Call
         The piece.
     inputs : InputFile or object
-        A file to load them from, or the inputs themselves.
+        A file to load them from, or the inputs themselves. With a file, a large result is in a
+        file as well.
     """
     # Not a block: the process computes nothing else.
     threadpool_limits(call.threads)
-    return call.run(inputs.load() if isinstance(inputs, InputFile) else inputs)
+    if not isinstance(inputs, InputFile):
+        return call.run(inputs)
+    return packed(call.run(inputs.load()), inputs.path.parent)
 
 
-def run_checked(call: Call[ResultT], inputs: Any, seconds: float | None, expected: str) -> ResultT:
+def run_checked(
+    call: Call[Any], inputs: Any, seconds: float | None, expected: Mapping[str, str]
+) -> Any:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
     ----------
     call, inputs, seconds
         As in `run_within`.
-    expected : str
-        `fingerprint` of the machine that has the piece computed.
+    expected : mapping of str to str
+        What is `installed` on the machine that has the piece computed.
 
     Raises
     ------
     ExecutionError
-        The worker joined the cluster during the work and has other versions.
+        The worker joined the cluster during the work and has other versions; the message says what
+        differs.
     PieceTimeoutError
         As in `run_within`.
     """
-    if fingerprint() != expected:
-        raise ExecutionError(
-            f"the worker on {platform.node()} has other versions than this machine; run again, and "
-            "the message says which"
-        )
+    check_like(expected, installed(), f"on {platform.node()}")
     return run_within(call, inputs, seconds)
 
 
-def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
+def run_within(call: Call[Any], inputs: Any, seconds: float | None) -> Any:
     """Compute a piece as `run_piece` does; give it up, still running, after some time.
 
     Parameters
@@ -107,7 +109,7 @@ def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> Resul
     """
     if seconds is None:
         return run_piece(call, inputs)
-    future: Future[ResultT] = Future()
+    future: Future[Any] = Future()
 
     def run() -> None:
         try:
