@@ -11,7 +11,7 @@ import shutil
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -101,11 +101,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
     DataError
         The folder cannot be created.
     """
-    with _temporary(path) as temporary:
+    with ExitStack() as stack:
         with write_errors(path):
+            temporary = stack.enter_context(_reserved(path))
             temporary.mkdir(mode=0o700)
-        with finally_even_if_late(partial(shutil.rmtree, temporary, ignore_errors=True)):
-            yield temporary
+        # Outside of the inner block: an error in what the folder is for is another error.
+        stack.enter_context(finally_even_if_late(partial(_discard, temporary)))
+        yield temporary
 
 
 @contextmanager
@@ -312,8 +314,32 @@ def _map_entry(path: Path, stream: IO[bytes], entry: ZipInfo) -> np.ndarray[Any,
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write an Arrow table as Parquet; equal tables give equal bytes."""
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_tables(path, [table])
+
+
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
+    """Write a table that comes in parts as Parquet, each part as a row group.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tables : iterable of Table
+        At least one, all with the same columns; one is in memory at a time. Equal tables give equal
+        bytes.
+
+    Raises
+    ------
+    DataError
+        As in `replacing`.
+    """
+    with replacing(path) as temporary, ExitStack() as stack:
+        writer = None
+        for table in tables:
+            if writer is None:
+                writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                stack.enter_context(writer)
+            writer.write_table(table)
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
@@ -327,16 +353,26 @@ def _temporary(path: Path) -> Iterator[Path]:
 
     Stale ones, which no running process has locked, are removed.
     """
-    with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
-        lock = _lock_path(temporary)
-        try:
-            with FileLock(lock):
-                yield temporary
-        finally:
-            lock.unlink(missing_ok=True)
+    with write_errors(path), _reserved(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    lock = _lock_path(temporary)
+    try:
+        with FileLock(lock):
+            yield temporary
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_path(folder).unlink(missing_ok=True)
 
 
 def _remove_stale(path: Path) -> None:

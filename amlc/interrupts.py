@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
 
 # Time to leave after an interrupt. What the program was writing is removed by its next run.
 _GRACE_SECONDS = 1.5
@@ -86,6 +85,8 @@ def _start_tracker() -> None:
     Python would start it with the first semaphore, and let interrupts through afterwards. It says
     how many semaphores it has to remove, as after an interrupt that left no time.
     """
+    from multiprocessing import resource_tracker  # noqa: PLC0415 - before `end_quietly`, each import counts
+
     with _tracker_lock:
         filters = os.environ.get("PYTHONWARNINGS")
         os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (filters, "ignore:resource_tracker")))

@@ -11,57 +11,22 @@ import argparse
 import filecmp
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 # isort: off
 import checkout  # noqa: F401 - makes amlc importable
 import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
 
 # isort: on
+from executor_choice import THREADS, changes_of
 from scale import Cost, measure, prepare_folder, steps
 from setting_changes import parse_changes
 from tqdm import tqdm
 
-from amlc import layout, params
-from amlc.errors import CheckError, ParamsError, run
-from amlc.execution.settings import ExecutorSettings
+from amlc import layout
+from amlc.errors import CheckError, run
 
-THREADS = "threads"
 # What the stages write, apart from the store and what is measured here.
 WRITTEN = ("data", "metrics")
-
-
-def changes_of(executor: str) -> dict[str, str]:
-    """Return the settings of an executor, by their keys in the section `executor`.
-
-    Parameters
-    ----------
-    executor : str
-        ``threads``, ``processes``, or a scheduler as in params.yaml, such as ``local:2``.
-    """
-    if executor in {THREADS, "processes"}:
-        return {"kind": executor}
-    return {"kind": "dask", "scheduler": executor}
-
-
-def chosen(executor: str | None, path: Path) -> ExecutorSettings:
-    """Return the section `executor` of a params.yaml, with another executor if one is named.
-
-    Raises
-    ------
-    ParamsError
-        A setting is wrong, or names workers elsewhere, which do not have the benchmarks.
-    """
-    section: Any = params.value("executor", path)
-    if executor is not None:
-        section = {**section, **changes_of(executor)}
-    settings = params.check(ExecutorSettings, section, "executor", path)
-    if settings.kind == "dask" and settings.local_workers is None:
-        raise ParamsError(
-            f"--executor: {settings.scheduler}: expected threads, processes or local:N, because "
-            "other workers do not have the benchmarks"
-        )
-    return settings
 
 
 def compare(work: Path, executors: Sequence[str], rows: int, options: list[str]) -> list[Cost]:

@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import checkout
-from executors import THREADS, changes_of, differing
+from executor_choice import THREADS, changes_of
+from executors import differing
 from scale import STAGES, prepare_folder, steps
 from setting_changes import parse_changes
 

@@ -17,9 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import executors  # before NumPy: it sets the variables that give workers the same arithmetic
+# isort: off
+import checkout  # noqa: F401 - makes amlc importable
+import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
+
+# isort: on
 import numpy as np
 import pandas as pd
+from executor_choice import chosen
 from numpy.typing import NDArray
 from paired import group_sums
 from tqdm import tqdm
@@ -442,7 +447,7 @@ def main() -> None:
     names = members(arguments.models or params.value("models", path))
     study = read_study(arguments.data, names)
     jobs = arguments.jobs or params.threads(path)
-    with open_backend(executors.chosen(arguments.executor, path)) as backend:
+    with open_backend(chosen(arguments.executor, path)) as backend:
         scores = measure(study, arguments.folds, jobs, backend)
     trends = {name: trend(scores, name, study.seed) for name in scores.rows}
     held_out = len(np.unique(scores.folds))

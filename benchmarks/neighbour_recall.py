@@ -25,7 +25,8 @@ from amlc import layout, params
 from amlc.arrays import Floats, Floats32, Ints32, Rows
 from amlc.catalog.products import PRICE, read_products, train_rows
 from amlc.errors import run
-from amlc.features.blocks import NO_NEIGHBOUR, Terms
+from amlc.features.blocks import Terms
+from amlc.features.neighbour_block import NO_NEIGHBOUR
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 from amlc.metrics import row_smape
 

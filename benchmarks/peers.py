@@ -14,7 +14,6 @@ import importlib
 import json
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from checkout import ROOT
+from executor_choice import chosen
 from numpy.typing import NDArray
 from paired import bootstrap_error
 from peer_recipes import NAMES
@@ -40,6 +40,8 @@ from amlc.catalog.products import (
     train_rows,
 )
 from amlc.errors import ParamsError, run
+from amlc.execution.backend import THREADS, Backend, in_order, open_pool
+from amlc.execution.executor import open_backend
 from amlc.metrics import row_smape, standard_error_over_folds
 from amlc.models.blend import read_blend_predictions
 from amlc.models.predictions import read_predictions
@@ -281,26 +283,35 @@ def load(name: str) -> Recipe:
     return recipe
 
 
-def peers(
-    names: list[str], job: dict[str, Any], bench: Bench, autogluon: str | None, jobs: int
-) -> list[Entry]:
-    """Run recipes, `jobs` at a time; AutoGluon is skipped if its Python is not given."""
-    if autogluon is None and "autogluon" in names:
+@dataclass(frozen=True)
+class Work:
+    """What every recipe needs: data, where it runs, and AutoGluon's Python, if there is one."""
+
+    bench: Bench
+    job: dict[str, Any]
+    autogluon: str | None
+
+
+def run_recipe(work: Work, name: str) -> Entry:
+    """Return a recipe's line of the table."""
+    recipe, title, python, job = load(name), load(name).title, sys.executable, work.job
+    if name == "autogluon":
+        python, title = str(work.autogluon), f"{title}, {job['seconds']} s a fold"
+    else:
+        # The others have no time limit, so it must not change the key of their kept results.
+        job = {**job, "seconds": 0}
+    _log(f"running {name}")
+    prices, cost = work.bench.recipe(name, job, python)
+    return Entry(title, recipe.source, prices, cost)
+
+
+def peers(names: list[str], work: Work, jobs: int, backend: Backend = THREADS) -> list[Entry]:
+    """Run recipes, `jobs` at a time in threads; AutoGluon is skipped if its Python is not given."""
+    if work.autogluon is None and "autogluon" in names:
         _log("autogluon is skipped: give --autogluon PATH/TO/ITS/python")
         names = [name for name in names if name != "autogluon"]
-
-    def entry(name: str) -> Entry:
-        recipe, title, python = load(name), load(name).title, sys.executable
-        if name == "autogluon":
-            python, title = str(autogluon), f"{title}, {job['seconds']} s a fold"
-        _log(f"running {name}")
-        # The other recipes have no time limit, so it must not change the key of their kept results.
-        recipe_job = job if name == "autogluon" else {**job, "seconds": 0}
-        prices, cost = bench.recipe(name, recipe_job, python)
-        return Entry(title, recipe.source, prices, cost)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(entry, names))
+    with open_pool(backend, work, at_once=jobs, unit="recipe") as pool:
+        return list(in_order(pool, run_recipe, names))
 
 
 def table(compared: list[Line], rows: int, folds: NDArray[Any]) -> str:
@@ -322,6 +333,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--autogluon", help="the Python of an environment with AutoGluon")
     parser.add_argument("--autogluon-seconds", type=int, default=240, help="for each fold")
     parser.add_argument("--jobs", type=int, default=1, help="recipes at a time")
+    parser.add_argument("--executor", help="threads, processes or local:N")
     parser.add_argument("--keep", type=Path, help="folder of results that are not computed again")
     parser.add_argument("--untimed", action="store_true", help="do not time amlc's stages")
     return parser.parse_args()
@@ -334,7 +346,8 @@ def main() -> None:
     unknown = sorted(set(wanted) - {*NAMES, OURS})
     if unknown:
         raise ParamsError(f"--only: no recipe {', '.join(unknown)}; known: {', '.join(NAMES)}")
-    seed = params.seed(arguments.data / "params.yaml")
+    path = arguments.data / "params.yaml"
+    seed = params.seed(path)
     products = read_products(arguments.data / "data/products.parquet")
     rows = products.iloc[train_rows(products)]
     with tempfile.TemporaryDirectory() as folder:
@@ -344,7 +357,9 @@ def main() -> None:
         blend = entries[-1].prices
         names = [name for name in NAMES if name in wanted]
         job = job_of(rows, seed, arguments.autogluon_seconds)
-        entries += peers(names, job, bench, arguments.autogluon, arguments.jobs)
+        work = Work(bench, job, arguments.autogluon)
+        with open_backend(chosen(arguments.executor, path)) as backend:
+            entries += peers(names, work, arguments.jobs, backend)
     actual = rows[PRICE].to_numpy(dtype=np.float64)
     print(table(lines(entries, blend, actual, rows, seed), len(rows), rows["fold"].to_numpy()))
 

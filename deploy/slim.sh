@@ -10,7 +10,7 @@ rm -f pyarrow/libarrow_flight.so* pyarrow/libarrow_s3.so* pyarrow/_flight*.so py
 # Bytecode of everything would be 50 MB more. Without that of what it loads, the service would compile it at
 # every start, because its user may not write it.
 find . -type d -name __pycache__ -prune -exec rm -rf {} +
-PYTHONDONTWRITEBYTECODE= "$python" -c "
+PYTHONDONTWRITEBYTECODE='' "$python" -c "
 import amlc.cli, amlc.pricing.workers, amlc.service.server
 from amlc.models.registry import MODELS, regressor
 for name in MODELS:

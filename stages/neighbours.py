@@ -5,7 +5,8 @@ from amlc.catalog.products import read_products, train_rows
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
-from amlc.features.blocks import Neighbours, Terms
+from amlc.features.blocks import Terms
+from amlc.features.neighbour_block import NeighbourBlock, Neighbours
 from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.features.text.neighbours import search_train_products
 
@@ -19,8 +20,8 @@ def main() -> None:
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
         parts = search_train_products(terms, train, settings, threads=threads, backend=backend)
         Neighbours.write_parts(layout.NEIGHBOURS, parts)
-    block = Neighbours.read(layout.NEIGHBOURS)
-    similarity = float(block.similarity[:, 0].mean())
+    block = NeighbourBlock.read(layout.NEIGHBOURS)
+    similarity = float(block.table.similarity[:, 0].mean())
     print(
         f"neighbours: {block.shape[0]} rows, {block.shape[1]} neighbours each, "
         f"mean similarity of the nearest {similarity:.2f}"

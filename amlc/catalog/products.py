@@ -1,6 +1,7 @@
 """The product table that every later stage reads."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 
 from amlc.arrays import Floats, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.files import write_table
+from amlc.files import write_tables
 
 ID, TEXT, LINK, PRICE = "sample_id", "catalog_content", "image_link", "price"
 # Only in the product table of a catalogue with several pictures per product: their links after the
@@ -23,6 +24,9 @@ TEST_COLUMNS = (ID, TEXT, LINK)
 # With the prices of test rows, the stage evaluate scores the predictions for them.
 TEST_OPTIONAL_COLUMNS = (PRICE,)
 TRAIN, TEST = "train", "test"
+# Products of one row group, which are written and read together: some 15 MB of texts. No later
+# result depends on it.
+GROUP_ROWS = 2**14
 
 PRODUCT_SCHEMA = pa.schema(
     [
@@ -53,8 +57,18 @@ def own_columns(products: pd.DataFrame) -> pd.DataFrame:
     return products[[name for name in products.columns if own_kind(name)]]
 
 
-def write_products(path: Path, products: pd.DataFrame) -> None:
-    """Write the product table, train rows first, and the user's own columns last."""
+def write_products(path: Path, products: pd.DataFrame, group_rows: int = GROUP_ROWS) -> None:
+    """Write the product table, train rows first, and the user's own columns last.
+
+    Parameters
+    ----------
+    path : Path
+        ``data/products.parquet``.
+    products : DataFrame
+        All products.
+    group_rows : int
+        Products of one row group.
+    """
     kinds = {name: own_kind(name) for name in products.columns}
     own = [pa.field(name, _OWN_TYPES[kind]) for name, kind in kinds.items() if kind]
     optional = [
@@ -63,18 +77,28 @@ def write_products(path: Path, products: pd.DataFrame) -> None:
         if name in products
     ]
     schema = pa.schema([*PRODUCT_SCHEMA, *optional, *own])
-    write_table(path, pa.Table.from_pandas(products, schema=schema, preserve_index=False))
+    groups = (
+        products.iloc[start : start + group_rows]
+        for start in range(0, max(len(products), 1), group_rows)
+    )
+    write_tables(
+        path, (pa.Table.from_pandas(group, schema, preserve_index=False) for group in groups)
+    )
 
 
-def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+def read_products(
+    path: Path, columns: Sequence[str] | None = None, *, without: Collection[str] = ()
+) -> pd.DataFrame:
     """Read the product table, or some of its columns.
 
     Parameters
     ----------
     path : Path
         ``data/products.parquet``.
-    columns : list of str, optional
+    columns : sequence of str, optional
         The columns to read; all by default.
+    without : collection of str
+        Of these, the columns not to read. Texts are most of the table.
 
     Returns
     -------
@@ -87,14 +111,67 @@ def read_products(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     DataError
         The file is missing, or it is not a product table.
     """
+    names = _column_names(path)
+    chosen = [name for name in columns or names if name not in without]
+    with _reading(path):
+        products: pd.DataFrame = pq.read_table(path, columns=chosen).to_pandas()
+    return products
+
+
+def _reading(path: Path) -> AbstractContextManager[None]:
     message = f"{path}: cannot be read as a product table"
-    with read_errors_as(DataError, message, remedy="run the stage prepare"):
-        schema = pq.read_schema(path)
-    missing = [name for name in PRODUCT_SCHEMA.names if name not in schema.names]
+    return read_errors_as(DataError, message, remedy="run the stage prepare")
+
+
+def _column_names(path: Path) -> list[str]:
+    with _reading(path):
+        names: list[str] = pq.read_schema(path).names
+    missing = [name for name in PRODUCT_SCHEMA.names if name not in names]
     if missing:
         raise DataError(f"{path}: missing columns: {', '.join(missing)}; run the stage prepare")
-    products: pd.DataFrame = pq.read_table(path, columns=columns).to_pandas()
-    return products
+    return names
+
+
+def iter_products(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Yield the product table a row group at a time, so that no more of it is in memory.
+
+    Parameters
+    ----------
+    path, columns
+        As in `read_products`.
+
+    Raises
+    ------
+    DataError
+        As in `read_products`.
+    """
+    names = _column_names(path)
+    chosen = list(columns or names)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            with _reading(path):
+                products = file.read_row_group(group, chosen).to_pandas()
+            yield products
+
+
+def iter_texts(path: Path, split: str | None = None) -> Iterator[str]:
+    """Yield the text of each product, with one row group in memory.
+
+    Parameters
+    ----------
+    path : Path
+        As in `read_products`.
+    split : str, optional
+        Of these products only: `TRAIN` or `TEST`.
+
+    Raises
+    ------
+    DataError
+        As in `read_products`.
+    """
+    for products in iter_products(path, ["split", TEXT]):
+        chosen = products if split is None else products[products["split"] == split]
+        yield from chosen[TEXT]
 
 
 def links_of(products: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -119,9 +196,8 @@ def read_links(path: Path) -> list[tuple[str, ...]]:
     DataError
         As `read_products`.
     """
-    with read_errors_as(DataError, f"{path}: cannot be read", remedy="run the stage prepare"):
-        names = [name for name in (LINK, FURTHER_LINKS) if name in pq.read_schema(path).names]
-    return links_of(read_products(path, names))
+    names = [name for name in _column_names(path) if name in {LINK, FURTHER_LINKS}]
+    return [links for products in iter_products(path, names) for links in links_of(products)]
 
 
 def rates_of(products: pd.DataFrame, rates: Mapping[str, float]) -> Floats:

@@ -4,6 +4,7 @@ import hashlib
 import mmap
 import os
 import pickle
+import platform
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ class ArrayFile:
                 content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
         except (OSError, ValueError) as error:
             raise ExecutionError(
-                f"{self.path}: cannot be read by this process ({error}); executor.shared_folder "
-                "has to be the same folder on all machines"
+                f"{self.path}: cannot be read on {platform.node()} ({error}); "
+                "executor.shared_folder has to be the same folder on all machines, and workers "
+                "have to run as the user of the stage, who alone can read it"
             ) from None
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise ExecutionError(f"{self.path}: not what was written; run again")

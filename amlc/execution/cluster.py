@@ -8,22 +8,23 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import distributed
 from distributed import Client
 
 from amlc.errors import ExecutionError
 from amlc.execution import fork_server
-from amlc.execution.connection import REMEDY, connected, encryption
+from amlc.execution.connection import connected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.local_workers import LocalBackend
 from amlc.execution.sent_inputs import SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
+from amlc.execution.versions import REMEDY
 from amlc.execution.worker import ALLOCATOR
 
 # Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
 # are in them, so that Dask's 1,000 for each worker would fill gigabytes.
 KEPT_MESSAGES = 10
+LOGGERS = ("distributed", "distributed.client", "tornado.application")
 _LOG_LENGTH = "distributed.admin.low-level-log-length"
 
 
@@ -130,10 +131,13 @@ def keep_few_messages(dask_scheduler: Any) -> None:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    logger = logging.getLogger(distributed.__name__)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Those that Dask gives a level of their own.
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

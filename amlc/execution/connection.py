@@ -1,6 +1,7 @@
 """The connection to a scheduler: within a time limit, encrypted, to workers like this machine."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,9 +12,7 @@ from distributed import Client, LocalCluster, Security
 
 from amlc.errors import ExecutionError, first_few
 from amlc.execution.settings import TlsSettings
-from amlc.execution.versions import differences, installed
-
-REMEDY = "install the same versions there and start it as docs/cluster.md says"
+from amlc.execution.versions import REMEDY, check_like, installed
 
 
 def encryption(tls: TlsSettings | None) -> Any:
@@ -27,19 +26,27 @@ def encryption(tls: TlsSettings | None) -> Any:
     Raises
     ------
     ExecutionError
-        A file is missing.
+        A file is missing or malformed.
     """
     if tls is None:
         return None
     missing = [path for path in (tls.ca_file, tls.cert, tls.key) if not Path(path).is_file()]
     if missing:
         raise ExecutionError(f"executor.tls: no such file: {first_few(missing)}")
-    return Security(
+    security = Security(
         tls_ca_file=tls.ca_file,
         tls_client_cert=tls.cert,
         tls_client_key=tls.key,
         require_encryption=True,
     )
+    try:
+        security.get_connection_args("client")
+    except OSError as error:
+        raise ExecutionError(
+            f"executor.tls: {tls.ca_file}, {tls.cert}, {tls.key}: not an authority, a "
+            f"certificate and its key: {error.strerror or error}; make them as docs/cluster.md says"
+        ) from None
+    return security
 
 
 @contextmanager
@@ -72,10 +79,16 @@ def connected(address: str | LocalCluster, security: Any, seconds: float) -> Ite
             direct_to_workers=True,
         )
     except (OSError, TimeoutError, ValueError) as error:
+        cause = _root_cause(error)
+        if isinstance(cause, ssl.SSLError):
+            raise ExecutionError(
+                f"executor.scheduler: {address} and this machine refuse each other's certificates: "
+                f"{_words(cause)}; executor.tls has to name files of the authority that the "
+                "scheduler has"
+            ) from None
         raise ExecutionError(
             f"executor.scheduler: {address} cannot be reached within {seconds:g} s: "
-            f"{_root_cause(error)}; see whether a scheduler runs there, or set executor.kind: "
-            "threads"
+            f"{_words(cause)}; see whether a scheduler runs there, or set executor.kind: threads"
         ) from None
     try:
         try:
@@ -103,10 +116,15 @@ async def _try_connection(address: str, security: Any, seconds: float) -> None:
     await comm.close()
 
 
-def _root_cause(error: BaseException) -> str:
-    """Return what the system said, without the objects of Dask around it."""
+def _root_cause(error: BaseException) -> BaseException:
+    """Return what the system raised, without the errors of Dask around it."""
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def _words(error: BaseException) -> str:
+    """Return what the system said, without the objects of Dask around it."""
     strerror = getattr(error, "strerror", None)
     return str(strerror or error).rpartition("Error: ")[2] or "no answer"
 
@@ -133,9 +151,4 @@ def check_versions(client: Client, ours: Mapping[str, str]) -> None:
             continue
         if isinstance(answer, BaseException):
             raise ExecutionError(f"the worker {worker} cannot run amlc: {answer}; {REMEDY}")
-        found = differences(ours, answer)
-        if found:
-            raise ExecutionError(
-                f"the worker {worker} differs from this machine: {first_few(found)}; {REMEDY}, "
-                "with python -m amlc.execution.worker"
-            )
+        check_like(ours, answer, worker)

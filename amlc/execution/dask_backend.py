@@ -24,7 +24,7 @@ from amlc.execution.results import unpacked
 from amlc.execution.sent_inputs import NoWorkersError, SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.together import Team
-from amlc.execution.versions import fingerprint
+from amlc.execution.versions import installed
 
 ResultT = TypeVar("ResultT")
 
@@ -75,10 +75,9 @@ class DaskBackend(Backend):
                 limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
                 reasons.append(f"it took longer than {limit}")
             except KilledWorker as error:
-                # The scheduler has tried it on several workers.
-                tries = error.allowed_failures + 1
+                # As often as the scheduler's own settings say, it has tried other workers.
                 why = f"its worker {error.last_worker.address} ended, as when memory runs out"
-                raise failed(call.name, [why] * tries) from None
+                reasons += [why] * (error.allowed_failures + 1)
             except MemoryError:
                 reasons.append("it ran out of memory")
             except (FutureCancelledError, CommClosedError):
@@ -128,7 +127,7 @@ class DaskBackend(Backend):
             work.check()
             future = self.client.submit(
                 run_checked,
-                *(call, value, self._settings.piece_seconds, fingerprint()),
+                *(call, value, self._settings.piece_seconds, installed()),
                 # A name of its own, because Dask takes equal names for equal results.
                 key=f"{call.function.__name__}-{uuid.uuid4()}",
                 pure=False,

@@ -3,17 +3,16 @@
 import os
 import platform
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from amlc.errors import ExecutionError
 from amlc.execution.inputs import InputFile
 from amlc.execution.results import packed
-from amlc.execution.versions import fingerprint
+from amlc.execution.versions import check_like, installed
 
 ResultT = TypeVar("ResultT")
 # Time for the message of a piece that was given up to leave the process.
@@ -69,28 +68,27 @@ def run_piece(call: Call[Any], inputs: Any) -> Any:
     return packed(call.run(inputs.load()), inputs.path.parent)
 
 
-def run_checked(call: Call[Any], inputs: Any, seconds: float | None, expected: str) -> Any:
+def run_checked(
+    call: Call[Any], inputs: Any, seconds: float | None, expected: Mapping[str, str]
+) -> Any:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
     ----------
     call, inputs, seconds
         As in `run_within`.
-    expected : str
-        `fingerprint` of the machine that has the piece computed.
+    expected : mapping of str to str
+        What is `installed` on the machine that has the piece computed.
 
     Raises
     ------
     ExecutionError
-        The worker joined the cluster during the work and has other versions.
+        The worker joined the cluster during the work and has other versions; the message says what
+        differs.
     PieceTimeoutError
         As in `run_within`.
     """
-    if fingerprint() != expected:
-        raise ExecutionError(
-            f"the worker on {platform.node()} has other versions than this machine; run again, and "
-            "the message says which"
-        )
+    check_like(expected, installed(), f"on {platform.node()}")
     return run_within(call, inputs, seconds)
 
 

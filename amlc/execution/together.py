@@ -19,7 +19,7 @@ from amlc.execution.backend import Member
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.settings import ExecutorSettings
-from amlc.execution.versions import fingerprint
+from amlc.execution.versions import installed
 
 ResultT = TypeVar("ResultT")
 
@@ -121,7 +121,7 @@ class Team:
         errors: type[Exception],
     ) -> list[ResultT]:
         """Return what each worker computes, unless one of them fails."""
-        seconds, ours = self._settings.piece_seconds, fingerprint()
+        seconds, ours = self._settings.piece_seconds, installed()
         futures = [
             self._client.submit(
                 run_checked,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import amlc
 from amlc import numerics
+from amlc.errors import ExecutionError, first_few
 
 # Those whose results or pickles could differ.
 LIBRARIES = (
@@ -19,6 +20,7 @@ LIBRARIES = (
 # Those of the extra `deep`, which only some models need.
 OPTIONAL = ("torch", "transformers", "tokenizers", "peft")
 MISSING = "not installed"
+REMEDY = "install the same versions there and start it as docs/cluster.md says"
 
 
 @cache
@@ -36,13 +38,6 @@ def installed() -> dict[str, str]:
     return found
 
 
-@cache
-def fingerprint() -> str:
-    """Return a hash of what `installed` returns, without the optional libraries."""
-    required = {name: value for name, value in installed().items() if name not in OPTIONAL}
-    return hashlib.sha256(repr(required).encode()).hexdigest()
-
-
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
     """Return what differs, in words; optional libraries may be missing.
 
@@ -57,6 +52,29 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]
         if (here := ours.get(name, "not set")) != (there := theirs.get(name, "not set"))
         and not (name in OPTIONAL and MISSING in {here, there})
     ]
+
+
+def check_like(ours: Mapping[str, str], theirs: Mapping[str, str], worker: str) -> None:
+    """See whether a worker may compute pieces.
+
+    Parameters
+    ----------
+    ours, theirs : mapping of str to str
+        As in `differences`.
+    worker : str
+        Which one it is, for the error.
+
+    Raises
+    ------
+    ExecutionError
+        Something differs.
+    """
+    found = differences(ours, theirs)
+    if found:
+        raise ExecutionError(
+            f"the worker {worker} differs from this machine: {first_few(found)}; {REMEDY}, with "
+            "python -m amlc.execution.worker"
+        )
 
 
 def _code_version() -> str:

@@ -1,13 +1,26 @@
 """What all feature blocks have in common: rows are taken, and the block is read and written."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
-from amlc.arrays import Rows
+import numpy as np
+
+from amlc.arrays import Bools, Rows
 from amlc.errors import DataError, read_errors_as
 from amlc.features.block_names import ENCODERS
+
+T = TypeVar("T")
+
+
+def in_chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the values in lists of a given length; the last one may be shorter."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,12 @@ class StoredBlock(Block):
         count, columns = self.table.shape
         return (count if self.rows is None else len(self.rows)), columns
 
-    def take(self, rows: Rows) -> Self:
-        """Return the given rows, in the given order; nothing is read."""
-        return replace(self, rows=rows if self.rows is None else self.rows[rows])
+    def take(self, rows: Rows | Bools) -> Self:
+        """Return the rows at the given positions, or those of a mask; nothing is read."""
+        own = self.rows
+        if own is None and rows.dtype == bool:
+            own = np.arange(self.shape[0])
+        return replace(self, rows=np.asarray(rows, np.intp) if own is None else own[rows])
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,21 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
-import math
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
 from numpy.typing import NDArray
 
-from amlc.arrays import Floats32, Ints32, Ints64, Objects, Rows
+from amlc.arrays import Floats32, Ints64, Objects, Rows
 from amlc.errors import DataError
-from amlc.features.block import Block, StoredBlock, TableBlock
+from amlc.features.block import Block, TableBlock
 from amlc.features.block_names import (
     CATEGORICAL,
     DENSE_SUFFIX,
@@ -26,11 +25,11 @@ from amlc.features.block_names import (
     expand,
 )
 from amlc.features.csr_file import map_csr, write_csr
-from amlc.features.spool import Spool
-from amlc.files import map_arrays, write_array, write_arrays, write_frame
+from amlc.features.neighbour_block import NeighbourBlock
+from amlc.files import write_array, write_tables
 
-# In place of a neighbour that does not exist.
-NO_NEIGHBOUR = -1
+# Least number of rows that are written together as a row group, while there are as many.
+GROUP_ROWS = 2**14
 # Bounds the list of names at the start of a .npy file, whose parsing takes time.
 MAX_HEADER_SIZE = 1_000_000
 
@@ -108,7 +107,7 @@ class Tabular(Block):
         return cls(
             np.ascontiguousarray(frame[numbers].to_numpy(dtype=np.float32)),
             codes,
-            np.ascontiguousarray(frame[keys].to_numpy(dtype=object)),
+            _shared_texts(frame[keys]),
             tuple(numbers),
             tuple(keys),
             {name: tuple(map(str, frame[name].cat.categories)) for name in categories},
@@ -116,11 +115,72 @@ class Tabular(Block):
 
     def write(self, path: Path) -> None:
         """Write the block as Parquet."""
-        write_frame(path, self.to_frame())
+        self.write_parts(path, [self])
+
+    @classmethod
+    def write_parts(
+        cls, path: Path, parts: Iterable[Self], group_rows: int = GROUP_ROWS
+    ) -> tuple[int, int]:
+        """Write a block whose rows come in parts, with one row group in memory.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        parts : iterable of Tabular
+            At least one, with the same columns.
+        group_rows : int
+            Least number of rows of a row group, which has whole parts; the last one may have fewer.
+
+        Returns
+        -------
+        (int, int)
+            The number of rows and of columns.
+        """
+        count = width = 0
+
+        def tables() -> Iterator[pa.Table]:
+            nonlocal count, width
+            for block in cls._grouped(parts, group_rows):
+                count, width = count + block.shape[0], block.shape[1]
+                yield pa.Table.from_pandas(block.to_frame(), preserve_index=False)
+
+        write_tables(path, tables())
+        return count, width
+
+    @classmethod
+    def _grouped(cls, parts: Iterable[Self], rows: int) -> Iterator[Self]:
+        waiting: list[Self] = []
+        for part in parts:
+            waiting.append(part)
+            if sum(len(each.numbers) for each in waiting) >= rows:
+                yield cls.joined(waiting)
+                waiting = []
+        if waiting:
+            yield cls.joined(waiting)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of one or more blocks with the same columns as one block."""
+        if len(parts) == 1:
+            return parts[0]
+        rows: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.by_row
+        }
+        return replace(parts[0], **rows)
 
     @classmethod
     def _read(cls, path: Path) -> Self:
         return cls.from_frame(pq.read_table(path).to_pandas())
+
+
+def _shared_texts(frame: pd.DataFrame) -> Objects:
+    """Return columns of texts; equal texts of a column are one object, as most are not rare."""
+    texts = np.empty(frame.shape, dtype=object)
+    for index, name in enumerate(frame.columns):
+        codes, distinct = pd.factorize(frame[name], use_na_sentinel=False)
+        texts[:, index] = np.asarray(distinct, dtype=object)[codes]
+    return texts
 
 
 @dataclass(frozen=True)
@@ -200,120 +260,11 @@ class Dense(TableBlock):
         return cls(np.asarray(structured_to_unstructured(table, np.float32)), table.dtype.names)
 
 
-@dataclass(frozen=True)
-class Neighbours(Block):
-    """The train products with the most similar text.
-
-    Parameters
-    ----------
-    rows : ndarray of int32, shape (n, n_neighbors)
-        Positions of the neighbours, the most similar first, padded with `NO_NEIGHBOUR`.
-    similarity : ndarray of float32, shape (n, n_neighbors)
-        Sum over the TF-IDF vectorizers of the cosine similarity; 0 for `NO_NEIGHBOUR`.
-    position : ndarray of int32, shape (n,)
-        The product's position in the same table as those in `rows`; `NO_NEIGHBOUR` for a product
-        that is not in it.
-    among : ndarray of float16, shape (n, n_compared (n_compared + 1) / 2)
-        Similarity of the first `n_compared` neighbours to each other: the lower triangle of the
-        matrix, diagonal included, row by row. Without columns if they were not compared.
-    """
-
-    suffix = ".npz"
-    by_row = ("rows", "similarity", "position", "among")
-
-    rows: Ints32
-    similarity: Floats32
-    position: Ints32
-    among: NDArray[np.float16]
-
-    @property
-    def n_compared(self) -> int:
-        """The number of neighbours that are compared to each other."""
-        return (math.isqrt(8 * self.among.shape[1] + 1) - 1) // 2
-
-    def write(self, path: Path) -> None:
-        """Write the block as an uncompressed .npz."""
-        write_arrays(path, **{name: getattr(self, name) for name in self.by_row})
-
-    @classmethod
-    def write_parts(cls, path: Path, parts: Iterable[Self]) -> None:
-        """Write a block whose rows come in parts, at least one, as `write` writes all of them.
-
-        Only one part is in memory.
-        """
-        with ExitStack() as stack:
-            spools: dict[str, Spool] = {}
-            for part in parts:
-                for name in cls.by_row:
-                    rows = np.asarray(getattr(part, name))
-                    if name not in spools:
-                        spool = Spool(path, rows.dtype, *rows.shape[1:])
-                        spools[name] = stack.enter_context(spool)
-                    spools[name].append(rows)
-            write_arrays(path, **spools)
-
-    @classmethod
-    def _read(cls, path: Path) -> Self:
-        arrays = map_arrays(path)
-        return cls(*(arrays[name] for name in cls.by_row))
-
-    def loaded(self, *, among: bool = True) -> "Neighbours":  # noqa: ARG002 - all of it is there
-        """Return the block, as `StoredNeighbours.loaded` does."""
-        return self
-
-
-@dataclass(frozen=True)
-class StoredNeighbours(StoredBlock):
-    """Neighbours that stay on disk, as they are most of the features of a large catalogue.
-
-    Parameters
-    ----------
-    table : Neighbours
-        All of them.
-    rows
-        As in `StoredBlock`.
-    """
-
-    suffix = ".npz"
-
-    table: Neighbours
-
-    @property
-    def position(self) -> Ints32:
-        """As in `Neighbours`."""
-        return self.table.position if self.rows is None else self.table.position[self.rows]
-
-    @property
-    def n_compared(self) -> int:
-        """The number of neighbours that are compared to each other."""
-        return self.table.n_compared
-
-    def loaded(self, *, among: bool = True) -> Neighbours:
-        """Read the block from disk.
-
-        Parameters
-        ----------
-        among : bool
-            Whether to read the similarities among neighbours, which are most of it; without them,
-            none of the neighbours are compared.
-        """
-        table = self.table if among else replace(self.table, among=self.table.among[:, :0])
-        return table if self.rows is None else table.take(self.rows)
-
-    def write(self, path: Path) -> None:
-        """Write the block as an uncompressed .npz."""
-        self.loaded().write(path)
-
-    @classmethod
-    def _read(cls, path: Path) -> Self:
-        return cls(Neighbours.read(path))
-
-
 # The types of the blocks by name; every other block is dense.
 TYPES: dict[str, type[Block]] = {
     "tabular": Tabular,
     "terms": Terms,
-    "neighbours": StoredNeighbours,
+    "neighbours": NeighbourBlock,
 }
 
 
@@ -354,10 +305,10 @@ class Blocks:
         return block if isinstance(block, Terms) else None
 
     @property
-    def neighbours(self) -> Neighbours | StoredNeighbours | None:
+    def neighbours(self) -> NeighbourBlock | None:
         """The train products with the most similar text."""
         block = self._blocks.get("neighbours")
-        return block if isinstance(block, Neighbours | StoredNeighbours) else None
+        return block if isinstance(block, NeighbourBlock) else None
 
     def get(self, name: str) -> Block | None:
         """Return a block, or None if there is none of this name."""

@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from amlc import layout
+from amlc import layout, sqlite
 from amlc.errors import ImageError, first_few
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.settings import ImageSettings
 
 # Version of the tables below; a file of a later version is refused. Version 1 had no hashes.
 VERSION = 2
-# How long to wait while another run writes to the file.
-BUSY_SECONDS = 120.0
 _LINKS_PER_QUERY = 500
 
 _CREATE = """
@@ -106,7 +104,7 @@ class Store:
         self._lock = threading.Lock()
         with self._exclusive():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = _connect(path)
+            self._connection = sqlite.connect(path, _prepare)
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +183,11 @@ class Store:
                 f"cannot be used as the image store: {error}; "
                 "move it away, or set AMLC_STORE to another folder"
             )
+            if sqlite.is_locked(error):
+                problem = (
+                    f"another run has kept the image store locked for {sqlite.BUSY_SECONDS:.0f} "
+                    "seconds; run again when that run has ended: what was stored before is safe"
+                )
             if "full" in str(error) or "No space" in str(error):
                 problem = (
                     "no space left on the disk; what was stored before is safe: free space, or "
@@ -193,32 +196,17 @@ class Store:
             raise ImageError(f"{self._path}: {problem}") from None
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
-    try:
-        # Runs do not block each other for long, and a killed run loses no committed row.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.create_function("sha256", 1, _sha256, deterministic=True)
-        _prepare(connection)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    with connection:
-        connection.execute("BEGIN IMMEDIATE")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise sqlite3.DatabaseError(f"it has version {version}, this program knows {VERSION}")
-        connection.execute(_CREATE)
-        connection.execute(_CREATE_HASHES)
-        if version == 1:
-            connection.execute(_HASH_ALL)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.create_function("sha256", 1, _sha256, deterministic=True)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise sqlite3.DatabaseError(f"it has version {version}, this program knows {VERSION}")
+    connection.execute(_CREATE)
+    connection.execute(_CREATE_HASHES)
+    if version == 1:
+        connection.execute(_HASH_ALL)
+    connection.execute(f"PRAGMA user_version = {VERSION}")

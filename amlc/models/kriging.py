@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from amlc.arrays import Floats, Floats32, Ints64, Rows
 from amlc.features.block_names import NUMERIC
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, StoredNeighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.models.neighbour_prices import find_train_rows, position_lookup
 
 NAMES = ("log price", "its standard deviation")
@@ -132,7 +133,7 @@ class Kriging:
 
     def fit_transform(
         self,
-        neighbours: Neighbours | StoredNeighbours,
+        neighbours: NeighbourBlock,
         tabular: Tabular | None,
         log_price: Floats,
         splits: list[tuple[Rows, Rows]],
@@ -141,7 +142,7 @@ class Kriging:
 
         Parameters
         ----------
-        neighbours : Neighbours
+        neighbours : NeighbourBlock
             Neighbours of the train rows, with the rows' own positions in the product table.
         tabular : Tabular or None
             Numbers and categories of the same rows; without them only texts are compared.
@@ -176,9 +177,7 @@ class Kriging:
             columns[held_out] = self._columns(neighbours.take(held_out), points, lookup)
         return columns
 
-    def transform(
-        self, neighbours: Neighbours | StoredNeighbours, tabular: Tabular | None
-    ) -> Floats:
+    def transform(self, neighbours: NeighbourBlock, tabular: Tabular | None) -> Floats:
         """Return the columns of new rows, from all train rows."""
         points = self._points(*_numbers_and_codes(tabular, neighbours.shape[0]))
         return self._columns(neighbours, points, self._all_rows)
@@ -201,9 +200,7 @@ class Kriging:
         scaled = np.clip((numbers - self._center) / self._scale, -FARTHEST, FARTHEST)
         return Points(scaled[:, amounts], scaled[:, ~amounts], scaled[:, trends], codes)
 
-    def _columns(
-        self, neighbours: Neighbours | StoredNeighbours, points: Points, lookup: Ints64
-    ) -> Floats:
+    def _columns(self, neighbours: NeighbourBlock, points: Points, lookup: Ints64) -> Floats:
         columns = np.empty((neighbours.shape[0], len(NAMES)))
         for start in range(0, len(columns), CHUNK):
             chunk = np.arange(start, min(start + CHUNK, len(columns)))
@@ -238,7 +235,7 @@ def _numbers_and_codes(tabular: Tabular | None, count: int) -> tuple[Floats32, N
     return tabular.numbers, tabular.codes
 
 
-def _largest(neighbours: Neighbours | StoredNeighbours) -> np.float32:
+def _largest(neighbours: NeighbourBlock) -> np.float32:
     """Return the largest similarity of a neighbour to itself."""
     diagonal = np.cumsum(np.arange(1, neighbours.n_compared + 1)) - 1
     largest = np.float16(0)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from amlc.arrays import Floats, Floats32, Ints32, Ints64, Rows
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, StoredNeighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 
 NEAREST = 3
 # Rows that are computed together, which bounds the memory for the prices of all their neighbours.
@@ -70,7 +70,7 @@ class NeighbourPrices:
 
     def fit_transform(
         self,
-        neighbours: Neighbours | StoredNeighbours,
+        neighbours: NeighbourBlock,
         total: Floats,
         log_price: Floats,
         splits: list[tuple[Rows, Rows]],
@@ -79,7 +79,7 @@ class NeighbourPrices:
 
         Parameters
         ----------
-        neighbours : Neighbours
+        neighbours : NeighbourBlock
             Neighbours of the train rows, with the rows' own positions in the product table.
         total : ndarray of float64, shape (n,)
             Logarithm of the total amount, on any scale.
@@ -99,7 +99,7 @@ class NeighbourPrices:
             columns[held_out] = self._columns(neighbours.take(held_out), total[held_out], lookup)
         return columns
 
-    def transform(self, neighbours: Neighbours | StoredNeighbours, total: Floats) -> Floats:
+    def transform(self, neighbours: NeighbourBlock, total: Floats) -> Floats:
         """Return the columns of new rows, from all train rows."""
         return self._columns(neighbours, total, self._all_rows)
 
@@ -110,18 +110,14 @@ class NeighbourPrices:
         # Used in place of missing neighbours.
         self._means = (log_price.mean(), total.mean()) if len(rows) else (0.0, 0.0)
 
-    def _columns(
-        self, neighbours: Neighbours | StoredNeighbours, total: Floats, lookup: Ints64
-    ) -> Floats:
+    def _columns(self, neighbours: NeighbourBlock, total: Floats, lookup: Ints64) -> Floats:
         columns = np.empty((len(total), len(self.names)))
         for start in range(0, len(total), CHUNK):
             chunk = np.arange(start, min(start + CHUNK, len(total)))
             columns[chunk] = self._of_chunk(neighbours.take(chunk), total[chunk], lookup)
         return columns
 
-    def _of_chunk(
-        self, neighbours: Neighbours | StoredNeighbours, total: Floats, lookup: Ints64
-    ) -> Floats:
+    def _of_chunk(self, neighbours: NeighbourBlock, total: Floats, lookup: Ints64) -> Floats:
         """Return the columns of a few rows."""
         rows, similarity = self._nearest_known(neighbours.loaded(among=False), lookup)
         known = rows != NO_NEIGHBOUR

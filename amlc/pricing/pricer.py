@@ -19,8 +19,9 @@ from amlc.catalog.content import is_missing, parse_content, without_parts
 from amlc.catalog.own_columns import parse_own
 from amlc.catalog.products import CATEGORY
 from amlc.errors import ModelError
-from amlc.features.blocks import NO_NEIGHBOUR, Blocks, Dense, Neighbours
+from amlc.features.blocks import Blocks, Dense
 from amlc.features.content import Content
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.features.pooling import pool
 from amlc.features.text.topics import project
 from amlc.features.vision.block import describe
@@ -231,7 +232,7 @@ class BundlePricer:
         positions = {picture: position for position, picture in enumerate(pictures)}
         picture_rows = [[positions[each] for each in row.pictures] for row in rows]
         return blocks.assign(
-            neighbours=_without_neighbours(neighbours, hidden) if hidden.any() else neighbours,
+            neighbours=NeighbourBlock(_without_neighbours(neighbours, hidden)),
             vision=_pooled(vision.result(), picture_rows),
             content=Content.of_files((row.text for row in rows), (row.pictures for row in rows)),
             **{name: _pooled(dense, picture_rows) for name, dense in encoded.dense.items()},
@@ -275,8 +276,10 @@ class BundlePricer:
         blocks = Blocks(
             tabular=bundle.tabular.transform_parsed(contents, own),
             terms=terms,
-            neighbours=bundle.index.nearest(
-                terms.weights, search.n_neighbors, n_compared=search.n_compared
+            neighbours=NeighbourBlock(
+                bundle.index.nearest(
+                    terms.weights, search.n_neighbors, n_compared=search.n_compared
+                )
             ),
             **bundle.encoders.text_blocks(contents),
         )
@@ -343,6 +346,8 @@ def _positions(keys: Iterable[Hashable], wanted: Sequence[Hashable]) -> Rows:
 
 def _without_neighbours(neighbours: Neighbours, rows: Bools) -> Neighbours:
     """Return the neighbours without those of the rows in a mask."""
+    if not rows.any():
+        return neighbours
     return replace(
         neighbours,
         rows=np.where(rows[:, None], np.int32(NO_NEIGHBOUR), neighbours.rows),

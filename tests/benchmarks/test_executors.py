@@ -5,41 +5,9 @@ from pathlib import Path
 
 import executors
 import pytest
-import yaml
 from scale import Cost
 
-from amlc.errors import CheckError, ParamsError
-from amlc.execution.settings import ExecutorSettings
-from tests.helpers.learning import PARAMS
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Return this repository's params.yaml."""
-    found = tmp_path / "params.yaml"
-    found.write_text(yaml.safe_dump(PARAMS))
-    return found
-
-
-def chosen(executor: str | None, path: Path) -> ExecutorSettings:
-    """Return the settings of an executor."""
-    return executors.chosen(executor, path)
-
-
-def test_the_executor_of_params_yaml_is_the_default(path: Path) -> None:
-    """The option changes nothing but where pieces are computed."""
-    default = chosen(None, path)
-    assert default.kind == "threads"
-    assert chosen("processes", path) == default.model_copy(update={"kind": "processes"})
-    local = chosen("local:3", path)
-    assert (local.kind, local.local_workers) == ("dask", 3)
-
-
-@pytest.mark.parametrize("name", ["locl:3", "tcp://10.0.0.5:8786"])
-def test_what_cannot_run_a_benchmark_is_refused(path: Path, name: str) -> None:
-    """A misspelt name, and workers that have amlc but not its benchmarks."""
-    with pytest.raises(ParamsError, match="expected"):
-        chosen(name, path)
+from amlc.errors import CheckError
 
 
 def test_the_table_compares_the_time_to_that_of_the_first() -> None:

@@ -1,5 +1,6 @@
 """The learning curve: nested shares, the fitted power law, its interval."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,9 +21,11 @@ from learning_curve import (
     trend,
 )
 
+from amlc.execution.processes import ProcessBackend
 from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.metrics import smape_of_logs
 from amlc.models.registry import regressor
+from tests.execution.test_settings import settings
 from tests.helpers.learning import SECTIONS, make_products
 
 SIZES = np.array([700.0, 1400.0, 2800.0, 5600.0])
@@ -103,6 +106,17 @@ def test_more_rows_give_better_scores() -> None:
     assert len(scores.groups) == (study().products["fold"] < 2).sum()
     for rows in scores.rows.values():
         assert rows[:, -1].mean() < rows[:, 0].mean()
+
+
+def test_processes_give_the_scores_of_threads() -> None:
+    """To the last bit."""
+    small = replace(study(), fractions=SHARES[-1:])
+    with ProcessBackend(settings()) as backend:
+        there = measure(small, 1, 1, backend)
+    here = measure(small, 1, 1)
+    assert there.rows.keys() == here.rows.keys()
+    for name, rows in here.rows.items():
+        assert there.rows[name].tobytes() == rows.tobytes()
 
 
 def test_a_fold_is_predicted_without_its_prices() -> None:

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 from neighbour_recall import recall, similarity_to_all, smape_of_mean
 
-from amlc.features.blocks import NO_NEIGHBOUR
+from amlc.features.neighbour_block import NO_NEIGHBOUR
 
 
 def test_a_full_search_finds_the_largest_similarities(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from measured import peak_megabytes
-from peers import Bench, Entry, claim, job_of, lines, peers, stages_of_member, table
+from peers import Bench, Entry, Work, claim, job_of, lines, peers, stages_of_member, table
 from pipeline import Cost
 
 from amlc.errors import CheckError
+from amlc.execution.processes import ProcessBackend
 from amlc.metrics import row_smape
+from tests.execution.test_settings import settings
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(5)
@@ -118,8 +120,18 @@ def test_autogluon_is_skipped_without_a_python(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A message names the missing option."""
-    assert peers(["autogluon"], {**JOB, "seconds": 5}, bench, None, 1) == []
+    assert peers(["autogluon"], Work(bench, {**JOB, "seconds": 5}, None), 1) == []
     assert "--autogluon PATH" in capsys.readouterr().err
+
+
+def test_recipes_run_in_other_processes_as_in_threads(bench: Bench) -> None:
+    """In their order, with the same prices."""
+    work = Work(Bench(ROOT, bench.folder, None), {**JOB, "seconds": 0}, None)
+    with ProcessBackend(settings()) as processes:
+        (there,) = peers(["constant"], work, 2, processes)
+    (here,) = peers(["constant"], work, 1)
+    assert there.prices.tolist() == here.prices.tolist() == [3.0, 1.0, 1.0]
+    assert there.cost.megabytes > 10
 
 
 def test_costs_that_the_run_kept_are_used(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from amlc.catalog.products import (
+    iter_products,
+    iter_texts,
+    read_links,
     read_products,
     train_rows,
     write_products,
@@ -62,6 +65,33 @@ def test_some_columns_can_be_read(tmp_path: Path) -> None:
     assert set(read.columns) == {"price", "sample_id"}
 
 
+def test_columns_can_be_left_out(tmp_path: Path) -> None:
+    """All others are read."""
+    write_products(tmp_path / "a", products())
+    read = read_products(tmp_path / "a", without=["catalog_content"])
+    pd.testing.assert_frame_equal(read, products().drop(columns="catalog_content"))
+
+
+@pytest.mark.parametrize("group_rows", [1, 2, 3])
+def test_row_groups_make_up_the_table(group_rows: int, tmp_path: Path) -> None:
+    """Whatever their size, their rows are those of the table, in its order."""
+    path = tmp_path / "a"
+    write_products(path, products(), group_rows)
+    parts = list(iter_products(path))
+    assert [len(part) for part in parts] == {1: [1, 1, 1], 2: [2, 1], 3: [3]}[group_rows]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), products())
+    pd.testing.assert_frame_equal(read_products(path), products())
+    assert list(iter_texts(path)) == ["Value: None\n", "nan", ""]
+    assert read_links(path) == [("https://h/a",), ("https://h/b",), ("",)]
+
+
+def test_the_texts_of_a_split_can_be_read_alone(tmp_path: Path) -> None:
+    """They come in the order of the table."""
+    write_products(tmp_path / "a", products(), 2)
+    assert list(iter_texts(tmp_path / "a", "train")) == ["Value: None\n", "nan"]
+    assert list(iter_texts(tmp_path / "a", "test")) == [""]
+
+
 def test_rows_of_each_split_are_positions() -> None:
     """The positions do not depend on the index of the frame."""
     frame = products().set_index(pd.Index([9, 9, 9]))
@@ -81,6 +111,17 @@ def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
     path.write_text("sample_id,price\n1,2\n")
     with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
         read_products(path)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    """Read at once or in parts, a file whose middle is lost is refused."""
+    path = tmp_path / "products.parquet"
+    write_products(path, products())
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"x" * 300 + content[304:])
+    for read in (read_products, lambda path: list(iter_products(path))):
+        with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
+            read(path)
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Connecting to a scheduler that is missing, refuses, or has other workers."""
 
 import socket
+import ssl
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from amlc.errors import ExecutionError
 from amlc.execution.executor import open_backend
@@ -83,6 +87,46 @@ def test_an_address_at_which_something_else_answers() -> None:
         with (
             pytest.raises(ExecutionError, match="what answers is not a Dask scheduler; see"),
             open_backend(web),
+        ):
+            pass
+
+
+def test_files_that_are_no_certificate(tmp_path: Path) -> None:
+    """The message does not speak of a scheduler that cannot be reached."""
+    (tmp_path / "x.pem").write_text("not a certificate")
+    tls = dict.fromkeys(("ca_file", "cert", "key"), str(tmp_path / "x.pem"))
+    nowhere = settings(kind="dask", scheduler="tls://127.0.0.1:1", tls=tls)
+    with (
+        pytest.raises(ExecutionError, match=r"executor\.tls: .*x\.pem: not an authority, a cert"),
+        open_backend(nowhere),
+    ):
+        pass
+
+
+def test_certificates_of_two_authorities(tmp_path: Path) -> None:
+    """Neither the network nor the scheduler is to blame."""
+    ours, theirs = trustme.CA(), trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    theirs.issue_cert("127.0.0.1").configure_cert(context)
+    ours.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ours.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "own.pem")
+    tls = {name: str(tmp_path / "own.pem") for name in ("cert", "key")}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(ssl.SSLError):
+                context.wrap_socket(connection, server_side=True)
+
+        threading.Thread(target=answer, daemon=True).start()
+        address = f"tls://127.0.0.1:{listener.getsockname()[1]}"
+        tls["ca_file"] = str(tmp_path / "ca.pem")
+        other = settings(kind="dask", scheduler=address, tls=tls, connect_seconds=5.0)
+        with (
+            pytest.raises(
+                ExecutionError, match=r"refuse each other's certificates: .*verify failed"
+            ),
+            open_backend(other),
         ):
             pass
 

@@ -17,6 +17,7 @@ from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
 from amlc.execution.piece import Call
+from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
 from amlc.features.block import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
@@ -166,7 +167,7 @@ def test_a_shared_folder_holds_the_inputs(backend: DaskBackend, tmp_path: Path) 
     """While the work lasts."""
     remote = changed(backend, scheduler=REMOTE, shared_folder=str(tmp_path))
     with open_pool(remote, pieces.inputs(), at_once=2, unit="piece") as pool:
-        assert len(list(tmp_path.glob("*/inputs"))) == 1
+        assert len(list(tmp_path.glob(".amlc-pieces-*/inputs"))) == 1
         assert len(list(in_order(pool, pieces.add, range(4)))) == 4
     assert list(tmp_path.iterdir()) == []
 
@@ -261,7 +262,7 @@ def test_the_scheduler_does_not_keep_the_pieces(backend: DaskBackend) -> None:
 def test_a_worker_that_joins_later_is_checked_too(
     backend: DaskBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its first piece."""
-    monkeypatch.setattr(dask_backend, "fingerprint", lambda: "of another installation")
-    with pytest.raises(ExecutionError, match="has other versions than this machine"):
+    """With its first piece; the message says what differs."""
+    monkeypatch.setattr(dask_backend, "installed", lambda: {**installed(), "numpy": "1.0"})
+    with pytest.raises(ExecutionError, match=r"differs from this machine: numpy is .* 1\.0 here"):
         run(backend, pieces.add, pieces.inputs())

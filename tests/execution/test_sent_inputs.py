@@ -15,6 +15,8 @@ from tests.helpers import pieces
 
 pytest.importorskip("distributed", reason="needs the extra cluster")
 
+from distributed.scheduler import KilledWorker
+
 from amlc.execution.cluster import RemoteBackend
 
 REMOTE = "tcp://127.0.0.1:1"
@@ -28,6 +30,7 @@ class Unstable:
     def __init__(self, *failures: OSError) -> None:
         self.failures = list(failures)
         self.submitted: list[Call[Any]] = []
+        self.results: list[Exception] = []
 
     def nthreads(self) -> dict[str, int]:
         """Return no worker."""
@@ -43,7 +46,10 @@ class Unstable:
         """Return the future of a piece, which is its own result."""
         self.submitted.append(call)
         future: Future[Any] = Future()
-        future.set_result(call.piece)
+        if self.results:
+            future.set_exception(self.results.pop())
+        else:
+            future.set_result(call.piece)
         return future
 
     def cancel(self, futures: list[Any]) -> None:
@@ -75,6 +81,22 @@ def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try() -> Non
     backend = unstable(*[OSError("refused")] * 9, retries=1)[1]
     with pytest.raises(ExecutionError, match=r"tried 2 times; .*its inputs were lost"):
         run(backend, pieces.add)
+
+
+def test_a_scheduler_with_fewer_tries_is_asked_again() -> None:
+    """Its own settings do not count, but those of the stage."""
+    client, backend = unstable(retries=3)
+    lost = KilledWorker("piece", SimpleNamespace(address="tcp://10.0.0.7:1"), allowed_failures=1)
+    client.results = [lost] * 2
+    with (
+        backend.shared(None) as work,
+        pytest.raises(
+            ExecutionError, match=r"tried 4 times; .*its worker tcp://10\.0\.0\.7:1 ended"
+        ),
+    ):
+        backend.compute(Call(pieces.add, 1, name="piece 1", threads=1), work)
+    client.results = [lost]
+    assert run(backend, pieces.add) == [0, 1, 2, 3]
 
 
 def test_cancelled_work_submits_no_more_pieces() -> None:

@@ -1,6 +1,9 @@
 """What has to be the same on all machines."""
 
-from amlc.execution.versions import MISSING, differences, installed
+import pytest
+
+from amlc.errors import ExecutionError
+from amlc.execution.versions import MISSING, check_like, differences, installed
 
 
 def test_this_machine_does_not_differ_from_itself() -> None:
@@ -23,3 +26,11 @@ def test_a_worker_may_lack_what_only_some_models_need() -> None:
     here = {"torch": "2.8"}
     assert differences(here, {"torch": MISSING}) == []
     assert differences(here, {"torch": "2.7"}) == ["torch is 2.7 there and 2.8 here"]
+
+
+def test_a_worker_that_differs_is_refused() -> None:
+    """The message says which it is and what to do."""
+    with pytest.raises(
+        ExecutionError, match=r"worker on a differs .*: numpy is 2\.3 there and 2\.4 here; install"
+    ):
+        check_like({"numpy": "2.4"}, {"numpy": "2.3"}, "on a")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
@@ -11,21 +12,10 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from amlc.errors import DataError
-from amlc.features.block import TableBlock
+from amlc.features.block import StoredBlock, TableBlock
 from amlc.features.block_names import BlockName
-from amlc.features.blocks import (
-    Blocks,
-    Dense,
-    Neighbours,
-    StoredNeighbours,
-    Tabular,
-    Terms,
-)
+from amlc.features.blocks import Blocks, Dense, Tabular, Terms
 from amlc.files import read_arrays, write_arrays
-
-POSITIONS = np.array([1, 2], np.int32)
-AMONG = np.ones((2, 1), np.float16)
-NEIGHBOURS = Neighbours(POSITIONS[:, None], np.array([[0.5], [0.25]], np.float32), POSITIONS, AMONG)
 
 
 @pytest.fixture
@@ -61,6 +51,38 @@ def test_take_selects_rows_of_every_column(frame: pd.DataFrame) -> None:
     """Numbers, categories and keys stay aligned."""
     taken = Tabular.from_frame(frame).take(np.array([2, 0])).to_frame()
     pd.testing.assert_frame_equal(taken, frame.iloc[[2, 0]].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("group_rows", [1, 2, 3])
+def test_parts_of_a_table_give_the_whole(
+    frame: pd.DataFrame, group_rows: int, tmp_path: Path
+) -> None:
+    """However many products come at a time, and whatever the least size of a row group is."""
+    block = Tabular.from_frame(frame)
+    parts = (block.take(np.array([row])) for row in range(3))
+    assert Tabular.write_parts(tmp_path / "parts.parquet", parts, group_rows) == block.shape
+    written = pq.ParquetFile(tmp_path / "parts.parquet")
+    assert written.num_row_groups == {1: 3, 2: 2, 3: 1}[group_rows]
+    read = Tabular.read(tmp_path / "parts.parquet")
+    pd.testing.assert_frame_equal(read.to_frame(), frame)
+
+
+def test_a_table_in_one_group_has_the_bytes_of_the_whole(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A catalogue that is no larger than a row group gets the same file either way."""
+    block = Tabular.from_frame(frame)
+    block.write(tmp_path / "whole.parquet")
+    parts = [block.take(np.array([0, 1])), block.take(np.array([2]))]
+    Tabular.write_parts(tmp_path / "parts.parquet", parts)
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+def test_equal_keys_are_one_object(frame: pd.DataFrame) -> None:
+    """So that a million products need the memory of the distinct keys alone."""
+    keys = Tabular.from_frame(frame.assign(key_d=["brand", "", "brand"])).keys[:, 0]
+    assert keys.tolist() == ["brand", "", "brand"]
+    assert keys[0] is keys[2]
 
 
 @pytest.mark.parametrize("name", ["num_a", "cat_c", "key_d"])
@@ -99,45 +121,6 @@ def test_terms_survive_the_file(tmp_path: Path) -> None:
     assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "terms.npz").read_bytes()
 
 
-def test_parts_of_neighbours_give_the_bytes_of_the_whole(tmp_path: Path) -> None:
-    """However many products come at a time."""
-    NEIGHBOURS.write(tmp_path / "whole.npz")
-    parts = (NEIGHBOURS.take(np.array([row])) for row in (0, 1))
-    Neighbours.write_parts(tmp_path / "parts.npz", parts)
-    assert (tmp_path / "parts.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
-
-
-def test_neighbours_survive_the_file(tmp_path: Path) -> None:
-    """Rows, similarities and positions are read as they were written."""
-    NEIGHBOURS.write(tmp_path / "n.npz")
-    loaded = Neighbours.read(tmp_path / "n.npz")
-    np.testing.assert_array_equal(NEIGHBOURS.rows, loaded.rows)
-    np.testing.assert_array_equal(NEIGHBOURS.similarity, loaded.similarity)
-    np.testing.assert_array_equal(NEIGHBOURS.position, loaded.position)
-
-
-def test_similarities_among_neighbours_are_read_when_used(tmp_path: Path) -> None:
-    """Rows taken twice from the file are those taken twice from the array."""
-    NEIGHBOURS.write(tmp_path / "n.npz")
-    loaded = Neighbours.read(tmp_path / "n.npz").take(np.array([1, 0])).take(np.array([0, 0, 1]))
-    assert loaded.n_compared == NEIGHBOURS.n_compared
-    np.testing.assert_array_equal(np.asarray(loaded.among), np.asarray(AMONG)[[1, 1, 0]])
-
-
-@pytest.mark.parametrize("content", [b"", b"PK", b"no archive"])
-def test_a_broken_neighbours_file_names_its_stage(tmp_path: Path, content: bytes) -> None:
-    """What cannot be mapped is an error with the stage to run."""
-    (tmp_path / "neighbours.npz").write_bytes(content)
-    with pytest.raises(DataError, match="run the stage neighbours"):
-        Neighbours.read(tmp_path / "neighbours.npz")
-
-
-def test_a_missing_neighbours_file_names_its_stage(tmp_path: Path) -> None:
-    """The message says which stage to run."""
-    with pytest.raises(DataError, match="run the stage neighbours"):
-        Neighbours.read(tmp_path / "neighbours.npz")
-
-
 @given(st.sets(st.text(st.characters(codec="ascii"), min_size=1), min_size=1), st.integers(0, 4))
 def test_dense_columns_survive_the_file_with_their_names(
     tmp_path_factory: pytest.TempPathFactory, names: set[str], rows: int
@@ -170,13 +153,6 @@ def test_an_array_without_names_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "vision.npy", np.ones((2, 2), np.float32))
     with pytest.raises(DataError, match="run the stage vision"):
         Dense.read(tmp_path / "vision.npy")
-
-
-def test_take_selects_rows_of_all_parts_of_neighbours() -> None:
-    """Rows, similarities and positions stay aligned."""
-    taken = NEIGHBOURS.take(np.array([1]))
-    assert (taken.rows.tolist(), taken.similarity.tolist()) == ([[2]], [[0.25]])
-    assert taken.position.tolist() == [2]
 
 
 @pytest.fixture
@@ -230,22 +206,16 @@ def test_rows_of_a_large_block_stay_on_disk(folder: Path, name: BlockName) -> No
     np.testing.assert_array_equal(read, whole)
 
 
-def test_neighbours_stay_on_disk(tmp_path: Path) -> None:
-    """Taking rows copies nothing until they are read."""
-    NEIGHBOURS.write(tmp_path / "neighbours.npz")
-    stored = Blocks.read(tmp_path, ["neighbours"]).neighbours
-    assert isinstance(stored, StoredNeighbours)
-    taken = stored.take(np.array([1, 0])).take(np.array([0]))
-    assert taken.table is stored.table
-    assert taken.shape == (1, 1)
-    expected = NEIGHBOURS.take(np.array([1]))
-    assert taken.position.tolist() == expected.position.tolist()
-    for name in Neighbours.by_row:
-        read = getattr(taken.loaded(), name)
-        np.testing.assert_array_equal(read, getattr(expected, name))
-    assert taken.loaded(among=False).n_compared == 0
-    taken.write(tmp_path / "taken.npz")
-    assert Neighbours.read(tmp_path / "taken.npz").rows.tolist() == expected.rows.tolist()
+@pytest.mark.parametrize("name", ["terms", "topics"])
+def test_a_mask_takes_rows_of_a_block_on_disk(folder: Path, name: BlockName) -> None:
+    """As it does from an array: also from rows taken before, and not if its length is another."""
+    block = Blocks.read(folder, [name]).get(name)
+    assert isinstance(block, StoredBlock)
+    taken = block.take(np.array([False, True, True])).take(np.array([False, True]))
+    assert taken.rows is not None
+    assert taken.rows.tolist() == [2]
+    with pytest.raises(IndexError):
+        block.take(np.array([True, False]))
 
 
 def test_blocks_of_different_lengths_are_refused(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from amlc.catalog.products import write_products
 from amlc.evaluation.metrics_files import HeldOut
 from amlc.evaluation.scores import EvaluateSettings, evaluate
-from amlc.features.blocks import Neighbours
+from amlc.features.neighbour_block import Neighbours
 from amlc.features.text.tfidf import TermFeatures, TermsSettings
 from amlc.features.text.vocabulary import VectorizerSettings
 from amlc.features.text.weight_table import WeightTable

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from amlc import sqlite
 from amlc.errors import ImageError
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.settings import ImageSettings
@@ -186,6 +187,19 @@ def test_a_file_that_is_not_a_store_is_left_unchanged(path: Path) -> None:
     with pytest.raises(ImageError, match=r"images\.sqlite: cannot be used.*AMLC_STORE"):
         Store(path, SETTINGS)
     assert path.read_bytes().startswith(b"not a database")
+
+
+def test_a_store_that_another_run_has_locked_is_not_to_be_moved(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says that another run uses it, and to run again after that."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
+    _put(path, a=OK)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ImageError, match=r"another run has .* locked .* run again when"):
+            Store(path, SETTINGS)
+    assert _read(path, "a") == {"a": OK}
 
 
 def test_a_store_of_a_newer_version_is_refused(path: Path) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours, Tabular
+from amlc.features.blocks import Tabular
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.models.kriging import Kriging, Points
 
 ROWS = 12
@@ -35,19 +36,20 @@ def tabular(rows: int = ROWS) -> Tabular:
     return Tabular.from_frame(pd.DataFrame(columns)[:rows])
 
 
-def neighbours() -> Neighbours:
+def neighbours(**changes: np.ndarray) -> NeighbourBlock:
     """Return the neighbours of the products by their texts, the nearest first."""
     similarity = TEXTS @ TEXTS.T
     np.fill_diagonal(similarity, -1)
     order = np.argsort(-similarity, axis=1)[:, :WIDTH]
     triangle = np.tril_indices(WIDTH)
     among = np.stack([(TEXTS[rows] @ TEXTS[rows].T)[triangle] for rows in order])
-    return Neighbours(
+    nearest = Neighbours(
         POSITION[order],
         np.take_along_axis(similarity, order, axis=1),
         POSITION,
         among.astype(np.float16),
     )
+    return NeighbourBlock(replace(nearest, **changes))
 
 
 def fitted(log_price: np.ndarray = LOG_PRICE) -> tuple[Kriging, np.ndarray]:
@@ -81,7 +83,7 @@ def naive(row: int, known: list[int]) -> tuple[float, float]:
 def test_a_train_row_is_predicted_from_neighbours_of_other_inner_folds() -> None:
     """Plain formulas over the neighbours outside the row's inner fold give the same numbers."""
     columns = fitted()[1]
-    for row, around in enumerate(neighbours().rows - FIRST):
+    for row, around in enumerate(neighbours().loaded().rows - FIRST):
         known = [int(other) for other in around if (other < 6) != (row < 6)]
         np.testing.assert_allclose(columns[row], naive(row, known), rtol=2e-3)
 
@@ -89,7 +91,7 @@ def test_a_train_row_is_predicted_from_neighbours_of_other_inner_folds() -> None
 def test_a_new_row_is_predicted_from_all_its_neighbours() -> None:
     """Neighbours of every inner fold count."""
     columns = fitted()[0].transform(neighbours(), tabular())
-    for row, around in enumerate((neighbours().rows - FIRST).tolist()):
+    for row, around in enumerate((neighbours().loaded().rows - FIRST).tolist()):
         np.testing.assert_allclose(columns[row], naive(row, around), rtol=2e-3)
 
 
@@ -109,7 +111,7 @@ def test_without_neighbours_the_price_is_the_median_and_the_deviation_largest() 
     """A product without similar products gets the median of the train rows, without an error."""
     kriging, _ = fitted()
     usual = kriging.transform(neighbours(), tabular())
-    nobody = replace(neighbours(), rows=np.full((ROWS, WIDTH), NO_NEIGHBOUR, np.int32))
+    nobody = neighbours(rows=np.full((ROWS, WIDTH), NO_NEIGHBOUR, np.int32))
     columns = kriging.transform(nobody, tabular())
     np.testing.assert_allclose(columns[:, PRICE], np.median(LOG_PRICE))
     assert (columns[:, DEVIATION] > usual[:, DEVIATION]).all()
@@ -117,7 +119,7 @@ def test_without_neighbours_the_price_is_the_median_and_the_deviation_largest() 
 
 def test_without_compared_neighbours_the_price_is_the_median() -> None:
     """`neighbours.n_compared: 0` leaves nothing to predict from."""
-    none = replace(neighbours(), among=np.empty((ROWS, 0), np.float16))
+    none = neighbours(among=np.empty((ROWS, 0), np.float16))
     columns = Kriging(NOISE).fit_transform(none, tabular(), LOG_PRICE, SPLITS)
     np.testing.assert_allclose(columns[:, PRICE], np.median(LOG_PRICE))
 
@@ -143,7 +145,8 @@ def test_the_state_is_all_that_a_saved_model_needs() -> None:
     again = Kriging(NOISE)
     again.set_state(kriging.state)
     np.testing.assert_array_equal(
-        again.transform(neighbours(), tabular()), kriging.transform(neighbours(), tabular())
+        again.transform(neighbours(), tabular()),
+        kriging.transform(neighbours(), tabular()),
     )
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.arrays import Floats32, Ints32
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.models import neighbour_prices as module
 from amlc.models.neighbour_prices import NeighbourPrices
 
@@ -14,16 +15,21 @@ TOTAL = np.array([0.1, 0.2, 0.3, 0.4])
 POSITION = np.array([10, 11, 12, 13], np.int32)
 ROWS = np.array([[11, 12, 13], [10, 12, 13], [13, 11, 10], [12, 11, 10]], np.int32)
 SIMILARITY = np.tile(np.array([0.9, 0.6, 0.3], np.float32), (4, 1))
-NOT_COMPARED = np.empty((4, 0), np.float16)
 SPLITS = [
     (np.array([2, 3]), np.array([0, 1])),
     (np.array([0, 1]), np.array([2, 3])),
 ]
 
 
-def neighbours() -> Neighbours:
+def block(rows: Ints32, similarity: Floats32, position: Ints32) -> NeighbourBlock:
+    """Return neighbours that are not compared to each other."""
+    not_compared = np.empty((len(rows), 0), np.float16)
+    return NeighbourBlock(Neighbours(rows, similarity, position, not_compared))
+
+
+def neighbours() -> NeighbourBlock:
     """Return the neighbours of the four products."""
-    return Neighbours(ROWS, SIMILARITY, POSITION, NOT_COMPARED)
+    return block(ROWS, SIMILARITY, POSITION)
 
 
 def fitted(*counts: int) -> tuple[NeighbourPrices, np.ndarray]:
@@ -64,14 +70,14 @@ def test_columns_do_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_new_row_sees_all_train_rows() -> None:
     """Its nearest neighbour may be of any fold."""
-    new = Neighbours(ROWS[:1], SIMILARITY[:1], np.array([NO_NEIGHBOUR], np.int32), NOT_COMPARED[:1])
+    new = block(ROWS[:1], SIMILARITY[:1], np.array([NO_NEIGHBOUR], np.int32))
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 2.0
 
 
 def test_without_neighbours_the_columns_are_the_train_mean() -> None:
     """A product without similar products gets the mean price, without an error."""
     none = np.full((1, 3), NO_NEIGHBOUR, np.int32)
-    new = Neighbours(none, np.zeros((1, 3), np.float32), none[0, :1], NOT_COMPARED[:1])
+    new = block(none, np.zeros((1, 3), np.float32), none[0, :1])
     columns = fitted()[0].transform(new, np.array([0.25]))
     assert columns[0, MEAN] == pytest.approx(LOG_PRICE.mean())
     assert columns[0, DEVIATION] == pytest.approx(0)
@@ -80,9 +86,7 @@ def test_without_neighbours_the_columns_are_the_train_mean() -> None:
 
 def test_a_neighbour_that_was_not_fitted_on_is_skipped() -> None:
     """Its price is not known, even if its position is beyond the last train row."""
-    new = Neighbours(
-        np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], POSITION[:1], NOT_COMPARED[:1]
-    )
+    new = block(np.array([[99, 10, 0]], np.int32), SIMILARITY[:1], POSITION[:1])
     assert fitted()[0].transform(new, TOTAL[:1])[0, NEAREST] == 1.0
 
 

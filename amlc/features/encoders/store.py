@@ -9,7 +9,7 @@ from typing import Self
 
 import numpy as np
 
-from amlc import layout
+from amlc import layout, sqlite
 from amlc.arrays import Floats32
 from amlc.errors import DataError
 
@@ -17,18 +17,19 @@ from amlc.errors import DataError
 VERSION = 1
 # The vectors of the encoders that were used longest ago are removed above this size.
 MAX_BYTES = 20 * 2**30
-_BUSY_SECONDS = 120.0
 _KEYS_PER_QUERY = 500
 
-_CREATE = """
-CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, used INTEGER);
+_CREATE_ENCODER = """
+CREATE TABLE IF NOT EXISTS encoder (id INTEGER PRIMARY KEY, key BLOB UNIQUE NOT NULL, used INTEGER)
+"""
+_CREATE_VECTOR = """
 CREATE TABLE IF NOT EXISTS vector (
     encoder INTEGER NOT NULL,
     content BLOB NOT NULL,
     vector BLOB NOT NULL,
     checksum BLOB NOT NULL,
     PRIMARY KEY (encoder, content)
-) WITHOUT ROWID;
+) WITHOUT ROWID
 """
 _USE = """
 INSERT INTO encoder (key, used) VALUES (?, (SELECT coalesce(max(used), 0) + 1 FROM encoder))
@@ -75,7 +76,7 @@ class VectorStore:
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                self._connection = _open(path)
+                self._connection = sqlite.connect(path, _prepare)
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     # Busy or not readable, which is no damage.
@@ -83,7 +84,7 @@ class VectorStore:
                 self.replaced = True
                 for suffix in ("", "-wal", "-shm"):
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
-                self._connection = _open(path)
+                self._connection = sqlite.connect(path, _prepare)
             with self._connection:
                 self._connection.execute(_USE, (encoder.encode(),))
             query = "SELECT id FROM encoder WHERE key = ?"
@@ -125,27 +126,26 @@ class VectorStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise DataError(
-                f"{self._path}: cannot be used as the store of vectors: {error}; free space, move "
-                "the file away, or set AMLC_STORE to another folder, and run again"
-            ) from None
+            problem = (
+                f"cannot be used as the store of vectors: {error}; free space, move the file away, "
+                "or set AMLC_STORE to another folder, and run again"
+            )
+            if sqlite.is_locked(error):
+                problem = (
+                    "another run has kept the store of vectors locked for "
+                    f"{sqlite.BUSY_SECONDS:.0f} seconds; run again when that run has ended"
+                )
+            raise DataError(f"{self._path}: {problem}") from None
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
-    try:
-        # Runs do not block each other for long, and a killed run loses no committed row.
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version not in {0, VERSION}:
-            connection.executescript("DROP TABLE IF EXISTS encoder; DROP TABLE IF EXISTS vector;")
-        connection.executescript(_CREATE)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def _prepare(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in {0, VERSION}:
+        connection.execute("DROP TABLE IF EXISTS encoder")
+        connection.execute("DROP TABLE IF EXISTS vector")
+    connection.execute(_CREATE_ENCODER)
+    connection.execute(_CREATE_VECTOR)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _shrink(connection: sqlite3.Connection, kept: int) -> None:

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from amlc.arrays import Bools, Floats32, Ints32, Ints64, Rows
 from amlc.errors import DataError, read_errors_as
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
 from amlc.files import write_array
 from amlc.params import Settings
 

@@ -9,7 +9,8 @@ from tqdm import tqdm
 
 from amlc.arrays import Rows
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.features.csr_file import rows_of
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 
 # Products in a piece of the search.
@@ -57,7 +58,8 @@ def search_train_products(
     count = terms.shape[0]
     position = np.full(count, NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
-    search = _Search(NeighbourIndex.build(terms[train], settings), terms, position, settings)
+    index = NeighbourIndex.build(rows_of(terms, train), settings)
+    search = _Search(index, terms, position, settings)
     pieces = [
         slice(start, min(start + PIECE_ROWS, count))
         for start in range(0, max(count, 1), PIECE_ROWS)
@@ -83,12 +85,11 @@ def nearest_train_products(
     *,
     threads: int,
     backend: Backend = THREADS,
-) -> Neighbours:
+) -> NeighbourBlock:
     """Return what `search_train_products` yields, all of it in memory."""
     parts = list(search_train_products(terms, train, settings, threads=threads, backend=backend))
-    return Neighbours(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Neighbours.by_row)
-    )
+    arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in Neighbours.by_row)
+    return NeighbourBlock(Neighbours(*arrays))
 
 
 def _nearest_of(search: _Search, rows: slice) -> Neighbours:

@@ -1,11 +1,13 @@
 """The store of vectors."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from amlc import sqlite
 from amlc.errors import DataError
 from amlc.features.encoders import store
 from amlc.features.encoders.store import VectorStore
@@ -90,3 +92,19 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="set AMLC_STORE"):
         VectorStore(tmp_path / "file" / "encoders.sqlite", "a", 3)
+
+
+def test_a_store_that_another_run_has_locked_is_not_to_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says that another run uses it; the file and its vectors stay."""
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.0)
+    path = path_of(tmp_path)
+    with VectorStore(path, "encoder", 3) as vectors:
+        vectors.put({KEYS[0]: VECTORS[KEYS[0]]})
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DataError, match=r"another run has .* locked .* run again when"):
+            VectorStore(path, "encoder", 3)
+    with VectorStore(path, "encoder", 3) as vectors:
+        assert list(vectors.find(KEYS[:1])) == KEYS[:1]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amlc.errors import DataError
-from amlc.features.blocks import NO_NEIGHBOUR, Neighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
 from amlc.features.text import neighbour_index
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 

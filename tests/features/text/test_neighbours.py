@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from amlc.features.blocks import NO_NEIGHBOUR
+from amlc.features.neighbour_block import NO_NEIGHBOUR
 from amlc.features.text import neighbours
 from amlc.features.text.neighbour_index import NeighboursSettings
 from amlc.features.text.neighbours import nearest_train_products
@@ -23,7 +23,7 @@ def random_terms(rows: int) -> sp.csr_array:
 def test_neighbours_are_positions_in_the_product_table() -> None:
     """Train products need not come first, and are not their own neighbours."""
     terms, train = random_terms(12), [2, 3, 5, 7, 11]
-    block = nearest_train_products(terms, np.array(train), SETTINGS, threads=1)
+    block = nearest_train_products(terms, np.array(train), SETTINGS, threads=1).loaded()
     similarity = (terms @ terms.T).toarray()
     for row, found in enumerate(block.rows.tolist()):
         near = [other for other in train if other != row and similarity[row, other] > 0]
@@ -37,8 +37,8 @@ def test_neighbours_depend_neither_on_pieces_nor_on_threads(
 ) -> None:
     """Pieces that are searched for in parallel stay in order."""
     terms, train = random_terms(30), np.arange(20)
-    whole = nearest_train_products(terms, train, SETTINGS, threads=1)
+    whole = nearest_train_products(terms, train, SETTINGS, threads=1).loaded()
     monkeypatch.setattr(neighbours, "PIECE_ROWS", 7)
-    parts = nearest_train_products(terms, train, SETTINGS, threads=3)
+    parts = nearest_train_products(terms, train, SETTINGS, threads=3).loaded()
     for name in ("rows", "similarity", "position", "among"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
