@@ -129,7 +129,7 @@ check-python:
 	$$python -c '$(FITS)' || { echo "error: $$python is $$($$python --version 2>&1), amlc needs 3.11 to" \
 	  "3.13: make clean, then make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
 ifeq ($(origin PYTHON),command line)
-	@[ ! -e $(BIN)/python ] || [ "$$($(BIN)/python --version)" = "$$($(PYTHON) --version)" ] || { \
+	@[ ! -e $(BIN)/python ] || [ "$$($(BIN)/python --version)" = "$$($(PYTHON) --version 2> /dev/null)" ] || { \
 	  echo "error: .venv has $$($(BIN)/python --version), not $(PYTHON): make clean first" >&2; exit 1; }
 endif
 

@@ -101,11 +101,13 @@ def temporary_folder(path: Path) -> Iterator[Path]:
     DataError
         The folder cannot be created.
     """
-    with _temporary(path) as temporary:
+    with ExitStack() as stack:
         with write_errors(path):
+            temporary = stack.enter_context(_reserved(path))
             temporary.mkdir(mode=0o700)
-        with finally_even_if_late(partial(shutil.rmtree, temporary, ignore_errors=True)):
-            yield temporary
+        # Outside of the inner block: an error in what the folder is for is another error.
+        stack.enter_context(finally_even_if_late(partial(_discard, temporary)))
+        yield temporary
 
 
 @contextmanager
@@ -351,16 +353,26 @@ def _temporary(path: Path) -> Iterator[Path]:
 
     Stale ones, which no running process has locked, are removed.
     """
-    with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
-        lock = _lock_path(temporary)
-        try:
-            with FileLock(lock):
-                yield temporary
-        finally:
-            lock.unlink(missing_ok=True)
+    with write_errors(path), _reserved(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    lock = _lock_path(temporary)
+    try:
+        with FileLock(lock):
+            yield temporary
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_path(folder).unlink(missing_ok=True)
 
 
 def _remove_stale(path: Path) -> None:

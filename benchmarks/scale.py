@@ -35,7 +35,8 @@ from amlc.models.predictions import PREDICTIONS
 # In the order of dvc.yaml; `train` stands for one step for each model.
 STAGES = (
     *("synthetic", "prepare", "images", "tabular", "terms", "topics", "neighbours", "vision"),
-    *("encode", "inputs", "train", "blend", "guards", "evaluate", "predict", "bundle", "report"),
+    *("encode", "inputs", "train", "blend", "guards", "evaluate", "predict"),
+    *("train_products", "bundle", "report"),
 )
 # The ticks of a picture, as far as they are in its range.
 TICKS = tuple(factor * 10.0**power for power in range(-2, 6) for factor in (1, 2, 5))

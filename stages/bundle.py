@@ -11,7 +11,7 @@ def main() -> None:
     """Write data/bundle, with its model card."""
     with replacing_folder(layout.BUNDLE) as folder:
         write_text(folder / "README.md", model_card())
-        write_bundle(layout.ROOT, folder, params.read(), params.threads())
+        write_bundle(layout.ROOT, folder, params.read())
         files = [path for path in folder.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files)
     print(f"bundle: {len(files)} files, {size / 1e6:,.0f} MB")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from amlc import layout, params
-from amlc.catalog.products import TEXT, read_links, read_products
+from amlc.catalog.products import iter_texts, read_links
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -41,7 +41,7 @@ def _encode(name: str, settings: EncoderSettings, blocks: Path, weights: Path) -
         there = remote.encoder_on(backend, encoder)
         with store.VectorStore(store.default_path(), encoder.key(), encoder.width) as vectors:
             if settings.kind == "text":
-                texts = read_products(layout.PRODUCTS, [TEXT])[TEXT].tolist()
+                texts = list(iter_texts(layout.PRODUCTS))
                 dense = block.encode_texts(texts, there, vectors, name)
             else:
                 links = read_links(layout.PRODUCTS)

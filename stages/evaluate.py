@@ -3,7 +3,7 @@
 import numpy as np
 
 from amlc import layout, params
-from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
+from amlc.catalog.products import PRICE, TEXT, read_products, test_rows, train_rows
 from amlc.errors import run
 from amlc.evaluation.scores import (
     EvaluateSettings,
@@ -18,7 +18,7 @@ from amlc.models.predictions import read_predictions
 def main() -> None:
     """Write metrics.json, details.json and the tables for plots."""
     settings = params.load(EvaluateSettings, "evaluate")
-    products = read_products(layout.PRODUCTS)
+    products = read_products(layout.PRODUCTS, without=[TEXT])
     train, test = train_rows(products), test_rows(products)
     rows = join_predictions(products)
     priced = test[products[PRICE].notna().to_numpy()[test]]

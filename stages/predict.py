@@ -4,7 +4,7 @@ import numpy as np
 
 from amlc import layout, params
 from amlc.catalog.intake import DataSettings, read_test_ids
-from amlc.catalog.products import ID, PRICE, rates_of, read_products, test_rows
+from amlc.catalog.products import ID, LINK, PRICE, TEXT, rates_of, read_products, test_rows
 from amlc.catalog.submission import check_submission, write_submission
 from amlc.errors import run
 from amlc.models.blend import read_blend_predictions
@@ -18,7 +18,7 @@ def main() -> None:
     """
     settings = params.load(DataSettings, "data")
     expected = read_test_ids(settings)
-    products = read_products(layout.PRODUCTS)
+    products = read_products(layout.PRODUCTS, without=[TEXT, LINK])
     test = test_rows(products)
     file_rows, others = test[: len(expected)], test[len(expected) :]
     unpriced = others[products[PRICE].isna().to_numpy()[others]]

@@ -31,6 +31,7 @@ def main() -> None:
     shown = {name: parameters[name] for name in SHOWN if name in parameters}
     page = make_page(
         findings,
+        layout.PRODUCTS,
         layout.IMAGES,
         {**shown, "train": read_settings(layout.MODELS, models)},
         coverage=coverage,

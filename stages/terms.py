@@ -1,7 +1,7 @@
 """Turn the catalogue text into TF-IDF terms."""
 
 from amlc import layout, params
-from amlc.catalog.products import TEXT, read_products, train_rows
+from amlc.catalog.products import TRAIN, iter_texts
 from amlc.errors import run
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -13,11 +13,9 @@ from amlc.files import replacing_folder
 def main() -> None:
     """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TermsSettings, "terms")
-    products = read_products(layout.PRODUCTS, ["split", TEXT])
-    texts = products[TEXT].to_numpy()
-    features = TermFeatures(settings).fit(texts[train_rows(products)].tolist())
+    features = TermFeatures(settings).fit(iter_texts(layout.PRODUCTS, TRAIN))
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
-        parts = features.transform_parts(texts.tolist(), backend=backend)
+        parts = features.transform_parts(iter_texts(layout.PRODUCTS), backend=backend)
         (rows, count), entries = write_csr_parts(layout.TERMS, parts)
     with replacing_folder(layout.ENCODERS / "terms") as folder:
         features.save(folder)

@@ -144,10 +144,12 @@ def read_catalogue(settings: DataSettings) -> CheckedCatalogue:
     if not is_priced.any():
         lines = describe_errors(sheets[TRAIN].path, errors[TRAIN], sheets[TRAIN].total, names)
         raise _unusable([f"{sheets[TRAIN].path}: no row is left", *lines], _DROP_DOES_NOT_HELP)
-    parts = [train[is_priced]]
+    # Any selection copies all texts, which are most of the memory, even if it selects no row.
+    parts = [train if is_priced.all() else train[is_priced]]
     if TEST in sheets:
         parts.append(_test_products(sheets[TEST], errors[TEST], settings))
-    parts.append(train[~is_priced].assign(split=TEST))
+    if not is_priced.all():
+        parts.append(train[~is_priced].assign(split=TEST))
     products = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if FURTHER_LINKS in products:
         # One of the files may have none.

@@ -60,6 +60,7 @@ def write_rejected(path: Path, catalogue: CheckedCatalogue) -> None:
 
 # The counts, metrics/data.json.
 
+_MAY_BE_EMPTY = {"text": TEXT, "link": LINK}
 _PRICE_QUANTILES = {
     "min": 0.0,
     "q01": 0.01,
@@ -85,7 +86,10 @@ def data_metrics(
     placeholders : dict of str to int
         What `amlc.catalog.splits.placeholder_links` returns.
     """
-    train, others = (products[products["split"] == split] for split in (TRAIN, TEST))
+    # The texts would be copied, and they are most of the table.
+    missing = {f"without_{name}": products[column] == "" for name, column in _MAY_BE_EMPTY.items()}
+    counted = products[["split", PRICE, "group", "fold"]].assign(**missing)
+    train, others = (counted[counted["split"] == split] for split in (TRAIN, TEST))
     test = others.iloc[: catalogue.test_total]
     # After the rows of the test file come train rows without a price, then those held out.
     unpriced = int(others[PRICE].iloc[catalogue.test_total :].isna().sum())
@@ -142,11 +146,9 @@ def _count_by_reason(errors: Iterable[RowError]) -> dict[str, int]:
     return dict(Counter(error.reason for error in errors))
 
 
-def _count_missing(products: pd.DataFrame) -> dict[str, int]:
-    return {
-        "without_text": int((products[TEXT] == "").sum()),
-        "without_link": int((products[LINK] == "").sum()),
-    }
+def _count_missing(rows: pd.DataFrame) -> dict[str, int]:
+    names = (f"without_{name}" for name in _MAY_BE_EMPTY)
+    return {name: int(rows[name].sum()) for name in names}
 
 
 def _count_groups(products: pd.DataFrame) -> dict[str, int]:

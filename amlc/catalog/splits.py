@@ -169,7 +169,9 @@ def product_groups(
     array([0, 0, 0], dtype=int32)
     """
     titles = [(normalised_title(title_of(text)),) for text in texts]
-    used = [["" if link in placeholders else link for link in each] for each in links]
+    used = list(links)
+    if placeholders:
+        used = [["" if link in placeholders else link for link in each] for each in used]
     return linked_groups([titles, used])
 
 

@@ -217,6 +217,9 @@ def _column_errors(sheet: Sheet, column: str, check: Callable[[str], str]) -> li
 
 def _row_errors(sheet: Sheet, column: str, reasons: dict[int, str]) -> list[RowError]:
     """Return the errors of a column from the reasons of rows."""
+    if not reasons:
+        # The selection of no rows would copy all texts.
+        return []
     # One more than allowed is enough to notice the excess.
     rows = list(reasons)[: MAX_ROW_ERRORS + 1]
     lines = sheet.lines[rows].tolist()

@@ -51,14 +51,14 @@ def join_predictions(products: pd.DataFrame, root: Path = layout.ROOT) -> pd.Dat
     Parameters
     ----------
     products : DataFrame
-        The product table, whole.
+        All rows of the product table; its texts are not needed.
     root : Path
         The repository; its folder ``data`` holds what the stages wrote.
 
     Returns
     -------
     DataFrame
-        The product table with ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
+        The same with ``predicted``, ``low`` and ``high`` (prices), ``kind`` (of unit) and
         ``pictured`` (whether there is a picture), and the columns of `SLICES`.
 
     Raises

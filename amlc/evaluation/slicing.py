@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from amlc.arrays import Bools, Floats, Objects, Rows
+from amlc.arrays import Bools, Floats, Ints64, Objects, Rows
 from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY
 from amlc.features.blocks import Tabular
-from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 
 # A slice has at least this many products, and at least this share of all.
 MIN_ROWS = 15
 MIN_SHARE = 0.004
+# Products whose neighbours are in memory at a time.
+_ROWS_AT_ONCE = 2**14
 # Two slices with a larger overlap than this share of their union are one.
 MAX_OVERLAP = 0.7
 # Names of slices by columns of the tabular block; another column has its own name.
@@ -56,13 +58,13 @@ class SliceCost:
     cost: float
 
 
-def slice_labels(tabular: Tabular, neighbours: Neighbours, outside: Rows) -> dict[str, Objects]:
+def slice_labels(tabular: Tabular, neighbours: NeighbourBlock, outside: Rows) -> dict[str, Objects]:
     """Return the label of each product by kind of slice; empty where it has none.
 
     Parameters
     ----------
-    tabular, neighbours : Tabular, Neighbours
-        The blocks of the products.
+    tabular, neighbours : Tabular, NeighbourBlock
+        The blocks of the products; neighbours are read a few thousand rows at a time.
     outside : ndarray of int, shape (table rows,)
         The fold of each row of the product table, -1 for test rows; a product's nearest product is
         the first in another fold, as for the models.
@@ -72,7 +74,10 @@ def slice_labels(tabular: Tabular, neighbours: Neighbours, outside: Rows) -> dic
         labels[_name(name.removeprefix(CATEGORICAL))] = tabular.labels(name)
     for index, name in enumerate(tabular.key_names):
         labels[_name(name.removeprefix(HIGH_CARDINALITY))] = tabular.keys[:, index]
-    similarity = _nearest_similarity(neighbours, outside)
+    starts = range(0, neighbours.shape[0], _ROWS_AT_ONCE)
+    chunks = (np.arange(neighbours.shape[0])[start : start + _ROWS_AT_ONCE] for start in starts)
+    parts = (neighbours.take(rows).loaded(among=False) for rows in chunks)
+    similarity = np.concatenate([_nearest_similarity(part, outside) for part in parts])
     edges = np.quantile(similarity, [0.2, 0.4, 0.6, 0.8])
     fifths = np.searchsorted(edges, similarity, side="right")
     labels["nearest product"] = np.array(_FIFTHS, object)[fifths]
@@ -104,29 +109,32 @@ def costliest(scores: Floats, labels: Mapping[str, Objects], count: int) -> list
     count : int
         How many slices at most. Of slices with almost the same products only the costliest counts.
     """
+    # Which products a slice has is not kept for each of them, but found again.
     candidates = [
-        (cost, chosen)
+        (cost, codes, code)
         for kind, names in labels.items()
-        for label, chosen in _slices(names)
-        if (cost := _cost(kind, label, scores, chosen)) is not None
+        for label, codes, code in _slices(names)
+        if (cost := _cost(kind, label, scores, codes == code)) is not None
     ]
-    candidates.sort(key=lambda pair: -pair[0].cost)
+    candidates.sort(key=lambda candidate: -candidate[0].cost)
     kept: list[tuple[SliceCost, Bools]] = []
-    for cost, chosen in candidates:
+    for cost, codes, code in candidates:
         if len(kept) == count:
             break
+        chosen = codes == code
         if all(_overlap(chosen, other) <= MAX_OVERLAP for _, other in kept):
             kept.append((cost, chosen))
     return [cost for cost, _ in kept]
 
 
-def _slices(names: Objects) -> Iterable[tuple[str, Bools]]:
+def _slices(names: Objects) -> Iterable[tuple[str, Ints64, int]]:
+    """Yield the label of each slice, the codes of all products, and that of the slice."""
     texts = np.asarray([str(name) for name in names], dtype=object)
     values, codes, counts = np.unique(texts, return_inverse=True, return_counts=True)
     least = max(MIN_ROWS, MIN_SHARE * len(texts))
     for code in np.flatnonzero((counts >= least) & (counts < len(texts))):
         if values[code]:
-            yield str(values[code]), codes == code
+            yield str(values[code]), codes, int(code)
 
 
 def _cost(kind: str, label: str, scores: Floats, chosen: Bools) -> SliceCost | None:

@@ -1,15 +1,26 @@
 """What all feature blocks have in common: rows are taken, and the block is read and written."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
 from amlc.arrays import Bools, Rows
 from amlc.errors import DataError, read_errors_as
 from amlc.features.block_names import ENCODERS
+
+T = TypeVar("T")
+
+
+def in_chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the values in lists of a given length; the last one may be shorter."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, size)):
+        yield chunk
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The feature blocks and their files: one row per product, in the order of the product table."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse as sp
 from numpy.lib.recfunctions import structured_to_unstructured, unstructured_to_structured
@@ -25,8 +26,10 @@ from amlc.features.block_names import (
 )
 from amlc.features.csr_file import map_csr, write_csr
 from amlc.features.neighbour_block import NeighbourBlock
-from amlc.files import write_array, write_frame
+from amlc.files import write_array, write_tables
 
+# Least number of rows that are written together as a row group, while there are as many.
+GROUP_ROWS = 2**14
 # Bounds the list of names at the start of a .npy file, whose parsing takes time.
 MAX_HEADER_SIZE = 1_000_000
 
@@ -104,7 +107,7 @@ class Tabular(Block):
         return cls(
             np.ascontiguousarray(frame[numbers].to_numpy(dtype=np.float32)),
             codes,
-            np.ascontiguousarray(frame[keys].to_numpy(dtype=object)),
+            _shared_texts(frame[keys]),
             tuple(numbers),
             tuple(keys),
             {name: tuple(map(str, frame[name].cat.categories)) for name in categories},
@@ -112,11 +115,72 @@ class Tabular(Block):
 
     def write(self, path: Path) -> None:
         """Write the block as Parquet."""
-        write_frame(path, self.to_frame())
+        self.write_parts(path, [self])
+
+    @classmethod
+    def write_parts(
+        cls, path: Path, parts: Iterable[Self], group_rows: int = GROUP_ROWS
+    ) -> tuple[int, int]:
+        """Write a block whose rows come in parts, with one row group in memory.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        parts : iterable of Tabular
+            At least one, with the same columns.
+        group_rows : int
+            Least number of rows of a row group, which has whole parts; the last one may have fewer.
+
+        Returns
+        -------
+        (int, int)
+            The number of rows and of columns.
+        """
+        count = width = 0
+
+        def tables() -> Iterator[pa.Table]:
+            nonlocal count, width
+            for block in cls._grouped(parts, group_rows):
+                count, width = count + block.shape[0], block.shape[1]
+                yield pa.Table.from_pandas(block.to_frame(), preserve_index=False)
+
+        write_tables(path, tables())
+        return count, width
+
+    @classmethod
+    def _grouped(cls, parts: Iterable[Self], rows: int) -> Iterator[Self]:
+        waiting: list[Self] = []
+        for part in parts:
+            waiting.append(part)
+            if sum(len(each.numbers) for each in waiting) >= rows:
+                yield cls.joined(waiting)
+                waiting = []
+        if waiting:
+            yield cls.joined(waiting)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the rows of one or more blocks with the same columns as one block."""
+        if len(parts) == 1:
+            return parts[0]
+        rows: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in cls.by_row
+        }
+        return replace(parts[0], **rows)
 
     @classmethod
     def _read(cls, path: Path) -> Self:
         return cls.from_frame(pq.read_table(path).to_pandas())
+
+
+def _shared_texts(frame: pd.DataFrame) -> Objects:
+    """Return columns of texts; equal texts of a column are one object, as most are not rare."""
+    texts = np.empty(frame.shape, dtype=object)
+    for index, name in enumerate(frame.columns):
+        codes, distinct = pd.factorize(frame[name], use_na_sentinel=False)
+        texts[:, index] = np.asarray(distinct, dtype=object)[codes]
+    return texts
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from amlc.catalog.quantities import parse_quantity
 from amlc.catalog.units import UNIT_KINDS, UNIT_NAMES, find_unit
 from amlc.errors import DataError, read_errors_as
 from amlc.execution.backend import Backend, in_order, open_pool
+from amlc.features.block import in_chunks
 from amlc.features.block_names import CATEGORICAL, HIGH_CARDINALITY, NUMERIC
 from amlc.features.blocks import Tabular
 from amlc.features.own_columns import OwnColumns
@@ -174,7 +174,7 @@ class TabularFeatures:
         Parameters
         ----------
         texts : iterable of str
-            Their texts.
+            Their texts; a few thousand are in memory at a time.
         own : DataFrame, optional
             Their columns of `amlc.catalog.products.own_columns`.
 
@@ -183,12 +183,20 @@ class TabularFeatures:
         DataError
             There is no text.
         """
-        contents = [parse_content(text) for text in texts]
-        if not contents:
+        lows, highs = [], []
+
+        def titles() -> Iterator[str]:
+            for chunk in in_chunks(texts, PIECE_ROWS):
+                contents = [parse_content(text) for text in chunk]
+                numbers = _numbers(contents)
+                lows.append(numbers.min(axis=0))
+                highs.append(numbers.max(axis=0))
+                yield from (normalised_title(content.title) for content in contents)
+
+        self.brands.fit(titles())
+        if not lows:
             raise DataError("the tabular block needs at least one train row")
-        self.brands.fit(normalised_title(content.title) for content in contents)
-        numbers = _numbers(contents)
-        self.low, self.high = numbers.min(axis=0), numbers.max(axis=0)
+        self.low, self.high = np.min(lows, axis=0), np.max(highs, axis=0)
         self.own = OwnColumns(self.settings.max_levels)
         if own is not None:
             self.own.fit(own)
@@ -214,16 +222,24 @@ class TabularFeatures:
         """
         if backend is None or not len(texts):
             return self.transform_parsed([parse_content(text) for text in texts], own)
-        starts = range(0, len(texts), PIECE_ROWS)
-        chunks = [slice(start, start + PIECE_ROWS) for start in starts]
-        pieces = [(list(texts[chunk]), None if own is None else own[chunk]) for chunk in chunks]
+        return Tabular.joined(list(self.transform_parts([(texts, own)], backend)))
+
+    def transform_parts(
+        self,
+        parts: Iterable[tuple[Sequence[str] | Objects, pd.DataFrame | None]],
+        backend: Backend,
+    ) -> Iterator[Tabular]:
+        """Yield what `transform` returns, for some of the rows after the others.
+
+        Parameters
+        ----------
+        parts : iterable of (sequence of str, DataFrame or None)
+            Texts and own columns as for `transform`, at least one; those under way are in memory.
+        backend : Backend
+            As for `transform`.
+        """
         with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
-            blocks = list(in_order(pool, _transform, pieces))
-        columns: dict[str, Any] = {
-            name: np.concatenate([getattr(block, name) for block in blocks])
-            for name in Tabular.by_row
-        }
-        return replace(blocks[0], **columns)
+            yield from in_order(pool, _transform, _pieces(parts))
 
     def transform_parsed(
         self, contents: Sequence[Content], own: pd.DataFrame | None = None
@@ -284,6 +300,15 @@ class TabularFeatures:
         if columns != NUMBER_NAMES or lengths != {len(NUMBER_NAMES)}:
             raise DataError(f"{path}: written by a version with other columns; refit")
         return features
+
+
+def _pieces(
+    parts: Iterable[tuple[Sequence[str] | Objects, pd.DataFrame | None]],
+) -> Iterator[tuple[list[str], pd.DataFrame | None]]:
+    for texts, own in parts:
+        for start in range(0, len(texts), PIECE_ROWS):
+            rows = slice(start, start + PIECE_ROWS)
+            yield list(texts[rows]), None if own is None else own[rows]
 
 
 def _transform(features: TabularFeatures, piece: tuple[list[str], pd.DataFrame | None]) -> Tabular:

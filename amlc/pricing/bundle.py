@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from amlc import layout
-from amlc.catalog.columns import ColumnMap
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
@@ -22,7 +21,6 @@ from amlc.features.text.weight_table import WeightTable
 from amlc.features.vision.block import VisionSettings
 from amlc.files import write_text
 from amlc.images.settings import PictureSettings
-from amlc.images.shards import read_rows
 from amlc.models.base import Regressor
 from amlc.models.blend import SPREAD, Blend
 from amlc.models.predictions import CURVES, PREDICTIONS, read_settings
@@ -31,7 +29,7 @@ from amlc.params import check
 from amlc.pricing.catalog_settings import CatalogSettings
 from amlc.pricing.encoders import FOLDER, BundleEncoders, used_encoders
 from amlc.pricing.manifest import verified, write_manifest
-from amlc.pricing.train_products import TrainProducts, write_train_products
+from amlc.pricing.train_products import TrainProducts
 
 if TYPE_CHECKING:
     from amlc.models.spread import Spread
@@ -62,7 +60,7 @@ PARAMS = (
 _UNNEEDED = shutil.ignore_patterns(".*", PREDICTIONS, *CURVES.values(), "importance.csv")
 
 
-def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: int) -> None:
+def write_bundle(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
     """Write a bundle from the outputs of the pipeline.
 
     Parameters
@@ -73,16 +71,13 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
         An existing folder to write to; what is in it becomes a part of the bundle.
     params : mapping
         The content of params.yaml.
-    threads : int
-        Pictures to resize at once.
 
     Raises
     ------
     AmlcError
         An output of the pipeline is missing or broken.
     """
-    products = read_products(root / layout.PRODUCTS)
-    train = train_rows(products)
+    train = train_rows(read_products(root / layout.PRODUCTS, ["split"]))
     if (train != np.arange(len(train))).any():
         raise CheckError(f"{layout.PRODUCTS}: train rows do not come first; run prepare again")
     # Not sorted by key: the groups of terms are in the order of their columns.
@@ -95,10 +90,6 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any], threads: i
     settings = NeighboursSettings.model_validate(params["neighbours"])
     terms = Terms.read(root / layout.TERMS).weights[train]
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
-    del terms
-    images = read_rows(root / layout.IMAGES)
-    columns = ColumnMap.model_validate(params["data"]["columns"])
-    write_train_products(folder / "products", products.iloc[train], images, threads, columns)
     write_manifest(folder)
 
 
@@ -128,6 +119,7 @@ def _copy_fitted(root: Path, folder: Path, params: Mapping[str, Any], blend: Ble
         shutil.copyfile(encoders / "tabular.json", folder / "encoders" / "tabular.json")
         for name in ("terms", "topics"):
             _copy(encoders / name, folder / "encoders" / name)
+        _copy(root / layout.TRAIN_PRODUCTS, folder / "products")
         for name in used_encoders(params, names):
             _copy(root / layout.PRETRAINED / name, folder / FOLDER / name)
         for name in names:

@@ -1,7 +1,7 @@
 """The products that the page shows, each with its picture, texts and prices."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from amlc.catalog.content import parse_content
-from amlc.catalog.products import LINK, PRICE, TEXT
+from amlc.catalog.products import ID, LINK, PRICE, TEXT, iter_products
 from amlc.errors import DataError, read_errors_as
 from amlc.images.decode import data_url, encode_jpeg
 from amlc.images.fetch_result import OK
@@ -94,13 +94,39 @@ def sheet(findings: Findings, count: int = SHEET) -> pd.DataFrame:
     return pictured.sort_values(PRICE, kind="stable").iloc[positions]
 
 
-def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -> tuple[Card, ...]:
+def read_texts(path: Path, ids: Collection[str]) -> dict[str, str]:
+    """Return the texts of some products by their ``sample_id``.
+
+    Parameters
+    ----------
+    path : Path
+        ``data/products.parquet``; one row group is in memory at a time.
+    ids : collection of str
+        The ids.
+
+    Raises
+    ------
+    DataError
+        The file is missing, or it is not a product table.
+    """
+    texts: dict[str, str] = {}
+    for products in iter_products(path, [ID, TEXT]):
+        chosen = products[products[ID].isin(ids)]
+        texts.update(zip(chosen[ID], chosen[TEXT], strict=True))
+    return texts
+
+
+def cards(
+    rows: pd.DataFrame, texts: Mapping[str, str], pictures: Mapping[str, str], findings: Findings
+) -> tuple[Card, ...]:
     """Return products as cards.
 
     Parameters
     ----------
     rows : DataFrame
         Some of the train rows.
+    texts : mapping of str to str
+        Their texts, by id.
     pictures : mapping of str to str
         Data URLs by link.
     findings : Findings
@@ -109,7 +135,7 @@ def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -
     ends = np.log(np.quantile(findings.train[[PRICE, "predicted"]], [0.005, 0.995]))
     made = []
     for row in rows.rename(columns={PRICE: "actual"}).to_dict("records"):
-        content = parse_content(str(row[TEXT]))
+        content = parse_content(texts[row[ID]])
         excerpt = " · ".join(filter(None, [*content.bullets, content.description]))
         prices = {name: float(row[name]) for name in ("actual", "predicted", "low", "high")}
         shares = (np.log(list(prices.values())) - ends[0]) / (ends[1] - ends[0])
@@ -126,12 +152,14 @@ def cards(rows: pd.DataFrame, pictures: Mapping[str, str], findings: Findings) -
     return tuple(made)
 
 
-def tiles(rows: pd.DataFrame, pictures: Mapping[str, str]) -> tuple[Tile, ...]:
+def tiles(
+    rows: pd.DataFrame, texts: Mapping[str, str], pictures: Mapping[str, str]
+) -> tuple[Tile, ...]:
     """Return the products of the contact sheet; those without a picture are left out."""
     return tuple(
         Tile(
             picture=pictures[row[LINK]],
-            title=clean(parse_content(str(row[TEXT])).title, TITLE_LENGTH),
+            title=clean(parse_content(texts[row[ID]]).title, TITLE_LENGTH),
             price=float(row[PRICE]),
         )
         for row in rows.to_dict("records")

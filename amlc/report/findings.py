@@ -9,7 +9,7 @@ import pyarrow.csv as pacsv
 
 from amlc import layout
 from amlc.arrays import Floats
-from amlc.catalog.products import PRICE, read_products, test_rows, train_rows
+from amlc.catalog.products import PRICE, TEXT, read_products, test_rows, train_rows
 from amlc.errors import DataError, read_errors_as
 from amlc.evaluation.metrics_files import (
     DataCounts,
@@ -42,8 +42,8 @@ class Findings:
     Parameters
     ----------
     train : DataFrame
-        The product table's train rows with ``predicted``, ``low`` and ``high`` (prices, out of
-        fold), ``kind`` (of unit) and ``pictured`` (bool).
+        The product table's train rows without their texts, but with ``predicted``, ``low`` and
+        ``high`` (prices, out of fold), ``kind`` (of unit) and ``pictured`` (bool).
     test_price : ndarray of float64
         Predicted prices of the test rows.
     scores : Scores
@@ -110,7 +110,7 @@ def read_findings(root: Path, models: list[str], *, synthetic: bool) -> Findings
     DataError
         A file is missing, unreadable or of other products.
     """
-    products = read_products(root / layout.PRODUCTS)
+    products = read_products(root / layout.PRODUCTS, without=[TEXT])
     rows = join_predictions(products, root)
     importance = _of_models(root, models, "importance.csv", ["feature", "share"])
     return Findings(
@@ -148,7 +148,7 @@ def _costliest(rows: pd.DataFrame, products: pd.DataFrame, root: Path) -> list[S
     positions = train_rows(products)
     labels = slice_labels(
         Tabular.read(root / layout.TABULAR).take(positions),
-        NeighbourBlock.read(root / layout.NEIGHBOURS).take(positions).loaded(among=False),
+        NeighbourBlock.read(root / layout.NEIGHBOURS).take(positions),
         products["fold"].to_numpy(np.intp),
     )
     labels["picture"] = rows["pictured"].map({True: "with", False: "without"}).to_numpy(object)

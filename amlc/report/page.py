@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from amlc.catalog.products import LINK, PRICE
+from amlc.catalog.products import ID, LINK, PRICE
 from amlc.evaluation.metrics_files import DataCounts, Details, Guards, ImageCounts, Scores
 from amlc.evaluation.slicing import SliceCost
 from amlc.pricing.manifest import LIBRARIES, versions
-from amlc.report.examples import Card, Tile, cards, extremes, sheet, thumbnails, tiles
+from amlc.report.examples import Card, Tile, cards, extremes, read_texts, sheet, thumbnails, tiles
 from amlc.report.figures import Figures, draw_figures
 from amlc.report.findings import Findings
 from amlc.report.suggestions import Suggestion, suggestions
@@ -106,6 +106,7 @@ class Page:
 
 def make_page(
     findings: Findings,
+    products: Path,
     images: Path,
     parameters: Mapping[str, Any],
     *,
@@ -119,8 +120,8 @@ def make_page(
     ----------
     findings : Findings
         The results of the run.
-    images : Path
-        ``data/images``.
+    products, images : Path
+        ``data/products.parquet`` and ``data/images``.
     parameters : mapping
         The sections of params.yaml to show.
     coverage : float
@@ -131,7 +132,8 @@ def make_page(
         The share of the variance of log price that one feature may explain.
     """
     groups, pictured = extremes(findings), sheet(findings)
-    pictures = thumbnails(images, pd.concat([*groups.values(), pictured])[LINK])
+    shown = pd.concat([*groups.values(), pictured])
+    texts, pictures = read_texts(products, set(shown[ID])), thumbnails(images, shown[LINK])
     half, nine_tenths = np.exp(np.quantile(np.abs(findings.log_ratio), [0.5, 0.9]))
     kinds = findings.train.groupby(findings.train["kind"].astype(str))
     python = ".".join(platform.python_version_tuple()[:2])
@@ -151,10 +153,10 @@ def make_page(
         median_prices={str(kind): float(rows[PRICE].median()) for kind, rows in kinds},
         figures=draw_figures(findings, coverage),
         importance=_importance(findings) if len(findings.importance) else None,
-        too_low=cards(groups["too low"], pictures, findings),
-        too_high=cards(groups["too high"], pictures, findings),
-        closest=cards(groups["closest"], pictures, findings),
-        tiles=tiles(pictured, pictures),
+        too_low=cards(groups["too low"], texts, pictures, findings),
+        too_high=cards(groups["too high"], texts, pictures, findings),
+        closest=cards(groups["closest"], texts, pictures, findings),
+        tiles=tiles(pictured, texts, pictures),
         parameters=yaml.safe_dump(dict(parameters), sort_keys=False, allow_unicode=True, width=80),
         versions={"Python": python, **versions(sorted({*LIBRARIES, "scikit-learn", *DRAWING}))},
         source=str(parameters["data"]["dir"]),

@@ -6,7 +6,7 @@ import pytest
 
 from amlc.evaluation.slicing import costliest, slice_labels
 from amlc.features.blocks import Tabular
-from amlc.features.neighbour_block import NO_NEIGHBOUR, Neighbours
+from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 
 
 def labels(**kinds: list[str]) -> dict[str, np.ndarray]:
@@ -60,7 +60,7 @@ def test_products_are_sliced_by_categories_keys_and_similarity() -> None:
     among = np.ones((10, 1), np.float16)
     neighbours = Neighbours(rows, similarity, np.arange(10, dtype=np.int32), among)
     folds = np.array([0, 1, 0, 1, 0, 0, 1, 0, 1, 0])
-    found = slice_labels(Tabular.from_frame(frame), neighbours, folds)
+    found = slice_labels(Tabular.from_frame(frame), NeighbourBlock(neighbours), folds)
     assert found["kind of unit"].tolist() == ["mass", "count"] * 5
     assert found["brand"].tolist() == ["acme", ""] * 5
     nearest = found["nearest product"].tolist()

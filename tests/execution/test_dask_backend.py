@@ -167,7 +167,7 @@ def test_a_shared_folder_holds_the_inputs(backend: DaskBackend, tmp_path: Path) 
     """While the work lasts."""
     remote = changed(backend, scheduler=REMOTE, shared_folder=str(tmp_path))
     with open_pool(remote, pieces.inputs(), at_once=2, unit="piece") as pool:
-        assert len(list(tmp_path.glob("*/inputs"))) == 1
+        assert len(list(tmp_path.glob(".amlc-pieces-*/inputs"))) == 1
         assert len(list(in_order(pool, pieces.add, range(4)))) == 4
     assert list(tmp_path.iterdir()) == []
 

@@ -42,3 +42,10 @@ def test_a_shared_folder_that_is_missing(tmp_path: Path) -> None:
         input_file(inputs(), tmp_path / "missing"),
     ):
         pass
+
+
+def test_errors_of_the_work_pass_unchanged(tmp_path: Path) -> None:
+    """A file that a piece misses is not taken for the folder."""
+    with pytest.raises(FileNotFoundError, match="piece"), input_file(inputs(), tmp_path):
+        raise FileNotFoundError("piece")
+    assert list(tmp_path.iterdir()) == []

@@ -25,6 +25,7 @@ from stages import (
     terms,
     topics,
     train,
+    train_products,
     vision,
 )
 from stages import bundle as bundle_stage
@@ -75,7 +76,7 @@ def run_pipeline(
         for name in params["models"]:
             sys.argv = ["train", name]
             train.main()
-        for stage in (blend, evaluate, predict, bundle_stage):
+        for stage in (blend, evaluate, predict, train_products, bundle_stage):
             stage.main()
         for stage in (guards, report) if to_report else ():
             stage.main()

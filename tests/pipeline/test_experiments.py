@@ -206,7 +206,8 @@ def test_a_model_is_fitted_again_only_for_blocks_that_it_sees(
     pulled: Path, dvc: Dvc, override: str, rerun: list[str]
 ) -> None:
     """Here linear sees the tabular block, ridge also terms and neighbours, and none the topics."""
-    assert stages_run(dvc(pulled, "exp", "run", "-S", override)) == rerun
+    apply_overrides(str(pulled / "params.yaml"), [override])
+    assert stages_run(dvc(pulled, "repro")) == rerun
 
 
 def test_an_experiment_on_data_that_is_not_committed_stops(pulled: Path, dvc: Dvc) -> None:

@@ -33,7 +33,7 @@ def test_files_that_another_version_left_are_not_bundled(pipeline: Path, tmp_pat
     (tmp_path / "again").mkdir()
     # The stage writes the model card.
     shutil.copy(pipeline / "bundle/README.md", tmp_path / "again")
-    write_bundle(tmp_path, tmp_path / "again", params, threads=1)
+    write_bundle(tmp_path, tmp_path / "again", params)
     manifest = (tmp_path / "again" / MANIFEST).read_bytes()
     assert manifest == (pipeline / "bundle" / MANIFEST).read_bytes()
 

@@ -6,16 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from amlc.catalog.products import write_products
 from amlc.errors import DataError
 from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
-from amlc.report.examples import SHEET, SIZE, cards, extremes, sheet, thumbnails, tiles
+from amlc.report.examples import SHEET, SIZE, cards, extremes, read_texts, sheet, thumbnails, tiles
 from amlc.report.findings import Findings, read_findings
 from tests.helpers.pictures import jpeg
-from tests.helpers.results import write_results
+from tests.helpers.results import HOSTILE, products, write_results
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +26,19 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     root = tmp_path_factory.mktemp("results")
     write_results(root)
     return read_findings(root, ["linear"], synthetic=True)
+
+
+def texts(rows: pd.DataFrame) -> dict[str, str]:
+    """Return a text for each row."""
+    return dict.fromkeys(rows["sample_id"], HOSTILE)
+
+
+def test_texts_are_read_by_id(tmp_path: Path) -> None:
+    """Whatever the order of the ids, and in whichever row group the products are."""
+    table = products(5, 2)
+    write_products(tmp_path / "products.parquet", table, group_rows=2)
+    expected = table.set_index("sample_id")["catalog_content"][["1", "3", "6"]].to_dict()
+    assert read_texts(tmp_path / "products.parquet", {"6", "1", "3"}) == expected
 
 
 def test_the_largest_errors_come_first(findings: Findings) -> None:
@@ -72,7 +87,7 @@ def test_a_catalogue_without_pictures_has_no_sheet(tmp_path: Path) -> None:
 def test_places_on_the_price_axis_follow_the_prices(findings: Findings) -> None:
     """A card has its row's prices, in their order, and everything lies on the axis."""
     rows = findings.train
-    for card, row in zip(cards(rows, {}, findings), rows.itertuples(), strict=True):
+    for card, row in zip(cards(rows, texts(rows), {}, findings), rows.itertuples(), strict=True):
         prices = (card.low, card.predicted, card.high, card.actual)
         assert prices == (row.low, row.predicted, row.high, row.price)
         low, predicted, high, actual = (
@@ -84,7 +99,7 @@ def test_places_on_the_price_axis_follow_the_prices(findings: Findings) -> None:
 
 def test_a_hostile_text_is_cut_to_size_on_a_card(findings: Findings) -> None:
     """Neither its title nor its excerpt is longer than the page has room for."""
-    for card in cards(findings.train, {}, findings):
+    for card in cards(findings.train, texts(findings.train), {}, findings):
         assert 0 < len(card.title) <= 110
         assert len(card.excerpt) <= 120
 
@@ -93,8 +108,9 @@ def test_a_product_has_the_picture_of_its_link(findings: Findings) -> None:
     """A card without a picture stays, a tile without one is left out."""
     rows = findings.train.head(3)
     pictures = {rows["image_link"].iloc[1]: "data:x"}
-    assert [card.picture for card in cards(rows, pictures, findings)] == [None, "data:x", None]
-    assert [tile.price for tile in tiles(rows, pictures)] == [rows["price"].iloc[1]]
+    shown = cards(rows, texts(rows), pictures, findings)
+    assert [card.picture for card in shown] == [None, "data:x", None]
+    assert [tile.price for tile in tiles(rows, texts(rows), pictures)] == [rows["price"].iloc[1]]
 
 
 LARGE = Picture(256, 128, jpeg(width=256, height=128))

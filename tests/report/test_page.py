@@ -29,9 +29,14 @@ def findings(root: Path) -> Findings:
 
 def page_of(root: Path, findings: Findings) -> Page:
     """Return the page of some findings."""
-    images = root / "data/images"
     return make_page(
-        findings, images, PARAMETERS, coverage=0.8, level=0.95, max_explained_variance=0.9
+        findings,
+        root / "data/products.parquet",
+        root / "data/images",
+        PARAMETERS,
+        coverage=0.8,
+        level=0.95,
+        max_explained_variance=0.9,
     )
 
 

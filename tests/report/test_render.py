@@ -77,9 +77,14 @@ def page_of(root: Path, **results: Any) -> Page:
     write_results(root, **results)
     models = ["linear", "lightgbm"] if results.get("boosted", True) else ["linear"]
     findings = read_findings(root, models, synthetic=True)
-    images = root / "data/images"
     return make_page(
-        findings, images, PARAMETERS, coverage=0.8, level=0.95, max_explained_variance=0.9
+        findings,
+        root / "data/products.parquet",
+        root / "data/images",
+        PARAMETERS,
+        coverage=0.8,
+        level=0.95,
+        max_explained_variance=0.9,
     )
 
 

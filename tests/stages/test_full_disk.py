@@ -21,12 +21,13 @@ from stages import (
     terms,
     topics,
     train,
+    train_products,
     vision,
 )
 from tests.helpers.disks import full_disk
 
 STAGES = [synthetic, prepare, images, tabular, terms, topics, neighbours, vision, train, blend,
-          guards, predict, bundle]  # fmt: skip
+          guards, predict, train_products, bundle]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

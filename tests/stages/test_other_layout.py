@@ -26,6 +26,7 @@ from stages import (
     terms,
     topics,
     train,
+    train_products,
     vision,
 )
 from tests.helpers.layouts import delimited, map_with, reading
@@ -77,7 +78,7 @@ def run_stages(folder: Path, monkeypatch: pytest.MonkeyPatch, **data: Any) -> No
     for name in params["models"]:
         monkeypatch.setattr(sys, "argv", ["train", name])
         train.main()
-    for stage in (blend, guards, evaluate, predict, bundle, report):
+    for stage in (blend, guards, evaluate, predict, train_products, bundle, report):
         stage.main()
 
 

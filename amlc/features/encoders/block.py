@@ -1,10 +1,9 @@
 """The blocks of the encoders: one row per product, of a flag and a vector."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -12,14 +11,13 @@ from tqdm import tqdm
 from amlc.arrays import Floats32
 from amlc.catalog.content import parse_content
 from amlc.errors import DataError, first_few
+from amlc.features.block import in_chunks
 from amlc.features.blocks import Dense
 from amlc.features.encoders.product_text import product_text
 from amlc.features.encoders.store import VectorStore
 from amlc.features.pooling import pool
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_rows
-
-T = TypeVar("T")
 
 # The first column is 1 for a product without the text or the picture, whose vector is 0.
 MISSING = "missing"
@@ -61,7 +59,7 @@ def encode_texts(texts: Sequence[str], encoder: Encoder, store: VectorStore, nam
     """
     laid_out = (product_text(parse_content(text)) or None for text in texts)
     with tqdm(desc=name, total=len(texts), unit="text", disable=None) as bar:
-        tables = [_table(chunk, encoder, store, bar) for chunk in _chunks(laid_out, _TEXTS)]
+        tables = [_table(chunk, encoder, store, bar) for chunk in in_chunks(laid_out, _TEXTS)]
     return _dense(np.concatenate([_table([], encoder, store, None), *tables]))
 
 
@@ -94,7 +92,7 @@ def encode_pictures(
     row_of_link: dict[str, int] = {"": 0}
     tables = [_table([None], encoder, store, None)]
     with tqdm(desc=name, unit="image", disable=None) as bar:
-        for rows in _chunks(read_rows(folder), _PICTURES):
+        for rows in in_chunks(read_rows(folder), _PICTURES):
             first = len(row_of_link)
             row_of_link.update((row.link, first + index) for index, row in enumerate(rows))
             pictures = [row.data if row.status == OK else None for row in rows]
@@ -170,9 +168,3 @@ def _dense(table: Floats32) -> Dense:
 def _sha256(content: str | bytes) -> bytes:
     raw = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     return hashlib.sha256(raw).digest()
-
-
-def _chunks(values: Iterable[T], count: int) -> Iterator[list[T]]:
-    iterator = iter(values)
-    while chunk := list(islice(iterator, count)):
-        yield chunk

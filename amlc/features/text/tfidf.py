@@ -1,7 +1,8 @@
 """The terms block: TF-IDF of words and characters, with numbers joined to their unit."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -13,6 +14,7 @@ from amlc.arrays import Floats32, Ints32, Rows
 from amlc.catalog.content import title_of, usual_form
 from amlc.errors import DataError, ParamsError, read_errors_as
 from amlc.execution.backend import Backend, in_order, open_pool
+from amlc.features.block import in_chunks
 from amlc.features.blocks import Terms
 from amlc.features.text import tokens
 from amlc.features.text.vocabulary import TermCounts, VectorizerSettings, Vocabulary
@@ -50,15 +52,16 @@ class TermFeatures:
         self.vocabularies: dict[str, Vocabulary] = {}
         self._idf = np.empty(0, np.float32)
 
-    def fit(self, texts: Sequence[str]) -> Self:
+    def fit(self, texts: Iterable[str]) -> Self:
         """Learn vocabularies and document frequencies from the train texts.
 
-        A vectorizer that finds no term in enough of them has no columns.
+        A vectorizer that finds no term in enough of them has no columns. A thousand texts are in
+        memory at a time.
         """
         vectorizers = self.settings.vectorizers
         counts = {name: TermCounts(settings) for name, settings in vectorizers.items()}
-        for start in range(0, len(texts), CHUNK_ROWS):
-            fields = self._fields(texts[start : start + CHUNK_ROWS], None)
+        for chunk in in_chunks(texts, CHUNK_ROWS):
+            fields = self._fields(chunk, None)
             for name, settings in vectorizers.items():
                 counts[name].add(fields[settings.field])
         self._set_state({name: each.kept() for name, each in counts.items()})
@@ -99,16 +102,21 @@ class TermFeatures:
 
     def transform_parts(
         self,
-        texts: Sequence[str],
-        titles: Sequence[str] | None = None,
+        texts: Iterable[str],
+        titles: Iterable[str] | None = None,
         backend: Backend | None = None,
     ) -> Iterator[sp.csr_array]:
-        """Yield what `transform` returns, for some of the texts after the others."""
-        chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(texts), CHUNK_ROWS)]
-        pieces = [
-            (texts[chunk], None if titles is None else titles[chunk])
-            for chunk in chunks or [slice(0)]
-        ]
+        """Yield what `transform` returns, for some of the texts after the others.
+
+        Only the texts that are under way are taken from the iterable, and if there are none, there
+        is one part without rows.
+        """
+        chunks = in_chunks(texts, CHUNK_ROWS)
+        known = None if titles is None else in_chunks(titles, CHUNK_ROWS)
+        pieces = (
+            (chunk, None if known is None else next(known, []))
+            for chunk in chain([next(chunks, [])], chunks)
+        )
         if backend is None:
             yield from (_weights_of(self, piece) for piece in pieces)
             return
