@@ -364,15 +364,18 @@ def _reserved(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
     lock = _lock_path(temporary)
     try:
-        with FileLock(lock):
+        with FileLock(lock), finally_even_if_late(partial(_discard, temporary)):
             yield temporary
     finally:
         lock.unlink(missing_ok=True)
 
 
-def _discard(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    _lock_path(folder).unlink(missing_ok=True)
+def _discard(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        temporary.unlink(missing_ok=True)
+    _lock_path(temporary).unlink(missing_ok=True)
 
 
 def _remove_stale(path: Path) -> None:

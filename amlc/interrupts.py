@@ -122,6 +122,17 @@ def finally_even_if_late(action: Callable[[], None]) -> Iterator[None]:
                 action()
 
 
+def only_if_late(action: Callable[[], None]) -> None:
+    """Do something where an interrupt leaves no time for what Python does when it ends.
+
+    Parameters
+    ----------
+    action : callable
+        As in `finally_even_if_late`.
+    """
+    _last_actions[action] = action
+
+
 _last_actions: dict[object, Callable[[], None]] = {}
 
 

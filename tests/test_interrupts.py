@@ -17,11 +17,11 @@ LONG_FIT = """
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 import numpy as np
 from amlc.errors import run
-from amlc.interrupts import finally_even_if_late
+from amlc.files import replacing
+from amlc.interrupts import only_if_late
 
 def fit():
     matrix = np.random.default_rng(0).normal(size=(3_000, 3_000))
@@ -30,9 +30,11 @@ def fit():
         np.linalg.svd(matrix)
 
 def main():
-    file = Path(sys.argv[1])
-    file.touch()
-    with finally_even_if_late(file.unlink), ThreadPoolExecutor(1) as pool:
+    folder = Path(sys.argv[1])
+    (folder / "socket").touch()
+    only_if_late((folder / "socket").unlink)
+    with replacing(folder / "model") as file, ThreadPoolExecutor(1) as pool:
+        file.touch()
         pool.submit(fit)
         fit()
 
@@ -89,7 +91,7 @@ def test_a_program_that_is_starting_ends_at_once(module: str, seconds: float) ->
 @pytest.mark.slow
 def test_a_program_that_computes_ends_within_two_seconds(tmp_path: Path) -> None:
     """Neither code of a library nor threads that are still computing hold it; no file is left."""
-    code, errors, seconds = interrupted(["-c", LONG_FIT, str(tmp_path / "inputs")], None)
+    code, errors, seconds = interrupted(["-c", LONG_FIT, str(tmp_path)], None)
     assert (code, errors) == (130, "interrupted\n")
     assert seconds < 2
     assert list(tmp_path.iterdir()) == []

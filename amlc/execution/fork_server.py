@@ -5,16 +5,17 @@ It imports all of it once, while the stage goes on: not each worker after anothe
 
 import multiprocessing
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import forkserver
+from multiprocessing import forkserver, util
 from pathlib import Path
 
 import amlc
 from amlc import numerics
 from amlc.execution.worker import ALLOCATOR
-from amlc.interrupts import children_ignore_interrupts
+from amlc.interrupts import children_ignore_interrupts, only_if_late
 
 METHOD = "forkserver"
 # The first sets variables that NumPy reads when Dask imports it.
@@ -34,6 +35,12 @@ def start_fork_server() -> None:
     variables = {**ALLOCATOR, **os.environ, "PYTHONPATH": os.pathsep.join(path)}
     with children_ignore_interrupts(), _environment(variables):
         forkserver.ensure_running()
+    only_if_late(_remove_socket)
+
+
+def _remove_socket() -> None:
+    """Remove the folder with the socket of the process, which Python makes once."""
+    shutil.rmtree(util.get_temp_dir(), ignore_errors=True)
 
 
 @contextmanager
