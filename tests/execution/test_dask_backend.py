@@ -18,6 +18,7 @@ from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
 from amlc.execution.piece import Call
 from amlc.execution.versions import installed
+from amlc.execution.worker import ALLOCATOR
 from amlc.features import tabular as tabular_module
 from amlc.features.block import Block
 from amlc.features.tabular import TabularFeatures, TabularSettings
@@ -90,6 +91,12 @@ def test_models_have_the_same_bytes(backend: DaskBackend, tmp_path: Path, name: 
     """As with threads: model, predictions, curve."""
     there = saved(backend, name, tmp_path / "cluster")
     assert there == saved(THREADS, name, tmp_path / "threads")
+
+
+def test_workers_keep_freed_memory(backend: DaskBackend) -> None:
+    """Dask would have them return it at once."""
+    limits = backend.client.run(os.getenv, "MALLOC_TRIM_THRESHOLD_")
+    assert set(limits.values()) == {ALLOCATOR["MALLOC_TRIM_THRESHOLD_"]}
 
 
 def test_large_results_come_as_files(backend: DaskBackend, tmp_path: Path) -> None:
