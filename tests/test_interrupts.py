@@ -78,9 +78,10 @@ def test_a_program_that_is_starting_ends_at_once(module: str, seconds: float) ->
     """No traceback of an import that was interrupted is printed."""
     arguments = ["serve", "--bundle", "nothing"] if module == "amlc" else []
     code, errors, _ = interrupted(["-m", module, *arguments], seconds)
-    # Before the first line of the program, Python itself prints a traceback.
-    assert f'File "{ROOT / "amlc"}' not in errors
-    assert f'File "{ROOT / "stages"}' not in errors
+    # Before the program has imported the function that prevents it, Python prints a traceback.
+    if "import end_quietly\n" not in errors:
+        assert f'File "{ROOT / "amlc"}' not in errors
+        assert f'File "{ROOT / "stages"}' not in errors
     # A fast machine may have come to an end by then, with the error of a missing file.
     assert code in {-signal.SIGINT, 130, 1}
 

@@ -36,7 +36,8 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.ENOSPC, "No space left on device")
 
         def close(self) -> None:
-            """Write what is left in the buffer."""
+            """Write what is left in the buffer; like a real file it is closed even so."""
+            super().close()
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "TemporaryFile", lambda **_: Full())
