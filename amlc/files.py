@@ -12,6 +12,7 @@ import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -31,6 +32,7 @@ from numpy.lib.format import (
 from numpy.lib.format import write_array as write_npy
 
 from amlc.errors import DataError
+from amlc.interrupts import finally_even_if_late
 
 _LOCK_SUFFIX = ".lock"
 # What a spreadsheet takes for the start of a formula, in East Asian widths as well.
@@ -83,6 +85,29 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`, which only the user can enter, and remove it afterwards.
+
+    Parameters
+    ----------
+    path : Path
+        The beginning of its name; what killed runs left of this name is removed.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be created.
+    """
+    with ExitStack() as stack:
+        with write_errors(path):
+            temporary = stack.enter_context(_reserved(path))
+            temporary.mkdir(mode=0o700)
+        # Outside of the inner block: an error in what the folder is for is another error.
+        stack.enter_context(finally_even_if_late(partial(_discard, temporary)))
+        yield temporary
 
 
 @contextmanager
@@ -328,16 +353,26 @@ def _temporary(path: Path) -> Iterator[Path]:
 
     Stale ones, which no running process has locked, are removed.
     """
-    with write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
-        lock = _lock_path(temporary)
-        try:
-            with FileLock(lock):
-                yield temporary
-        finally:
-            lock.unlink(missing_ok=True)
+    with write_errors(path), _reserved(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _reserved(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{path.suffix}")
+    lock = _lock_path(temporary)
+    try:
+        with FileLock(lock):
+            yield temporary
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _discard(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_path(folder).unlink(missing_ok=True)
 
 
 def _remove_stale(path: Path) -> None:
@@ -347,7 +382,9 @@ def _remove_stale(path: Path) -> None:
         rf"(\.{re.escape(path.name)}\.[0-9a-f]{{8}}{suffix})({re.escape(_LOCK_SUFFIX)})?"
     )
     # A killed run may have left the lock without its file.
-    matches = filter(None, (name.fullmatch(entry.name) for entry in os.scandir(path.parent)))
+    # In a folder for everyone's temporary files, another user may have made entries of this name.
+    own = (entry.name for entry in os.scandir(path.parent) if _is_own(entry))
+    matches = filter(None, map(name.fullmatch, own))
     for temporary in sorted({path.with_name(match[1]) for match in matches}):
         lock = _lock_path(temporary)
         try:
@@ -360,6 +397,14 @@ def _remove_stale(path: Path) -> None:
             # A running process writes it, or another user does.
             continue
         lock.unlink(missing_ok=True)
+
+
+def _is_own(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.stat(follow_symlinks=False).st_uid == os.getuid()
+    except OSError:
+        # Removed by its owner in the meantime.
+        return False
 
 
 def _lock_path(path: Path) -> Path:

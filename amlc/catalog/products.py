@@ -1,6 +1,7 @@
 """The product table that every later stage reads."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -112,13 +113,18 @@ def read_products(
     """
     names = _column_names(path)
     chosen = [name for name in columns or names if name not in without]
-    products: pd.DataFrame = pq.read_table(path, columns=chosen).to_pandas()
+    with _reading(path):
+        products: pd.DataFrame = pq.read_table(path, columns=chosen).to_pandas()
     return products
 
 
-def _column_names(path: Path) -> list[str]:
+def _reading(path: Path) -> AbstractContextManager[None]:
     message = f"{path}: cannot be read as a product table"
-    with read_errors_as(DataError, message, remedy="run the stage prepare"):
+    return read_errors_as(DataError, message, remedy="run the stage prepare")
+
+
+def _column_names(path: Path) -> list[str]:
+    with _reading(path):
         names: list[str] = pq.read_schema(path).names
     missing = [name for name in PRODUCT_SCHEMA.names if name not in names]
     if missing:
@@ -143,7 +149,9 @@ def iter_products(path: Path, columns: Sequence[str] | None = None) -> Iterator[
     chosen = list(columns or names)
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            yield file.read_row_group(group, chosen).to_pandas()
+            with _reading(path):
+                products = file.read_row_group(group, chosen).to_pandas()
+            yield products
 
 
 def iter_texts(path: Path, split: str | None = None) -> Iterator[str]:

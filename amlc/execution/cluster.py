@@ -53,9 +53,11 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
         "distributed.worker.http.routes": ["distributed.http.health"],
-        # For its web pages, Dask looks a hundred times a second what each worker is doing, and
-        # keeps an hour of what it measures.
+        # For its web pages, Dask looks a hundred times a second what each worker is doing, and how
+        # busy each process is, and keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "10s",
         "distributed.admin.system-monitor.log-length": 60,
         "distributed.worker.multiprocessing-method": fork_server.METHOD,
         **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},

@@ -20,6 +20,7 @@ from amlc.errors import ExecutionError
 from amlc.execution.backend import Backend, Member
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
+from amlc.execution.results import unpacked
 from amlc.execution.sent_inputs import NoWorkersError, SentInputs, Work
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.together import Team
@@ -69,7 +70,7 @@ class DaskBackend(Backend):
         while len(reasons) <= self._settings.retries:
             try:
                 future = self._submit(work, call)
-                result: ResultT = future.result()
+                result: ResultT = unpacked(future.result())
             except PieceTimeoutError:
                 limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
                 reasons.append(f"it took longer than {limit}")

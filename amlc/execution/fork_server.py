@@ -12,12 +12,13 @@ from multiprocessing import forkserver
 from pathlib import Path
 
 import amlc
+from amlc import numerics
 from amlc.execution.worker import ALLOCATOR
 from amlc.interrupts import children_ignore_interrupts
 
 METHOD = "forkserver"
-# Of Dask, what a worker needs.
-_DASK = ("distributed.nanny", "distributed.worker")
+# The first sets variables that NumPy reads when Dask imports it.
+_FIRST = (numerics.__name__, "distributed.nanny", "distributed.worker")
 
 
 def start_fork_server() -> None:
@@ -27,7 +28,7 @@ def start_fork_server() -> None:
     those. The memory of what was imported is shared among the workers.
     """
     modules = sorted(name for name in sys.modules if name.startswith(f"{amlc.__name__}."))
-    multiprocessing.get_context(METHOD).set_forkserver_preload([*_DASK, *modules])
+    multiprocessing.get_context(METHOD).set_forkserver_preload([*_FIRST, *modules])
     # Python does not pass it where to find the modules, nor does it take other variables later.
     path = [str(Path(amlc.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     variables = {**ALLOCATOR, **os.environ, "PYTHONPATH": os.pathsep.join(path)}

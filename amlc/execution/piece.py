@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from threadpoolctl import threadpool_limits
 
 from amlc.execution.inputs import InputFile
+from amlc.execution.results import packed
 from amlc.execution.versions import check_like, installed
 
 ResultT = TypeVar("ResultT")
@@ -49,7 +50,7 @@ class PieceTimeoutError(Exception):
     """A piece took longer than `executor.piece_seconds`; its worker is still computing it."""
 
 
-def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
+def run_piece(call: Call[Any], inputs: Any) -> Any:
     """Compute a piece in a process of its own.
 
     Parameters
@@ -57,16 +58,19 @@ def run_piece(call: Call[ResultT], inputs: Any) -> ResultT:
     call : Call
         The piece.
     inputs : InputFile or object
-        A file to load them from, or the inputs themselves.
+        A file to load them from, or the inputs themselves. With a file, a large result is in a
+        file as well.
     """
     # Not a block: the process computes nothing else.
     threadpool_limits(call.threads)
-    return call.run(inputs.load() if isinstance(inputs, InputFile) else inputs)
+    if not isinstance(inputs, InputFile):
+        return call.run(inputs)
+    return packed(call.run(inputs.load()), inputs.path.parent)
 
 
 def run_checked(
-    call: Call[ResultT], inputs: Any, seconds: float | None, expected: Mapping[str, str]
-) -> ResultT:
+    call: Call[Any], inputs: Any, seconds: float | None, expected: Mapping[str, str]
+) -> Any:
     """Compute a piece as `run_within` does, unless the worker is not like the other machines.
 
     Parameters
@@ -88,7 +92,7 @@ def run_checked(
     return run_within(call, inputs, seconds)
 
 
-def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:
+def run_within(call: Call[Any], inputs: Any, seconds: float | None) -> Any:
     """Compute a piece as `run_piece` does; give it up, still running, after some time.
 
     Parameters
@@ -105,7 +109,7 @@ def run_within(call: Call[ResultT], inputs: Any, seconds: float | None) -> Resul
     """
     if seconds is None:
         return run_piece(call, inputs)
-    future: Future[ResultT] = Future()
+    future: Future[Any] = Future()
 
     def run() -> None:
         try:

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from amlc.errors import ExecutionError
 from amlc.execution.backend import Backend, cores
 from amlc.execution.inputs import InputFile, input_file
 from amlc.execution.piece import Call, run_piece
+from amlc.execution.results import unpacked
 from amlc.execution.settings import ExecutorSettings
 from amlc.interrupts import children_ignore_interrupts
 
@@ -148,7 +149,7 @@ class _Process:
             future = self._pool.submit(run_piece, call, inputs)
             try:
                 # Not `wait`, which never sees that `end` has cancelled a future.
-                return future.result(seconds)
+                result = future.result(seconds)
             except TimeoutError:
                 if future.done():
                     raise
@@ -161,6 +162,7 @@ class _Process:
             raise _LostError(
                 "its process was ended, as the system does when memory runs out"
             ) from None
+        return cast(ResultT, unpacked(result))
 
     def end(self) -> None:
         """End the process, whatever it does; once, as another one may get its number."""

@@ -1,7 +1,7 @@
 """The train products as similar products are shown: title, price, link and a small picture."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -98,21 +98,24 @@ class TrainProducts:
 
 def write_train_products(
     folder: Path,
-    products: pd.DataFrame,
+    groups: Iterable[pd.DataFrame],
+    links: Collection[str],
     images: Iterable[ImageRow],
     threads: int,
     columns: ColumnMap = COMPETITION,
-) -> int:
+) -> tuple[int, int]:
     """Write the train products and their small pictures.
 
     Parameters
     ----------
     folder : Path
         Where to write them; it is created.
-    products : DataFrame
-        The train rows of the product table.
+    groups : iterable of DataFrame
+        The train rows of the product table; one group is in memory at a time.
+    links : collection of str
+        Their links.
     images : iterable of ImageRow
-        The pictures of their links; other links are ignored.
+        The pictures of these links; other links are ignored.
     threads : int
         Pictures to resize at once; the files do not depend on it.
     columns : ColumnMap
@@ -120,11 +123,28 @@ def write_train_products(
 
     Returns
     -------
-    int
-        The number of pictures.
+    products, pictures : int
+        Their numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    extents = _write_pictures(folder / PICTURES, set(products[LINK]), images, threads)
+    extents = _write_pictures(folder / PICTURES, set(links), images, threads)
+    has_fields = columns.own or not isinstance(columns.text, str)
+    schema = SCHEMA.append(FIELDS) if has_fields else SCHEMA
+    count = 0
+    with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, schema) as out:
+        for products in groups:
+            values = _values(products, extents, columns if has_fields else None)
+            pairs = zip(values, schema, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in pairs]
+            out.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            count += len(products)
+    return count, len(extents)
+
+
+def _values(
+    products: pd.DataFrame, extents: Mapping[str, tuple[int, int]], columns: ColumnMap | None
+) -> list[list[Any]]:
+    """Return the columns of `SCHEMA` and, with a map of the catalogue, `FIELDS`."""
     extents_of_rows = [extents.get(link, (0, 0)) for link in products[LINK]]
     values = [
         products[ID].tolist(),
@@ -134,16 +154,11 @@ def write_train_products(
         [start for start, _ in extents_of_rows],
         [size for _, size in extents_of_rows],
     ]
-    schema = SCHEMA
-    if columns.own or not isinstance(columns.text, str):
+    if columns is not None:
         own: list[Any] = own_columns(products).to_dict("records")
         rows = zip(products[TEXT], own, strict=True)
         values.append([shown_fields(text, cells, columns) for text, cells in rows])
-        schema = SCHEMA.append(FIELDS)
-    arrays = [pa.array(column, field.type) for column, field in zip(values, schema, strict=True)]
-    with pa.OSFile(str(folder / PRODUCTS), "wb") as stream, pa.ipc.new_file(stream, schema) as out:
-        out.write_table(pa.Table.from_arrays(arrays, schema=schema))
-    return len(extents)
+    return values
 
 
 def _write_pictures(

@@ -113,6 +113,17 @@ def test_a_file_that_is_not_parquet_is_named(tmp_path: Path) -> None:
         read_products(path)
 
 
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    """Read at once or in parts, a file whose middle is lost is refused."""
+    path = tmp_path / "products.parquet"
+    write_products(path, products())
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"x" * 300 + content[304:])
+    for read in (read_products, lambda path: list(iter_products(path))):
+        with pytest.raises(DataError, match=r"products\.parquet: cannot be read"):
+            read(path)
+
+
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     """The message names the stage that writes them."""
     write_frame(tmp_path / "a", products().drop(columns=["fold", "group"]))

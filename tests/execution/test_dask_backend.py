@@ -16,6 +16,7 @@ import pytest
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
 from amlc.execution.executor import open_backend
+from amlc.execution.piece import Call
 from amlc.execution.versions import installed
 from amlc.features import tabular as tabular_module
 from amlc.features.block import Block
@@ -91,6 +92,17 @@ def test_models_have_the_same_bytes(backend: DaskBackend, tmp_path: Path, name: 
     assert there == saved(THREADS, name, tmp_path / "threads")
 
 
+def test_large_results_come_as_files(backend: DaskBackend, tmp_path: Path) -> None:
+    """They lie in the folder of the work, and are removed as soon as they have arrived."""
+    with changed(backend, shared_folder=str(tmp_path)).shared(None) as work:
+        call = Call(pieces.numbers, 3, "piece 1", threads=1)
+        result = changed(backend, shared_folder=str(tmp_path)).compute(call, work)
+        (folder,) = (entry for entry in tmp_path.iterdir() if entry.is_dir())
+        assert [entry.name for entry in folder.iterdir()] == ["inputs"]
+    np.testing.assert_array_equal(result, pieces.numbers(None, 3))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_features_are_the_same(
     backend: DaskBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +167,7 @@ def test_a_shared_folder_holds_the_inputs(backend: DaskBackend, tmp_path: Path) 
     """While the work lasts."""
     remote = changed(backend, scheduler=REMOTE, shared_folder=str(tmp_path))
     with open_pool(remote, pieces.inputs(), at_once=2, unit="piece") as pool:
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(tmp_path.glob(".amlc-pieces-*/inputs"))) == 1
         assert len(list(in_order(pool, pieces.add, range(4)))) == 4
     assert list(tmp_path.iterdir()) == []
 

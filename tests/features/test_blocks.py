@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
@@ -50,6 +51,38 @@ def test_take_selects_rows_of_every_column(frame: pd.DataFrame) -> None:
     """Numbers, categories and keys stay aligned."""
     taken = Tabular.from_frame(frame).take(np.array([2, 0])).to_frame()
     pd.testing.assert_frame_equal(taken, frame.iloc[[2, 0]].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("group_rows", [1, 2, 3])
+def test_parts_of_a_table_give_the_whole(
+    frame: pd.DataFrame, group_rows: int, tmp_path: Path
+) -> None:
+    """However many products come at a time, and whatever the least size of a row group is."""
+    block = Tabular.from_frame(frame)
+    parts = (block.take(np.array([row])) for row in range(3))
+    assert Tabular.write_parts(tmp_path / "parts.parquet", parts, group_rows) == block.shape
+    written = pq.ParquetFile(tmp_path / "parts.parquet")
+    assert written.num_row_groups == {1: 3, 2: 2, 3: 1}[group_rows]
+    read = Tabular.read(tmp_path / "parts.parquet")
+    pd.testing.assert_frame_equal(read.to_frame(), frame)
+
+
+def test_a_table_in_one_group_has_the_bytes_of_the_whole(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A catalogue that is no larger than a row group gets the same file either way."""
+    block = Tabular.from_frame(frame)
+    block.write(tmp_path / "whole.parquet")
+    parts = [block.take(np.array([0, 1])), block.take(np.array([2]))]
+    Tabular.write_parts(tmp_path / "parts.parquet", parts)
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+
+
+def test_equal_keys_are_one_object(frame: pd.DataFrame) -> None:
+    """So that a million products need the memory of the distinct keys alone."""
+    keys = Tabular.from_frame(frame.assign(key_d=["brand", "", "brand"])).keys[:, 0]
+    assert keys.tolist() == ["brand", "", "brand"]
+    assert keys[0] is keys[2]
 
 
 @pytest.mark.parametrize("name", ["num_a", "cat_c", "key_d"])

@@ -14,6 +14,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn import preprocessing
 
 from amlc.errors import DataError
+from amlc.execution.backend import THREADS
+from amlc.features import tabular as module
+from amlc.features.blocks import Tabular
 from amlc.features.tabular import (
     BrandGuesser,
     TabularFeatures,
@@ -77,6 +80,22 @@ def test_a_brand_ends_where_titles_differ() -> None:
     """A first word that many products share does not take in the second."""
     titles = ["blue mug", "blue pot", "blue cup", "blue pan"]
     assert BrandGuesser(2, 0.6).fit(titles).guess("blue mug") == "blue"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_the_block_does_not_depend_on_row_groups(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products that are read and written a few at a time give what all of them give at once."""
+    own = pd.DataFrame({"number:weight": [1.0, np.nan, 3.0], "category:shop": ["a", "b", "a"]})
+    whole = TabularFeatures(SETTINGS).fit(TEXTS, own)
+    monkeypatch.setattr(module, "PIECE_ROWS", size)
+    features = TabularFeatures(SETTINGS).fit(iter(TEXTS), own)
+    starts = range(0, len(TEXTS), size)
+    parts = ((TEXTS[start : start + size], own[start : start + size]) for start in starts)
+    Tabular.write_parts(tmp_path / "tabular.parquet", features.transform_parts(parts, THREADS), 2)
+    read = Tabular.read(tmp_path / "tabular.parquet").to_frame()
+    pd.testing.assert_frame_equal(read, whole.transform(TEXTS, own).to_frame())
 
 
 def test_a_second_fit_forgets_the_first() -> None:

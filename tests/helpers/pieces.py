@@ -33,6 +33,11 @@ def add(inputs: dict[str, Any], piece: int) -> float:
     return float(inputs["array"].sum()) + piece
 
 
+def numbers(inputs: object, piece: int) -> np.ndarray[Any, Any]:  # noqa: ARG001 - a piece has two arguments
+    """Return an array of some megabytes."""
+    return np.full((1024, 512), piece, dtype=np.float64)
+
+
 def overwrite(inputs: dict[str, Any], piece: int) -> float:
     """Return the sum of an array, after changing this process's copy of it."""
     total = float(inputs["array"].sum())

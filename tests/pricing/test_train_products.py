@@ -31,9 +31,15 @@ def row(link: str, status: str = OK) -> ImageRow:
 ROWS = [row("https://a.com/0.jpg"), row("https://a.com/1.jpg")]
 
 
+def write(folder: Path, images: list[ImageRow] = ROWS, threads: int = 1) -> tuple[int, int]:
+    """Write the products in two groups."""
+    links = PRODUCTS["image_link"].tolist()
+    return write_train_products(folder, [PRODUCTS[:1], PRODUCTS[1:]], links, images, threads)
+
+
 def test_a_product_is_found_by_its_position(tmp_path: Path) -> None:
     """Id, title and price are those of the catalogue."""
-    write_train_products(tmp_path, PRODUCTS, ROWS, 1)
+    write(tmp_path)
     train_products = TrainProducts.load(tmp_path)
     product = train_products.similar(1, 0.5)
     assert len(train_products) == 3
@@ -44,7 +50,7 @@ def test_a_product_is_found_by_its_position(tmp_path: Path) -> None:
 
 def test_products_that_share_a_link_share_its_picture(tmp_path: Path) -> None:
     """Products with the same link have the same small picture."""
-    assert write_train_products(tmp_path, PRODUCTS, ROWS, 1) == 1
+    assert write(tmp_path) == (3, 1)
     train_products = TrainProducts.load(tmp_path)
     picture = train_products.similar(0, 1.0).picture
     assert picture is not None
@@ -54,14 +60,14 @@ def test_products_that_share_a_link_share_its_picture(tmp_path: Path) -> None:
 
 def test_a_placeholder_is_not_shown(tmp_path: Path) -> None:
     """A product whose picture failed has no small picture."""
-    write_train_products(tmp_path, PRODUCTS, [row("https://a.com/1.jpg", PLACEHOLDER)], 1)
+    write(tmp_path, [row("https://a.com/1.jpg", PLACEHOLDER)])
     assert TrainProducts.load(tmp_path).similar(0, 1.0).picture is None
 
 
 def test_threads_do_not_change_the_bytes(tmp_path: Path) -> None:
     """The files are the same for any number of threads."""
     for threads in (1, 3):
-        write_train_products(tmp_path / str(threads), PRODUCTS, ROWS, threads)
+        write(tmp_path / str(threads), threads=threads)
     for path in (tmp_path / "1").iterdir():
         assert path.read_bytes() == (tmp_path / "3" / path.name).read_bytes()
 
@@ -74,7 +80,7 @@ def test_a_small_picture_keeps_its_aspect_ratio() -> None:
 @pytest.mark.parametrize("name", ["products.arrow", "pictures.bin"])
 def test_a_missing_file_is_an_error(name: str, tmp_path: Path) -> None:
     """A missing file raises a ModelError."""
-    write_train_products(tmp_path, PRODUCTS, ROWS, 1)
+    write(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(ModelError, match="the train products cannot be read"):
         TrainProducts.load(tmp_path)
@@ -82,7 +88,7 @@ def test_a_missing_file_is_an_error(name: str, tmp_path: Path) -> None:
 
 def test_a_broken_table_is_an_error(tmp_path: Path) -> None:
     """A file that is not an Arrow table raises a ModelError."""
-    write_train_products(tmp_path, PRODUCTS, ROWS, 1)
+    write(tmp_path)
     (tmp_path / "products.arrow").write_bytes(b"no table at all, but long enough to be one")
     with pytest.raises(ModelError, match="the train products cannot be read"):
         TrainProducts.load(tmp_path)

@@ -20,7 +20,7 @@ from amlc.features.vision.descriptor_names import DESCRIPTORS
 from amlc.features.vision.descriptors import describe_scene
 from amlc.features.vision.scene import make_scene
 from amlc.images.fetch_result import OK
-from amlc.images.shards import ImageRow, read_rows
+from amlc.images.shards import read_rows
 from amlc.params import Settings
 
 T = TypeVar("T")
@@ -99,10 +99,19 @@ def describe_products(
     """
     row_of_link: dict[str, int] = {"": 0}
     blocks = [describe([None], settings).array]
-    for batch, block in _described_shards(folder, settings, threads, backend):
-        first = len(row_of_link)
+
+    def pictures() -> Iterator[tuple[str, bytes]]:
+        for row in read_rows(folder):
+            if row.status == OK:
+                yield row.link, row.data
+            else:
+                row_of_link[row.link] = 0
+
+    first = 1
+    for batch, block in _described(pictures(), settings, threads, backend):
         row_of_link.update(zip(batch, range(first, first + len(batch)), strict=True))
         blocks.append(block)
+        first += len(batch)
     missing = sorted({each for product in links for each in product if each not in row_of_link})
     if missing:
         raise DataError(
@@ -113,24 +122,24 @@ def describe_products(
     return Dense(pool(table, rows_of_products), tuple(DESCRIPTORS))
 
 
-def _described_shards(
-    folder: Path, settings: VisionSettings, threads: int, backend: Backend
+def _described(
+    pictures: Iterable[tuple[str, bytes]], settings: VisionSettings, threads: int, backend: Backend
 ) -> Iterator[tuple[list[str], Floats32]]:
-    batches = _batches(read_rows(folder), 4 * BATCH)
+    batches = _batches(pictures, 4 * BATCH)
     with (
         tqdm(desc="vision", unit="image", disable=None) as bar,
         open_pool(backend, settings, at_once=threads, unit="batch of pictures") as pool,
     ):
-        for links, block in in_order(pool, _describe_rows, batches):
+        for links, block in in_order(pool, _describe_batch, batches):
             bar.update(len(links))
             yield links, block
 
 
-def _describe_rows(
-    settings: VisionSettings, rows: Sequence[ImageRow]
+def _describe_batch(
+    settings: VisionSettings, pictures: Sequence[tuple[str, bytes]]
 ) -> tuple[list[str], Floats32]:
-    bodies = [row.data if row.status == OK else None for row in rows]
-    return [row.link for row in rows], describe(bodies, settings).array
+    links, bodies = zip(*pictures, strict=True)
+    return list(links), describe(bodies, settings).array
 
 
 def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:

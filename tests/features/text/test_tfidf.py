@@ -151,6 +151,7 @@ def test_the_block_does_not_depend_on_chunks(rows: int, monkeypatch: pytest.Monk
     features = TermFeatures(SETTINGS).fit(TEXTS)
     whole = features.transform(TEXTS).weights
     monkeypatch.setattr(module, "CHUNK_ROWS", rows)
+    features = TermFeatures(SETTINGS).fit(iter(TEXTS))
     chunked = features.transform(TEXTS, [title_of(text) for text in TEXTS]).weights
     for name in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(chunked, name), getattr(whole, name))
