@@ -1,4 +1,4 @@
-"""Sparse matrices in files: written by parts, and mapped into memory."""
+"""Sparse matrices in files: written by parts, mapped into memory, and their first rows."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from amlc.arrays import Rows
 from amlc.features.spool import Spool
 from amlc.files import map_arrays, write_arrays
 
@@ -81,3 +82,20 @@ def map_csr(path: Path) -> sp.csr_array:
     parts = tuple(arrays[name] for name in ("data", "indices", "indptr"))
     rows, columns = arrays["shape"].tolist()
     return sp.csr_array(parts, shape=(rows, columns))
+
+
+def rows_of(matrix: sp.csr_array, rows: Rows) -> sp.csr_array:
+    """Return some rows of a matrix; a mapped one is not read for the first rows in their order.
+
+    Parameters
+    ----------
+    matrix : csr_array, shape (n, columns)
+    rows : ndarray of int
+        Positions of the rows.
+    """
+    count = len(rows)
+    if (rows != np.arange(count)).any():
+        return sp.csr_array(matrix[rows])
+    indptr = matrix.indptr[: count + 1]
+    parts = (matrix.data[: indptr[-1]], matrix.indices[: indptr[-1]], indptr)
+    return sp.csr_array(parts, shape=(count, matrix.shape[1]))

@@ -14,6 +14,7 @@ from amlc import layout
 from amlc.catalog.products import read_products, train_rows
 from amlc.errors import CheckError, DataError, ModelError, ParamsError, read_errors_as
 from amlc.features.blocks import Terms
+from amlc.features.csr_file import rows_of
 from amlc.features.tabular import TabularFeatures
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 from amlc.features.text.tfidf import TermFeatures
@@ -88,7 +89,7 @@ def write_bundle(root: Path, folder: Path, params: Mapping[str, Any]) -> None:
     write_text(folder / "params.json", text + "\n")
     _copy_fitted(root, folder, chosen, blend)
     settings = NeighboursSettings.model_validate(params["neighbours"])
-    terms = Terms.read(root / layout.TERMS).weights[train]
+    terms = rows_of(Terms.read(root / layout.TERMS).weights, train)
     NeighbourIndex.build(terms, settings).save(folder / "neighbours")
     write_manifest(folder)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from amlc.features.csr_file import map_csr, write_csr, write_csr_parts
+from amlc.features.csr_file import map_csr, rows_of, write_csr, write_csr_parts
 
 
 def matrix(rows: int) -> sp.csr_array:
@@ -33,3 +33,19 @@ def test_a_mapped_matrix_is_the_one_that_was_written(tmp_path: Path) -> None:
     mapped = map_csr(tmp_path / "a.npz")
     np.testing.assert_array_equal(mapped.toarray(), matrix(12).toarray())
     assert not mapped.data.flags.owndata
+
+
+@pytest.mark.parametrize("rows", [[], [0], [0, 1, 2], [1, 2], [2, 0], list(range(12))])
+def test_rows_are_those_at_the_positions(rows: list[int]) -> None:
+    """Whether they are the first ones or not."""
+    taken = rows_of(matrix(12), np.array(rows, dtype=np.intp))
+    assert taken.has_canonical_format
+    np.testing.assert_array_equal(taken.toarray(), matrix(12).toarray()[rows])
+
+
+def test_the_first_rows_are_not_copied() -> None:
+    """They stay on disk if the matrix is mapped."""
+    whole = matrix(12)
+    first = rows_of(whole, np.arange(5))
+    assert np.shares_memory(first.data, whole.data)
+    assert np.shares_memory(first.indices, whole.indices)

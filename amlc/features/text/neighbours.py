@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from amlc.arrays import Rows
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
+from amlc.features.csr_file import rows_of
 from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
 from amlc.features.text.neighbour_index import NeighbourIndex, NeighboursSettings
 
@@ -57,7 +58,8 @@ def search_train_products(
     count = terms.shape[0]
     position = np.full(count, NO_NEIGHBOUR)
     position[train] = np.arange(len(train))
-    search = _Search(NeighbourIndex.build(terms[train], settings), terms, position, settings)
+    index = NeighbourIndex.build(rows_of(terms, train), settings)
+    search = _Search(index, terms, position, settings)
     pieces = [
         slice(start, min(start + PIECE_ROWS, count))
         for start in range(0, max(count, 1), PIECE_ROWS)
