@@ -43,6 +43,16 @@ class PrivatePeak(threading.Thread):
             time.sleep(0.1)
 
 
+def _wait_for_fork_server() -> None:
+    """End the process from which workers were forked, which counts their CPU seconds.
+
+    The standard library leaves it to end by itself, and has no public function for this.
+    """
+    loaded = sys.modules.get("multiprocessing.forkserver")
+    if loaded is not None:
+        loaded._forkserver._stop()  # noqa: SLF001 - see above
+
+
 def main() -> None:
     """Run the module and write its cost."""
     private = PrivatePeak()
@@ -55,9 +65,11 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code:
             raise
+    seconds = time.perf_counter() - started
+    _wait_for_fork_server()
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
-        "seconds": time.perf_counter() - started,
+        "seconds": seconds,
         "cpu_seconds": sum(used.ru_utime + used.ru_stime for used in spent),
         "megabytes": peak_megabytes(),
         "private_megabytes": private.megabytes,
