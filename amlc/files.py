@@ -333,13 +333,32 @@ def write_tables(path: Path, tables: Iterable[pa.Table]) -> None:
     DataError
         As in `replacing`.
     """
-    with replacing(path) as temporary, ExitStack() as stack:
-        writer = None
-        for table in tables:
-            if writer is None:
-                writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
-                stack.enter_context(writer)
-            writer.write_table(table)
+    try:
+        with replacing(path) as temporary, ExitStack() as stack:
+            writer = None
+            for table in _made(tables):
+                if writer is None:
+                    writer = pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                    stack.enter_context(writer)
+                writer.write_table(table)
+    except _MakingError as failure:
+        raise failure.error from None
+
+
+class _MakingError(Exception):
+    """What is to be written could not be made."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+def _made(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the tables; an error of the system in making one is not one in writing the file."""
+    try:
+        yield from tables
+    except OSError as error:
+        raise _MakingError(error) from error
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:

@@ -36,7 +36,7 @@ def connect(path: Path, prepare: Callable[[sqlite3.Connection], None]) -> sqlite
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            return _connect(path, prepare)
+            return _connect(path, prepare, max(0.0, deadline - time.monotonic()))
         except sqlite3.OperationalError as error:
             # SQLite itself does not wait where two runs turn on the log of a new file.
             if not is_locked(error) or time.monotonic() >= deadline:
@@ -53,14 +53,17 @@ def is_locked(error: Exception) -> bool:
     }
 
 
-def _connect(path: Path, prepare: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+def _connect(
+    path: Path, prepare: Callable[[sqlite3.Connection], None], seconds: float
+) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=seconds, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         with connection:
             connection.execute("BEGIN IMMEDIATE")
             prepare(connection)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
     except BaseException:
         connection.close()
         raise

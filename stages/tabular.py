@@ -2,6 +2,7 @@
 
 from amlc import layout, params
 from amlc.catalog.products import (
+    FURTHER_LINKS,
     LINK,
     TEXT,
     TRAIN,
@@ -21,10 +22,10 @@ from amlc.features.tabular import TabularFeatures, TabularSettings
 def main() -> None:
     """Fit on the train rows and transform all rows; write the block and its encoder."""
     settings = params.load(TabularSettings, "tabular")
-    products = read_products(layout.PRODUCTS, without=(TEXT, LINK))
+    products = read_products(layout.PRODUCTS, without=(TEXT, LINK, FURTHER_LINKS))
     own = own_columns(products).iloc[train_rows(products)]
     features = TabularFeatures(settings).fit(iter_texts(layout.PRODUCTS, TRAIN), own)
-    groups = iter_products(layout.PRODUCTS)
+    groups = iter_products(layout.PRODUCTS, [TEXT, *own.columns])
     parts = ((group[TEXT].to_numpy(), own_columns(group)) for group in groups)
     with open_backend(params.load(ExecutorSettings, "executor")) as backend:
         blocks = features.transform_parts(parts, backend)

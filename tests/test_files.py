@@ -4,12 +4,13 @@ import json
 import os
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from amlc import files
@@ -262,6 +263,18 @@ def test_a_file_that_cannot_be_read_is_not_the_one_being_written(tmp_path: Path)
         files.replacing(tmp_path / "out"),
     ):
         (tmp_path / "missing").read_bytes()
+
+
+def test_what_cannot_be_made_is_no_error_of_the_file(tmp_path: Path) -> None:
+    """Parts of a table may come from other processes, which have errors of their own."""
+
+    def parts() -> Iterator[pa.Table]:
+        yield pa.table({"a": [1]})
+        raise TimeoutError("no worker")
+
+    with pytest.raises(TimeoutError, match="no worker"):
+        files.write_tables(tmp_path / "out", parts())
+    assert names(tmp_path) == []
 
 
 # Files that a user names.

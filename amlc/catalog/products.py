@@ -24,8 +24,8 @@ TEST_COLUMNS = (ID, TEXT, LINK)
 # With the prices of test rows, the stage evaluate scores the predictions for them.
 TEST_OPTIONAL_COLUMNS = (PRICE,)
 TRAIN, TEST = "train", "test"
-# Products of one row group, which are written and read together: some 15 MB of texts. No later
-# result depends on it.
+# Products of one row group, which are written and read together: some 15 MB of texts. No feature
+# and no price depends on it, only how some files are divided.
 GROUP_ROWS = 2**14
 
 PRODUCT_SCHEMA = pa.schema(

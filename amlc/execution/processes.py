@@ -128,9 +128,15 @@ class _Process:
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        with children_ignore_interrupts():
-            self._pool = ProcessPoolExecutor(1, context, initializer=_start)
-            self._started = self._pool.submit(os.getpid)
+        try:
+            with children_ignore_interrupts():
+                self._pool = ProcessPoolExecutor(1, context, initializer=_start)
+                self._started = self._pool.submit(os.getpid)
+        except OSError as error:
+            raise ExecutionError(
+                f"executor.kind: processes: one cannot be started: {error.strerror or error}; set "
+                "executor.kind: threads"
+            ) from None
         self._pid: int | None = None
 
     def compute(self, call: Call[ResultT], inputs: Any, seconds: float | None) -> ResultT:

@@ -202,12 +202,7 @@ class TabularFeatures:
             self.own.fit(own)
         return self
 
-    def transform(
-        self,
-        texts: Sequence[str] | Objects,
-        own: pd.DataFrame | None = None,
-        backend: Backend | None = None,
-    ) -> Tabular:
+    def transform(self, texts: Sequence[str] | Objects, own: pd.DataFrame | None = None) -> Tabular:
         """Return the tabular block of texts and own columns, one row per text.
 
         Parameters
@@ -216,13 +211,8 @@ class TabularFeatures:
             Catalogue texts.
         own : DataFrame, optional
             Their columns of `amlc.catalog.products.own_columns`.
-        backend : Backend, optional
-            Where pieces of the rows are transformed, which does not change the result; by default
-            in this thread.
         """
-        if backend is None or not len(texts):
-            return self.transform_parsed([parse_content(text) for text in texts], own)
-        return Tabular.joined(list(self.transform_parts([(texts, own)], backend)))
+        return self.transform_parsed([parse_content(text) for text in texts], own)
 
     def transform_parts(
         self,
@@ -236,7 +226,7 @@ class TabularFeatures:
         parts : iterable of (sequence of str, DataFrame or None)
             Texts and own columns as for `transform`, at least one; those under way are in memory.
         backend : Backend
-            As for `transform`.
+            Where pieces of the rows are transformed, which does not change the result.
         """
         with open_pool(backend, self, at_once=None, unit="batch of texts") as pool:
             yield from in_order(pool, _transform, _pieces(parts))

@@ -1,7 +1,8 @@
 """The train products as similar products are shown: title, price, link and a small picture."""
 
 import io
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -13,11 +14,12 @@ import pyarrow as pa
 from PIL import Image
 from tqdm import tqdm
 
+from amlc import layout
 from amlc.catalog.columns import COMPETITION, ColumnMap
 from amlc.catalog.content import title_of
 from amlc.catalog.products import ID, LINK, PRICE, TEXT, own_columns
 from amlc.catalog.shown_fields import shown_fields
-from amlc.errors import ModelError, read_errors_as
+from amlc.errors import DataError, ModelError, read_errors_as
 from amlc.images.decode import encode_jpeg
 from amlc.images.fetch_result import OK
 from amlc.images.shards import ImageRow
@@ -99,7 +101,7 @@ class TrainProducts:
 def write_train_products(
     folder: Path,
     groups: Iterable[pd.DataFrame],
-    links: Collection[str],
+    links: AbstractSet[str],
     images: Iterable[ImageRow],
     threads: int,
     columns: ColumnMap = COMPETITION,
@@ -112,7 +114,7 @@ def write_train_products(
         Where to write them; it is created.
     groups : iterable of DataFrame
         The train rows of the product table; one group is in memory at a time.
-    links : collection of str
+    links : set of str
         Their links.
     images : iterable of ImageRow
         The pictures of these links; other links are ignored.
@@ -127,7 +129,7 @@ def write_train_products(
         Their numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    extents = _write_pictures(folder / PICTURES, set(links), images, threads)
+    extents = _write_pictures(folder / PICTURES, links, images, threads)
     has_fields = columns.own or not isinstance(columns.text, str)
     schema = SCHEMA.append(FIELDS) if has_fields else SCHEMA
     count = 0
@@ -162,7 +164,7 @@ def _values(
 
 
 def _write_pictures(
-    path: Path, links: set[str], images: Iterable[ImageRow], threads: int
+    path: Path, links: AbstractSet[str], images: Iterable[ImageRow], threads: int
 ) -> dict[str, tuple[int, int]]:
     """Write the small pictures of links; return the start and length of each by its link."""
     good = (row for row in images if row.status == OK and row.link in links)
@@ -174,12 +176,18 @@ def _write_pictures(
         tqdm(desc="small pictures", unit="image", disable=None) as bar,
     ):
         while batch := list(islice(good, _BATCH)):
-            pictures = pool.map(lambda row: small(row.data), batch)
+            pictures = pool.map(_small_of, batch)
             for row, picture in zip(batch, pictures, strict=True):
                 extents[row.link] = (start, len(picture))
                 start += stream.write(picture)
                 bar.update()
     return extents
+
+
+def _small_of(row: ImageRow) -> bytes:
+    message = f"{layout.IMAGES}: the picture of {row.link} cannot be decoded"
+    with read_errors_as(DataError, message, remedy="run the stage images again"):
+        return small(row.data)
 
 
 def small(body: bytes) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import scale
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scale_simulation import Network, Work, seconds_on, work_of
@@ -92,3 +93,9 @@ def test_pieces_and_the_rest_add_up_to_what_was_measured() -> None:
         work = work_of(cost, 5, 0, with_rows=True)
         assert work.serial + sum(work.pieces) == pytest.approx(cost.cpu_seconds)
     assert len(work.pieces) == 6
+
+
+def test_every_stage_is_measured() -> None:
+    """A stage that is missing would end the run at a later one, after hours."""
+    pipeline = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())
+    assert [*pipeline["stages"]] == ["code", *scale.STAGES]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from amlc.evaluation import slicing
 from amlc.evaluation.slicing import costliest, slice_labels
 from amlc.features.blocks import Tabular
 from amlc.features.neighbour_block import NO_NEIGHBOUR, NeighbourBlock, Neighbours
@@ -46,8 +47,11 @@ def test_only_so_many_are_kept_and_the_costliest_comes_first() -> None:
     assert [cost.label for cost in found] == ["a", "b"]
 
 
-def test_products_are_sliced_by_categories_keys_and_similarity() -> None:
+def test_products_are_sliced_by_categories_keys_and_similarity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The nearest product is the first in another fold, as for the models."""
+    monkeypatch.setattr(slicing, "_ROWS_AT_ONCE", 3)
     frame = pd.DataFrame(
         {
             "cat_kind": pd.Categorical(["mass", "count"] * 5),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from amlc.errors import ExecutionError, MissingExtraError
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
@@ -21,6 +22,7 @@ from amlc.execution.versions import installed
 from amlc.execution.worker import ALLOCATOR
 from amlc.features import tabular as tabular_module
 from amlc.features.block import Block
+from amlc.features.blocks import Tabular, Terms
 from amlc.features.tabular import TabularFeatures, TabularSettings
 from amlc.features.text import neighbours, tfidf
 from amlc.features.text.neighbour_index import NeighboursSettings
@@ -125,11 +127,12 @@ def test_features_are_the_same(
     write_shard(tmp_path, 0, links, results, grey)
 
     def features(there: Backend) -> list[Block]:
-        weights = terms.transform(texts, backend=there)
+        parts = list(terms.transform_parts(texts, backend=there))
+        weights = Terms(sp.csr_array(sp.vstack(parts, format="csr")))
         arguments: Any = {"threads": 2, "backend": there}
         return [
             weights,
-            tabular.transform(texts, products, there),
+            Tabular.joined(list(tabular.transform_parts([(texts, products)], there))),
             nearest_train_products(weights.weights, np.arange(30), NEIGHBOURS, **arguments),
             describe_products(
                 [[link] for link in links], tmp_path, VisionSettings(size=32), 2, there

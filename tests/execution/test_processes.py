@@ -1,5 +1,6 @@
 """Pieces in processes, of which some end or hang."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from amlc.errors import ExecutionError, MissingExtraError
+from amlc.execution import processes
 from amlc.execution.backend import in_order, open_pool
 from amlc.execution.piece import Call
 from amlc.execution.processes import ProcessBackend
@@ -52,6 +54,20 @@ def test_what_a_piece_does_to_its_inputs_stays_in_its_process(backend: ProcessBa
     inputs = pieces.inputs()
     assert run(backend, pieces.overwrite, inputs)[0] == inputs["array"].sum()
     assert inputs["array"][-1] == len(inputs["array"]) - 1
+
+
+def test_a_process_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system has no more of them, or of open files."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", refuse)
+    with (
+        ProcessBackend(settings()) as backend,
+        pytest.raises(ExecutionError, match="cannot be started: Too many open files; set exec"),
+    ):
+        run(backend, pieces.add, pieces.inputs())
 
 
 def test_an_error_passes_unchanged(backend: ProcessBackend) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from amlc import layout
+from amlc.catalog.products import read_products, write_products
 from stages import (
     blend,
     encode,
@@ -31,6 +33,8 @@ from stages import (
 from stages import bundle as bundle_stage
 
 ROOT = Path(__file__).parents[2]
+# Rows of the product table that are written and read together.
+GROUP_ROWS = 50
 CHANGES: dict[str, dict[str, Any]] = {
     "synthetic": {"rows": 150, "test_rows": 40, "missing_images": 0.1},
     "topics": {"n_components": 8},
@@ -73,6 +77,9 @@ def run_pipeline(
     with _within(folder):
         for stage in stages:
             stage.main()
+            if stage is prepare:
+                # In several row groups, as a table of more products is.
+                write_products(layout.PRODUCTS, read_products(layout.PRODUCTS), GROUP_ROWS)
         for name in params["models"]:
             sys.argv = ["train", name]
             train.main()

@@ -1,13 +1,14 @@
 """The train products as similar products are shown."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from amlc.errors import ModelError
+from amlc.errors import DataError, ModelError
 from amlc.images.fetch_result import OK, PLACEHOLDER
 from amlc.images.shards import ImageRow
 from amlc.pricing.train_products import SIDE, TrainProducts, small, write_train_products
@@ -33,7 +34,7 @@ ROWS = [row("https://a.com/0.jpg"), row("https://a.com/1.jpg")]
 
 def write(folder: Path, images: list[ImageRow] = ROWS, threads: int = 1) -> tuple[int, int]:
     """Write the products in two groups."""
-    links = PRODUCTS["image_link"].tolist()
+    links = {*PRODUCTS["image_link"]}
     return write_train_products(folder, [PRODUCTS[:1], PRODUCTS[1:]], links, images, threads)
 
 
@@ -56,6 +57,14 @@ def test_products_that_share_a_link_share_its_picture(tmp_path: Path) -> None:
     assert picture is not None
     assert picture == train_products.similar(2, 1.0).picture
     assert max(Image.open(io.BytesIO(picture)).size) == SIDE
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    """It is not taken for a full disk."""
+    whole = row("https://a.com/1.jpg")
+    cut = replace(whole, data=whole.data[:200])
+    with pytest.raises(DataError, match=r"the picture of https://a\.com/1\.jpg cannot be decoded"):
+        write(tmp_path, [cut])
 
 
 def test_a_placeholder_is_not_shown(tmp_path: Path) -> None:

@@ -67,12 +67,7 @@ class TermFeatures:
         self._set_state({name: each.kept() for name, each in counts.items()})
         return self
 
-    def transform(
-        self,
-        texts: Sequence[str],
-        titles: Sequence[str] | None = None,
-        backend: Backend | None = None,
-    ) -> Terms:
+    def transform(self, texts: Sequence[str], titles: Sequence[str] | None = None) -> Terms:
         """Return TF-IDF, scaled so that each row has length 1 in each group of columns.
 
         Parameters
@@ -82,9 +77,6 @@ class TermFeatures:
         titles : sequence of str, optional
             The titles of the texts, as `amlc.catalog.content.title_of` returns them; parsed from
             the texts by default.
-        backend : Backend, optional
-            Where chunks of texts are transformed, which does not change the result; by default in
-            this thread.
 
         Returns
         -------
@@ -96,7 +88,7 @@ class TermFeatures:
         The weights are, bit for bit, those of scikit-learn's TfidfTransformer. It is not used,
         because its checks of the input take longer than the transformation of a single text.
         """
-        parts = list(self.transform_parts(texts, titles, backend))
+        parts = list(self.transform_parts(texts, titles))
         one = len(parts) == 1
         return Terms(parts[0] if one else sp.csr_array(sp.vstack(parts, format="csr")))
 
@@ -109,7 +101,8 @@ class TermFeatures:
         """Yield what `transform` returns, for some of the texts after the others.
 
         Only the texts that are under way are taken from the iterable, and if there are none, there
-        is one part without rows.
+        is one part without rows. Where they are transformed, by default in this thread, does not
+        change the result.
         """
         chunks = in_chunks(texts, CHUNK_ROWS)
         known = None if titles is None else in_chunks(titles, CHUNK_ROWS)

@@ -2,9 +2,8 @@
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from amlc.arrays import Floats32, Pixels
 from amlc.errors import DataError, first_few
 from amlc.execution.backend import THREADS, Backend, in_order, open_pool
+from amlc.features.block import in_chunks
 from amlc.features.blocks import Dense
 from amlc.features.pooling import pool
 from amlc.features.vision.descriptor_names import DESCRIPTORS
@@ -22,8 +22,6 @@ from amlc.features.vision.scene import make_scene
 from amlc.images.fetch_result import OK
 from amlc.images.shards import read_rows
 from amlc.params import Settings
-
-T = TypeVar("T")
 
 # Pictures that are described together.
 BATCH = 32
@@ -125,7 +123,7 @@ def describe_products(
 def _described(
     pictures: Iterable[tuple[str, bytes]], settings: VisionSettings, threads: int, backend: Backend
 ) -> Iterator[tuple[list[str], Floats32]]:
-    batches = _batches(pictures, 4 * BATCH)
+    batches = in_chunks(pictures, 4 * BATCH)
     with (
         tqdm(desc="vision", unit="image", disable=None) as bar,
         open_pool(backend, settings, at_once=threads, unit="batch of pictures") as pool,
@@ -153,9 +151,3 @@ def _decoded(body: bytes, size: int) -> tuple[Pixels, float] | None:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     return np.asarray(square), aspect
-
-
-def _batches(rows: Iterable[T], count: int) -> Iterator[list[T]]:
-    iterator = iter(rows)
-    while batch := list(islice(iterator, count)):
-        yield batch
