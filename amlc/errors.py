@@ -90,6 +90,17 @@ def first_few(values: Iterable[object], count: int = 5) -> str:
     return f"{head} and {rest} more" if rest > 0 else head
 
 
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its class if it says nothing.
+
+    Examples
+    --------
+    >>> first_line(ValueError())
+    'ValueError'
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 # What NumPy, pandas, Arrow, JSON and the code that uses their results raise for a broken file.
 _READ_ERRORS: tuple[type[Exception], ...] = (
     OSError,

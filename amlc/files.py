@@ -106,7 +106,6 @@ def temporary_folder(path: Path) -> Iterator[Path]:
             temporary = stack.enter_context(_reserved(path))
             temporary.mkdir(mode=0o700)
         # Outside of the inner block: an error in what the folder is for is another error.
-        stack.enter_context(finally_even_if_late(partial(_discard, temporary)))
         yield temporary
 
 
@@ -405,9 +404,12 @@ def _remove_stale(path: Path) -> None:
     )
     # A killed run may have left the lock without its file.
     # In a folder for everyone's temporary files, another user may have made entries of this name.
-    own = (entry.name for entry in os.scandir(path.parent) if _is_own(entry))
-    matches = filter(None, map(name.fullmatch, own))
-    for temporary in sorted({path.with_name(match[1]) for match in matches}):
+    matches = {
+        match[1]
+        for entry in os.scandir(path.parent)
+        if (match := name.fullmatch(entry.name)) and _is_own(entry)
+    }
+    for temporary in sorted(map(path.with_name, matches)):
         lock = _lock_path(temporary)
         try:
             with FileLock(lock, blocking=False):

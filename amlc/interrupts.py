@@ -163,8 +163,10 @@ class _Watch(threading.Thread):
         end = threading.Timer(_LAST_SECONDS, os._exit, (EXIT_CODE,))
         end.daemon = True
         end.start()
-        while _last_actions:
-            _, action = _last_actions.popitem()
-            with suppress(OSError):
-                action()
+        # The main thread takes actions, too, so that there may be none left at any time.
+        with suppress(KeyError):
+            while True:
+                _, action = _last_actions.popitem()
+                with suppress(OSError, ValueError):
+                    action()
         os._exit(EXIT_CODE)

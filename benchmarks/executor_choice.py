@@ -1,5 +1,6 @@
 """The executor of a benchmark: that of params.yaml, or the one that an option names."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ from amlc.errors import ParamsError
 from amlc.execution.settings import ExecutorSettings
 
 THREADS = "threads"
+_POSSIBLE = re.compile(r"threads|processes|local:[1-9][0-9]{0,2}")
+_EXPECTED = (
+    "expected threads, processes or local:N, because other workers do not have the benchmarks"
+)
 
 
 def changes_of(executor: str) -> dict[str, str]:
@@ -34,12 +39,12 @@ def chosen(executor: str | None, path: Path) -> ExecutorSettings:
         A setting is wrong, or names workers elsewhere, which do not have the benchmarks.
     """
     section: Any = params.value("executor", path)
+    place = f"{path}: executor.scheduler: {section['scheduler']}"
     if executor is not None:
+        if not _POSSIBLE.fullmatch(executor):
+            raise ParamsError(f"--executor: {executor}: {_EXPECTED}")
         section = {**section, **changes_of(executor)}
     settings = params.check(ExecutorSettings, section, "executor", path)
     if settings.kind == "dask" and settings.local_workers is None:
-        raise ParamsError(
-            f"--executor: {settings.scheduler}: expected threads, processes or local:N, because "
-            "other workers do not have the benchmarks"
-        )
+        raise ParamsError(f"{place}: {_EXPECTED}; name one of them as --executor")
     return settings

@@ -2,13 +2,15 @@
 
 OUT becomes a JSON file: wall-clock seconds, imports included; CPU seconds of all threads
 and in processes that were waited for; the peak memory in MB, and that without the pages of files
-that are mapped into memory, which the system can drop. The script needs only the standard library,
-so that any environment can run it.
+that are mapped into memory, which the system can drop. It ends when its parent does. It needs only the
+standard library, so that any environment can run it.
 """
 
 import json
+import os
 import resource
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -53,8 +55,17 @@ def _wait_for_fork_server() -> None:
         loaded._forkserver._stop()  # noqa: SLF001 - see above
 
 
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.1)
+    os._exit(1)
+
+
 def main() -> None:
     """Run the module and write its cost."""
+    # A worker that waits for this process ignores Ctrl-C, and may be killed.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     private = PrivatePeak()
     private.start()
     started = time.perf_counter()

@@ -18,9 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# isort: off
+from checkout import ROOT
+import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
+
+# isort: on
 import numpy as np
 import pandas as pd
-from checkout import ROOT
 from executor_choice import chosen
 from numpy.typing import NDArray
 from paired import bootstrap_error

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from amlc import numerics  # noqa: F401 - before NumPy, as in the stages
 from tests.helpers.tiny import run_pipeline
 
 # On a busy machine, any example can take long.

@@ -67,6 +67,7 @@ def connected(address: str | LocalCluster, security: Any, seconds: float) -> Ite
     ExecutionError
         The scheduler cannot be reached, has no workers, or they have other versions.
     """
+    name = address if isinstance(address, str) else f"local:{len(address.worker_spec)}"
     try:
         if isinstance(address, str):
             asyncio.run(_try_connection(address, security, seconds))
@@ -82,20 +83,21 @@ def connected(address: str | LocalCluster, security: Any, seconds: float) -> Ite
         cause = _root_cause(error)
         if isinstance(cause, ssl.SSLError):
             raise ExecutionError(
-                f"executor.scheduler: {address} and this machine refuse each other's certificates: "
+                f"executor.scheduler: {name} and this machine refuse each other's certificates: "
                 f"{_words(cause)}; executor.tls has to name files of the authority that the "
                 "scheduler has"
             ) from None
         raise ExecutionError(
-            f"executor.scheduler: {address} cannot be reached within {seconds:g} s: "
-            f"{_words(cause)}; see whether a scheduler runs there, or set executor.kind: threads"
+            f"executor.scheduler: {name} cannot be reached within {seconds:g} s: {_words(cause)}; "
+            "see whether a scheduler runs there, encrypted if the address begins with tls:// and "
+            "not if it begins with tcp://, or set executor.kind: threads"
         ) from None
     try:
         try:
             client.wait_for_workers(1, timeout=seconds)
         except TimeoutError:
             raise ExecutionError(
-                f"executor.scheduler: {address} has had no worker for {seconds:g} s: start one as "
+                f"executor.scheduler: {name} has had no worker for {seconds:g} s: start one as "
                 "docs/cluster.md says"
             ) from None
         check_versions(client, installed())

@@ -4,12 +4,12 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from amlc.errors import ExecutionError
+from amlc.errors import DataError, ExecutionError
 from amlc.execution.array_file import ArrayFile, Pickled
 from amlc.files import temporary_folder
 
@@ -50,7 +50,14 @@ def input_file(inputs: object, folder: Path | None) -> Iterator[InputFile]:
     parent = (folder or Path(tempfile.gettempdir())).absolute()
     # Another machine may not see that this one has locked its folders.
     machine = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())
-    with temporary_folder(parent / f"amlc-pieces-{machine}") as own:
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(temporary_folder(parent / f"amlc-pieces-{machine}"))
+        except DataError as error:
+            setting = "TMPDIR" if folder is None else "executor.shared_folder"
+            raise ExecutionError(
+                f"{error}; {setting} has to name a folder in which this user may write"
+            ) from None
         file = Pickled(inputs).write(own / "inputs")
         yield InputFile(file.path, file.sha256)
 

@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.sent_inputs import Work
 from amlc.execution.settings import ExecutorSettings
+from amlc.files import temporary_folder
 from amlc.interrupts import children_ignore_interrupts, finally_even_if_late
 
 
@@ -134,13 +134,13 @@ def _local_cluster(count: int, retries: int, given_up: Callable[[], bool]) -> It
 @contextmanager
 def _scratch_folder() -> Iterator[str]:
     """Yield a folder of the user's own for what Dask writes, which it would leave in part."""
-    folder = tempfile.mkdtemp(prefix="amlc-workers-")
+    before = set(multiprocessing.active_children())
 
-    def remove() -> None:
+    def end_workers() -> None:
         # Without a parent, those that are left end by themselves, but could still write.
-        for child in multiprocessing.active_children():
+        for child in set(multiprocessing.active_children()) - before:
             child.kill()
-        shutil.rmtree(folder, ignore_errors=True)
 
-    with finally_even_if_late(remove):
-        yield folder
+    path = Path(tempfile.gettempdir()) / "amlc-workers"
+    with temporary_folder(path) as folder, finally_even_if_late(end_workers):
+        yield str(folder)

@@ -157,12 +157,13 @@ class _Process:
                 # Not `wait`, which never sees that `end` has cancelled a future.
                 result = future.result(seconds)
             except TimeoutError:
-                if future.done():
-                    raise
-                self.end()
-                raise _LostError(
-                    f"it took longer than {seconds:g} s (executor.piece_seconds)"
-                ) from None
+                if not future.done():
+                    self.end()
+                    raise _LostError(
+                        f"it took longer than {seconds:g} s (executor.piece_seconds)"
+                    ) from None
+                # The piece ended in the meantime, or this is its own error.
+                result = future.result()
         except BrokenProcessPool:
             self.end()
             raise _LostError(

@@ -1,5 +1,6 @@
 """Results of pieces: small ones are messages, large ones files beside the inputs."""
 
+import pickle
 import secrets
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,11 @@ def packed(result: Any, folder: Path) -> Any:
     ExecutionError
         The file cannot be written, for example because the disk is full.
     """
-    pickled = Pickled(result)
+    try:
+        pickled = Pickled(result)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        # Dask's own pickles also have what a script defines.
+        return result
     if pickled.size < LARGE:
         return result
     file = pickled.write(folder / f"result-{secrets.token_hex(8)}")

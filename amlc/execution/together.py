@@ -14,7 +14,7 @@ from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.comm import get_address_host
 from distributed.scheduler import KilledWorker
 
-from amlc.errors import ExecutionError
+from amlc.errors import ExecutionError, first_line
 from amlc.execution.backend import Member
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
@@ -160,7 +160,7 @@ class Team:
             except (KilledWorker, FutureCancelledError, OSError):
                 raise _LostError("a worker was lost") from None
             except errors as error:
-                raise _LostError(f"the library said: {str(error).splitlines()[0]}") from None
+                raise _LostError(f"the library said: {first_line(error)}") from None
         lost = sorted({*self._workers} - self._present())
         if lost:
             raise _LostError(f"its worker {lost[0]} ended, as when memory runs out")

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from amlc.arrays import Floats, Floats32
-from amlc.errors import ModelError
+from amlc.errors import ModelError, first_line
 from amlc.features.blocks import Blocks
 from amlc.files import read_json, write_json, write_text
 from amlc.metrics import smape_of_logs
@@ -160,7 +160,7 @@ class Boosting(Regressor):
             self._boost((design, target), rounds, seed, threads)
         except self.library_error as error:
             # Such as: the library refuses the value of an `extra` parameter.
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise ModelError(f"{library} cannot be fitted: {reason}") from None
         if self.booster is None or not self._gains().any():
             # Too few rows, columns that do not vary, or equal prices: no tree has a split.

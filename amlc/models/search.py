@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from amlc import layout, params
 from amlc.catalog.products import train_rows
-from amlc.errors import MissingExtraError, ModelError
+from amlc.errors import MissingExtraError, ModelError, first_line
 from amlc.execution.backend import THREADS, Backend
 from amlc.execution.executor import open_backend
 from amlc.execution.settings import ExecutorSettings
@@ -250,7 +250,7 @@ def _study(optuna: Any, task: Task, folder: Path) -> Iterator[Any]:
             connection.execute("PRAGMA schema_version")
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     except (sqlite3.DatabaseError, database_errors, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise ModelError(
             f"{path}: not a file of Optuna studies: {reason}; remove the file"
         ) from None
