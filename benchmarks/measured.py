@@ -2,8 +2,8 @@
 
 OUT becomes a JSON file: wall-clock seconds, imports included; CPU seconds of all threads
 and in processes that were waited for; the peak memory in MB, and that without the pages of files
-that are mapped into memory, which the system can drop. It ends when its parent does. It needs only the
-standard library, so that any environment can run it.
+that are mapped into memory, which the system can drop. The script ends when its parent does, and
+needs only the standard library, so that any environment can run it.
 """
 
 import json
