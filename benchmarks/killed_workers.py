@@ -103,15 +103,21 @@ class Killer(threading.Thread):
 
 
 def workers_of(process: int) -> list[int]:
-    """Return the workers of a stage: the processes that it has spawned."""
-    children = [
-        int(child)
-        # Any thread may have started one.
-        for path in Path(f"/proc/{process}/task").glob("*/children")
-        for child in _read(path).split()
-    ]
+    """Return the workers of a stage: the processes that its fork server has forked."""
+    servers = [child for child in _children(process) if _is_fork_server(child)]
     # One that has ended has no command any more.
-    return [child for child in children if "spawn_main" in _read(Path(f"/proc/{child}/cmdline"))]
+    return [child for server in servers for child in _children(server) if _is_fork_server(child)]
+
+
+def _children(process: int) -> list[int]:
+    # Any thread may have started one.
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in threads for child in _read(path).split()]
+
+
+def _is_fork_server(process: int) -> bool:
+    """Whether a process is a fork server or has been forked from one, which leaves its command."""
+    return "multiprocessing.forkserver" in _read(Path(f"/proc/{process}/cmdline"))
 
 
 def _read(path: Path) -> str:

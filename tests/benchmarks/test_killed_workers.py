@@ -7,15 +7,14 @@ import time
 import pytest
 from killed_workers import Kill, Killer, table, workers_of
 
-# A worker in the words of its command, and a process that is none.
+# A worker, and a process that is none, beside those of multiprocessing.
 PROGRAM = """
-import subprocess, sys
-wait = "import sys; sys.stdin.read()"
-children = [
-    subprocess.Popen([sys.executable, "-Sc", wait, word], stdin=subprocess.PIPE)
-    for word in ("spawn_main", "resource_tracker")
-]
-print(children[0].pid, flush=True)
+import multiprocessing, subprocess, sys, time
+subprocess.Popen([sys.executable, "-Sc", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+context = multiprocessing.get_context("forkserver")
+worker = context.Process(target=time.sleep, args=(60,), daemon=True)
+worker.start()
+print(worker.pid, flush=True)
 sys.stdin.readline()
 """
 
