@@ -2,9 +2,10 @@
 
 `python benchmarks/killed_workers.py` runs the stages over a small synthetic catalogue without
 pictures: in threads, with `local:2`, and with `local:2` again, while workers are killed (SIGKILL)
-at moments that are drawn from the time that the run before took. At a moment without workers, as
-while a stage reads its files, the next one that starts is killed. The table says which stage lost a
-worker when, and after how many seconds there were as many as before. Linux only.
+at moments that are drawn from the time until the run before needed none any more. At a moment
+without workers, as while a stage reads its files, the next one that starts is killed. The table
+says which stage lost a worker when, and after how many seconds there were as many as before. Linux
+only.
 """
 
 import argparse
@@ -54,7 +55,41 @@ class Kill:
     replaced: float | None
 
 
-class Killer(threading.Thread):
+class Watch(threading.Thread):
+    """Notes the last moment at which the stage that runs had workers.
+
+    Attributes
+    ----------
+    stage : (str, int) or None
+        The stage and its process, which whoever runs it sets.
+    last : float
+        Seconds after the start of the thread.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.stage: tuple[str, int] | None = None
+        self.last = 0.0
+        self._ended = threading.Event()
+        self._start_time = time.monotonic()
+
+    def run(self) -> None:
+        """Look until `end` is called."""
+        while not self._ended.wait(POLL_SECONDS):
+            stage = self.stage
+            if stage is not None and workers_of(stage[1]):
+                self.last = self._seconds()
+
+    def end(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self.join()
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self._start_time
+
+
+class Killer(Watch):
     """Kills one worker of the stage that runs at each of some moments.
 
     Parameters
@@ -66,18 +101,15 @@ class Killer(threading.Thread):
     """
 
     def __init__(self, moments: Sequence[float], seed: int) -> None:
-        super().__init__(daemon=True)
-        self.stage: tuple[str, int] | None = None
+        super().__init__()
         self.kills: list[Kill] = []
-        self.ended = threading.Event()
         self._moments, self._random = sorted(moments), random.Random(seed)
-        self._start_time = time.monotonic()
 
     def run(self) -> None:
         """Kill, and see how long it takes until there is another worker."""
         for moment in self._moments:
             while self._seconds() < moment or not self._kill(moment):
-                if self.ended.wait(POLL_SECONDS):
+                if self._ended.wait(POLL_SECONDS):
                     return
 
     def _kill(self, moment: float) -> bool:
@@ -97,9 +129,6 @@ class Killer(threading.Thread):
         replaced = self._seconds() - seconds if self.stage == stage else None
         self.kills.append(Kill(stage[0], moment, seconds, replaced))
         return True
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self._start_time
 
 
 def workers_of(process: int) -> list[int]:
@@ -128,9 +157,9 @@ def _read(path: Path) -> str:
 
 
 def reproduce(
-    folder: Path, rows: int, changes: Sequence[str], chosen: Sequence[str], killer: Killer | None
+    folder: Path, rows: int, changes: Sequence[str], chosen: Sequence[str], watch: Watch | None
 ) -> float:
-    """Run stages in a folder, and return the seconds.
+    """Run stages in a folder, watched if there is something to watch, and return the seconds.
 
     Raises
     ------
@@ -144,11 +173,11 @@ def reproduce(
         stage, _, model = step.partition(".")
         command = [sys.executable, "-m", f"stages.{stage}", *([model] if model else [])]
         with subprocess.Popen(command, cwd=folder, env={**os.environ, **variables}) as process:
-            if killer is not None:
-                killer.stage = (step, process.pid)
+            if watch is not None:
+                watch.stage = (step, process.pid)
             process.wait()
-            if killer is not None:
-                killer.stage = None
+            if watch is not None:
+                watch.stage = None
         if process.returncode:
             raise CheckError(f"{step}: ended with code {process.returncode}")
     return time.monotonic() - started
@@ -184,17 +213,22 @@ def main() -> None:
             for kind, of in zip(folders, (THREADS, CLUSTER, CLUSTER), strict=True)
         }
         reproduce(folders["threads"], rows, settings["threads"], stages, None)
-        seconds = reproduce(folders["cluster"], rows, settings["cluster"], stages, None)
+        watch = Watch()
+        watch.start()
+        seconds = reproduce(folders["cluster"], rows, settings["cluster"], stages, watch)
+        watch.end()
         draw = random.Random(arguments.seed)
-        killer = Killer([draw.uniform(0, seconds) for _ in range(arguments.kills)], arguments.seed)
+        moments = [draw.uniform(0, watch.last) for _ in range(arguments.kills)]
+        killer = Killer(moments, arguments.seed)
         killer.start()
         reproduce(folders["killed"], rows, settings["killed"], stages, killer)
-        killer.ended.set()
-        killer.join()
+        killer.end()
         found = [differing(folders["threads"], folders[kind]) for kind in ("cluster", "killed")]
     print(f"## {rows:,} rows, {len(killer.kills)} workers of {CLUSTER} killed\n")
     print(table(killer.kills))
-    print(f"\nWithout kills, the stages took {seconds:.0f} s.")
+    print(
+        f"\nWithout kills, the stages took {seconds:.0f} s, the last worker until {watch.last:.0f}."
+    )
     if any(found):
         raise CheckError(f"files differ: with {CLUSTER}: {found[0]}, with kills: {found[1]}")
     print("\nAll files have the bytes of threads.")
