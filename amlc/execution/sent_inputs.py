@@ -66,4 +66,7 @@ class SentInputs:
             if isinstance(error, TimeoutError) and not self._client.nthreads():
                 raise NoWorkersError from None
             raise CommClosedError(str(error)) from None
+        except KeyError as error:
+            # The scheduler looks for a worker that has just ended.
+            raise CommClosedError(f"{error} ended") from None
         return future

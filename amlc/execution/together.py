@@ -109,7 +109,8 @@ class Team:
                 self._client.scatter([share], workers=[address], direct=True, hash=False)[0]
                 for share, address in zip(shares, self._workers, strict=True)
             ]
-        except OSError:
+        except (OSError, KeyError):
+            # Where one has just ended, the scheduler does not know it any more.
             raise _LostError("a worker was lost") from None
         return self._results(function, sent, members, errors)
 

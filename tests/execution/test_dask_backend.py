@@ -210,9 +210,10 @@ def test_a_killed_worker_is_replaced(backend: DaskBackend) -> None:
 
 def test_a_piece_that_always_fails_is_named(backend: DaskBackend) -> None:
     """After the tries that the settings allow."""
-    once = changed(backend, retries=1)
-    with pytest.raises(ExecutionError, match=r"piece 1 was tried 2 times; .*it ran out of"):
-        run(once, pieces.out_of_memory, None)
+    # A worker that a test before has ended may still count as one try.
+    few = changed(backend, retries=3)
+    with pytest.raises(ExecutionError, match=r"piece 1 was tried 4 times; .*it ran out of"):
+        run(few, pieces.out_of_memory, None)
 
 
 @pytest.mark.parametrize("failure", [pieces.end, pieces.fail])

@@ -27,7 +27,7 @@ class Unstable:
 
     status = "running"
 
-    def __init__(self, *failures: OSError) -> None:
+    def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.submitted: list[Call[Any]] = []
         self.results: list[Exception] = []
@@ -56,7 +56,7 @@ class Unstable:
         """Forget nothing."""
 
 
-def unstable(*failures: OSError, retries: int) -> tuple[Unstable, RemoteBackend]:
+def unstable(*failures: Exception, retries: int) -> tuple[Unstable, RemoteBackend]:
     """Return a client and its backend."""
     client: Any = Unstable(*failures)
     return client, RemoteBackend(client, settings(scheduler=REMOTE, retries=retries))
@@ -76,9 +76,10 @@ def test_inputs_wait_for_workers() -> None:
     assert not client.failures
 
 
-def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try() -> None:
+@pytest.mark.parametrize("failure", [OSError("refused"), KeyError("tcp://10.0.0.7:1")])
+def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try(failure: Exception) -> None:
     """Where connections are refused for ever, the stage ends."""
-    backend = unstable(*[OSError("refused")] * 9, retries=1)[1]
+    backend = unstable(*[failure] * 9, retries=1)[1]
     with pytest.raises(ExecutionError, match=r"tried 2 times; .*its inputs were lost"):
         run(backend, pieces.add)
 
