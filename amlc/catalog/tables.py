@@ -130,7 +130,8 @@ class ColumnarFile:
                 opened = pa.ipc.open_file if file_format == "arrow" else pa.ipc.open_stream
                 self._reader = opened(stream)
                 self._schema = self._reader.schema
-        self.header: list[str] = list(self._schema.names)
+            # Names that are not UTF-8 are damage, too.
+            self.header: list[str] = list(self._schema.names)
         if len(self.header) > MAX_COLUMNS:
             raise DataError(f"{name}: has more than {MAX_COLUMNS:,} columns")
 
@@ -154,7 +155,10 @@ class ColumnarFile:
             for batch in self._batches(columns):
                 arrays = []
                 for name in columns:
-                    array = self._as_text(batch.column(name), name, separator)
+                    column = batch.column(name)
+                    # Arrow itself trusts positions in a file, and that its texts are UTF-8.
+                    column.validate(full=True)
+                    array = self._as_text(column, name, separator)
                     size += pc.sum(pc.binary_length(array)).as_py() or 0
                     if size > self._max_bytes:
                         raise DataError(

@@ -1,6 +1,7 @@
 """Parquet, Arrow, JSON lines: every cell is text, and what is broken is named."""
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_a_changed_byte_gives_rows_or_a_data_error(data: st.DataObject) -> None:
     whole[data.draw(st.integers(4, len(whole) - 1))] = data.draw(st.integers(0, 255))
     with suppress(DataError):
         rows_of(bytes(whole))
+
+
+@pytest.mark.parametrize("write", [parquet, arrow])
+def test_text_that_is_not_utf8_is_an_error(write: Callable[[list[dict[str, str]]], bytes]) -> None:
+    """Arrow would hand it on, and whoever reads it would stop."""
+    whole = write([{"a long enough name": "and a text"}])
+    for text in (b"enough", b"and"):
+        with pytest.raises(DataError, match=r"file: damaged.*(UTF|utf-8)"):
+            rows_of(whole.replace(text, b"\x80" + text[1:]))
 
 
 def test_json_numbers_stay_as_written() -> None:
