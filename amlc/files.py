@@ -64,11 +64,8 @@ def replacing(path: Path) -> Iterator[Path]:
         The file cannot be written, for example because the disk is full.
     """
     with _temporary(path) as temporary:
-        try:
-            yield temporary
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        yield temporary
+        temporary.replace(path)
 
 
 @contextmanager
@@ -78,13 +75,10 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     As `replacing` does for files.
     """
     with _temporary(path) as temporary:
-        try:
-            temporary.mkdir()
-            yield temporary
-            shutil.rmtree(path, ignore_errors=True)
-            temporary.replace(path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.replace(path)
 
 
 @contextmanager
@@ -369,7 +363,8 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 def _temporary(path: Path) -> Iterator[Path]:
     """Yield an unused path beside `path`, locked while the block runs; a killed process loses it.
 
-    Stale ones, which no running process has locked, are removed.
+    What is still there after the block is removed, and so are stale ones, which no running process
+    has locked.
     """
     with write_errors(path), _reserved(path) as temporary:
         yield temporary

@@ -18,6 +18,8 @@ from amlc.images.fetch_result import FetchResult, Picture
 from amlc.images.shards import write_shard
 from amlc.models.blend import Blend
 from amlc.models.blend_fitting import Blended
+from amlc.report.findings import Findings
+from amlc.report.page import Page, make_page
 from tests.helpers.pictures import jpeg
 
 # What a catalogue may contain: markup, quotes, controls, right-to-left text, endless words.
@@ -196,3 +198,16 @@ def _counts(train: pd.DataFrame, rows: pd.DataFrame) -> dict[str, Any]:
         "groups": {"rows_in_them": 4, "in_both_splits": 0},
         "price": spread,
     }
+
+
+def page_of_findings(root: Path, findings: Findings) -> Page:
+    """Return the report's page of what was read from such a repository."""
+    return make_page(
+        findings,
+        root / "data/products.parquet",
+        root / "data/images",
+        PARAMETERS,
+        coverage=0.8,
+        level=0.95,
+        max_explained_variance=0.9,
+    )

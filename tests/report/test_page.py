@@ -9,8 +9,8 @@ import pytest
 
 from amlc.evaluation.metrics_files import ModelScore
 from amlc.report.findings import Findings, read_findings
-from amlc.report.page import Importance, Page, make_page
-from tests.helpers.results import PARAMETERS, write_results
+from amlc.report.page import Importance, Page
+from tests.helpers.results import page_of_findings, write_results
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +27,10 @@ def findings(root: Path) -> Findings:
     return read_findings(root, ["linear", "lightgbm"], synthetic=True)
 
 
-def page_of(root: Path, findings: Findings) -> Page:
-    """Return the page of some findings."""
-    return make_page(
-        findings,
-        root / "data/products.parquet",
-        root / "data/images",
-        PARAMETERS,
-        coverage=0.8,
-        level=0.95,
-        max_explained_variance=0.9,
-    )
-
-
 @pytest.fixture(scope="module")
 def page(root: Path, findings: Findings) -> Page:
     """Return the page of these findings."""
-    return page_of(root, findings)
+    return page_of_findings(root, findings)
 
 
 def test_scores_and_counts_are_those_of_the_findings(page: Page, findings: Findings) -> None:
@@ -78,7 +65,7 @@ def test_the_columns_are_those_of_the_model_with_the_largest_weight(
         "lightgbm": ModelScore(smape=50.0, smape_se=1.0, weight=0.9),
     }
     details = findings.details.model_copy(update={"models": models})
-    page = page_of(root, replace(findings, importance=table, details=details))
+    page = page_of_findings(root, replace(findings, importance=table, details=details))
     assert page.importance == Importance("lightgbm", (("b", 0.8), ("c", 0.2)))
 
 

@@ -20,9 +20,9 @@ from amlc.evaluation.metrics_files import Drift, Leak, ModelScore
 from amlc.report import page as page_module
 from amlc.report.examples import Card, Tile
 from amlc.report.findings import Findings, read_findings
-from amlc.report.page import Importance, Page, make_page
+from amlc.report.page import Importance, Page
 from amlc.report.render import TEMPLATE, render
-from tests.helpers.results import PARAMETERS, write_results
+from tests.helpers.results import page_of_findings, write_results
 
 CHROMIUM = Path("/usr/bin/chromium")
 # Milliseconds; a busy machine is slow to draw.
@@ -76,16 +76,7 @@ def page_of(root: Path, **results: Any) -> Page:
     """Return the page of a small repository's results."""
     write_results(root, **results)
     models = ["linear", "lightgbm"] if results.get("boosted", True) else ["linear"]
-    findings = read_findings(root, models, synthetic=True)
-    return make_page(
-        findings,
-        root / "data/products.parquet",
-        root / "data/images",
-        PARAMETERS,
-        coverage=0.8,
-        level=0.95,
-        max_explained_variance=0.9,
-    )
+    return page_of_findings(root, read_findings(root, models, synthetic=True))
 
 
 def rendered(root: Path, **results: Any) -> str:
