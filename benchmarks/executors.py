@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # isort: off
-import checkout  # noqa: F401 - makes amlc importable
+import checkout
 import stages  # noqa: F401 - chooses kernels, as for workers, before NumPy is imported
 
 # isort: on
@@ -115,7 +115,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=75_000)
     parser.add_argument("--executors", nargs="+", default=[THREADS, "local:2"])
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
-    parser.add_argument("--work", type=Path, default=layout.ROOT / "executors")
+    parser.add_argument("--work", type=Path, default=checkout.ROOT / layout.DATA / "executors")
     return parser.parse_args()
 
 

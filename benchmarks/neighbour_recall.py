@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 import scipy.sparse as sp
+from scale import WORK
 from tqdm import tqdm
 
 from amlc import layout, params
@@ -181,7 +181,7 @@ def table(results: list[Found]) -> str:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=layout.ROOT / "scale", help="of scale.py")
+    parser.add_argument("--work", type=Path, default=WORK, help="of scale.py")
     parser.add_argument("--rows", type=int, nargs="+", default=[75_000])
     parser.add_argument("--max-postings", type=int, nargs="+", default=[1_250, 2_500, 5_000])
     parser.add_argument("--queries", type=int, default=256, help="products searched for in full")

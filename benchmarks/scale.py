@@ -32,6 +32,7 @@ from amlc.files import read_json, replacing, write_json, write_text
 from amlc.models import timings
 from amlc.models.predictions import PREDICTIONS
 
+WORK = checkout.ROOT / layout.DATA / "scale"
 # In the order of dvc.yaml; `train` stands for one step for each model.
 STAGES = (
     *("synthetic", "prepare", "images", "tabular", "terms", "topics", "neighbours", "vision"),
@@ -116,7 +117,8 @@ def run_step(step: str, folder: Path, rows: int, settings: tuple[str, ...]) -> C
         The stage failed; its output is shown above.
     """
     stage, _, model = step.partition(".")
-    out = folder / "cost.json"
+    # The stage runs in the folder.
+    out = folder.resolve() / "cost.json"
     command = [sys.executable, str(checkout.ROOT / "benchmarks/measured.py"), str(out)]
     command += [f"stages.{stage}", *([model] if model else [])]
     environment = {
@@ -301,7 +303,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 75_000])
     parser.add_argument("--stages", nargs="+", default=list(STAGES), metavar="STAGE[.MODEL]")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", dest="changes")
-    parser.add_argument("--work", type=Path, default=layout.ROOT / "scale", help="working folder")
+    parser.add_argument("--work", type=Path, default=WORK, help="working folder")
     parser.add_argument("--again", action="store_true", help="measure again what was measured")
     parser.add_argument("--table", action="store_true", help="only print what was measured")
     parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")

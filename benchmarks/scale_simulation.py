@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scale import Cost, read_costs
+from scale import WORK, Cost, read_costs
 
 from amlc import layout, params
 from amlc.errors import DataError, run
@@ -169,7 +169,7 @@ def simulated(works: Iterable[Work], network: Network) -> tuple[list[float], str
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, default=layout.ROOT / "scale")
+    parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--rows", type=int, default=75_000)
     parser.add_argument("--task-seconds", type=float, default=0.0043)
     parser.add_argument("--bytes-per-second", type=float, default=130e6)

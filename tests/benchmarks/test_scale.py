@@ -1,5 +1,7 @@
 """The benchmark of cost by the number of products, and the simulation of more workers."""
 
+import json
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +64,20 @@ def test_what_was_measured_is_read_and_not_run_again(
     assert run == ["topics"]
     assert [cost.stage for cost in costs] == ["terms", "topics"]
     assert scale.read_costs(tmp_path) == costs
+
+
+def test_a_working_folder_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage runs in a folder of its own, and writes its cost where it is looked for."""
+    costs = {"seconds": 1.0, "cpu_seconds": 2.0, "megabytes": 3.0, "private_megabytes": 4.0}
+
+    def run(command: list[str], *, cwd: Path, **_: object) -> subprocess.CompletedProcess[bytes]:
+        (Path(cwd) / command[2]).write_text(json.dumps(costs))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(scale.subprocess, "run", run)
+    monkeypatch.chdir(tmp_path)
+    Path("work").mkdir()
+    assert scale.run_step("terms", Path("work"), 1000, ()).cpu_seconds == 2.0
 
 
 @given(
