@@ -3,6 +3,7 @@
 None can do without the others: where one is lost, all of them restart and compute again.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -25,6 +26,8 @@ ResultT = TypeVar("ResultT")
 
 # How often the scheduler is asked whether all workers are still there.
 POLL_SECONDS = 1.0
+# How often, while some of them are starting.
+START_POLL_SECONDS = 0.1
 
 
 class Team:
@@ -59,7 +62,8 @@ class Team:
         """Return the results of all shares; parameters as in `Backend.compute_together`."""
         reasons: list[str] = []
         while len(reasons) <= self._settings.retries:
-            self._workers = self._find(len(shares))
+            seconds = self._settings.connect_seconds
+            self._workers = find_workers(self._client, len(shares), seconds, self._name)
             with ExitStack() as stack:
                 # Those that are left would wait for the lost one inside the library.
                 stack.callback(self._restart)
@@ -75,22 +79,10 @@ class Team:
     def _restart(self) -> None:
         """Restart the workers that are left."""
         self._client.restart_workers(
-            sorted(self._present().intersection(self._workers)),
+            sorted(present(self._client).intersection(self._workers)),
             timeout=self._settings.connect_seconds,
             raise_for_error=False,
         )
-
-    def _find(self, count: int) -> list[str]:
-        """Return the addresses of that many workers."""
-        seconds = self._settings.connect_seconds
-        try:
-            self._client.wait_for_workers(count, timeout=seconds)
-        except TimeoutError:
-            raise ExecutionError(
-                f"executor: {self._name} needs {count} workers; for {seconds:g} s there were "
-                f"{len(self._present())}: start more as docs/cluster.md says"
-            ) from None
-        return sorted(self._present())[:count]
 
     def _try(
         self,
@@ -162,12 +154,45 @@ class Team:
                 raise _LostError("a worker was lost") from None
             except errors as error:
                 raise _LostError(f"the library said: {first_line(error)}") from None
-        lost = sorted({*self._workers} - self._present())
+        lost = sorted({*self._workers} - present(self._client))
         if lost:
             raise _LostError(f"its worker {lost[0]} ended, as when memory runs out")
 
-    def _present(self) -> set[str]:
-        return set(self._client.nthreads())
+
+def present(client: Client) -> set[str]:
+    """Return the addresses of the workers that the scheduler has now."""
+    return set(client.nthreads())
+
+
+def find_workers(client: Client, count: int, seconds: float, name: str) -> list[str]:
+    """Return the addresses of that many workers, and wait while there are fewer.
+
+    Parameters
+    ----------
+    client : Client
+        Connected to the scheduler. Its own ``wait_for_workers`` would not do: it may still count
+        one that has just ended.
+    count : int
+        The number of workers.
+    seconds : float
+        How long to wait.
+    name : str
+        What an error calls the piece that needs them.
+
+    Raises
+    ------
+    ExecutionError
+        There are fewer when the time is up.
+    """
+    deadline = time.monotonic() + seconds
+    while len(found := present(client)) < count:
+        if time.monotonic() > deadline:
+            raise ExecutionError(
+                f"executor: {name} needs {count} workers; after {seconds:g} s there were "
+                f"{len(found)}: start more as docs/cluster.md says"
+            )
+        time.sleep(START_POLL_SECONDS)
+    return sorted(found)[:count]
 
 
 class _LostError(Exception):

@@ -74,7 +74,7 @@ def test_a_working_folder_may_be_relative(tmp_path: Path, monkeypatch: pytest.Mo
         (Path(cwd) / command[2]).write_text(json.dumps(costs))
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(scale.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     monkeypatch.chdir(tmp_path)
     Path("work").mkdir()
     assert scale.run_step("terms", Path("work"), 1000, ()).cpu_seconds == 2.0

@@ -77,6 +77,21 @@ def run(backend: Backend, function: Callable[[Any, Any], Any], inputs: object) -
         return list(in_order(pool, function, range(4)))
 
 
+def processes(backend: DaskBackend) -> set[int]:
+    """Return the processes of the workers that answer."""
+    return set(backend.client.run(os.getpid, on_error="ignore").values())
+
+
+def wait_until_replaced(backend: DaskBackend, ended: set[int]) -> None:
+    """Wait for two workers, none of which is a process that has ended or will soon."""
+    for _ in range(600):
+        found = processes(backend)
+        if len(found) == 2 and not found & ended:
+            return
+        time.sleep(0.1)
+    pytest.fail(f"of {ended}, one was not replaced: {found}")
+
+
 def saved(backend: Backend, name: str, folder: Path, **changes: Any) -> dict[str, bytes]:
     """Return the files of a model that was cross-fitted there."""
     blocks, _, products = make_products(240, seed=1)
@@ -191,19 +206,16 @@ def test_a_piece_whose_worker_is_lost_is_computed_again(
         (tmp_path / f"tried-{piece}").touch()
     hasty = changed(backend, piece_seconds=1.0 if failure is pieces.hang else 60.0, retries=20)
     assert run(hasty, pieces.well_the_second_time, (tmp_path, failure)) == [0, 1, 2, 3]
+    if failure is not pieces.out_of_memory:
+        # A worker that was given up ends a second later, and would be missed by the next test.
+        wait_until_replaced(backend, {int((tmp_path / "tried-3").read_text())})
 
 
 def test_a_killed_worker_is_replaced(backend: DaskBackend) -> None:
     """By its nanny."""
-    killed = next(iter(backend.client.run(os.getpid).values()))
+    killed = min(processes(backend))
     os.kill(killed, signal.SIGKILL)
-    for _ in range(600):
-        # Another one may be starting as well, after a piece that took too long.
-        found = set(backend.client.run(os.getpid, on_error="ignore").values()) - {killed}
-        if len(found) == 2:
-            break
-        time.sleep(0.1)
-    assert len(found) == 2
+    wait_until_replaced(backend, {killed})
     heard = backend.client.run(pieces.hears_interrupts, None, None)
     assert not any(heard.values())
 
@@ -225,14 +237,6 @@ def test_workers_that_compute_together_start_again_together(
     arguments: Any = {"errors": MissingExtraError, "name": "it", "threads": 1}
     results = backend.compute_together(pieces.prepare, pieces.together, shares, **arguments)
     assert results == [[0, 0, 1], [1, 0, 1]]
-
-
-def test_too_few_workers_to_compute_together(backend: DaskBackend) -> None:
-    """The stage waits for them for a while."""
-    hasty = changed(backend, connect_seconds=0.2)
-    arguments: Any = {"errors": ValueError, "name": "it", "threads": 1}
-    with pytest.raises(ExecutionError, match=r"it needs 3 workers; for 0\.2 s there were 2: start"):
-        hasty.compute_together(pieces.prepare, pieces.together, range(3), **arguments)
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])

@@ -84,7 +84,8 @@ def well_the_second_time(inputs: tuple[Path, Callable[[Any, Any], object]], piec
     """Fail in the given way the first time; return the piece the second time."""
     folder, failure = inputs
     try:
-        (folder / f"tried-{piece}").touch(exist_ok=False)
+        with (folder / f"tried-{piece}").open("x", encoding="utf-8") as file:
+            file.write(str(os.getpid()))
     except FileExistsError:
         return piece
     failure(inputs, piece)
