@@ -62,6 +62,7 @@ STAGES_OF = {
     "topics": ["terms", "topics"],
     "vision": ["vision"],
     "neighbours": ["terms", "neighbours"],
+    "encoders": ["encode"],
 }
 HEADER = (
     *("recipe", "SMAPE", "se", "behind the blend", "se, folds", "se, groups", "in se", "over 2 se"),
@@ -242,7 +243,7 @@ class Bench:
 def stages_of_member(name: str, data: Path) -> list[tuple[str, ...]]:
     """Return the stages of a model: those of its feature blocks, and its training."""
     blocks = params.value(f"train.{name}.blocks", data / "params.yaml")
-    needed = [stage for block in blocks for stage in STAGES_OF[block]]
+    needed = [stage for block in blocks for stage in STAGES_OF[block.partition(".")[0]]]
     return [*((stage,) for stage in needed), ("train", name)]
 
 
