@@ -92,6 +92,15 @@ def test_commands_name_scripts_and_targets_that_exist(page: Path) -> None:
         assert re.search(rf"^(?:\w+ )*{target}(?: \w+)*:", makefile, re.MULTILINE), target
 
 
+def test_make_help_lists_every_target() -> None:
+    """But for itself, and for a check that others need."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = re.search(r"^\.PHONY:(.+)$", makefile, re.MULTILINE)
+    assert targets
+    listed = re.findall(r'@echo "make (\w+) ', makefile)
+    assert sorted(listed) == sorted(set(targets[1].split()) - {"help", "check-python"})
+
+
 def test_the_citation_names_the_version_of_the_package() -> None:
     """A citation of another version would send readers to other code."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
