@@ -3,6 +3,8 @@
 The schema of each section is beside the code that it configures; this module reads and checks.
 """
 
+import math
+import re
 from collections.abc import Hashable
 from copy import deepcopy
 from functools import lru_cache
@@ -56,8 +58,22 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _UniqueKeyLoader(_SafeLoader):  # type: ignore[misc]  # chosen at run time
-    """A safe loader that refuses a key given twice, which PyYAML accepts silently."""
+class Loader(_SafeLoader):  # type: ignore[misc]  # chosen at run time
+    """A safe loader that reads 2e-05 as a number, as YAML 1.2 does and PyYAML does not.
+
+    So writes DVC what `dvc exp run -S KEY=2.0e-5` sets.
+    """
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+class _UniqueKeyLoader(Loader):
+    """A loader that refuses a key given twice, which PyYAML accepts silently."""
 
     def construct_mapping(
         self,
@@ -231,13 +247,12 @@ def _message(key: str, detail: dict[str, Any]) -> str:
 def _describe(raw: object) -> str:
     text = f"{raw!r} ({type(raw).__name__})"
     if isinstance(raw, str) and _is_number(raw):
-        text += "; PyYAML reads it as text: write 1.0e-3, not 1e-3"
+        text += "; write it without quotes"
     return text
 
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        return math.isfinite(float(text))
     except ValueError:
         return False
-    return True

@@ -26,7 +26,7 @@ import numpy as np
 
 from amlc import params
 from amlc.catalog.products import read_products, train_rows
-from amlc.errors import run
+from amlc.errors import ParamsError, run
 from amlc.features.block_names import BLOCKS
 from amlc.features.blocks import Blocks, Tabular
 from amlc.features.text import tokens
@@ -85,6 +85,10 @@ class Run:
         self.folds = self.products["fold"].to_numpy()[self.train]
         self.blocks = Blocks.read(Path("data/features"), BLOCKS)
         self.names = members(params.value("models"))
+        if unknown := [name for name in models if name not in self.names]:
+            raise ParamsError(
+                f"--models: the run has no {', '.join(unknown)}; it has {', '.join(self.names)}"
+            )
         self.usual = {
             name: read_predictions(Path("data/models") / name, self.products)[self.train]
             for name in self.names

@@ -6,6 +6,7 @@ img2dataset runs in its own environment, so each function imports only what it n
 
 # ruff: noqa: PLC0415 - the environments differ: each function imports only what it needs
 
+import argparse
 import io
 import json
 import multiprocessing
@@ -176,14 +177,17 @@ def _clocks() -> tuple[float, float]:
 
 def main() -> None:
     """Run one downloader and print its cost."""
-    name, path = sys.argv[1:]
-    job = json.loads(Path(path).read_text())
-    os.environ["SSL_CERT_FILE"] = job["ca"]
     downloaders = (requests_get, organisers, img2dataset, amlc, transfer, decode)
-    run = {each.__name__: each for each in downloaders}[name]
+    by_name = {each.__name__: each for each in downloaders}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=by_name)
+    parser.add_argument("job", type=Path)
+    arguments = parser.parse_args()
+    job = json.loads(arguments.job.read_text())
+    os.environ["SSL_CERT_FILE"] = job["ca"]
     # Each downloader restarts the clocks when its imports are done.
     job["start"] = _clocks()
-    ok = run(job)
+    ok = by_name[arguments.name](job)
     now = _clocks()
     wall, cpu = (end - start for end, start in zip(now, job["start"], strict=True))
     print(json.dumps({"seconds": wall, "cpu": cpu, "ok": ok}))

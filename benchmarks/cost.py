@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from checkout import ROOT
 from peers import stages_of_member
-from pipeline import Cost, absolute, copy_code, preset, reproduce
+from pipeline import Cost, absolute, copy_code, pictures_of, preset, reproduce
 from setting_changes import changed, parse_changes
 
-from amlc import params
+from amlc import layout, params
 from amlc.arrays import Floats
 from amlc.catalog.products import PRICE, read_products, train_rows
 from amlc.errors import DataError, run
@@ -113,8 +113,11 @@ def settings_of(folder: Path) -> dict[str, Any]:
         finished = absolute(params.read(folder / params.PATH), folder)
         settings["data"], settings["images"] = finished["data"], finished["images"]
         return settings
-    mirror = folder / "images"
-    settings["images"]["mirror"] = str(mirror) if mirror.is_dir() else None
+    if folder == layout.SYNTHETIC:
+        # The runs make it, with its pictures.
+        return settings
+    mirror = pictures_of(folder)
+    settings["images"]["mirror"] = str(mirror) if mirror else None
     settings["data"]["dir"] = str(folder)
     if not (folder / "test.csv").exists():
         settings["data"]["test"] = None

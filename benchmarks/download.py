@@ -18,10 +18,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import checkout  # noqa: F401 - makes amlc importable
 import loopback  # noqa: F401 - says so where the development tools are missing
+
+from amlc.errors import CheckError, run
 
 HERE = Path(__file__).parent
 SIZE, WORKERS, TIMEOUT = 256, 60, 5.0
+# The others are compared with it.
+OURS = "amlc"
+DOWNLOADERS = ("requests_get", "organisers", "img2dataset", OURS)
+TABLES = ("speed", "faults", "growth")
 
 
 @dataclass
@@ -65,7 +72,13 @@ class Result:
 
 @contextmanager
 def serving(folder: Path, originals: Path | None, *options: str) -> Iterator[Server]:
-    """Run the server in a process of its own."""
+    """Run the server in a process of its own.
+
+    Raises
+    ------
+    CheckError
+        It did not start, such as for originals that it cannot read.
+    """
     command = [sys.executable, str(HERE / "loopback.py"), str(folder), *options]
     if originals is not None:
         command += ["--originals", str(originals)]
@@ -74,8 +87,10 @@ def serving(folder: Path, originals: Path | None, *options: str) -> Iterator[Ser
     ) as process:
         assert process.stdout is not None
         try:
-            port = int(process.stdout.readline())
-            yield Server(port, folder / "ca.pem", "--plain" in options)
+            port = process.stdout.readline()
+            if not port:
+                raise CheckError("the server did not start; what it said is above")
+            yield Server(int(port), folder / "ca.pem", "--plain" in options)
         finally:
             process.kill()
 
@@ -203,14 +218,12 @@ def speed(bench: Bench, names: list[str], count: int, rounds: int) -> None:
         for name in names:
             results[name].append(bench.run(name, links))
     medians = {name: median(runs) for name, runs in results.items()}
-    rows = [_row(name, medians[name], medians["amlc"].rate) for name in names]
-    rows.append(
-        _row("amlc, thumbnail", bench.run("amlc", links, thumbnail=True), medians["amlc"].rate)
-    )
+    rows = [_row(name, medians[name], medians[OURS].rate) for name in names]
+    rows.append(_row("amlc, thumbnail", bench.run(OURS, links, thumbnail=True), medians[OURS].rate))
     print(f"## {count} images, HTTPS, median of {rounds} rounds\n")
     header = ("downloader", "images/s", "CPU s / 1,000", "MB / 1,000", "peak MB", "failed")
     table(rows, (*header, "amlc is faster by"))
-    compare_to_parts(bench, links, medians["amlc"])
+    compare_to_parts(bench, links, medians[OURS])
 
 
 def compare_to_parts(bench: Bench, links: list[str], whole: Result) -> None:
@@ -243,7 +256,7 @@ def growth(bench: Bench, counts: list[int]) -> None:
         links = bench.server.links("small", count)
         store = str(bench.folder / f"store{count}.sqlite")
         for source in ("network", "store"):
-            result = bench.run("amlc", links, store=store)
+            result = bench.run(OURS, links, store=store)
             rows.append((count, source, f"{result.rate:.0f}", f"{result.memory:.0f}"))
         Path(store).unlink()
     print("## Growth: small images\n")
@@ -272,16 +285,17 @@ def main() -> None:
     parser.add_argument("--links", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="*", default=[1000, 10_000, 100_000])
-    parser.add_argument("--tables", nargs="*", default=["speed", "faults", "growth"])
-    parser.add_argument("--only", nargs="*", help="downloaders to run; default: all")
+    parser.add_argument("--tables", nargs="+", default=TABLES, choices=TABLES)
+    parser.add_argument(
+        "--only", nargs="+", default=DOWNLOADERS, choices=DOWNLOADERS, help="these, and amlc"
+    )
     parser.add_argument("--img2dataset", help="the Python of an environment that has it")
     parser.add_argument("--originals", type=Path, help="a folder of real product pictures")
     arguments = parser.parse_args()
-    names = ["requests_get", "organisers", "img2dataset", "amlc"]
-    if arguments.img2dataset is None:
+    names = [name for name in DOWNLOADERS if name in {*arguments.only, OURS}]
+    if arguments.img2dataset is None and "img2dataset" in names:
         print("img2dataset is skipped: give --img2dataset PATH/TO/python\n", file=sys.stderr)
         names.remove("img2dataset")
-    names = [name for name in names if not arguments.only or name in arguments.only]
     with (
         tempfile.TemporaryDirectory() as folder,
         serving(Path(folder), arguments.originals) as server,
@@ -296,4 +310,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

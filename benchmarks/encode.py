@@ -16,16 +16,13 @@ from typing import Any
 import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 import pandas as pd
-import torch
-from sentence_transformers import SentenceTransformer
 
 from amlc.arrays import Floats32
 from amlc.catalog.content import parse_content
 from amlc.catalog.products import TEXT
 from amlc.errors import DataError, run
-from amlc.features.encoders.frozen import FrozenEncoder
 from amlc.features.encoders.product_text import product_text
-from amlc.features.encoders.runtime import use_threads
+from amlc.features.encoders.runtime import require_deep, use_threads
 from amlc.features.encoders.settings import TextEncoderSettings
 
 
@@ -40,6 +37,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     texts = read_texts(options.rows)
+    require_deep("a pretrained encoder")
+    # After the command line is read: they take seconds to import, and may not be installed.
+    try:
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        raise DataError(
+            "sentence-transformers is not installed: pip install sentence-transformers"
+        ) from None
+    import torch  # noqa: PLC0415 - see above
+
+    from amlc.features.encoders.frozen import FrozenEncoder  # noqa: PLC0415 - see above
+
     settings = TextEncoderSettings(
         kind="text",
         model=options.model,

@@ -19,8 +19,8 @@ from typing import Any
 import checkout
 import numpy as np
 import pandas as pd
-import yaml
 from learning_curve import nested
+from setting_changes import changed, parse_changes
 
 from amlc import params
 from amlc.arrays import Floats, Rows
@@ -95,16 +95,9 @@ def read_settings(arguments: argparse.Namespace) -> FusionSettings:
         known = {**(section[name] or empty), "model": str(folder), "revision": None}
         section[name] = None if folder is None else known
     section["devices"] = arguments.devices
-    for change in arguments.set:
-        key, _, value = change.partition("=")
-        *parents, last = key.split(".")
-        node = section
-        for name in parents:
-            node = node[name]
-        if last not in node:
-            raise ParamsError(f"--set {change}: train.fusion has no key {key}")
-        node[last] = yaml.safe_load(value)
-    return params.check(FusionSettings, section, "train.fusion", PARAMS)
+    changes = parse_changes(f"train.fusion.{change}" for change in arguments.set)
+    settings = changed({"train": {"fusion": section}}, changes)
+    return params.check(FusionSettings, settings["train"]["fusion"], "train.fusion", PARAMS)
 
 
 def read_study(data: Path, settings: FusionSettings, *, with_terms: bool) -> Study:
@@ -181,6 +174,8 @@ def main() -> None:
     study = read_study(arguments.data, read_settings(arguments), with_terms=bool(arguments.rows))
     splits = fold_splits(study.products)
     folds = arguments.folds or list(range(len(splits)))
+    if unknown := [fold for fold in folds if not 0 <= fold < len(splits)]:
+        raise ParamsError(f"--folds: no fold {unknown[0]}; the run has 0 to {len(splits) - 1}")
     header = ["fold", "rows", "SMAPE", "s per epoch", "rows/s", "s in all"]
     header += ["of peak"] if arguments.peak_tflops else []
     header += ["SMAPE after each epoch"]

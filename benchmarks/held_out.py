@@ -31,7 +31,7 @@ import pandas as pd
 from checkout import ROOT
 from numpy.typing import NDArray
 from paired import bootstrap_error
-from pipeline import absolute, copy_code, reproduce
+from pipeline import absolute, copy_code, pictures_of, reproduce
 
 from amlc import params
 from amlc.arrays import Bools, Floats
@@ -265,11 +265,11 @@ def read_source(folder: Path, images: Path | None, count: int | None) -> Source:
     finished = (folder / params.PATH).exists()
     settings = params.read(folder / params.PATH if finished else ROOT / params.PATH)
     if finished:
-        settings = absolute(settings, folder)
+        settings = absolute(settings, folder, synthetic=True)
     else:
-        mirror = images or folder / "images"
+        mirror = images.resolve() if images else pictures_of(folder)
         settings["data"] |= {"dir": str(folder), "test": None}
-        settings["images"]["mirror"] = str(mirror.resolve()) if mirror.is_dir() else None
+        settings["images"]["mirror"] = str(mirror) if mirror else None
     data = DataSettings.model_validate(settings["data"])
     if data.columns != COMPETITION:
         raise ParamsError(
@@ -314,7 +314,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parts", type=int, default=3, help="parts that are held out in turn")
     parser.add_argument("--jobs", type=int, default=1, help="runs of the pipeline at a time")
     parser.add_argument("--rows", type=int, help="only the first rows, for a trial")
-    parser.add_argument("--images", type=Path, help="folder of pictures; default: DATA/images")
+    parser.add_argument("--images", type=Path, help="folder of pictures; default: that of DATA")
     parser.add_argument("--keep", type=Path, help="folder of the copies, kept: they go on there")
     return parser.parse_args()
 

@@ -27,6 +27,7 @@ import pandas as pd
 from executor_choice import chosen
 from numpy.typing import NDArray
 from paired import group_sums
+from picture_path import picture_path
 from tqdm import tqdm
 
 from amlc import params
@@ -434,7 +435,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=75_000, help="number of rows to extrapolate to")
     parser.add_argument("--jobs", type=int, help="pieces at a time; default: `threads`")
     parser.add_argument("--executor", help="threads, processes or local:N")
-    parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
+    parser.add_argument("--picture", type=picture_path, help="a .png, .svg or .pdf to write")
     return parser.parse_args()
 
 

@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 try:
     import trustme
@@ -29,11 +30,16 @@ except ModuleNotFoundError as error:
         f"error: {error.name} is not installed: make test installs the development tools"
     ) from None
 
+from amlc.errors import DataError, run
+
 FAULTS = ("404", "stall", "reset", "truncated")
 # Among 20 consecutive links, each kind of fault occurs once.
 FAULT_EVERY = 20
 STALL_SECONDS = 30.0
 PICTURES = 40
+# Pictures of the size of a product's, in bytes and in pixels of the longest side.
+BYTES = (40_000, 250_000)
+PIXELS = (1000, 1500)
 
 
 def product(seed: int) -> bytes:
@@ -48,7 +54,7 @@ def product(seed: int) -> bytes:
         grain = rng.integers(-18, 19, patch.shape)
         patch[:] = np.clip(rng.integers(0, 256, 3) + grain, 0, 255)
     image = Image.fromarray(pixels).resize((width, height), box=(0, 0, width * 0.8, height * 0.8))
-    return _jpeg_between(image, 40_000, 250_000)
+    return _jpeg_between(image, *BYTES)
 
 
 def _jpeg_between(image: Image.Image, low: int, high: int) -> bytes:
@@ -63,15 +69,32 @@ def _jpeg_between(image: Image.Image, low: int, high: int) -> bytes:
 
 
 def real(folder: Path) -> list[bytes]:
-    """Return the product-size files of a folder: 40-250 KB, 1,000-1,500 pixels."""
-    files = []
+    """Return the product-size pictures of a folder; other files in it are left out.
+
+    Raises
+    ------
+    DataError
+        There is none.
+    """
+    found = []
     for path in sorted(folder.iterdir()):
-        data = path.read_bytes()
+        data = path.read_bytes() if path.is_file() else b""
+        if BYTES[0] <= len(data) <= BYTES[1] and PIXELS[0] <= _longest_side(data) <= PIXELS[1]:
+            found.append(data)
+    if not found:
+        raise DataError(
+            f"{folder}: expected pictures of {BYTES[0]:,} to {BYTES[1]:,} bytes, the longest side "
+            f"{PIXELS[0]:,} to {PIXELS[1]:,} pixels; it has none"
+        )
+    return found
+
+
+def _longest_side(data: bytes) -> int:
+    try:
         with Image.open(io.BytesIO(data)) as image:
-            longest = max(image.size)
-        if 40_000 <= len(data) <= 250_000 and 1000 <= longest <= 1500:
-            files.append(data)
-    return files
+            return max(image.size)
+    except UnidentifiedImageError:
+        return 0
 
 
 def small(seed: int) -> bytes:
@@ -215,4 +238,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

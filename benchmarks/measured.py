@@ -6,6 +6,7 @@ that are mapped into memory, which the system can drop. The script ends when its
 needs only the standard library, so that any environment can run it.
 """
 
+import argparse
 import json
 import os
 import resource
@@ -63,16 +64,20 @@ def _end_with_parent(parent: int) -> None:
 
 def main() -> None:
     """Run the module and write its cost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("module")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the module")
+    options = parser.parse_args()
     # A worker that waits for this process ignores Ctrl-C, and may be killed.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     private = PrivatePeak()
     private.start()
     started = time.perf_counter()
-    out, module, *arguments = sys.argv[1:]
-    sys.argv = [module, *arguments]
+    sys.argv = [options.module, *options.arguments]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        runpy.run_module(options.module, run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         if ended.code:
             raise
@@ -85,7 +90,7 @@ def main() -> None:
         "megabytes": peak_megabytes(),
         "private_megabytes": private.megabytes,
     }
-    Path(out).write_text(json.dumps(cost))
+    options.out.write_text(json.dumps(cost))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import importlib
 import json
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ STAGES_OF = {
     "topics": ["terms", "topics"],
     "vision": ["vision"],
     "neighbours": ["terms", "neighbours"],
+    "encoders": ["encode"],
 }
 HEADER = (
     *("recipe", "SMAPE", "se", "behind the blend", "se, folds", "se, groups", "in se", "over 2 se"),
@@ -242,7 +244,7 @@ class Bench:
 def stages_of_member(name: str, data: Path) -> list[tuple[str, ...]]:
     """Return the stages of a model: those of its feature blocks, and its training."""
     blocks = params.value(f"train.{name}.blocks", data / "params.yaml")
-    needed = [stage for block in blocks for stage in STAGES_OF[block]]
+    needed = [stage for block in blocks for stage in STAGES_OF[block.partition(".")[0]]]
     return [*((stage,) for stage in needed), ("train", name)]
 
 
@@ -326,6 +328,11 @@ def table(compared: list[Line], rows: int, folds: NDArray[Any]) -> str:
     return "\n".join([*text, "", claim(compared)])
 
 
+def program(name: str) -> str:
+    """Return a program for processes in other folders; a name alone is looked up in PATH."""
+    return str(Path(name).absolute()) if os.sep in name else name
+
+
 def _log(what: str) -> None:
     print(f"peers: {what}", file=sys.stderr, flush=True)
 
@@ -334,7 +341,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(), help="folder of a finished run")
     parser.add_argument("--only", nargs="*", help=f"of {', '.join([*NAMES, OURS])}")
-    parser.add_argument("--autogluon", help="the Python of an environment with AutoGluon")
+    parser.add_argument(
+        "--autogluon", type=program, help="the Python of an environment with AutoGluon"
+    )
     parser.add_argument("--autogluon-seconds", type=int, default=240, help="for each fold")
     parser.add_argument("--jobs", type=int, default=1, help="recipes at a time")
     parser.add_argument("--executor", help="threads, processes or local:N")

@@ -256,17 +256,27 @@ def measure(python: str, command: list[str], folder: Path, variables: dict[str, 
     return Cost(cost["seconds"], cost["megabytes"], cost["cpu_seconds"])
 
 
-def absolute(settings: dict[str, Any], root: Path) -> dict[str, Any]:
+def absolute(settings: dict[str, Any], root: Path, *, synthetic: bool = False) -> dict[str, Any]:
     """Return settings whose folders of data and pictures do not depend on the current folder.
 
-    Those of the synthetic catalogue stay as they are: a stage writes them.
+    Those of the synthetic catalogue stay as they are, because a stage writes them, unless
+    `synthetic` says that they are read.
     """
     result: dict[str, Any] = json.loads(json.dumps(settings))
+    written = set() if synthetic else {layout.SYNTHETIC, layout.SYNTHETIC_IMAGES}
     for section, key in (("data", "dir"), ("images", "mirror")):
         path = result[section][key]
-        if path and Path(path) not in {layout.SYNTHETIC, layout.SYNTHETIC_IMAGES}:
+        if path and Path(path) not in written:
             result[section][key] = str((root / path).resolve())
     return result
+
+
+def pictures_of(folder: Path) -> Path | None:
+    """Return the folder of pictures that belongs to one of CSV files, if there is one."""
+    names = [folder / "images"]
+    if folder.resolve().name == layout.SYNTHETIC.name:
+        names.append(folder.resolve().with_name(layout.SYNTHETIC_IMAGES.name))
+    return next((name.resolve() for name in names if name.is_dir()), None)
 
 
 def main() -> None:

@@ -115,7 +115,9 @@ def command(options: argparse.Namespace, texts: list[str]) -> float:
                 writer = csv.writer(stream)
                 writer.writerow(["sample_id", "catalog_content"])
                 writer.writerows((row, texts[row % len(texts)]) for row in range(count))
-            arguments = [source, "-o", Path(name) / "prices.csv", "--bundle", options.bundle]
+            # The command runs in another folder.
+            bundle = options.bundle.resolve()
+            arguments = [source, "-o", Path(name) / "prices.csv", "--bundle", bundle]
             arguments += ["--no-images", "--workers", options.workers]
             line = [sys.executable, "-m", "amlc", "predict", *map(str, arguments)]
             seconds.append(

@@ -23,6 +23,7 @@ from typing import Any
 
 import checkout
 import yaml
+from picture_path import picture_path
 from setting_changes import changed, parse_changes
 from tqdm import tqdm
 
@@ -88,12 +89,22 @@ class Cost:
 
 
 def steps(models: Iterable[str], chosen: Iterable[str] = STAGES) -> list[str]:
-    """Return the chosen stages in order, `train` once for each model."""
+    """Return the chosen stages in order, `train` once for each model.
+
+    Raises
+    ------
+    ParamsError
+        There is no such stage.
+    """
     wanted = set(chosen)
+    fits = [f"train.{name}" for name in models]
+    if unknown := sorted(wanted - {*STAGES, *fits}):
+        known = ", ".join([*STAGES, *fits])
+        raise ParamsError(f"--stages: no stage {', '.join(unknown)}; stages: {known}")
     return [
         step
         for stage in STAGES
-        for step in ([f"train.{name}" for name in models] if stage == "train" else [stage])
+        for step in (fits if stage == "train" else [stage])
         if stage in wanted or step in wanted
     ]
 
@@ -306,7 +317,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=WORK, help="working folder")
     parser.add_argument("--again", action="store_true", help="measure again what was measured")
     parser.add_argument("--table", action="store_true", help="only print what was measured")
-    parser.add_argument("--picture", type=Path, help="a .png, .svg or .pdf to write")
+    parser.add_argument("--picture", type=picture_path, help="a .png, .svg or .pdf to write")
     return parser.parse_args()
 
 

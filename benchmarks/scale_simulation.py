@@ -122,12 +122,12 @@ def copies_in_turn(workers: int) -> int:
     return copies
 
 
-def work_of(cost: Cost, folds: int, inputs: int, *, with_rows: bool) -> Work:
-    """Return the pieces of a measured stage."""
+def work_of(cost: Cost, folds: int, threads: int, inputs: int, *, with_rows: bool) -> Work:
+    """Return the pieces of a stage that was measured with so many folds and threads."""
     if cost.pieces_seconds:
-        # Two fits ran at a time, so a second of them is more work than one before or after.
+        # Fits use all threads, so a second of them is more work than one before or after.
         before = max(cost.seconds - cost.pieces_seconds, 0.0)
-        serial = cost.cpu_seconds * before / (before + 2 * cost.pieces_seconds)
+        serial = cost.cpu_seconds * before / (before + threads * cost.pieces_seconds)
         fits = folds + 1
         each = (cost.cpu_seconds - serial) / fits
         return Work(cost.stage, serial, (each,) * fits, inputs)
@@ -183,7 +183,8 @@ def main() -> None:
     if not costs:
         raise DataError(f"{arguments.work}: nothing was measured at {arguments.rows:,} rows")
     folder = arguments.work / str(arguments.rows)
-    folds = params.value("data.folds", folder / "params.yaml")
+    folds = params.value("data.folds", folder / params.PATH)
+    threads = params.threads(folder / params.PATH)
     costs = [cost for cost in costs if cost.stage not in {"synthetic", "images"}]
     print(f"## {len(costs)} stages of {arguments.rows:,} products, simulated\n")
     header = ["pieces are", *(f"{count} workers" for count in WORKERS), "most of the last"]
@@ -196,7 +197,7 @@ def main() -> None:
     for label, with_rows, shared_folder in cases:
         network = Network(arguments.task_seconds, arguments.bytes_per_second, shared_folder)
         works = [
-            work_of(cost, folds, input_bytes(folder, cost.stage), with_rows=with_rows)
+            work_of(cost, folds, threads, input_bytes(folder, cost.stage), with_rows=with_rows)
             for cost in costs
         ]
         totals, limit = simulated(works, network)

@@ -3,6 +3,7 @@
 `python benchmarks/serve.py --bundle data/bundle --products data/synthetic/test.csv` starts
 `python -m amlc serve` in a process of its own. The client runs on the same machine and takes its
 share of the processor from the server. With `--soak MINUTES` it also holds 80 % of the top load.
+Each measurement is shown on stderr as it is made; the table at the end sums them up.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ import checkout  # noqa: F401 - makes amlc importable
 import numpy as np
 from loopback import product
 
-from amlc.errors import run
+from amlc.errors import DataError, run
 
 PRICE, PRICES = "/v1/price", "/v1/prices"
 BOUNDARY = "amlc-benchmark"
@@ -104,7 +105,10 @@ class Products:
 
     def __init__(self, path: Path, picture: bytes) -> None:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            self.texts = [row["catalog_content"] for row in csv.DictReader(stream)]
+            rows = csv.DictReader(stream)
+            if "catalog_content" not in (rows.fieldnames or ()):
+                raise DataError(f"{path}: expected a CSV with the column catalog_content")
+            self.texts = [row["catalog_content"] for row in rows]
         self._picture = picture
         self._next = itertools.cycle(self.texts)
         self._lock = threading.Lock()
@@ -230,7 +234,7 @@ def main() -> None:
     parser.add_argument("--products", type=Path, default=Path("data/synthetic/test.csv"))
     parser.add_argument("--picture", type=Path, help="a picture file; default: a drawn one")
     parser.add_argument("--requests", type=int, default=300, help="requests of one client")
-    parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--seconds", type=float, default=10.0, help="time per number of clients")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of the CSV")
     parser.add_argument(
@@ -244,51 +248,95 @@ def main() -> None:
         measure(server, products, options)
 
 
+@dataclass(frozen=True)
+class Load:
+    """What a number of clients reached: prices a second, and how long each took."""
+
+    clients: int
+    rate: float
+    latencies: Latencies
+
+
 def measure(server: Server, products: Products, options: argparse.Namespace) -> None:
-    """Print each measurement as a row of a table."""
-    show("start to ready", f"{server.seconds_to_ready:.1f} s")
+    """Print each measurement, and the table."""
+    log("start to ready", f"{server.seconds_to_ready:.1f} s")
     if options.beside:
-        for start in ("first", "second"):
-            latencies = beside_csv(server, products, options.beside, options.rows)
-            p50, p99 = latencies.percentile(50), latencies.percentile(99)
-            values = f"{len(latencies.seconds)} prices, {latencies.errors} errors"
-            show(f"beside the {start} CSV", f"{values}, p50 / p99 {p50:.0f} / {p99:.0f} ms")
+        beside(server, products, options.beside, options.rows)
         return
-    show("memory when ready", f"{server.megabytes():.0f} MB")
+    at_start = server.megabytes()
+    log("memory when ready", f"{at_start:.0f} MB")
     single = one_client(server, products, options.requests)
-    show(
-        "one client, p50 / p99",
-        f"{single.percentile(50):.1f} / {single.percentile(99):.1f} ms, {single.errors} errors",
-    )
-    best, clients = 0.0, 1
+    log("one client", shown(single))
+    loads = []
     for count in options.clients:
         rate, latencies = load(server, products, count, options.seconds)
-        p99, errors = latencies.percentile(99), latencies.errors
-        show(f"{count} clients", f"{rate:.0f} prices/s, p99 {p99:.0f} ms, {errors} errors")
-        best, clients = max((best, clients), (rate, count))
-    show("memory after that", f"{server.megabytes():.0f} MB")
-    show("first CSV, text only", f"{batch(server, products, options.rows):.0f} products/s")
-    rates = [batch(server, products, options.rows) for _ in range(3)]
-    show("next three CSVs", ", ".join(f"{rate:.0f}" for rate in rates) + " products/s")
-    alone, together = server.megabytes(), server.megabytes_with_workers()
-    show("memory after that", f"{alone:.0f} MB, with the workers {together:.0f} MB")
+        loads.append(Load(count, rate, latencies))
+        log(f"{count} clients", f"{rate:.0f} prices/s, {shown(latencies)}")
+    loaded = server.megabytes()
+    log("memory after that", f"{loaded:.0f} MB")
+    rates = [batch(server, products, options.rows) for _ in range(4)]
+    log("four CSVs, text only", ", ".join(f"{rate:.0f}" for rate in rates) + " products/s")
+    with_workers = server.megabytes_with_workers()
+    log("memory with the workers", f"{with_workers:.0f} MB")
+    best = max(loads, key=lambda each: each.rate)
+    rows = {
+        "one client, p50 / p99": f"{single.percentile(50):.1f} / {single.percentile(99):.1f} ms"
+        + failed(single.errors),
+        f"{best.clients} clients": f"{best.rate:.0f} prices/s, "
+        f"p99 {best.latencies.percentile(99):.0f} ms{failed(best.latencies.errors)}",
+        "the first CSV, text only / the next three": f"{rates[0]:,.0f} / {min(rates[1:]):,.0f} to "
+        f"{max(rates[1:]):,.0f} products/s",
+        "start to ready": f"{server.seconds_to_ready:.1f} s",
+        "memory when ready / after the load / with the workers": f"{at_start:.0f} / {loaded:.0f} / "
+        f"{with_workers:.0f} MB",
+    }
     if options.soak:
-        soak(server, products, clients, best * SOAK_SHARE, options.soak)
+        held = soak(server, products, best, options.soak)
+        rows[f"{options.soak:g} minutes at {SOAK_SHARE:.0%} of the top load"] = held
+    print(table(rows))
 
 
-def soak(server: Server, products: Products, clients: int, rate: float, minutes: float) -> None:
-    """Hold a load; print errors and memory for each tenth of the time."""
-    errors, part = 0, minutes * 60 / 10
+def table(rows: Mapping[str, str]) -> str:
+    """Return a Markdown table of measurements, without names of columns."""
+    lines = ["## The service under load\n", "|  |  |", "|---|---|"]
+    return "\n".join([*lines, *(f"| {name} | {values} |" for name, values in rows.items())])
+
+
+def beside(server: Server, products: Products, clients: int, rows: int) -> None:
+    """Print how long single prices take while a CSV is being priced, twice."""
+    for start in ("first", "second"):
+        latencies = beside_csv(server, products, clients, rows)
+        log(f"beside the {start} CSV", f"{len(latencies.seconds)} prices, {shown(latencies)}")
+
+
+def soak(server: Server, products: Products, top: Load, minutes: float) -> str:
+    """Hold a share of the top load; print each tenth of the time, and return what all gave."""
+    memory, rates, errors, part = [], [], 0, minutes * 60 / 10
     for tenth in range(1, 11):
-        reached, latencies = load(server, products, clients, part, rate)
+        rate, latencies = load(server, products, top.clients, part, top.rate * SOAK_SHARE)
         errors += latencies.errors
-        values = f"{reached:.0f} prices/s, p99 {latencies.percentile(99):.0f} ms, {errors} errors"
-        show(f"soak {tenth * part:.0f} s", f"{values}, {server.megabytes():.0f} MB")
+        rates.append(rate)
+        memory.append(server.megabytes())
+        values = f"{rate:.0f} prices/s, {shown(latencies)}, {memory[-1]:.0f} MB"
+        log(f"soak {tenth * part:.0f} s", values)
+    held = f"{sum(rates) / len(rates):.0f} prices/s{failed(errors) or ', no error'}"
+    return f"{held}, {min(memory):.0f} to {max(memory):.0f} MB"
 
 
-def show(name: str, values: str) -> None:
-    """Print a row of the table."""
-    print(f"| {name} | {values} |", flush=True)
+def shown(latencies: Latencies) -> str:
+    """Return the percentiles of latencies, and how many requests failed."""
+    p50, p99 = latencies.percentile(50), latencies.percentile(99)
+    return f"p50 / p99 {p50:.1f} / {p99:.1f} ms, {latencies.errors} errors"
+
+
+def failed(errors: int) -> str:
+    """Return the number of errors for the end of a cell; empty where there was none."""
+    return f", {errors} errors" if errors else ""
+
+
+def log(name: str, values: str) -> None:
+    """Print a measurement."""
+    print(f"{name}: {values}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 import checkout  # noqa: F401 - makes amlc importable
 import yaml
 
+from amlc import params
 from amlc.errors import ParamsError
 
 
@@ -21,7 +22,7 @@ def parse_changes(lines: Iterable[str]) -> dict[str, Any]:
     split = [line.partition("=") for line in lines]
     if bad := [key for key, sign, _ in split if not sign]:
         raise ParamsError(f"{bad[0]}: expected KEY=VALUE with a key of params.yaml")
-    return {key: yaml.safe_load(value) for key, _, value in split}
+    return {key: yaml.load(value, Loader=params.Loader) for key, _, value in split}
 
 
 def changed(settings: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
 from pydantic import Field, ValidationError
 
 from amlc import params
@@ -46,10 +48,30 @@ def test_load_reads_a_nested_key(tmp_path: Path) -> None:
     assert params.load(Inner, "data.inner", write(tmp_path, GOOD)).depth == 3
 
 
+def test_numbers_are_read_as_dvc_writes_them(tmp_path: Path) -> None:
+    """Of `-S data.rate=2.0e-5` it makes a number without a point, which PyYAML takes for text."""
+    path = write(tmp_path, GOOD)
+    apply_overrides(str(path), ["data.rate=2.0e-5"])
+    assert "2e-05" in path.read_text(encoding="utf-8")
+    assert params.load(Outer, "data", path).rate == 2e-5
+
+
+@pytest.mark.parametrize("number", ["1e-3", "-2E+05", "+1.5e3", "1.e2", "3e7"])
+def test_a_number_may_have_an_exponent_without_a_point_or_a_sign(number: str) -> None:
+    """As in JSON, in Python, and on the command line of DVC."""
+    assert yaml.load(number, Loader=params.Loader) == float(number)
+
+
+@pytest.mark.parametrize("text", ["e5", "1e", "1e5a", "v1e5", "1e5.0"])
+def test_what_only_begins_like_a_number_is_text(text: str) -> None:
+    """Such as the revision of a model."""
+    assert yaml.load(text, Loader=params.Loader) == text
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rate: 0.5", "rate: 1e-3", "data.rate: .*write 1.0e-3, not 1e-3"),
+        ("rate: 0.5", "rate: '1e-3'", "data.rate: .*'1e-3'.*without quotes"),
         ("rate: 0.5", "rate: .nan", "data.rate: .*finite"),
         ("rate: 0.5", "rate: '0.5'", "data.rate: .*number.*'0.5'"),
         ("  rate: 0.5\n", "", "data.rate: missing key"),

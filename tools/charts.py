@@ -3,8 +3,9 @@
 The same record and the same Matplotlib give the same bytes.
 """
 
+import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,8 +132,9 @@ def _label(axis: "Axes", point: Point, text: str, offset: tuple[int, int]) -> No
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write docs/pictures/cost.svg."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     draw_cost(read_points(Path()), PICTURE)
     print(PICTURE)
 

@@ -4,8 +4,9 @@ Such a part stands between ``<!-- generated: NAME -->`` and ``<!-- end: NAME -->
 makes it from the committed metrics, benchmarks/results, dvc.yaml and the code.
 """
 
+import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from amlc.errors import DataError, run
@@ -68,8 +69,9 @@ def render(page: str, text: str, root: Path, parts: Mapping[str, Part] = PARTS) 
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Rewrite the pages in the current folder."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     for page in PAGES:
         path = Path(page)
         text = path.read_text(encoding="utf-8")

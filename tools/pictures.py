@@ -3,11 +3,12 @@
 Needs a finished run on the synthetic catalogue, Chromium and the development tools.
 """
 
+import argparse
 import io
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,8 +27,9 @@ SIZE: ViewportSize = {"width": 1280, "height": 860}
 COLOURS = 128
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write report.png and page.png."""
+    argparse.ArgumentParser(description=__doc__).parse_args(arguments)
     folder = params.value("data.dir")
     if folder != str(layout.SYNTHETIC):
         raise DataError(f"data.dir is {folder}: pictures of real products must not be committed")

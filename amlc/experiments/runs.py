@@ -23,7 +23,6 @@ _KEY = re.compile(r"^([A-Za-z_]\w*):(?=[ \n])", re.MULTILINE)
 _OTHER = re.compile(r"\n[^\s#-]|\A[^\s#]")
 # Keys that YAML reads as something else than text.
 _NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def leaves(text: bytes) -> dict[str, Any] | None:
     except (yaml.YAMLError, UnicodeDecodeError):
         # A section may not be valid by itself, for example because an anchor stands in another.
         try:
-            content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+            content = yaml.load(text, Loader=params.Loader)  # noqa: S506 - a safe loader
         except yaml.YAMLError:
             return None
     return dict(_walk(content, "")) if isinstance(content, dict) else None
@@ -114,7 +113,7 @@ def leaves(text: bytes) -> dict[str, Any] | None:
 
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> Any:
-    """Return YAML as `yaml.safe_load` does, each section only once.
+    """Return YAML as `params.Loader` reads it, each section only once.
 
     Experiments differ in few sections, and the parser takes most of the time of listing them.
     """
@@ -124,7 +123,7 @@ def _parsed(text: str) -> Any:
     plain = not _OTHER.search(parts[0]) and not any(_OTHER.search(rest) for rest in parts[2::2])
     repeated = 2 * len(sections) + 1 < len(parts)
     if not plain or repeated or len(sections) < 2 or _NOT_TEXT & {*map(str.lower, sections)}:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+        return yaml.load(text, Loader=params.Loader)  # noqa: S506 - a safe loader
     return {key: _section(key, rest) for key, rest in sections.items()}
 
 
@@ -137,7 +136,7 @@ def _section(key: str, rest: str) -> Any:
 
 @lru_cache(maxsize=4096)
 def _parsed_alone(text: str) -> Any:
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    return yaml.load(text, Loader=params.Loader)  # noqa: S506 - a safe loader
 
 
 def _walk(node: Mapping[Any, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -79,6 +79,11 @@ def test_a_model_that_was_fitted_elsewhere_has_no_duration(
         points("quick", folder, COSTS)
 
 
+def test_the_synthetic_catalogue_is_made_again_with_its_pictures() -> None:
+    """Without --data, the settings are those of `make repro`."""
+    assert settings_of(Path("data/synthetic/")) == params.read(ROOT / "params.yaml")
+
+
 def test_the_settings_are_this_repositorys_for_the_given_catalogue(tmp_path: Path) -> None:
     """Only where the catalogue and its pictures are comes from the folder."""
     settings = settings_of(tmp_path)

@@ -107,6 +107,19 @@ def test_a_finished_run_needs_no_further_one(folder: Path, tmp_path: Path) -> No
     assert len(source.rows) == 120
 
 
+def test_a_finished_run_on_the_synthetic_catalogue_lends_its_pictures(
+    folder: Path, tmp_path: Path
+) -> None:
+    """The copies have no stage that would make them."""
+    settings = params.read(ROOT / "params.yaml")
+    (tmp_path / "data").mkdir()
+    (tmp_path / settings["data"]["dir"]).symlink_to(folder)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
+    source = held_out.read_source(tmp_path, None, None)
+    assert len(source.rows) == 120
+    assert source.settings["images"]["mirror"] == str(tmp_path / "data/synthetic_images")
+
+
 def test_another_map_of_columns_is_refused(folder: Path, tmp_path: Path) -> None:
     """The copies' files would lack its columns."""
     settings = params.read(ROOT / "params.yaml")

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from measured import peak_megabytes
-from peers import Bench, Entry, Work, claim, job_of, lines, peers, stages_of_member, table
+from peers import Bench, Entry, Work, claim, job_of, lines, peers, program, stages_of_member, table
 from pipeline import Cost
 
 from amlc.errors import CheckError
@@ -147,6 +148,20 @@ def test_a_models_stages_are_those_of_its_blocks() -> None:
     """A model needs the stages of its feature blocks and its training."""
     assert ("topics",) in stages_of_member("lightgbm", ROOT)
     assert stages_of_member("linear", ROOT) == [("tabular",), ("train", "linear")]
+
+
+def test_a_program_is_found_from_another_folder() -> None:
+    """Each recipe runs in a temporary one. The link of a virtual environment is not followed."""
+    assert program("other/bin/python") == str(Path.cwd() / "other/bin/python")
+    assert program("python3") == "python3"
+
+
+def test_pretrained_encoders_are_part_of_a_models_cost(tmp_path: Path) -> None:
+    """All of them, or one: a stage encodes both."""
+    blocks = ["tabular", "encoders", "encoders.minilm"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"train": {"ridge": {"blocks": blocks}}}))
+    stages = stages_of_member("ridge", tmp_path)
+    assert stages == [("tabular",), ("encode",), ("encode",), ("train", "ridge")]
 
 
 def test_measuring_runs_a_module_and_writes_its_cost(tmp_path: Path) -> None:

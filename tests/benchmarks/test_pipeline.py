@@ -7,7 +7,7 @@ import pipeline
 import pytest
 import yaml
 from checkout import ROOT
-from pipeline import COSTS, absolute, preset, reproduce, steps
+from pipeline import COSTS, absolute, pictures_of, preset, reproduce, steps
 from setting_changes import changed, parse_changes
 
 from amlc import params
@@ -129,3 +129,13 @@ def test_a_copy_has_the_code_and_the_settings(
     copied = {path.name for path in (tmp_path / "copy").rglob("*")}
     assert copied == {"amlc", "dvc.yaml", "metrics", "params.yaml"}
     assert params.value("seed", tmp_path / "copy/params.yaml") == 3
+
+
+def test_pictures_are_in_a_catalogues_folder_or_beside_the_synthetic_one(tmp_path: Path) -> None:
+    """`make repro` writes them to data/synthetic_images, beside data/synthetic."""
+    own, synthetic = tmp_path / "own", tmp_path / "synthetic"
+    (tmp_path / "synthetic_images").mkdir()
+    assert pictures_of(own) is None
+    assert pictures_of(synthetic) == tmp_path / "synthetic_images"
+    (own / "images").mkdir(parents=True)
+    assert pictures_of(own) == own / "images"

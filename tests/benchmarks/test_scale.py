@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scale_simulation import Network, Work, seconds_on, work_of
 
+from amlc.errors import ParamsError
 from amlc.files import write_json
 
 COST = scale.Cost("terms", 1000, 20.0, 10.0, 100.0, 90.0, 2_000_000, 0.0, ())
@@ -24,6 +25,13 @@ def test_train_is_one_step_for_each_model() -> None:
         *("terms", "train.ridge", "train.mlp", "blend"),
     ]
     assert scale.steps(["ridge", "mlp"], ["train.mlp"]) == ["train.mlp"]
+
+
+@pytest.mark.parametrize("stage", ["term", "train.forest"])
+def test_an_unknown_stage_is_an_error(stage: str) -> None:
+    """It would be left out without a word."""
+    with pytest.raises(ParamsError, match=rf"no stage {stage}; stages: synthetic.*train\.ridge"):
+        scale.steps(["ridge", "mlp"], ["terms", stage])
 
 
 @given(st.floats(0.5, 2), st.floats(5, 1e4))
@@ -106,9 +114,16 @@ def test_pieces_and_the_rest_add_up_to_what_was_measured() -> None:
     """No processor time is lost between one machine and many."""
     train = replace(COST, stage="train.ridge", pieces_seconds=15.0)
     for cost in (COST, train):
-        work = work_of(cost, 5, 0, with_rows=True)
+        work = work_of(cost, 5, 2, 0, with_rows=True)
         assert work.serial + sum(work.pieces) == pytest.approx(cost.cpu_seconds)
     assert len(work.pieces) == 6
+
+
+def test_a_second_of_the_fits_counts_for_each_thread() -> None:
+    """Of 20 s, five were before the fits: a quarter of the work of one thread, a seventh of two."""
+    train = replace(COST, stage="train.ridge", pieces_seconds=15.0)
+    assert work_of(train, 5, 1, 0, with_rows=True).serial == pytest.approx(10.0 / 4)
+    assert work_of(train, 5, 2, 0, with_rows=True).serial == pytest.approx(10.0 / 7)
 
 
 def test_every_stage_is_measured() -> None:

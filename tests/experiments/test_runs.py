@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amlc import params
 from amlc.errors import DataError
 from amlc.experiments.repository import Repository
 from amlc.experiments.runs import changed_parameters, leaves, read_run, read_runs
@@ -28,7 +29,7 @@ def flat(node: dict[Any, Any], prefix: str = "") -> dict[str, Any]:
 def test_parameters_are_those_that_yaml_reads() -> None:
     """Those of this repository, with comments, lists and nested sections."""
     text = (ROOT / "params.yaml").read_bytes()
-    assert leaves(text) == flat(yaml.safe_load(text))
+    assert leaves(text) == flat(yaml.load(text, Loader=params.Loader))
 
 
 VALUES = st.recursive(
@@ -47,7 +48,7 @@ VALUES = st.recursive(
 def test_sections_are_parsed_as_the_whole_is(content: dict[str, Any]) -> None:
     """Parsing each section only once does not change what is read."""
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode()
-    assert leaves(text) == flat(yaml.safe_load(text))
+    assert leaves(text) == flat(yaml.load(text, Loader=params.Loader))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_sections_are_parsed_as_the_whole_is(content: dict[str, Any]) -> None:
 )
 def test_less_common_layouts_are_read_too(text: str) -> None:
     """Anchors, repeated keys, texts of several lines, documents in braces."""
-    assert leaves(text.encode()) == flat(yaml.safe_load(text))
+    assert leaves(text.encode()) == flat(yaml.load(text, Loader=params.Loader))
 
 
 @pytest.mark.parametrize("text", [b"", b"a: [", b"\xff\xfe", b"- 1\n", b"<<<<<<< HEAD\na: 1\n"])

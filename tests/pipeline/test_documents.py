@@ -1,13 +1,20 @@
 """README.md, docs, and other files that a reader of the repository sees first."""
 
 import re
+import shlex
+import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 
 import amlc
+from amlc import params
+from amlc.features.encoders.settings import read_encoders
+from amlc.models.registry import members, regressor
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
@@ -32,6 +39,20 @@ def setting(path: str) -> Any:
     return value
 
 
+def experiments() -> list[tuple[str, ...]]:
+    """Return what the documented `dvc exp run` set, but for grids."""
+    text = "\n".join(page.read_text() for page in CURRENT).replace("\\\n", "")
+    commands = [
+        shlex.split(found, comments=True) for found in re.findall(r"dvc exp run ([^`\n]+)", text)
+    ]
+    found = {
+        tuple(word for option, word in pairwise(words) if option == "-S" and "=" in word)
+        for words in commands
+        if "--queue" not in words
+    }
+    return sorted(found - {()})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Files exist, and so do the headings that links name."""
@@ -48,6 +69,17 @@ def test_commands_set_parameters_that_exist(page: Path) -> None:
         setting(path.rpartition(".")[0] if added else path)
 
 
+@pytest.mark.parametrize("overrides", experiments(), ids=" ".join)
+def test_experiments_have_valid_settings(overrides: tuple[str, ...], tmp_path: Path) -> None:
+    """What DVC makes of a documented command is what the models and the encoders accept."""
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    apply_overrides(str(path), list(overrides))
+    for name in members(params.value("models", path)):
+        params.load(regressor(name).settings_type, f"train.{name}", path)
+    read_encoders(path)
+
+
 @pytest.mark.parametrize("page", CURRENT, ids=lambda path: path.name)
 def test_commands_name_scripts_and_targets_that_exist(page: Path) -> None:
     """So do the modules of tools, the benchmarks and the targets of the Makefile."""
@@ -58,6 +90,15 @@ def test_commands_name_scripts_and_targets_that_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE):
         assert re.search(rf"^(?:\w+ )*{target}(?: \w+)*:", makefile, re.MULTILINE), target
+
+
+def test_make_help_lists_every_target() -> None:
+    """But for itself, and for a check that others need."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = re.search(r"^\.PHONY:(.+)$", makefile, re.MULTILINE)
+    assert targets
+    listed = re.findall(r'@echo "make (\w+) ', makefile)
+    assert sorted(listed) == sorted(set(targets[1].split()) - {"help", "check-python"})
 
 
 def test_the_citation_names_the_version_of_the_package() -> None:

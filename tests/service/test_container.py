@@ -6,8 +6,14 @@ import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import yaml
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+
 from amlc.pricing.estimates import Product
 from amlc.pricing.pricer import BundlePricer
+from amlc.service.hosts import HostsMiddleware
+from amlc.service.limits import Limits
 
 ROOT = Path(__file__).parents[2]
 # Without the packages that are named, prices a product as the service does.
@@ -46,6 +52,20 @@ def price(bundle: Path, *modules: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_other_containers_may_ask_for_the_metrics() -> None:
+    """Prometheus reads them by the service's name, as docs/deploy.md says."""
+    services = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
+    (name,) = re.findall(r"http://(\w+):8000/metrics", (ROOT / "docs/deploy.md").read_text())
+    _, *allowed = services[name]["command"]
+    limits = Limits(allowed_hosts=["prices.example.org", *allowed[1:]])
+    app = HostsMiddleware(PlainTextResponse("metrics"), limits.allowed_hosts)
+    answers = [
+        TestClient(app, base_url=f"http://{host}:8000", client=("10.0.0.7", 1)).get("/metrics")
+        for host in (name, "elsewhere.example.org")
+    ]
+    assert [answer.status_code for answer in answers] == [200, 421]
 
 
 def test_prices_need_no_package_that_the_container_lacks(pipeline: Path) -> None:

@@ -72,7 +72,7 @@ def test_the_program_rewrites_the_pages_and_reports_it(
     for name in PARTS:
         monkeypatch.setitem(PARTS, name, FAKE[name])
     Path(PAGE).write_text(EMPTY)
-    main()
-    main()
+    main([])
+    main([])
     assert capsys.readouterr().out == "README.md: rewritten\nREADME.md: up to date\n"
     assert "the part score" in Path(PAGE).read_text()
