@@ -412,10 +412,11 @@ def _remove_stale(path: Path) -> None:
                     shutil.rmtree(temporary, ignore_errors=True)
                 else:
                     temporary.unlink(missing_ok=True)
+                # Before another process can lock it: that may have waited to write this file.
+                lock.unlink(missing_ok=True)
         except (Timeout, PermissionError):
             # A running process writes it, or another user does.
             continue
-        lock.unlink(missing_ok=True)
 
 
 def _is_own(entry: "os.DirEntry[str]") -> bool:

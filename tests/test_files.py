@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from filelock import FileLock
 
 from amlc import files
 from amlc.errors import DataError
@@ -225,6 +226,23 @@ def test_what_a_running_process_writes_stays(tmp_path: Path) -> None:
         files.write_text(tmp_path / "file", "second")
     assert (tmp_path / "file").read_text() == "first"
     assert sorted(names(tmp_path)) == ["file", "images"]
+
+
+def test_what_another_process_is_about_to_write_keeps_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its lock was there, and not yet locked, it locks it as soon as that is free again."""
+    begun = FileLock(tmp_path / ".file.01234567.lock")
+    Path(begun.lock_file).touch()
+
+    class Contended(FileLock):
+        def release(self, force: bool = False) -> None:  # noqa: FBT001, FBT002 - as the library's
+            super().release(force)
+            begun.acquire()
+
+    monkeypatch.setattr(files, "FileLock", Contended)
+    files.write_text(tmp_path / "file", "new")
+    assert Path(begun.lock_file).exists()
 
 
 WRITERS: dict[str, Callable[[Path], None]] = {

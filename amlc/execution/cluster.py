@@ -12,7 +12,7 @@ from distributed import Client
 
 from amlc.errors import ExecutionError
 from amlc.execution import fork_server
-from amlc.execution.connection import connected, encryption
+from amlc.execution.connection import connected, disconnected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.local_workers import LocalBackend
@@ -76,6 +76,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
             raise ExecutionError(
                 f"executor.scheduler: {settings.scheduler} cannot run amlc: {error}; {REMEDY}"
             ) from None
+        except OSError:
+            raise disconnected(settings.scheduler) from None
         yield RemoteBackend(client, settings)
 
 
@@ -102,8 +104,7 @@ class RemoteBackend(DaskBackend):
     def width(self, at_once: int | None) -> int:
         """Return the number of the workers' threads."""
         del at_once
-        threads: dict[str, int] = self._client.nthreads()
-        return sum(threads.values())
+        return sum(self._threads().values())
 
     @contextmanager
     def shared(self, inputs: object) -> Iterator[Work]:

@@ -95,16 +95,26 @@ def connected(address: str | LocalCluster, security: Any, seconds: float) -> Ite
     try:
         try:
             client.wait_for_workers(1, timeout=seconds)
+            check_versions(client, installed())
         except TimeoutError:
             raise ExecutionError(
                 f"executor.scheduler: {name} has had no worker for {seconds:g} s: start one as "
                 "docs/cluster.md says"
             ) from None
-        check_versions(client, installed())
+        except OSError:
+            raise disconnected(name) from None
         yield client
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=5)
+
+
+def disconnected(scheduler: str) -> ExecutionError:
+    """Return the error for a scheduler that has gone away."""
+    return ExecutionError(
+        f"executor.scheduler: the connection to {scheduler} was lost; see whether the scheduler is "
+        "still running, then run again"
+    )
 
 
 async def _try_connection(address: str, security: Any, seconds: float) -> None:

@@ -16,8 +16,8 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from amlc.errors import ExecutionError
 from amlc.execution.backend import Backend, Member
+from amlc.execution.connection import disconnected
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.results import unpacked
@@ -84,6 +84,10 @@ class DaskBackend(Backend):
                 if work.cancelled:
                     raise
                 reasons.append("its worker or its inputs were lost")
+            except OSError:
+                # One of the piece, or of Dask, which could not ask for its result.
+                self._check_connection()
+                raise
             except NoWorkersError:
                 # The piece waits for one, as if it had been submitted.
                 continue
@@ -96,7 +100,16 @@ class DaskBackend(Backend):
     @property
     def workers(self) -> int:
         """The number of workers of the cluster."""
-        return len(self.client.nthreads())
+        return len(self._threads())
+
+    def _threads(self) -> dict[str, int]:
+        """Return the number of threads of each worker, by its address."""
+        self._check_connection()
+        try:
+            threads: dict[str, int] = self.client.nthreads()
+        except OSError:
+            raise disconnected(self._settings.scheduler) from None
+        return threads
 
     def compute_together(
         self,
@@ -114,7 +127,7 @@ class DaskBackend(Backend):
         try:
             return team.compute(prepare, function, shares, errors)
         except OSError:
-            raise self._disconnected() from None
+            raise disconnected(self._settings.scheduler) from None
 
     def _submit(self, work: Work, call: Call[Any]) -> Any:
         work.check()
@@ -137,10 +150,4 @@ class DaskBackend(Backend):
 
     def _check_connection(self) -> None:
         if self.client.status != "running":
-            raise self._disconnected()
-
-    def _disconnected(self) -> ExecutionError:
-        return ExecutionError(
-            f"executor.scheduler: the connection to {self._settings.scheduler} was lost; see "
-            "whether the scheduler is still running, then run again"
-        )
+            raise disconnected(self._settings.scheduler)

@@ -1,7 +1,9 @@
 """Inputs in the memory of each worker of a cluster, and the pieces that are computed with them."""
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from distributed import Client
@@ -9,6 +11,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 
 from amlc.execution.inputs import InputFile
+from amlc.execution.watch import present, watched
 
 
 @dataclass
@@ -53,20 +56,46 @@ class SentInputs:
         with self._lock:
             work.check()
             if self._future is None or self._future.status != "finished":
-                self._future = self._sent()
+                self._future = self._sent(work)
             return self._future
 
-    def _sent(self) -> Any:
+    def _sent(self, work: Work) -> Any:
         try:
-            # Of a list, Dask makes a future of each element.
-            (future,) = self._client.scatter(
-                [self._inputs], broadcast=True, direct=True, hash=False
-            )
+            workers = present(self._client)
+            future = self._scattered()
+            self._copy(future, workers, work)
         except OSError as error:
-            if isinstance(error, TimeoutError) and not self._client.nthreads():
-                raise NoWorkersError from None
             raise CommClosedError(str(error)) from None
         except KeyError as error:
             # The scheduler looks for a worker that has just ended.
             raise CommClosedError(f"{error} ended") from None
         return future
+
+    def _scattered(self) -> Any:
+        """Return the future of the inputs, which one worker has."""
+        try:
+            # Of a list, Dask makes a future of each element.
+            (future,) = self._client.scatter([self._inputs], direct=True, hash=False)
+        except TimeoutError:
+            if not present(self._client):
+                raise NoWorkersError from None
+            raise
+        return future
+
+    def _copy(self, future: Any, workers: set[str], work: Work) -> None:
+        """Have all workers get a copy; where one of them ends, Dask would try for ever."""
+
+        def check() -> None:
+            work.check()
+            if lost := workers - present(self._client):
+                raise CommClosedError(f"{min(lost)} ended")
+
+        copy = partial(self._client.replicate, [future], asynchronous=True)
+        try:
+            # Dask refuses while the memory of all workers is nearly full.
+            with suppress(ValueError):
+                watched(self._client, copy, check)
+        except BaseException:
+            # The scheduler stops once it has forgotten the inputs.
+            self._client.cancel([future])
+            raise

@@ -5,13 +5,14 @@ None can do without the others: where one is lost, all of them restart and compu
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
-from distributed import Client, Future, wait
-from distributed.client import FutureCancelledError, FuturesCancelledError
+from distributed import Client, Future
+from distributed.client import FutureCancelledError
 from distributed.comm import get_address_host
 from distributed.scheduler import KilledWorker
 
@@ -21,12 +22,11 @@ from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.settings import ExecutorSettings
 from amlc.execution.versions import installed
+from amlc.execution.watch import present, watched
 
 ResultT = TypeVar("ResultT")
 
-# How often the scheduler is asked whether all workers are still there.
-POLL_SECONDS = 1.0
-# How often, while some of them are starting.
+# How often the scheduler is asked for workers while some of them are starting.
 START_POLL_SECONDS = 0.1
 
 
@@ -64,25 +64,32 @@ class Team:
         while len(reasons) <= self._settings.retries:
             seconds = self._settings.connect_seconds
             self._workers = find_workers(self._client, len(shares), seconds, self._name)
-            with ExitStack() as stack:
-                # Those that are left would wait for the lost one inside the library.
-                stack.callback(self._restart)
-                try:
-                    results = self._try(prepare, function, shares, errors)
-                except _LostError as error:
-                    reasons.append(str(error))
-                else:
-                    stack.pop_all()
-                    return results
+            try:
+                return self._try(prepare, function, shares, errors)
+            except _LostError as error:
+                reasons.append(str(error))
+                self._restart()
+            except BaseException:
+                with suppress(ExecutionError, OSError):
+                    self._restart()
+                raise
         raise failed(self._name, reasons)
 
     def _restart(self) -> None:
-        """Restart the workers that are left."""
-        self._client.restart_workers(
-            sorted(present(self._client).intersection(self._workers)),
-            timeout=self._settings.connect_seconds,
-            raise_for_error=False,
-        )
+        """Restart the workers that are left, which wait for the lost one inside the library."""
+        left = sorted(present(self._client).intersection(self._workers))
+        try:
+            self._client.restart_workers(
+                left, timeout=self._settings.connect_seconds, raise_for_error=False
+            )
+        except KeyError:
+            # Dask restarts the others, and then misses the answer of one that has just ended.
+            pass
+        except ValueError:
+            raise ExecutionError(
+                f"executor: {self._name} failed, and its workers cannot be restarted, because they "
+                "have no nanny; start them as docs/cluster.md says, without --no-nanny"
+            ) from None
 
     def _try(
         self,
@@ -127,41 +134,38 @@ class Team:
             for address, value, piece in zip(self._workers, inputs, pieces, strict=True)
         ]
         try:
-            while any(future.status == "pending" for future in futures):
-                self._check(futures, errors)
-                # Lost futures are found by the check.
-                ended = suppress(TimeoutError, FuturesCancelledError)
-                with ended, self._client.as_current():
-                    wait(futures, timeout=POLL_SECONDS)
-            self._check(futures, errors)
-            return [future.result() for future in futures]
+            with self._losses(errors):
+                gathered: list[ResultT] = watched(
+                    self._client,
+                    partial(self._client.gather, futures, asynchronous=True),
+                    partial(self._check, futures),
+                )
+                return gathered
         finally:
             self._client.cancel(futures)
 
-    def _check(self, futures: list[Future], errors: type[Exception]) -> None:
-        """Raise the first error, if there is one; see whether all workers are there."""
-        for future in futures:
-            if future.status in {"pending", "finished"}:
-                continue
-            try:
-                future.result()
-            except PieceTimeoutError:
-                limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
-                raise _LostError(f"it took longer than {limit}") from None
-            except MemoryError:
-                raise _LostError("it ran out of memory") from None
-            except (KilledWorker, FutureCancelledError, OSError):
-                raise _LostError("a worker was lost") from None
-            except errors as error:
-                raise _LostError(f"the library said: {first_line(error)}") from None
+    def _check(self, futures: Sequence[Future]) -> None:
+        """See whether all workers are there, and what they have computed."""
         lost = sorted({*self._workers} - present(self._client))
         if lost:
             raise _LostError(f"its worker {lost[0]} ended, as when memory runs out")
+        if any(future.status == "lost" for future in futures):
+            raise _LostError("a worker was lost")
 
-
-def present(client: Client) -> set[str]:
-    """Return the addresses of the workers that the scheduler has now."""
-    return set(client.nthreads())
+    @contextmanager
+    def _losses(self, errors: type[Exception]) -> Iterator[None]:
+        """Turn the errors after which all compute again into `_LostError`."""
+        try:
+            yield
+        except PieceTimeoutError:
+            limit = f"{self._settings.piece_seconds:g} s (executor.piece_seconds)"
+            raise _LostError(f"it took longer than {limit}") from None
+        except MemoryError:
+            raise _LostError("it ran out of memory") from None
+        except (KilledWorker, FutureCancelledError, OSError):
+            raise _LostError("a worker was lost") from None
+        except errors as error:
+            raise _LostError(f"the library said: {first_line(error)}") from None
 
 
 def find_workers(client: Client, count: int, seconds: float, name: str) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -84,10 +85,15 @@ class Workers:
             From here or from the future: a process has ended unexpectedly.
         """
         try:
-            return self._running_pool().submit(_price, products)
+            priced = self._running_pool().submit(_price, products)
         except BrokenProcessPool:
             self._broken = True
             raise
+        # Cancelling this one does not cancel the pool's own: when a process ends, Python 3.11 fails
+        # at the first that is cancelled, and leaves those behind it without a result for ever.
+        estimates: Future[list[Estimate]] = Future()
+        priced.add_done_callback(partial(_pass_on, estimates))
+        return estimates
 
     def stop(self) -> None:
         """End the processes once they finish what they are pricing; they can be started again."""
@@ -101,6 +107,16 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _pass_on(estimates: Future[list[Estimate]], priced: Future[list[Estimate]]) -> None:
+    """Give a future the result of another, unless it was cancelled."""
+    if not estimates.set_running_or_notify_cancel():
+        return
+    try:
+        estimates.set_result(priced.result())
+    except Exception as error:  # noqa: BLE001 - handed to the caller
+        estimates.set_exception(error)
 
 
 # The pricer of a worker process, and what holds as long as the process.

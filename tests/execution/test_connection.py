@@ -5,6 +5,7 @@ import ssl
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from tests.execution.test_settings import settings
 
 pytest.importorskip("distributed", reason="needs the extra cluster")
 
-from amlc.execution.connection import check_versions
+from amlc.execution import connection
+from amlc.execution.connection import check_versions, connected
 
 REMOTE = "tcp://127.0.0.1:1"
 
@@ -57,6 +59,36 @@ def test_workers_without_amlc_are_refused() -> None:
 def test_a_worker_that_has_just_ended_is_left_out() -> None:
     """The one that replaces it is checked with its first piece."""
     check(OSError("connection refused"), installed())
+
+
+class Leaving:
+    """A client whose scheduler goes away after it has answered."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        """Connect."""
+
+    def wait_for_workers(self, count: int, timeout: float) -> None:
+        """Find a worker."""
+
+    def run(self, *_: object, **__: object) -> None:
+        """Fail as Dask does."""
+        raise ConnectionError("in <TCP>: Stream is closed")
+
+    def close(self, timeout: float) -> None:
+        """Close what is open."""
+
+
+def test_a_scheduler_that_goes_away_while_workers_are_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In one sentence, as at any other time."""
+    monkeypatch.setattr(connection, "Client", Leaving)
+    local: Any = SimpleNamespace(worker_spec={0: {}, 1: {}})
+    with (
+        pytest.raises(ExecutionError, match=r"the connection to local:2 was lost; see whether"),
+        connected(local, None, 1.0),
+    ):
+        pytest.fail("there is no scheduler")
 
 
 def test_a_scheduler_that_cannot_be_reached() -> None:

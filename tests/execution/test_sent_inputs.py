@@ -1,6 +1,7 @@
 """Inputs in the memory of workers that come and go."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,13 @@ from amlc.execution.backend import in_order, open_pool
 from amlc.execution.piece import Call
 from tests.execution.test_settings import settings
 from tests.helpers import pieces
+from tests.helpers.loops import client_loop
 
 pytest.importorskip("distributed", reason="needs the extra cluster")
 
 from distributed.scheduler import KilledWorker
 
+from amlc.execution import watch
 from amlc.execution.cluster import RemoteBackend
 
 REMOTE = "tcp://127.0.0.1:1"
@@ -26,15 +29,21 @@ class Unstable:
     """A client whose workers come and go: the first ways in which sending inputs fails."""
 
     status = "running"
+    loop: Any
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
+        self.workers: dict[str, int] = {}
+        # Those that are left where one ends while it is sent a copy.
+        self.ending: list[dict[str, int]] = []
+        self.copying: Exception | None = None
+        self.cancelled: list[Any] = []
         self.submitted: list[Call[Any]] = []
         self.results: list[Exception] = []
 
     def nthreads(self) -> dict[str, int]:
-        """Return no worker."""
-        return {}
+        """Return the workers."""
+        return self.workers
 
     def scatter(self, data: list[Any], **_: object) -> list[Any]:
         """Fail, or return futures of the data."""
@@ -53,7 +62,26 @@ class Unstable:
         return future
 
     def cancel(self, futures: list[Any]) -> None:
-        """Forget nothing."""
+        """Forget pieces or inputs."""
+        self.cancelled += futures
+
+    async def replicate(self, futures: list[Any], *, asynchronous: bool) -> None:
+        """Copy the data, or fail; to a worker that has ended, for ever."""
+        assert asynchronous
+        assert len(futures) == 1
+        if self.copying is not None:
+            raise self.copying
+        if self.ending:
+            self.workers = self.ending.pop()
+            await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+def _loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the clients an event loop."""
+    with client_loop() as loop:
+        monkeypatch.setattr(Unstable, "loop", loop, raising=False)
+        yield
 
 
 def unstable(*failures: Exception, retries: int) -> tuple[Unstable, RemoteBackend]:
@@ -82,6 +110,25 @@ def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try(failure:
     backend = unstable(*[failure] * 9, retries=1)[1]
     with pytest.raises(ExecutionError, match=r"tried 2 times; .*its inputs were lost"):
         run(backend, pieces.add)
+
+
+def test_a_worker_that_ends_before_it_has_a_copy_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dask would try to reach it for ever, and no other work could send its inputs meanwhile."""
+    monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)
+    client, backend = unstable(retries=1)
+    client.workers, client.ending = {"a": 1, "b": 1}, [{"a": 1}]
+    assert run(backend, pieces.add) == [0, 1, 2, 3]
+    (forgotten,) = client.cancelled
+    assert forgotten.value is None
+
+
+def test_workers_without_memory_for_copies_get_none() -> None:
+    """Dask sends the inputs to each with its first piece."""
+    client, backend = unstable(retries=0)
+    client.copying = ValueError("Can not use replicate to delete data")
+    assert run(backend, pieces.add) == [0, 1, 2, 3]
 
 
 def test_a_scheduler_with_fewer_tries_is_asked_again() -> None:

@@ -3,12 +3,15 @@
 import multiprocessing
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from amlc.pricing import workers as workers_module
 from amlc.pricing.estimates import Product
 from amlc.pricing.pricer import BundlePricer
 from amlc.pricing.workers import Workers
@@ -54,6 +57,30 @@ def test_workers_can_yield_to_other_processes(workers: Workers) -> None:
     own, pid = os.getpriority(os.PRIO_PROCESS, 0), only_process().pid
     assert pid is not None
     assert os.getpriority(os.PRIO_PROCESS, pid) == min(own + 7, 19)
+
+
+def test_what_nobody_waits_for_any_more_does_not_keep_a_broken_pool_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python fails at a future that was cancelled, and leaves those behind it without a result."""
+    inner: list[Future[Any]] = []
+
+    class Pool:
+        def submit(self, *_: object) -> Future[Any]:
+            inner.append(Future())
+            return inner[-1]
+
+    monkeypatch.setattr(workers_module, "ProcessPoolExecutor", lambda *_, **__: Pool())
+    pool = Workers(tmp_path, 1)
+    left, waiting, served = (pool.submit(PRODUCTS) for _ in range(3))
+    assert left.cancel()
+    # The first one is that of the start of the process.
+    for future in inner[1:3]:
+        future.set_exception(BrokenProcessPool())
+    inner[3].set_result([])
+    with pytest.raises(BrokenProcessPool):
+        waiting.result(0)
+    assert served.result(0) == []
 
 
 def test_a_killed_worker_breaks_the_pool_until_it_is_stopped(workers: Workers) -> None:

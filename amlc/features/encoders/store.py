@@ -36,7 +36,10 @@ INSERT INTO encoder (key, used) VALUES (?, (SELECT coalesce(max(used), 0) + 1 FR
 ON CONFLICT DO UPDATE SET used = excluded.used
 """
 
-_FIND = "SELECT content, vector, checksum FROM vector WHERE encoder = ? AND content IN"
+# Another run may drop the encoder of this one, and SQLite then gives its id to the next encoder.
+_ID = "(SELECT id FROM encoder WHERE key = ?)"
+_FIND = f"SELECT content, vector, checksum FROM vector WHERE encoder = {_ID} AND content IN"  # noqa: S608 - constant text
+_PUT = f"INSERT OR REPLACE INTO vector VALUES ({_ID}, ?, ?, ?)"  # noqa: S608 - constant text
 
 
 def default_path() -> Path:
@@ -72,7 +75,7 @@ class VectorStore:
     def __init__(self, path: Path, encoder: str, width: int) -> None:
         self.damaged = 0
         self.replaced = False
-        self._path, self._width = path, width
+        self._path, self._key, self._width = path, encoder.encode(), width
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -86,10 +89,8 @@ class VectorStore:
                     path.with_name(path.name + suffix).unlink(missing_ok=True)
                 self._connection = sqlite.connect(path, _prepare)
             with self._connection:
-                self._connection.execute(_USE, (encoder.encode(),))
-            query = "SELECT id FROM encoder WHERE key = ?"
-            (self._encoder,) = self._connection.execute(query, (encoder.encode(),)).fetchone()
-            _shrink(self._connection, self._encoder)
+                self._connection.execute(_USE, (self._key,))
+            _shrink(self._connection, self._key)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +105,7 @@ class VectorStore:
             keys = contents[start : start + _KEYS_PER_QUERY]
             query = f"{_FIND} ({','.join('?' * len(keys))})"
             with self._errors():
-                rows = self._connection.execute(query, (self._encoder, *keys)).fetchall()
+                rows = self._connection.execute(query, (self._key, *keys)).fetchall()
             for content, raw, checksum in rows:
                 if _is_intact(content, raw, checksum) and len(raw) == 4 * self._width:
                     vectors[content] = np.frombuffer(raw, "<f4").astype(np.float32)
@@ -117,9 +118,10 @@ class VectorStore:
         rows = []
         for content, vector in vectors.items():
             raw = vector.astype("<f4").tobytes()
-            rows.append((self._encoder, content, raw, _checksum(content, raw)))
+            rows.append((self._key, content, raw, _checksum(content, raw)))
         with self._errors(), self._connection:
-            self._connection.executemany("INSERT OR REPLACE INTO vector VALUES (?, ?, ?, ?)", rows)
+            self._connection.execute(_USE, (self._key,))
+            self._connection.executemany(_PUT, rows)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -148,10 +150,10 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _shrink(connection: sqlite3.Connection, kept: int) -> None:
+def _shrink(connection: sqlite3.Connection, kept: bytes) -> None:
     """Remove the vectors of encoders that were used longest ago while the file is too large."""
     while _bytes_used(connection) > MAX_BYTES:
-        query = "SELECT id FROM encoder WHERE id != ? ORDER BY used LIMIT 1"
+        query = "SELECT id FROM encoder WHERE key != ? ORDER BY used LIMIT 1"
         with closing(connection.execute(query, (kept,))) as oldest:
             row = oldest.fetchone()
         if row is None:

@@ -10,6 +10,7 @@ import os
 import struct
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,9 @@ class Checkpoint:
         ) as error:
             print(f"fusion: {self.path}: damaged, so the fit starts again: {error}")
             return None
-        # It is in use: the oldest are removed first.
-        self.path.touch()
+        # It is in use: the oldest are removed first, as another process may just have done.
+        with suppress(FileNotFoundError):
+            os.utime(self.path)
         _written.add(self.path)
         return arrays, progress
 
@@ -151,12 +153,16 @@ class Checkpoint:
         return min(found, key=len, default=[])
 
     def _others(self) -> list[Path]:
+        return sorted(path for path in self._present() if path not in _written)
+
+    def _present(self) -> list[Path]:
+        """Return all checkpoints, without those that a process is writing."""
         paths = self.path.parent.glob(f"*{_SUFFIX}")
-        return sorted(path for path in paths if path not in _written and path.name[0] != ".")
+        return [path for path in paths if path.name[0] != "."]
 
     def _remove_old(self) -> None:
         ages: list[tuple[float, Path]] = []
-        for path in self.path.parent.glob(f"*{_SUFFIX}"):
+        for path in self._present():
             # Another process may remove it at the same time.
             try:
                 ages.append((path.stat().st_mtime, path))

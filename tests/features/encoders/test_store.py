@@ -87,6 +87,22 @@ def test_a_store_that_is_too_large_forgets_the_encoder_used_longest_ago(
         assert vectors.find(KEYS) == {}
 
 
+def test_an_encoder_that_another_run_has_dropped_does_not_write_into_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite gives the id of the one that was dropped to the next one."""
+    path = path_of(tmp_path)
+    VectorStore(path, "another", 3).__exit__()
+    with VectorStore(path, "used", 3) as used:
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "MAX_BYTES", 0)
+            VectorStore(path, "another", 3).__exit__()
+        with VectorStore(path, "next", 3) as following:
+            used.put(VECTORS)
+            assert following.find(KEYS) == {}
+            assert used.find(KEYS).keys() == VECTORS.keys()
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     """The remedy names the environment variable."""
     (tmp_path / "file").touch()

@@ -11,8 +11,11 @@ from tests.helpers.deep import skip_without_deep
 
 skip_without_deep()
 
+from safetensors.numpy import load_file
+
+from amlc.files import replacing
 from amlc.models.fusion import checkpoint as module
-from amlc.models.fusion.checkpoint import Checkpoint, Progress
+from amlc.models.fusion.checkpoint import Arrays, Checkpoint, Progress
 from amlc.models.fusion.settings import CheckpointSettings
 
 ARRAYS = {"weights/a": np.arange(6, dtype=np.float32).reshape(2, 3), "step": np.array(3.0)}
@@ -95,6 +98,32 @@ def test_a_file_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
     for length in (0, 5, 100, written.path.stat().st_size - 1):
         written.path.write_bytes(written.path.read_bytes()[:length])
         assert written.load() is None
+
+
+def test_one_that_another_process_removes_is_loaded_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leaves no empty file, which a later run would take for a damaged one."""
+    saved = checkpoint(tmp_path)
+    saved.save(ARRAYS, PROGRESS)
+
+    def removed(path: Path) -> Arrays:
+        arrays: Arrays = load_file(path)
+        path.unlink()
+        return arrays
+
+    monkeypatch.setattr(module, "load_file", removed)
+    assert saved.load() is not None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_another_process_is_writing_is_kept(tmp_path: Path) -> None:
+    """However old and many there are; that process renames it when it is complete."""
+    checkpoint(tmp_path).save(ARRAYS, PROGRESS)
+    with replacing(checkpoint(tmp_path, code="e").path) as temporary:
+        temporary.touch()
+        os.utime(temporary, (0, 0))
+        checkpoint(tmp_path).save(ARRAYS, PROGRESS)
 
 
 def test_the_oldest_and_those_that_are_too_many_are_removed(tmp_path: Path) -> None:
