@@ -1,17 +1,15 @@
 """The cluster that the settings name: one that runs already, or workers of this machine."""
 
 import logging
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import dask
 from distributed import Client
 
 from amlc.errors import ExecutionError
-from amlc.execution import fork_server
+from amlc.execution import fork_server, kept_messages
 from amlc.execution.connection import connected, disconnected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
@@ -21,11 +19,7 @@ from amlc.execution.settings import ExecutorSettings
 from amlc.execution.versions import REMEDY
 from amlc.execution.worker import ALLOCATOR
 
-# Client and scheduler keep the last messages that they sent, for those who develop Dask. The pieces
-# are in them, so that Dask's 1,000 for each worker would fill gigabytes.
-KEPT_MESSAGES = 10
 LOGGERS = ("distributed", "distributed.client", "tornado.application")
-_LOG_LENGTH = "distributed.admin.low-level-log-length"
 
 
 @contextmanager
@@ -61,7 +55,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         "distributed.admin.system-monitor.log-length": 60,
         "distributed.worker.multiprocessing-method": fork_server.METHOD,
         **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
-        _LOG_LENGTH: KEPT_MESSAGES,
+        kept_messages.SETTING: kept_messages.KEPT_MESSAGES,
     }
     with dask.config.set(changes), _silent(), ExitStack() as stack:
         if settings.local_workers is not None:
@@ -70,7 +64,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         security, seconds = encryption(settings.tls), settings.connect_seconds
         client = stack.enter_context(connected(settings.scheduler, security, seconds))
         try:
-            client.run_on_scheduler(keep_few_messages)
+            client.run_on_scheduler(kept_messages.keep_few_messages)
         except (AttributeError, ImportError) as error:
             # It has no amlc, or an earlier one.
             raise ExecutionError(
@@ -115,19 +109,6 @@ class RemoteBackend(DaskBackend):
         else:
             with input_file(inputs, Path(folder)) as file:
                 yield Work(file)
-
-
-def keep_few_messages(dask_scheduler: Any) -> None:
-    """Let a scheduler keep few of the messages that it sends, to present and future workers.
-
-    Parameters
-    ----------
-    dask_scheduler : distributed.Scheduler
-        Under this name, Dask gives a function the scheduler that runs it.
-    """
-    dask.config.set({_LOG_LENGTH: KEPT_MESSAGES})
-    for stream in dask_scheduler.stream_comms.values():
-        stream.recent_message_log = deque(stream.recent_message_log, KEPT_MESSAGES)
 
 
 @contextmanager

@@ -42,9 +42,10 @@ from tests.helpers.pictures import jpeg
 distributed = pytest.importorskip("distributed", reason="needs the extra cluster")
 dask = pytest.importorskip("dask", reason="needs the extra cluster")
 
-from amlc.execution import cluster, dask_backend
+from amlc.execution import dask_backend
 from amlc.execution.cluster import RemoteBackend
 from amlc.execution.dask_backend import DaskBackend
+from amlc.execution.kept_messages import KEPT_MESSAGES
 
 COMMON: Any = {"ngram_range": [1, 2], "min_df": 1, "max_features": 1000}
 WORDS = VectorizerSettings(field="title", analyzer="word", **COMMON)
@@ -269,9 +270,9 @@ def test_the_scheduler_does_not_keep_the_pieces(backend: DaskBackend) -> None:
     def kept(dask_scheduler: Any) -> set[int]:
         return {stream.recent_message_log.maxlen for stream in dask_scheduler.stream_comms.values()}
 
-    assert backend.client.run_on_scheduler(kept) == {cluster.KEPT_MESSAGES}
+    assert backend.client.run_on_scheduler(kept) == {KEPT_MESSAGES}
     stream: Any = backend.client.scheduler_comm
-    assert stream.recent_message_log.maxlen == cluster.KEPT_MESSAGES
+    assert stream.recent_message_log.maxlen == KEPT_MESSAGES
 
 
 def test_a_worker_that_joins_later_is_checked_too(
