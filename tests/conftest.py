@@ -9,6 +9,19 @@ from hypothesis import HealthCheck, settings
 from amlc import numerics  # noqa: F401 - before NumPy, as in the stages
 from tests.helpers.tiny import run_pipeline
 
+# Servers of the tests are on this machine, and no hook's repository is meant by their commands.
+for _name in list(os.environ):
+    if _name.lower() in {"all_proxy", "http_proxy", "https_proxy"} or _name in {
+        *("GIT_COMMON_DIR", "GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"),
+        *("GIT_PREFIX", "GIT_WORK_TREE"),
+    }:
+        del os.environ[_name]
+# Nor do the hooks and signatures of whoever runs the tests belong to their commits.
+for _key, _value in (("commit.gpgSign", "false"), ("core.hooksPath", os.devnull)):
+    _count = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
+    os.environ[f"GIT_CONFIG_KEY_{_count}"], os.environ[f"GIT_CONFIG_VALUE_{_count}"] = _key, _value
+    os.environ["GIT_CONFIG_COUNT"] = str(_count + 1)
+
 # On a busy machine, any example can take long.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")

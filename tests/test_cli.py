@@ -244,7 +244,8 @@ def test_a_running_request_is_finished_after_sigterm() -> None:
             answer = pool.submit(
                 httpx.post, f"{address}/v1/price", json={"title": "Tea"}, timeout=60
             )
-            while "amlc_requests_in_flight 2.0" not in httpx.get(f"{address}/metrics").text:
+            metrics = f"{address}/metrics"
+            while "amlc_requests_in_flight 2.0" not in httpx.get(metrics, timeout=60).text:
                 pass
             process.send_signal(signal.SIGTERM)
             while _listens(address):

@@ -5,12 +5,13 @@ patterns, so processor times are compared as well, where the longest text takes 
 step that stays below it does no harm, even if its time grows with the square of the length.
 """
 
+import gc
 import io
 import itertools
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -52,6 +53,15 @@ UNITS = [
     "Item Name: ", "Value: 1 ", "Value: 1 Unit: ", "Bullet Point ", "Product Description:",
     "\u0301", "a\u0301", "\u0315\u0301\u0327", "\uff9e\u0327", "Σ.", "\u0345Σ", "ﷺ", "İ", "\u1100",
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_of_other_tests() -> Iterator[None]:
+    """Let nothing that other tests have left be cleared away while calls and times are measured."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def _csv(*, strict: bool) -> Callable[[str], None]:

@@ -3,7 +3,7 @@
 import csv
 import io
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -47,17 +47,19 @@ def connect(client: httpx.Client) -> socket.socket:
 
 
 def send_raw(client: httpx.Client, *parts: bytes) -> bytes:
-    """Send raw bytes, and return everything that comes back until the server closes."""
+    """Send raw bytes, and return everything that comes back until the server closes.
+
+    It may close before all parts are sent.
+    """
+    answer = b""
     with closing(connect(client)) as connection:
-        for part in parts:
-            connection.sendall(part)
-        answer = b""
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for part in parts:
+                connection.sendall(part)
+        with suppress(ConnectionResetError):
             while data := connection.recv(65_536):
                 answer += data
-        except ConnectionResetError:
-            pass
-        return answer
+    return answer
 
 
 def request_head(*headers: str, method: str = "POST", path: str = "/v1/price") -> bytes:

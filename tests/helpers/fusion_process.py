@@ -4,12 +4,12 @@ import io
 import json
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch.distributed import TCPStore
 
 from amlc.models.fusion.regressor import Fusion, code_files
 from amlc.models.fusion.training import Trainer
@@ -61,10 +61,10 @@ def run_together(
 
     Each writes into a folder with its number below `out`.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    # They meet at a store of this process: a port that one of them opens later could be taken.
+    store_of_both = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store_of_both.port)}
+    shared |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     shared |= {"ACCELERATE_USE_CPU": "yes", "GLOO_SOCKET_IFNAME": "lo", "AMLC_LAUNCHED": "1"}
     environments = [{**os.environ, **shared, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
     command = (__name__, str(store), str(out), json.dumps(changes), "")

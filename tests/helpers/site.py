@@ -5,7 +5,8 @@ import ssl
 import struct
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
@@ -19,6 +20,7 @@ class Exchange:
     """One request, and the connection to answer on."""
 
     sock: socket.socket
+    path: str
     headers: Message
     # Requests for this path so far, including this one.
     number: int
@@ -150,7 +152,7 @@ class Site:
         with self._lock:
             self.hits[path] += 1
             self.seen.append(headers)
-            exchange = Exchange(sock, headers, self.hits[path], self._ended)
+            exchange = Exchange(sock, path, headers, self.hits[path], self._ended)
         return self.pages.get(path, self.other)(exchange)
 
 
@@ -159,6 +161,14 @@ def tls(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names).configure_cert(context)
     return context
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Yield a port that refuses connections, and that no other program gets meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def _shut(connection: socket.socket) -> None:

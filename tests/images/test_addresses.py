@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from amlc.catalog.links import parse_link
 from amlc.images import addresses
 from amlc.images.addresses import Resolver, check_host, is_public
 from amlc.images.fetch_result import FetchError
+from tests.helpers.site import closed_port
 from tests.images.conftest import BothSettings, MakeSettings
 
 FakeNames = Callable[..., list[str]]
@@ -100,19 +102,19 @@ def test_a_name_with_a_private_address_is_refused(names: FakeNames) -> None:
     """One private address among public ones is enough to refuse the name."""
     names({"trap.com": ["1.1.1.1", "10.0.0.1"]})
     with pytest.raises(FetchError, match="address not allowed"):
-        Resolver([], 5).resolve("trap.com")
+        Resolver([], 60).resolve("trap.com")
 
 
 def test_an_allowed_private_host_may_have_a_private_address(names: FakeNames) -> None:
     """The setting for private mirrors names hosts, not addresses."""
     names({"mirror.lan": ["10.0.0.1"]})
-    assert Resolver(["mirror.lan"], 5).resolve("mirror.lan") == ["10.0.0.1"]
+    assert Resolver(["mirror.lan"], 60).resolve("mirror.lan") == ["10.0.0.1"]
 
 
 def test_a_name_is_looked_up_once(names: FakeNames) -> None:
     """The address that was checked is the one connected to: there is no second lookup."""
     lookups = names({"cdn.com": ["1.1.1.1"]})
-    resolver = Resolver([], 5)
+    resolver = Resolver([], 60)
     for _ in range(5):
         resolver.resolve("cdn.com")
     assert lookups == ["cdn.com"]
@@ -133,7 +135,7 @@ def test_an_address_that_answered_comes_first(
         return socket.socket()
 
     monkeypatch.setattr(socket, "create_connection", create_connection)
-    resolver = Resolver([], 5)
+    resolver = Resolver([], 60)
     for _ in range(2):
         resolver.connect("cdn.com", 80).close()
     assert tried == ["1.1.1.1", "2.2.2.2", "2.2.2.2"]
@@ -147,7 +149,7 @@ def test_an_expired_answer_is_used_while_the_name_server_fails(
     monkeypatch.setattr(addresses, "KEEP_SECONDS", -1.0)
     known = {"cdn.com": ["1.1.1.1"]}
     names(known)
-    resolver = Resolver([], 5)
+    resolver = Resolver([], 60)
     resolver.resolve("cdn.com")
     known.clear()
     assert resolver.resolve("cdn.com") == ["1.1.1.1"]
@@ -156,7 +158,7 @@ def test_an_expired_answer_is_used_while_the_name_server_fails(
 def test_without_a_name_server_names_soon_fail_without_a_lookup(names: FakeNames) -> None:
     """After `OFFLINE_AFTER` names without an answer there are no further lookups."""
     lookups = names({}, error=socket.EAI_AGAIN)
-    resolver = Resolver([], 5)
+    resolver = Resolver([], 60)
     for number in range(200):
         with pytest.raises(FetchError, match="host not found"):
             resolver.resolve(f"host{number}.com")
@@ -167,11 +169,13 @@ def test_many_callers_of_one_slow_name_do_not_count_as_many_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A slow name that sixty workers wait for does not make the network count as down."""
-    release = threading.Event()
+    release, others = threading.Event(), threading.Event()
 
     def look_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
         if host == "slow.com":
-            release.wait(30)
+            release.wait(60)
+        else:
+            others.set()
         return [(0, 0, 0, "", ("1.1.1.1", 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
@@ -185,7 +189,10 @@ def test_many_callers_of_one_slow_name_do_not_count_as_many_names(
 
     with ThreadPoolExecutor(60) as pool:
         assert not any(pool.map(resolve, range(60)))
-    assert resolver.resolve("fast.com") == ["1.1.1.1"]
+    # On a busy machine, it may not be answered within the time limit either.
+    with suppress(FetchError):
+        resolver.resolve("other.com")
+    assert others.wait(60)
     release.set()
 
 
@@ -193,7 +200,7 @@ def test_one_resolved_name_proves_the_network(names: FakeNames) -> None:
     """Names without an answer do not stop the lookups of other names."""
     known = {"cdn.com": ["1.1.1.1"], "late.com": ["1.1.1.1"]}
     lookups = names(known, error=socket.EAI_AGAIN)
-    resolver = Resolver([], 5)
+    resolver = Resolver([], 60)
     resolver.resolve("cdn.com")
     for number in range(2 * addresses.OFFLINE_AFTER):
         with pytest.raises(FetchError):
@@ -205,27 +212,26 @@ def test_one_resolved_name_proves_the_network(names: FakeNames) -> None:
 def test_a_lookup_that_hangs_is_abandoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that never answers takes no longer than the time limit."""
     release = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(30) and [])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: release.wait(120) and [])
     start = time.monotonic()
     with pytest.raises(FetchError, match="host not found"):
         Resolver([], 0.05).resolve("slow.com")
     release.set()
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
 
 
 def test_a_refused_connection_is_an_error() -> None:
     """A port without a listener gives "no connection"."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(FetchError, match="no connection"):
-        Resolver(["127.0.0.1"], 5).connect("127.0.0.1", port)
+    # Nobody else can listen there meanwhile.
+    with closed_port() as port, pytest.raises(FetchError, match="no connection"):
+        Resolver(["127.0.0.1"], 60).connect("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "localhost", "::1"])
 def test_loopback_is_refused_in_every_notation(host: str) -> None:
     """A decimal number, a hexadecimal number and a name all reach the same check."""
     with pytest.raises(FetchError, match=r"address not allowed|host not found"):
-        Resolver([], 5).connect(host, 80)
+        Resolver([], 60).connect(host, 80)
 
 
 @pytest.mark.parametrize("host", ["images.invalid", "a.test", "b.example", "localhost"])

@@ -22,7 +22,7 @@ from amlc.images.inspection import Inspected, inspect
 from amlc.images.shards import ImageRow, check_links, read_rows
 from tests.helpers.hostile_pictures import with_scans
 from tests.helpers.pictures import encoded, jpeg, noise, png, png_bomb
-from tests.helpers.site import Exchange, Page, Site, page, tls
+from tests.helpers.site import Exchange, Page, Site, closed_port, page, tls
 from tests.helpers.stores import create_unwritable_store
 from tests.images.conftest import BothSettings, MakeSettings
 
@@ -100,7 +100,6 @@ MIXED: dict[str, tuple[Page, str]] = {
     "/half-of-unknown": (_half_of_unknown_length, "truncated body"),
     "/cut": (_cut, "truncated body"),
     "/reset": (_reset, "connection broken"),
-    "/hangs": (_hangs, "timeout"),
     "/loop": (page(b"", "302 Found", Location="/loop"), "too many redirects"),
     "/inside": (page(b"", "302 Found", Location="http://10.0.0.1/"), "address not allowed"),
     "/gzip-bomb": (
@@ -117,7 +116,7 @@ def test_each_link_gets_its_picture_or_the_reason_of_its_failure(
     images = {f"/{number}.jpg": noise(90, 60, number) for number in range(40)}
     pages = {path: page(encoded(image)) for path, image in images.items()}
     pages |= {path: answer for path, (answer, _) in MIXED.items()}
-    settings = make(ca_bundle=ca_bundle, read_seconds=3.0, workers=20)
+    settings = make(ca_bundle=ca_bundle, workers=20)
     with Site(pages, tls(authority, "127.0.0.1")) as site:
         rows = run([site.url(path) for path in pages], settings)
         for path, image in images.items():
@@ -126,6 +125,13 @@ def test_each_link_gets_its_picture_or_the_reason_of_its_failure(
             assert _looks_like(row, image)
         reasons = {path: rows[site.url(path)].reason for path in MIXED}
     assert reasons == {path: reason for path, (_, reason) in MIXED.items()}
+
+
+def test_a_link_that_hangs_is_a_placeholder(site: Site, run: Run, make: MakeSettings) -> None:
+    """The run does not wait for its picture."""
+    site.pages["/hangs"] = _hangs
+    row = run([site.url("/hangs")], make(read_seconds=0.1))[site.url("/hangs")]
+    assert (row.status, row.reason, row.tries) == ("placeholder", "timeout", 1)
 
 
 def test_a_picture_that_breaks_the_decoder_is_a_placeholder(
@@ -348,9 +354,9 @@ def test_a_dead_host_is_given_up_and_all_its_links_have_the_same_result(
     run: Run, make: MakeSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every link has the same reason and number of tries; one message names the host."""
-    with Site() as closed:
-        links = [closed.url(f"/{number}.jpg") for number in range(500)]
-    rows = run(links, make(tries=3, give_up_after=10, backoff_seconds=0.01))
+    with closed_port() as port:
+        links = [f"http://127.0.0.1:{port}/{number}.jpg" for number in range(500)]
+        rows = run(links, make(tries=3, give_up_after=10, backoff_seconds=0.01))
     assert {(row.reason, row.tries) for row in rows.values()} == {("no connection", 3)}
     messages = capsys.readouterr().err.splitlines()
     assert [message for message in messages if "127.0.0.1" in message] == messages

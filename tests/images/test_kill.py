@@ -11,18 +11,40 @@ import pytest
 
 from tests.helpers.killed import kill, start
 from tests.helpers.pictures import jpeg
-from tests.helpers.site import Site, page
+from tests.helpers.site import Exchange, Page, Site, page
 from tests.images.conftest import MakeSettings
 
 LINKS, KILLS, WORKERS = 800, 8, 16
-# Requests between two kills; in all fewer than there are links, so that each kill meets a run.
-FEWEST, MOST = 40, 85
+# Requests between two kills, and how many more are answered before the kill, however late it is; in
+# all fewer than there are links, so that each kill meets a run.
+FEWEST, MOST, MORE = 40, 80, 16
 
 
-def _wait(site: Site, process: BaseProcess, requests: int) -> None:
+class Bounded:
+    """Pages of a server that answers a number of requests, and holds those that come after it."""
+
+    def __init__(self, site: Site, pages: dict[str, Page]) -> None:
+        self._site, self._pages = site, pages
+        self.most = 0
+        site.other = self._answer
+
+    @property
+    def requests(self) -> int:
+        """The requests so far."""
+        return sum(self._site.hits.values())
+
+    def _answer(self, exchange: Exchange) -> bool:
+        if self.requests > self.most:
+            exchange.stall()
+            return False
+        return self._pages[exchange.path](exchange)
+
+
+def _wait(pages: Bounded, process: BaseProcess, requests: int) -> None:
     """Wait until the server has had this many further requests, or the run has ended."""
-    until = sum(site.hits.values()) + requests
-    while sum(site.hits.values()) < until and process.is_alive():
+    until = pages.requests + requests
+    pages.most = until + MORE
+    while pages.requests < until and process.is_alive():
         time.sleep(0.001)
 
 
@@ -52,7 +74,7 @@ def test_kills_change_nothing(site: Site, make: MakeSettings, tmp_path: Path) ->
     rng = random.Random(20)
     bodies = [page(jpeg(seed, 40, 30)) for seed in range(50)]
     paths = [f"/{number:04d}.jpg" for number in range(LINKS)]
-    site.pages |= {path: bodies[number % 50] for number, path in enumerate(paths)}
+    pages = Bounded(site, {path: bodies[n % 50] for n, path in enumerate(paths)})
     links = [site.url(path) for path in paths]
     settings = make(workers=WORKERS, shard_links=100, size=32)
     stored: dict[str, int] = {}
@@ -60,9 +82,10 @@ def test_kills_change_nothing(site: Site, make: MakeSettings, tmp_path: Path) ->
         folder = tmp_path / f"killed{number}"
         folder.mkdir()
         process = start(links, settings, tmp_path / "store", folder)
-        _wait(site, process, rng.randint(FEWEST, MOST))
+        _wait(pages, process, rng.randint(FEWEST, MOST))
         kill(process)
         stored = _stored_hits(site, tmp_path / "store") | stored
+    pages.most = 9 * LINKS
     (tmp_path / "last").mkdir()
     _finish(start(links, settings, tmp_path / "store", tmp_path / "last"))
     hits = {path: site.hits[path] for path in paths}

@@ -1,6 +1,7 @@
 """Fixtures for the tests of the service: a pricer without a model, and servers on loopback."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -55,12 +56,15 @@ def start(pricer: FakePricer) -> Iterator[Start]:
         yield lambda **limits: stack.enter_context(running(pricer, **limits))
 
 
-def request_lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
-    """Yield the log's lines on requests; each is written after its answer was sent."""
-    count = 0
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        records = caplog.records[count:]
-        count += len(records)
-        yield from (JsonLines().format(each) for each in records if each.getMessage() == "request")
+def logged(caplog: pytest.LogCaptureFixture, **expected: object) -> str:
+    """Return the log's line on a request with these fields, which may come after its answer.
+
+    So may the line on a request of the test before.
+    """
+    for _ in range(6_000):
+        for record in list(caplog.records):
+            line = JsonLines().format(record)
+            if record.getMessage() == "request" and expected.items() <= json.loads(line).items():
+                return line
         time.sleep(0.01)
+    pytest.fail(f"no request with {expected} is logged")

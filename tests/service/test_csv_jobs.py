@@ -108,8 +108,12 @@ def test_a_client_that_leaves_makes_room(start: Start, pricer: FakePricer) -> No
     """The rows of a client that left are not all priced, and the next CSV is taken."""
     client = start(csv_jobs=1, workers=1)
     text = product_csv(20_000)
+    pricer.gate.clear()
     with client.stream("POST", "/v1/prices", content=text, headers=CSV_TYPE) as answer:
         next(answer.iter_bytes())
+    # Once this is answered, the server knows that the client has left.
+    client.get("/healthz")
+    pricer.gate.set()
     while (later := send_csv(client, product_csv(1))).status_code == 503:
         pass
     assert len(csv_rows(later)) == 1

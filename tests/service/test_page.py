@@ -28,6 +28,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A browser on a busy machine takes its time.
+expect.set_options(timeout=60_000)
 TEA = "Item Name: Green tea\nValue: nan\nUnit: None\n"
 PRICE = re.compile(r"^\d+\.\d\d$")
 
@@ -356,7 +358,7 @@ def test_the_form_has_the_columns_of_the_catalogue(
 
 def wait_for(page: Page, holds: Callable[[], bool]) -> None:
     """Wait until something holds."""
-    for _ in range(300):
+    for _ in range(3_000):
         if holds():
             return
         page.wait_for_timeout(20)
