@@ -53,6 +53,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
         "distributed.worker.http.routes": ["distributed.http.health"],
+        # There are no copies of inputs on this machine.
+        "distributed.scheduler.active-memory-manager.start": False,
         # For its web pages, Dask looks a hundred times a second what each worker is doing, and how
         # busy each process is, and keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
@@ -71,6 +73,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         client = stack.enter_context(connected(settings.scheduler, security, seconds))
         try:
             client.run_on_scheduler(keep_few_messages)
+            client.run_on_scheduler(keep_copies)
         except (AttributeError, ImportError) as error:
             # It has no amlc, or an earlier one.
             raise ExecutionError(
@@ -128,6 +131,21 @@ def keep_few_messages(dask_scheduler: Any) -> None:
     dask.config.set({_LOG_LENGTH: KEPT_MESSAGES})
     for stream in dask_scheduler.stream_comms.values():
         stream.recent_message_log = deque(stream.recent_message_log, KEPT_MESSAGES)
+
+
+def keep_copies(dask_scheduler: Any) -> None:
+    """Let a scheduler drop no copies of inputs; it would have to make them again.
+
+    Every two seconds, Dask drops those that no piece waits for. Where copying takes longer, as with
+    large inputs and four workers, it would never end. Its memory manager still serves workers that
+    are retired.
+
+    Parameters
+    ----------
+    dask_scheduler : distributed.Scheduler
+        As for `keep_few_messages`.
+    """
+    dask_scheduler.extensions["amm"].stop()
 
 
 @contextmanager

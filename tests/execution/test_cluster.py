@@ -32,6 +32,15 @@ def test_a_scheduler_elsewhere_does_not_keep_them_either() -> None:
     assert list(stream.recent_message_log) == list(range(100 - cluster.KEPT_MESSAGES, 100))
 
 
+def test_a_scheduler_elsewhere_is_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To keep few messages, and all copies of inputs."""
+    told: list[object] = []
+    client: Any = SimpleNamespace(run_on_scheduler=told.append)
+    monkeypatch.setattr(cluster, "connected", lambda *_: nullcontext(client))
+    with open_cluster(settings(scheduler="tcp://10.0.0.7:1")):
+        assert told == [cluster.keep_few_messages, cluster.keep_copies]
+
+
 class Leaving:
     """A client whose scheduler goes away; the client may have noticed that already, or not."""
 

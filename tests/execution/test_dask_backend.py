@@ -274,6 +274,14 @@ def test_the_scheduler_does_not_keep_the_pieces(backend: DaskBackend) -> None:
     assert stream.recent_message_log.maxlen == cluster.KEPT_MESSAGES
 
 
+def test_the_scheduler_drops_no_copies_of_inputs(backend: DaskBackend) -> None:
+    """Not even one that runs elsewhere: copying to many workers might never end."""
+    assert not backend.client.amm.running()
+    backend.client.amm.start()
+    backend.client.run_on_scheduler(cluster.keep_copies)
+    assert not backend.client.amm.running()
+
+
 def test_a_worker_that_joins_later_is_checked_too(
     backend: DaskBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
