@@ -78,7 +78,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir()
         yield temporary
         shutil.rmtree(path, ignore_errors=True)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            # Another process may have written it just now: the last one counts, as with files.
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.replace(path)
 
 
 @contextmanager

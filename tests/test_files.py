@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -226,6 +227,25 @@ def test_what_a_running_process_writes_stays(tmp_path: Path) -> None:
         files.write_text(tmp_path / "file", "second")
     assert (tmp_path / "file").read_text() == "first"
     assert sorted(names(tmp_path)) == ["file", "images"]
+
+
+def test_of_two_folders_that_are_written_at_the_same_time_the_last_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one may come after the old one was removed."""
+    target, removed = tmp_path / "page", shutil.rmtree
+
+    def overtaken(path: Path, *, ignore_errors: bool) -> None:
+        removed(path, ignore_errors=ignore_errors)
+        monkeypatch.setattr(shutil, "rmtree", removed)
+        with replacing_folder(target) as other:
+            (other / "first").touch()
+
+    monkeypatch.setattr(shutil, "rmtree", overtaken)
+    with replacing_folder(target) as folder:
+        (folder / "second").touch()
+    assert names(target) == ["second"]
+    assert names(tmp_path) == ["page"]
 
 
 def test_what_another_process_is_about_to_write_keeps_its_lock(

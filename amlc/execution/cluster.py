@@ -9,7 +9,7 @@ import dask
 from distributed import Client
 
 from amlc.errors import ExecutionError
-from amlc.execution import fork_server, kept_messages
+from amlc.execution import fork_server, scheduler
 from amlc.execution.connection import connected, disconnected, encryption
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
@@ -47,6 +47,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         # Of its web servers, which it cannot do without, leave the answer that they are well.
         "distributed.scheduler.http.routes": ["distributed.http.health"],
         "distributed.worker.http.routes": ["distributed.http.health"],
+        # There are no copies of inputs on this machine.
+        "distributed.scheduler.active-memory-manager.start": False,
         # For its web pages, Dask looks a hundred times a second what each worker is doing, and how
         # busy each process is, and keeps an hour of what it measures.
         "distributed.worker.profile.enabled": False,
@@ -55,7 +57,7 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         "distributed.admin.system-monitor.log-length": 60,
         "distributed.worker.multiprocessing-method": fork_server.METHOD,
         **{f"distributed.nanny.pre-spawn-environ.{name}": n for name, n in ALLOCATOR.items()},
-        kept_messages.SETTING: kept_messages.KEPT_MESSAGES,
+        scheduler.LOG_LENGTH: scheduler.KEPT_MESSAGES,
     }
     with dask.config.set(changes), _silent(), ExitStack() as stack:
         if settings.local_workers is not None:
@@ -64,7 +66,8 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         security, seconds = encryption(settings.tls), settings.connect_seconds
         client = stack.enter_context(connected(settings.scheduler, security, seconds))
         try:
-            client.run_on_scheduler(kept_messages.keep_few_messages)
+            client.run_on_scheduler(scheduler.keep_few_messages)
+            client.run_on_scheduler(scheduler.keep_copies)
         except (AttributeError, ImportError) as error:
             # It has no amlc, or an earlier one.
             raise ExecutionError(

@@ -196,8 +196,11 @@ class Repository:
             Of a file below ``data``, relative to the root.
         """
         if revision.commit is None:
-            own = self.root / path
-            return md5(own) if own.is_file() else None
+            try:
+                return md5(self.root / path)
+            except OSError:
+                # As while dvc repro makes it again.
+                return None
         (locked,) = self.digests([revision])
         if digest := locked.get(path.as_posix()):
             return digest

@@ -218,7 +218,7 @@ def price_csv(
         pricer = BundlePricer.load(bundle)
         find = _picture_source(opened, images, pricer.bundle.picture, no_images=no_images)
         if workers > 1 and source.stat().st_size > SMALL_BYTES:
-            pool = stack.enter_context(Workers(bundle, workers))
+            pool = stack.enter_context(Workers(bundle, workers, version=pricer.version))
             priced = price_rows(_groups(rows, find), pool.submit, lambda: 2 * workers)
         else:
             # In a thread, so that the next pictures come while products are priced.

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from amlc.errors import ModelError
 from amlc.images.decode import pillow_warning_filters
 from amlc.interrupts import children_ignore_interrupts
 from amlc.pricing.bundle import Bundle
@@ -30,6 +31,9 @@ class Workers:
         Number of processes.
     niceness : int
         How much they yield to other processes, 0 to 19, as ``nice`` counts it.
+    version : str, optional
+        The bundle's version: processes end at once where another bundle is in the folder by the
+        time they start.
 
     Attributes
     ----------
@@ -37,9 +41,11 @@ class Workers:
         Number of processes.
     """
 
-    def __init__(self, bundle: Path, count: int, niceness: int = 0) -> None:
+    def __init__(
+        self, bundle: Path, count: int, niceness: int = 0, version: str | None = None
+    ) -> None:
         self.count = count
-        self._bundle = bundle
+        self._bundle, self._version = bundle, version
         self._niceness = niceness
         self._pool: ProcessPoolExecutor | None = None
         self._started: list[Future[None]] = []
@@ -54,7 +60,7 @@ class Workers:
             # A spawned process shares no lock and no thread with this one.
             context = multiprocessing.get_context("spawn")
             threads = max(1, (os.cpu_count() or 1) // self.count)
-            arguments = (self._bundle, threads, self._niceness)
+            arguments = (self._bundle, self._version, threads, self._niceness)
             with children_ignore_interrupts():
                 pool = ProcessPoolExecutor(
                     self.count, context, initializer=_load, initargs=arguments
@@ -124,14 +130,31 @@ _pricer: BundlePricer | None = None
 _filters = ExitStack()
 
 
-def _load(bundle: Path, threads: int, niceness: int) -> None:
+def _load(bundle: Path, version: str | None, threads: int, niceness: int) -> None:
     global _pricer  # noqa: PLW0603 - an initializer can only leave it in the module
     # A pool may start a process later, too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _filters.enter_context(pillow_warning_filters())
-    _pricer = BundlePricer(Bundle.load(bundle), threads)
+    _pricer = BundlePricer(load_same(bundle, version), threads)
+
+
+def load_same(folder: Path, version: str | None) -> Bundle:
+    """Load a bundle, unless another one has replaced it: a CSV is priced by one model.
+
+    Raises
+    ------
+    ModelError
+        Its version is another, or as in `Bundle.load`.
+    """
+    bundle = Bundle.load(folder)
+    if version not in {None, bundle.version}:
+        raise ModelError(
+            f"{folder}: was replaced by the bundle {bundle.version}, and {version} is in use; "
+            "start again to use the new one"
+        )
+    return bundle
 
 
 def _end_with_parent() -> None:

@@ -52,7 +52,9 @@ def serve(bundle: Path, host: str, port: int, limits: Limits) -> None:
             print(
                 f"the pretrained model {name} takes {1000 * seconds:.0f} ms per product", flush=True
             )
-        workers = Workers(bundle, limits.csv_workers, _NICENESS) if limits.csv_workers else None
+        workers = None
+        if limits.csv_workers:
+            workers = Workers(bundle, limits.csv_workers, _NICENESS, pricer.version)
         create_server(pricer, limits, workers).run([listener])
 
 

@@ -1,8 +1,9 @@
-"""A scheduler elsewhere that goes away."""
+"""A scheduler elsewhere: what it is told, and that it may go away."""
 
 from concurrent.futures import Future
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,10 +16,19 @@ from tests.helpers import pieces
 
 pytest.importorskip("dask", reason="needs the extra cluster")
 
-from amlc.execution import cluster
+from amlc.execution import cluster, scheduler
 from amlc.execution.cluster import RemoteBackend, open_cluster
 from amlc.execution.inputs import InputFile
 from amlc.execution.sent_inputs import Work
+
+
+def test_a_scheduler_elsewhere_is_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To keep few messages, and all copies of inputs."""
+    told: list[object] = []
+    client: Any = SimpleNamespace(run_on_scheduler=told.append)
+    monkeypatch.setattr(cluster, "connected", lambda *_: nullcontext(client))
+    with open_cluster(settings(scheduler="tcp://10.0.0.7:1")):
+        assert told == [scheduler.keep_few_messages, scheduler.keep_copies]
 
 
 class Leaving:

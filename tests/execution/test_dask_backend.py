@@ -45,7 +45,7 @@ dask = pytest.importorskip("dask", reason="needs the extra cluster")
 from amlc.execution import dask_backend
 from amlc.execution.cluster import RemoteBackend
 from amlc.execution.dask_backend import DaskBackend
-from amlc.execution.kept_messages import KEPT_MESSAGES
+from amlc.execution.scheduler import KEPT_MESSAGES, keep_copies
 
 COMMON: Any = {"ngram_range": [1, 2], "min_df": 1, "max_features": 1000}
 WORDS = VectorizerSettings(field="title", analyzer="word", **COMMON)
@@ -273,6 +273,14 @@ def test_the_scheduler_does_not_keep_the_pieces(backend: DaskBackend) -> None:
     assert backend.client.run_on_scheduler(kept) == {KEPT_MESSAGES}
     stream: Any = backend.client.scheduler_comm
     assert stream.recent_message_log.maxlen == KEPT_MESSAGES
+
+
+def test_the_scheduler_drops_no_copies_of_inputs(backend: DaskBackend) -> None:
+    """Not even one that runs elsewhere: copying to many workers might never end."""
+    assert not backend.client.amm.running()
+    backend.client.amm.start()
+    backend.client.run_on_scheduler(keep_copies)
+    assert not backend.client.amm.running()
 
 
 def test_a_worker_that_joins_later_is_checked_too(

@@ -1,6 +1,7 @@
 """Revisions and experiments, read without a checkout."""
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import yaml
@@ -61,6 +62,20 @@ def test_data_comes_from_the_cache_in_the_state_of_the_revision(
     )
     assert main.read_bytes() == (root / BLEND).read_bytes()
     assert main.read_bytes() != other.read_bytes()
+
+
+def test_a_file_that_a_run_removes_just_now_has_no_digest(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC removes the outputs of each stage that it starts."""
+    workspace = repository.revision("workspace")
+    assert repository.digest(workspace, BLEND) is not None
+
+    def opened(_: Path, *__: object) -> NoReturn:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "open", opened)
+    assert repository.digest(workspace, BLEND) is None
 
 
 def test_files_of_a_folder_are_listed_for_a_commit_as_for_the_workspace(

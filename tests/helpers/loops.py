@@ -14,6 +14,8 @@ def client_loop() -> Iterator[SimpleNamespace]:
         loop = runner.get_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
-        yield SimpleNamespace(asyncio_loop=loop)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        try:
+            yield SimpleNamespace(asyncio_loop=loop)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()

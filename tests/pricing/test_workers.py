@@ -7,14 +7,17 @@ from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from amlc.errors import ModelError
 from amlc.pricing import workers as workers_module
+from amlc.pricing.bundle import Bundle
 from amlc.pricing.estimates import Product
 from amlc.pricing.pricer import BundlePricer
-from amlc.pricing.workers import Workers
+from amlc.pricing.workers import Workers, load_same
 from tests.helpers.pictures import jpeg
 
 PRODUCTS = [
@@ -97,6 +100,16 @@ def test_a_killed_worker_breaks_the_pool_until_it_is_stopped(workers: Workers) -
     assert (workers.broken, workers.ready) == (False, True)
     workers.stop()
     assert (workers.broken, workers.ready) == (False, False)
+
+
+def test_workers_do_not_price_by_a_bundle_that_came_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a service runs while the stage bundle does, and its first long CSV comes then."""
+    monkeypatch.setattr(Bundle, "load", lambda _: SimpleNamespace(version="later"))
+    assert load_same(tmp_path, "later").version == "later"
+    with pytest.raises(ModelError, match=r"was replaced by the bundle later, and first is in use"):
+        load_same(tmp_path, "first")
 
 
 def test_workers_without_a_bundle_are_never_ready(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from filelock import FileLock
 
 from amlc import layout, sqlite
 from amlc.arrays import Floats32
@@ -84,13 +85,23 @@ class VectorStore:
                 if isinstance(error, sqlite3.OperationalError):
                     # Busy or not readable, which is no damage.
                     raise
-                self.replaced = True
-                for suffix in ("", "-wal", "-shm"):
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
-                self._connection = sqlite.connect(path, _prepare)
+                self._connection = self._made_anew()
             with self._connection:
                 self._connection.execute(_USE, (self._key,))
             _shrink(self._connection, self._key)
+
+    def _made_anew(self) -> sqlite3.Connection:
+        """Open the file, after removing it if no other run has done so meanwhile."""
+        with FileLock(self._path.with_name(f"{self._path.name}.lock")):
+            try:
+                return sqlite.connect(self._path, _prepare)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                self.replaced = True
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            return sqlite.connect(self._path, _prepare)
 
     def __enter__(self) -> Self:
         return self

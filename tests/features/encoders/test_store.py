@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -61,6 +62,24 @@ def test_a_file_that_is_no_store_is_made_anew(tmp_path: Path) -> None:
         assert vectors.replaced
         vectors.put({KEYS[0]: VECTORS[KEYS[0]]})
         assert list(vectors.find(KEYS)) == [KEYS[0]]
+
+
+def test_a_store_that_another_run_has_made_anew_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two runs may find at the same time that it cannot be read."""
+    connect = sqlite.connect
+
+    def late(path: Path, *_: object) -> NoReturn:
+        monkeypatch.setattr(sqlite, "connect", connect)
+        with VectorStore(path, "a", 3) as other:
+            other.put(VECTORS)
+        raise sqlite3.DatabaseError("file is not a database")
+
+    monkeypatch.setattr(sqlite, "connect", late)
+    with VectorStore(path_of(tmp_path), "a", 3) as vectors:
+        assert vectors.find(KEYS).keys() == VECTORS.keys()
+        assert not vectors.replaced
 
 
 def test_the_vectors_of_another_version_are_dropped(tmp_path: Path) -> None:

@@ -9,20 +9,20 @@ import pytest
 
 dask = pytest.importorskip("dask", reason="needs the extra cluster")
 
-from amlc.execution.kept_messages import KEPT_MESSAGES, SETTING, keep_few_messages
+from amlc.execution.scheduler import KEPT_MESSAGES, LOG_LENGTH, keep_few_messages
 
 
 def test_a_scheduler_elsewhere_does_not_keep_them_either() -> None:
     """Neither what it has sent to its workers, nor what it will send to those that join."""
     stream = SimpleNamespace(recent_message_log=deque(range(100), maxlen=1000))
-    with dask.config.set({SETTING: 1000}):
+    with dask.config.set({LOG_LENGTH: 1000}):
         keep_few_messages(SimpleNamespace(stream_comms={"tcp://10.0.0.7:1": stream}))
-        assert dask.config.get(SETTING) == KEPT_MESSAGES
+        assert dask.config.get(LOG_LENGTH) == KEPT_MESSAGES
     assert list(stream.recent_message_log) == list(range(100 - KEPT_MESSAGES, 100))
 
 
 def test_a_scheduler_imports_no_tables() -> None:
     """They would take as much memory as the scheduler itself."""
-    code = "import sys, amlc.execution.kept_messages; print({'pandas', 'pyarrow'} & {*sys.modules})"
+    code = "import sys, amlc.execution.scheduler; print({'pandas', 'pyarrow'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
