@@ -61,9 +61,8 @@ class SentInputs:
 
     def _sent(self, work: Work) -> Any:
         try:
-            workers = present(self._client)
             future = self._scattered()
-            self._copy(future, workers, work)
+            self._copy(future, work)
         except OSError as error:
             raise CommClosedError(str(error)) from None
         except KeyError as error:
@@ -82,13 +81,14 @@ class SentInputs:
             raise
         return future
 
-    def _copy(self, future: Any, workers: set[str], work: Work) -> None:
+    def _copy(self, future: Any, work: Work) -> None:
         """Have all workers get a copy; where one of them ends, Dask would try for ever."""
+        workers = present(self._client)
 
         def check() -> None:
             work.check()
-            if lost := workers - present(self._client):
-                raise CommClosedError(f"{min(lost)} ended")
+            if future.status != "finished" or workers - present(self._client):
+                raise CommClosedError("a worker ended")
 
         copy = partial(self._client.replicate, [future], asynchronous=True)
         try:

@@ -73,6 +73,8 @@ class Unstable:
             raise self.copying
         if self.ending:
             self.workers = self.ending.pop()
+            if not self.workers:
+                futures[0].status = "lost"
             await asyncio.Event().wait()
 
 
@@ -112,13 +114,16 @@ def test_a_worker_that_is_lost_while_it_receives_inputs_counts_as_a_try(failure:
         run(backend, pieces.add)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [({"a": 1, "b": 1}, {"a": 1}), ({}, {})], ids=["one", "the only one"]
+)
 def test_a_worker_that_ends_before_it_has_a_copy_is_not_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+    before: dict[str, int], after: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dask would try to reach it for ever, and no other work could send its inputs meanwhile."""
     monkeypatch.setattr(watch, "POLL_SECONDS", 0.0)
     client, backend = unstable(retries=1)
-    client.workers, client.ending = {"a": 1, "b": 1}, [{"a": 1}]
+    client.workers, client.ending = before, [after]
     assert run(backend, pieces.add) == [0, 1, 2, 3]
     (forgotten,) = client.cancelled
     assert forgotten.value is None
