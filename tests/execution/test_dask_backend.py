@@ -61,7 +61,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def backend() -> Iterator[DaskBackend]:
     """Return a cluster of two processes."""
-    local = settings(kind="dask", scheduler="local:2", connect_seconds=60.0, piece_seconds=60.0)
+    local = settings(kind="dask", scheduler="local:2", connect_seconds=20.0, piece_seconds=60.0)
     with open_backend(local) as opened:
         assert isinstance(opened, DaskBackend)
         yield opened
