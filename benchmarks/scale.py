@@ -49,6 +49,8 @@ WITHOUT_PICTURES = {
     "data.columns.image": None,
 }
 TRAIN_SHARE = 0.8
+# The row of a table with the costs of all stages together.
+ALL = "all"
 # Stages in the picture: as many as there are colours.
 DRAWN = 10
 # Below this a stage mostly starts and imports libraries, and growth cannot be told.
@@ -236,14 +238,29 @@ def growth(costs: list[Cost], attribute: str, smallest: float) -> float | None:
     return exponent(*points[-2:]) if len(points) > 1 else None
 
 
+def together(costs: list[Cost], rows: int) -> Cost:
+    """Return what all stages took at one size: the sum of times and disk, the largest memory."""
+    chosen = [cost for cost in costs if cost.rows == rows]
+    sums = {
+        name: sum(getattr(cost, name) for cost in chosen)
+        for name in ("seconds", "cpu_seconds", "disk", "pieces_seconds")
+    }
+    peaks = {
+        name: max(getattr(cost, name) for cost in chosen)
+        for name in ("megabytes", "private_megabytes")
+    }
+    return Cost(stage=ALL, rows=rows, settings=(), **sums, **peaks)
+
+
 def table(costs: list[Cost]) -> str:
-    """Return a Markdown table: for each stage its costs by size, and how they grow."""
+    """Return a Markdown table: for each stage, and all, the costs by size and how they grow."""
     sizes = sorted({cost.rows for cost in costs})
     header = ["stage", *(f"CPU s, {size:,}" for size in sizes), "exponent"]
     header += [*(f"peak MB, {size:,}" for size in sizes), f"MB on disk, {sizes[-1]:,}"]
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    for stage in dict.fromkeys(cost.stage for cost in costs):
-        by_rows = {cost.rows: cost for cost in costs if cost.stage == stage}
+    totals = [together(costs, rows) for rows in sizes]
+    for stage in [*dict.fromkeys(cost.stage for cost in costs), ALL]:
+        by_rows = {cost.rows: cost for cost in [*costs, *totals] if cost.stage == stage}
         slope = growth(list(by_rows.values()), "cpu_seconds", SMALLEST_SECONDS)
         cells = [stage, *(_cell(by_rows.get(size), "cpu_seconds") for size in sizes)]
         cells += ["" if slope is None else f"{slope:.2f}"]

@@ -52,6 +52,7 @@ def test_the_table_has_a_line_for_each_stage() -> None:
     lines = scale.table(costs).splitlines()
     assert lines[2] == "| terms | 10 | 100 | 1.00 | 100 | 100 | 2 |"
     assert lines[3] == "| blend | 10 |  |  | 100 |  |  |"
+    assert lines[4] == "| all | 20 | 100 | 0.70 | 100 | 100 | 2 |"
     assert scale.notes(costs) == ["10,000 rows, terms: measured with seed=1"]
 
 
