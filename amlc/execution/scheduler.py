@@ -1,4 +1,4 @@
-"""What a scheduler is told to keep; it runs this itself, and has in memory what it imports."""
+"""What a scheduler is told to keep; it runs these functions itself."""
 
 from collections import deque
 from typing import Any

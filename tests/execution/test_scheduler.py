@@ -1,7 +1,5 @@
 """What a scheduler is told to keep."""
 
-import subprocess
-import sys
 from collections import deque
 from types import SimpleNamespace
 
@@ -19,10 +17,3 @@ def test_a_scheduler_elsewhere_does_not_keep_them_either() -> None:
         keep_few_messages(SimpleNamespace(stream_comms={"tcp://10.0.0.7:1": stream}))
         assert dask.config.get(LOG_LENGTH) == KEPT_MESSAGES
     assert list(stream.recent_message_log) == list(range(100 - KEPT_MESSAGES, 100))
-
-
-def test_a_scheduler_imports_no_tables() -> None:
-    """They would take as much memory as the scheduler itself."""
-    code = "import sys, amlc.execution.scheduler; print({'pandas', 'pyarrow'} & {*sys.modules})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
