@@ -10,7 +10,7 @@ from distributed import Client
 
 from amlc.errors import ExecutionError
 from amlc.execution import fork_server, scheduler
-from amlc.execution.connection import connected, disconnected, encryption
+from amlc.execution.connection import connected, encryption, losses_told
 from amlc.execution.dask_backend import DaskBackend
 from amlc.execution.inputs import input_file
 from amlc.execution.local_workers import LocalBackend
@@ -66,15 +66,14 @@ def open_cluster(settings: ExecutorSettings) -> Iterator[DaskBackend]:
         security, seconds = encryption(settings.tls), settings.connect_seconds
         client = stack.enter_context(connected(settings.scheduler, security, seconds))
         try:
-            client.run_on_scheduler(scheduler.keep_few_messages)
-            client.run_on_scheduler(scheduler.keep_copies)
+            with losses_told(settings.scheduler):
+                client.run_on_scheduler(scheduler.keep_few_messages)
+                client.run_on_scheduler(scheduler.keep_copies)
         except (AttributeError, ImportError) as error:
             # It has no amlc, or an earlier one.
             raise ExecutionError(
                 f"executor.scheduler: {settings.scheduler} cannot run amlc: {error}; {REMEDY}"
             ) from None
-        except OSError:
-            raise disconnected(settings.scheduler) from None
         yield RemoteBackend(client, settings)
 
 

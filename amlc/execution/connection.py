@@ -93,16 +93,15 @@ def connected(address: str | LocalCluster, security: Any, seconds: float) -> Ite
             "not if it begins with tcp://, or set executor.kind: threads"
         ) from None
     try:
-        try:
-            client.wait_for_workers(1, timeout=seconds)
+        with losses_told(name):
+            try:
+                client.wait_for_workers(1, timeout=seconds)
+            except TimeoutError:
+                raise ExecutionError(
+                    f"executor.scheduler: {name} has had no worker for {seconds:g} s: start one as "
+                    "docs/cluster.md says"
+                ) from None
             check_versions(client, installed())
-        except TimeoutError:
-            raise ExecutionError(
-                f"executor.scheduler: {name} has had no worker for {seconds:g} s: start one as "
-                "docs/cluster.md says"
-            ) from None
-        except OSError:
-            raise disconnected(name) from None
         yield client
     finally:
         with suppress(OSError, TimeoutError):
@@ -115,6 +114,15 @@ def disconnected(scheduler: str) -> ExecutionError:
         f"executor.scheduler: the connection to {scheduler} was lost; see whether the scheduler is "
         "still running, then run again"
     )
+
+
+@contextmanager
+def losses_told(scheduler: str) -> Iterator[None]:
+    """Raise `disconnected` where Dask, asked something in the block, loses the connection."""
+    try:
+        yield
+    except OSError:
+        raise disconnected(scheduler) from None
 
 
 async def _try_connection(address: str, security: Any, seconds: float) -> None:

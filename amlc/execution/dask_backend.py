@@ -17,7 +17,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from amlc.execution.backend import Backend, Member
-from amlc.execution.connection import disconnected
+from amlc.execution.connection import disconnected, losses_told
 from amlc.execution.piece import Call, PieceTimeoutError, run_checked
 from amlc.execution.processes import failed
 from amlc.execution.results import unpacked
@@ -105,10 +105,8 @@ class DaskBackend(Backend):
     def _threads(self) -> dict[str, int]:
         """Return the number of threads of each worker, by its address."""
         self._check_connection()
-        try:
+        with losses_told(self._settings.scheduler):
             threads: dict[str, int] = self.client.nthreads()
-        except OSError:
-            raise disconnected(self._settings.scheduler) from None
         return threads
 
     def compute_together(
@@ -124,10 +122,8 @@ class DaskBackend(Backend):
         """Have the shares computed, and all of them again if a worker is lost."""
         self._check_connection()
         team = Team(self.client, self._settings, name=name, threads=threads)
-        try:
+        with losses_told(self._settings.scheduler):
             return team.compute(prepare, function, shares, errors)
-        except OSError:
-            raise disconnected(self._settings.scheduler) from None
 
     def _submit(self, work: Work, call: Call[Any]) -> Any:
         work.check()

@@ -79,13 +79,7 @@ class VectorStore:
         self._path, self._key, self._width = path, encoder.encode(), width
         with self._errors():
             path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._connection = sqlite.connect(path, _prepare)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    # Busy or not readable, which is no damage.
-                    raise
-                self._connection = self._made_anew()
+            self._connection = _opened(path) or self._made_anew()
             with self._connection:
                 self._connection.execute(_USE, (self._key,))
             _shrink(self._connection, self._key)
@@ -93,12 +87,9 @@ class VectorStore:
     def _made_anew(self) -> sqlite3.Connection:
         """Open the file, after removing it if no other run has done so meanwhile."""
         with FileLock(self._path.with_name(f"{self._path.name}.lock")):
-            try:
-                return sqlite.connect(self._path, _prepare)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
-                self.replaced = True
+            if connection := _opened(self._path):
+                return connection
+            self.replaced = True
             for suffix in ("", "-wal", "-shm"):
                 self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
             return sqlite.connect(self._path, _prepare)
@@ -159,6 +150,17 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(_CREATE_ENCODER)
     connection.execute(_CREATE_VECTOR)
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _opened(path: Path) -> sqlite3.Connection | None:
+    """Return a connection to the file, or None if that is damaged."""
+    try:
+        return sqlite.connect(path, _prepare)
+    except sqlite3.OperationalError:
+        # Busy or not readable, which is no damage.
+        raise
+    except sqlite3.DatabaseError:
+        return None
 
 
 def _shrink(connection: sqlite3.Connection, kept: bytes) -> None:
