@@ -74,7 +74,7 @@ def synthetic(root: Path) -> str:
     """Return what `make repro` prints at its end, and the bounds of the score."""
     metrics = read_json(root / layout.SYNTHETIC_METRICS)
     return (
-        f"```\n{results(root)}\n```\n\n"
+        f"```\n{results(root, timed=False)}\n```\n\n"
         f"The best possible SMAPE on this catalogue is {metrics['smape_floor']:.2f} %; a constant "
         f"price has {metrics['smape_constant']:.2f} %."
     )

@@ -8,13 +8,15 @@ from amlc.models.predictions import PREDICTIONS
 from amlc.models.timings import Timing, recorded_of
 
 
-def results(root: Path = layout.ROOT) -> str:
+def results(root: Path = layout.ROOT, *, timed: bool = True) -> str:
     """Return the table of models, the counts of rows and images, and the path of the submission.
 
     Parameters
     ----------
     root : Path
         The repository's root.
+    timed : bool
+        Whether to say what the fits took, where this machine has made them.
 
     Raises
     ------
@@ -30,7 +32,7 @@ def results(root: Path = layout.ROOT) -> str:
     columns = f"{'held out':>9}{'fit s':>9}{'predict s':>11}{'MB':>7}"
     lines = [f"{'model':<12}{'SMAPE':>8}{'+- se':>8}{'weight':>9}{columns}"]
     for name, score in reversed(details.ranked()):
-        timing = recorded_of(root / layout.MODELS / name / PREDICTIONS)
+        timing = recorded_of(root / layout.MODELS / name / PREDICTIONS) if timed else None
         lines.append(
             f"{name:<12}{score.smape:>8.2f}{score.smape_se:>8.2f}{score.weight:>9.3f}"
             + _held_out(score.smape_held_out)

@@ -54,6 +54,8 @@ def test_models_have_held_out_scores_seconds_and_memory_where_known(
     lines = {line.split()[0]: line.split() for line in results(root).splitlines() if line}
     assert lines["a"] == ["a", "51.00", "0.50", "1.000", "53.25", "12.2", "1.5", "250"]
     assert lines["b"][-4:] == ["-", "-", "-", "-"]
+    (untimed,) = (line for line in results(root, timed=False).splitlines() if line[:2] == "a ")
+    assert untimed.split()[-4:] == ["53.25", "-", "-", "-"]
 
 
 def test_the_interval_has_the_coverage_of_the_settings(root: Path) -> None:
